@@ -1,0 +1,78 @@
+"""The whole way from data to an INT8 model in use: every stage in its order, skipping what is fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from types import ModuleType
+from typing import Any, TypeVar
+
+from nertool.errors import MissingInput
+from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
+from nertool.workspace import Result, StageOptions, Workspace
+
+OptionsType = TypeVar("OptionsType", bound=StageOptions)
+
+STEPS: tuple[tuple[ModuleType, dict[str, Any]], ...] = (
+    (download, {}),
+    (preprocess, {}),
+    (labels, {}),
+    (train, {}),
+    (evaluate, {"quantized": False}),
+    (quantize, {}),
+    (evaluate, {"quantized": True}),
+    (predict, {"quantized": True}),
+)
+"""The stages in the order they run, with what the chain fixes of their options."""
+
+
+def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = None) -> Iterator[Result]:
+    """Run the chain, giving each stage's result as it ends.
+
+    Args:
+        values: options by field name; each stage takes those it has. Without a `recipe` the files that are there
+            already are the data.
+        until: the last stage to run; None runs all.
+
+    Raises:
+        NertoolError: as the stages do.
+    """
+    with workspace.locked("run"):
+        for stage, fixed in STEPS:
+            if stage is download and values.get("recipe") is None:
+                _need_data(workspace)
+            elif not _skipped(stage, workspace):
+                yield stage.run(workspace, options_for(stage.Options, {**values, **fixed}))
+            if stage_name(stage) == until:
+                return
+
+
+def options_for(options: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
+    """A stage's options from those of `values` that it has; the rest are its defaults."""
+    return options(**{field.name: values[field.name] for field in fields(options) if field.name in values})  # type: ignore[arg-type]
+
+
+def stage_name(stage: ModuleType) -> str:
+    """`nertool.stages.train` -> `train`."""
+    return stage.__name__.rpartition(".")[2]
+
+
+def defaults(options: type[StageOptions]) -> dict[str, Any]:
+    """Default value of each field that has one."""
+    return {field.name: field.default for field in fields(options) if field.default is not MISSING}  # type: ignore[arg-type]
+
+
+def _need_data(workspace: Workspace) -> None:
+    if not workspace.splits(".txt.tmp") and not workspace.splits(".txt"):
+        raise MissingInput(
+            f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}"
+        )
+
+
+def _skipped(stage: ModuleType, workspace: Workspace) -> bool:
+    """A stage whose data nobody has: preprocess without *.txt.tmp, quantize without dev, predict without test."""
+    needed = {preprocess: ".txt.tmp"}
+    if stage in needed:
+        return not workspace.splits(needed[stage])
+    there = workspace.splits(".txt")
+    return (stage is quantize and "dev" not in there) or (stage is predict and "test" not in there)

@@ -1,0 +1,301 @@
+"""The command line: parses, prints, exits; the only module that does.
+
+Each command's options are read off the stage's `Options` dataclass, so that no option is declared twice. Values rank:
+option, environment variable, `--config FILE`, recipe, default.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import logging
+import os
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+from rich.console import Console
+
+from nertool import chain
+from nertool.errors import InvalidOption, NertoolError
+from nertool.progress import bars, console, note
+from nertool.recipes import RECIPES
+from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
+from nertool.tables import render, status_table
+from nertool.workspace import LABELS, Result, StageOptions, Workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From published data to a small INT8 token-classification model, in one workspace directory.",
+)
+
+
+def _load_config(context: typer.Context, path: str | None) -> str | None:
+    """Put a configuration file below the options and environment variables of this command."""
+    if path is not None:
+        context.default_map = _read_config(Path(path), {parameter.name for parameter in context.command.params})
+    return path
+
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "workspace": (
+        Annotated[str, typer.Option("--workspace", "-w", envvar="NERTOOL_WORKSPACE", help="The workspace directory.")],
+        "workspace",
+    ),
+    "config": (
+        Annotated[
+            str | None,
+            typer.Option("--config", is_eager=True, callback=_load_config, help="JSON file of options, also run_ner.py's."),
+        ],
+        None,
+    ),
+    "json": (Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")], False),
+    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")], False),
+    "verbose": (Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr, library warnings too.")], False),
+}
+"""Options of every command: annotation and default."""
+
+SHAPES = ("data_dir", "labels", "do_train", "do_eval", "do_predict")
+"""Keys of run_ner.py's configuration that are not options here: the workspace and the subcommands stand for them."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
+    try:
+        app(arguments, prog_name="nertool")
+    except NertoolError as error:
+        console.print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+# -- building commands out of Options ---------------------------------------------------------------------------------
+
+
+def _parameters(options: Iterable[type[StageOptions]], without: Iterable[str] = ()) -> list[inspect.Parameter]:
+    """Command parameters for the fields of one or more Options classes, each field once."""
+    found: dict[str, inspect.Parameter] = {}
+    for cls in options:
+        hints = get_type_hints(cls, include_extras=True)
+        for field in fields(cls):  # type: ignore[arg-type]
+            default = inspect.Parameter.empty if field.default is MISSING else field.default
+            if field.name not in without:
+                found.setdefault(field.name, _parameter(field.name, hints[field.name], default))
+    return list(found.values())
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _command(
+    name: str, body: Callable[..., None], parameters: Iterable[inspect.Parameter], help: str | None
+) -> None:
+    """Register `body(context, values)` as a command with these parameters and the common ones."""
+    common = [_parameter(key, *declared) for key, declared in COMMON.items()]
+    signature = [_parameter("context", typer.Context, inspect.Parameter.empty), *parameters, *common]
+
+    def command(context: typer.Context, **values: Any) -> None:
+        _set_up_output(values["quiet"], values["verbose"])
+        body(context, values)
+
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in signature}
+    app.command(name, help=help)(command)
+
+
+def _stage_command(stage: ModuleType) -> None:
+    def body(context: typer.Context, values: dict[str, Any]) -> None:
+        workspace = _workspace(values)
+        values = _with_recipe(context, values, _recipe_of(workspace, values))
+        if stage is preprocess:
+            os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
+        options = chain.options_for(stage.Options, values)
+        started = time.monotonic()
+        result = stage.run(workspace, options)
+        _report(result, time.monotonic() - started, values["json"])
+        raise typer.Exit(0 if result.ok else 1)
+
+    _command(chain.stage_name(stage), body, _parameters([stage.Options]), stage.__doc__)
+
+
+def _predict(context: typer.Context, values: dict[str, Any]) -> None:
+    options = chain.options_for(predict.Options, values)
+    workspace = _workspace(values)
+    if options.split is not None:
+        if options.files:
+            raise InvalidOption("FILES and --split cannot both be tagged", "Give one of them.")
+        started = time.monotonic()
+        _report(predict.run(workspace, options), time.monotonic() - started, values["json"])
+        return
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for text in predict.tag_files(workspace, options):
+        sys.stdout.write(text)
+
+
+def _run(context: typer.Context, values: dict[str, Any]) -> None:
+    workspace = _workspace(values)
+    values = _with_recipe(context, values, _recipe_of(workspace, values))
+    values.pop("split", None)
+    results, started = [], time.monotonic()
+    for result in chain.run(workspace, values, values["until"]):
+        results.append(result)
+        _tell(result, time.monotonic() - started)
+        started = time.monotonic()
+    if all(result.fresh for result in results):
+        note.info("nothing to do: every stage is fresh")
+    if values["json"]:
+        _print_json({_key(result): result.facts for result in results})
+    else:
+        _stdout().print(status_table(workspace.status()))
+    raise typer.Exit(0 if all(result.ok for result in results) else 1)
+
+
+def _status(context: typer.Context, values: dict[str, Any]) -> None:
+    states = _workspace(values).status()
+    if values["json"]:
+        _print_json({state.stage: {"state": state.name, "why": state.why, "facts": state.facts} for state in states})
+    else:
+        _stdout().print(status_table(states))
+
+
+# -- values that come from a file or a recipe --------------------------------------------------------------------------
+
+
+def _workspace(values: dict[str, Any]) -> Workspace:
+    return Workspace(values["workspace"], invocation=shlex.join(["nertool", *sys.argv[1:]]))
+
+
+def _recipe_of(workspace: Workspace, values: dict[str, Any]) -> str | None:
+    """The recipe named here, or the one that the workspace's data came from."""
+    named = values.get("recipe") or workspace.facts("download").get("recipe")
+    return str(named) if named else None
+
+
+def _with_recipe(context: typer.Context, values: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """Options that nobody has set take the recipe's values."""
+    recipe = RECIPES[name].defaults if name in RECIPES else {}
+    unset = {key for key in recipe if key in values and context.get_parameter_source(key).name == "DEFAULT"}  # type: ignore[union-attr]
+    return {**values, **{key: recipe[key] for key in unset}}
+
+
+def _read_config(path: Path, here: set[str | None]) -> dict[str, Any]:
+    """Values by parameter name, of those options that this command has."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON file of options.") from error
+    except ValueError as error:
+        raise InvalidOption(f"--config {path}: not JSON: {error}", "The file holds one JSON object of options.") from error
+    if not isinstance(config, dict):
+        raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
+    names = _config_names()
+    values = {}
+    for key, value in config.items():
+        if key == "data_dir":
+            values["workspace"] = value
+        elif key == "labels" and Path(str(value)).name != LABELS:
+            raise InvalidOption(f"--config {path}: labels {value}", f"The workspace's own file is used: {LABELS}")
+        elif key in names and names[key] in here:
+            values[names[key]] = value
+        elif key not in names and key not in SHAPES:
+            near = difflib.get_close_matches(key, [*names, *SHAPES], n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
+            raise InvalidOption(f"--config {path}: unknown key {key}", hint)
+    return values
+
+
+def _config_names() -> dict[str, str]:
+    """Every spelling of every option of the chain -> its parameter's name."""
+    group = typer.main.get_command(app)
+    parameters = group.commands["run"].params  # type: ignore[attr-defined]
+    return {
+        spelling.lstrip("-").replace("-", "_"): parameter.name
+        for parameter in parameters
+        for spelling in (parameter.name, *parameter.opts)
+        if parameter.name not in COMMON and not (spelling.startswith("-") and len(spelling) == 2)
+    }
+
+
+# -- printing -----------------------------------------------------------------------------------------------------------
+
+
+class _ConsoleHandler(logging.Handler):
+    """Log lines above the progress bar, on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        style = "yellow" if record.levelno >= logging.WARNING else None
+        console.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def _set_up_output(quiet: bool, verbose: bool) -> None:
+    if not note.handlers:
+        note.addHandler(_ConsoleHandler())
+    note.propagate = False
+    note.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    bars.quiet = quiet
+    if not verbose:
+        warnings.simplefilter("ignore")  # libraries warn of their own affairs
+
+
+def _stdout() -> Console:
+    """Where results go; a file or pipe gets lines that are wide enough."""
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _report(result: Result, seconds: float, as_json: bool) -> None:
+    _tell(result, seconds)
+    if as_json:
+        _print_json({"stage": result.stage, "fresh": result.fresh, "ok": result.ok, "facts": result.facts})
+        return
+    for table in render(result):
+        _stdout().print(table)
+
+
+def _tell(result: Result, seconds: float) -> None:
+    why = f" ({result.why})" if result.why else ""
+    done = "nothing to do" if result.fresh else f"done in {seconds:.1f} s"
+    note.info("%s: %s%s", _key(result), done, why)
+
+
+def _key(result: Result) -> str:
+    return result.stage
+
+
+STAGES = (download, preprocess, labels, train, evaluate, quantize)
+for _stage in STAGES:
+    _stage_command(_stage)
+_command("predict", _predict, _parameters([predict.Options]), predict.__doc__)
+_command("status", _status, [], "Show each stage: missing, fresh, stale or edited, and why.")
+_UNTIL = Annotated[
+    Literal["download", "preprocess", "labels", "train", "evaluate", "quantize", "predict"] | None,
+    typer.Option("--until", help="The last stage to run."),
+]
+_RECIPE = Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.")]
+_command(
+    "run",
+    _run,
+    [
+        _parameter("recipe", _RECIPE, None),
+        *_parameters(
+            [stage.Options for stage in (*STAGES, predict)], without=["recipe", "files", "split", "input", "quantized"]
+        ),
+        _parameter("until", _UNTIL, None),
+    ],
+    chain.__doc__,
+)

@@ -1,0 +1,61 @@
+"""SHA-256 of files, and JSON files written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from nertool.errors import MissingInput
+
+Digest = dict[str, Any]
+"""`{"sha256": hex, "size": bytes}`."""
+
+
+def digest(path: Path) -> Digest:
+    """SHA-256 and size in bytes of a file; read once a process while its size and times stay as they are.
+
+    Raises:
+        MissingInput: it is not there.
+    """
+    try:
+        stat = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingInput(f"{path} is missing", "nertool status shows which stage writes it.") from error
+    return {"sha256": _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns), "size": stat.st_size}
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, *_identity: int) -> str:
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def changed(directory: Path, digests: Mapping[str, Digest]) -> list[str]:
+    """Names whose file is gone or differs from its digest. The size is compared first: it is free."""
+    return [name for name, known in digests.items() if not _same(directory / name, known)]
+
+
+def _same(path: Path, known: Digest) -> bool:
+    return path.is_file() and path.stat().st_size == known["size"] and digest(path) == known
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    flush(partial)
+    os.replace(partial, path)
+
+
+def flush(path: Path) -> None:
+    """Bring a written file to the disk, so that a rename cannot outrun its content in a power cut."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

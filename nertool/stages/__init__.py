@@ -1,0 +1,1 @@
+"""download -> preprocess -> labels -> train -> evaluate -> quantize -> predict, one module each."""

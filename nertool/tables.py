@@ -1,0 +1,134 @@
+"""Results and states as rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from nertool.workspace import Result, State
+
+STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
+
+
+def render(result: Result) -> list[Table]:
+    """Tables of a stage's facts: figures first, then a table for each group of rows."""
+    if result.stage == "evaluate":
+        return [_types(split, facts) for split, facts in result.facts.items()]
+    if result.stage == "quantize":
+        return [_trials(result.facts), _before_after(result.facts)]
+    rows = {key: value for key, value in result.facts.items() if isinstance(value, Mapping)}
+    tables = []
+    if rows:
+        tables.append(_rows("", [{"": key, **value} for key, value in rows.items()]))
+    if history := result.facts.get("history"):
+        tables.append(_rows("", history))
+    plain = {k: v for k, v in result.facts.items() if k not in rows and k != "history"}
+    if plain:
+        tables.insert(0, _plain(plain))
+    return tables
+
+
+def status_table(states: Iterable[State]) -> Table:
+    """A line a stage: state, why, key figures."""
+    table = Table("stage", "state", "why", "figures")
+    for state in states:
+        style = STYLES[state.name]
+        table.add_row(Text(state.stage), Text(state.name, style=style), Text(state.why), Text(figures(state.stage, state.facts)))
+    return table
+
+
+def figures(stage: str, facts: Mapping[str, Any]) -> str:
+    """What one looks for first in a stage's facts, in one line."""
+    stage = stage.partition(":")[0]
+    if not facts:
+        return ""
+    if stage in ("download", "preprocess"):
+        splits = {key: value for key, value in facts.items() if isinstance(value, Mapping)}
+        return "sentences: " + ", ".join(f"{split} {counts['sentences']:,}" for split, counts in splits.items())
+    if stage == "labels":
+        return f"{facts['labels']} labels"
+    if stage == "train":
+        score = f"dev F1 {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
+        return f"{score}{facts['model']}, {facts['steps']} steps"
+    if stage == "evaluate":
+        return f"F1 {facts['f1']:.4f} (P {facts['precision']:.4f}, R {facts['recall']:.4f}), accuracy {facts['accuracy']:.4f}"
+    if stage == "quantize":
+        size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
+        met = "within" if facts["met"] else "NOT within"
+        return f"dev F1 {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}, {size}, {met} {facts['tolerance']:.1%}"
+    return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}"
+
+
+def _plain(facts: Mapping[str, Any]) -> Table:
+    table = Table(show_header=False)
+    for key, value in facts.items():
+        table.add_row(Text(key), Text(_text(value)))
+    return table
+
+
+def _rows(title: str, rows: list[Mapping[str, Any]]) -> Table:
+    table = Table(*rows[0], title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(_text(row.get(key))) for key in rows[0]))
+    return table
+
+
+def _types(split: str, facts: Mapping[str, Any]) -> Table:
+    columns = ("precision", "recall", "f1", "support", "predicted", "correct")
+    rows = [{"type": label, **{key: row[key] for key in columns}} for label, row in facts["types"].items()]
+    rows.append({"type": "all (micro average)", **{key: facts[key] for key in columns}})
+    table = _rows(f"{split}: entities, {facts['mode']} mode", rows)
+    table.caption = (
+        f"token accuracy {facts['accuracy']:.4f}; {facts['sentences']:,} sentences, {facts['tokens']:,} tokens"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _trials(facts: Mapping[str, Any]) -> Table:
+    rows = [
+        {
+            "trial": number,
+            "dev F1": trial["f1"],
+            "relative loss": f"{trial['relative_loss']:.2%}",
+            "kept": "yes" if trial["kept"] else "",
+        }
+        for number, trial in enumerate(facts["trials"], start=1)
+    ]
+    return _rows(f"{facts['approach']} quantization, trials", rows)
+
+
+def _before_after(facts: Mapping[str, Any]) -> Table:
+    rows = [
+        {
+            "": name,
+            "dev F1": facts[key]["f1"],
+            "size": _megabytes(facts[key]["bytes"]),
+            "words/s": f"{facts[key]['words_per_second']:,}",
+        }
+        for name, key in (("FP32", "fp32"), ("INT8", "int8"))
+    ]
+    change = {"dev F1": f"{-facts['relative_loss']:+.2%}", "size": f"{facts['size_ratio']:.2f}x"}
+    rows.append({"": "change", **change, "words/s": f"{facts['speed_ratio']:.2f}x"})
+    met = "met" if facts["met"] else "NOT met; the best trial is kept"
+    table = _rows("", rows)
+    table.caption = f"{facts['threads']} threads; tolerance of {facts['tolerance']:.1%} relative loss {met}"
+    table.caption_justify = "left"
+    return table
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "" if value is None else str(value)

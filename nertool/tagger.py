@@ -1,0 +1,149 @@
+"""A model directory, FP32 or INT8 -> tags for a stream of sentences. The one tagging path of all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nertool.encode import Encoder, Window, load_tokenizer, usable_length
+from nertool.errors import NertoolError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+OUTSIDE = "O"
+SENTENCES_AHEAD = 2048
+"""Sentences read before the first is tagged: enough to sort by length, few enough to keep memory flat."""
+BATCH_SUBWORDS = 4096
+"""Padded sub-words of a batch."""
+
+
+class _Job(NamedTuple):
+    sentence: int
+    window: Window
+
+
+class Tagger:
+    """Tags sentences with a token-classification model.
+
+    Args:
+        model: any module that gives `logits` of shape (batch, subwords, labels) for `input_ids`, `attention_mask`.
+        tokenizer: the model's.
+        labels: the label of each id.
+        max_length: sub-words of a window, special tokens included.
+    """
+
+    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.labels = list(labels)
+        self.max_length = max_length
+        self.encoder = Encoder(tokenizer, max_length)
+        self.pad_id = int(tokenizer.pad_token_id or 0)
+        self.device = next((parameter.device for parameter in model.parameters()), "cpu")
+        self.windowed = 0
+        self.without_subwords = 0
+
+    def tag(self, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+        """Tags of each sentence, a tag a word, in the order of the sentences.
+
+        Sentences longer than the model takes go through overlapping windows (`windowed` counts them); a word without
+        sub-words gets O (`without_subwords` counts those).
+        """
+        stream = iter(sentences)
+        while block := list(islice(stream, SENTENCES_AHEAD)):
+            yield from self._tag_block(block)
+
+    def _tag_block(self, sentences: list[Sequence[str]]) -> list[list[str]]:
+        tags = [[OUTSIDE] * len(words) for words in sentences]
+        jobs: list[_Job] = []
+        for number, encoded in enumerate(self.encoder.encode(sentences)):
+            windows = self.encoder.windows(encoded) if encoded.ids else []
+            self.windowed += len(windows) > 1
+            self.without_subwords += encoded.starts.count(-1)
+            jobs += [_Job(number, window) for window in windows]
+        for batch in _batches(jobs):
+            for job, labels in zip(batch, self._label_ids(batch), strict=True):
+                for word, position in zip(job.window.words, job.window.positions, strict=True):
+                    tags[job.sentence][word] = self.labels[labels[position]]
+        return tags
+
+    def _label_ids(self, batch: list[_Job]) -> list[list[int]]:
+        """The best label id of every sub-word; shape (batch, subwords of the longest)."""
+        import torch
+
+        inputs = self.collate([job.window.ids for job in batch])
+        with torch.inference_mode():
+            output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
+        best: list[list[int]] = output["logits"].argmax(-1).tolist()
+        return best
+
+    def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Sub-word ids of windows as padded model inputs, both of shape (batch, subwords of the longest)."""
+        import torch
+
+        shape = (len(ids), max(map(len, ids)))
+        padded = torch.full(shape, self.pad_id)
+        mask = torch.zeros(shape, dtype=torch.long)
+        for row, window in enumerate(ids):
+            padded[row, : len(window)] = torch.tensor(window)
+            mask[row, : len(window)] = 1
+        return {"input_ids": padded, "attention_mask": mask}
+
+
+def _batches(jobs: list[_Job]) -> Iterator[list[_Job]]:
+    """Jobs of like length together, up to BATCH_SUBWORDS padded sub-words; the longest first."""
+    batch: list[_Job] = []
+    for job in sorted(jobs, key=lambda job: -len(job.window.ids)):
+        if batch and (len(batch) + 1) * len(batch[0].window.ids) > BATCH_SUBWORDS:
+            yield batch
+            batch = []
+        batch.append(job)
+    if batch:
+        yield batch
+
+
+def load_tagger(directory: Path, device: str = "") -> Tagger:
+    """The tagger of a directory that `train` or `quantize` published, or that run_ner.py wrote.
+
+    Args:
+        device: where it runs; the first GPU where there is one, else the CPU. INT8 models run on the CPU.
+
+    Raises:
+        NertoolError: there is no such model, or it is not for token classification.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(directory)
+    except (OSError, ValueError) as error:
+        raise NertoolError(
+            f"{directory} holds no model: {str(error).splitlines()[0]}", "Name a directory that train or quantize has written."
+        ) from error
+    if not any("ForTokenClassification" in name for name in config.architectures or []):
+        raise NertoolError(f"{directory} holds a model without a head for tags", "Fine-tune it first: nertool train")
+    if (directory / "quantization.json").exists():
+        from nertool.inc import load_int8
+
+        model = load_int8(directory, config)
+    else:
+        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    labels = [config.id2label[number] for number in range(config.num_labels)]
+    tokenizer = load_tokenizer(str(directory))
+    return Tagger(model, tokenizer, labels, usable_length(tokenizer, config))
+
+
+def _load_fp32(directory: Path, device: str) -> Any:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForTokenClassification
+
+    try:
+        return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
+    except (OSError, SafetensorError) as error:
+        raise NertoolError(
+            f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}", "Make the model anew: nertool train --force"
+        ) from error
