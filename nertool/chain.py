@@ -64,9 +64,7 @@ def defaults(options: type[StageOptions]) -> dict[str, Any]:
 
 def _need_data(workspace: Workspace) -> None:
     if not workspace.splits(".txt.tmp") and not workspace.splits(".txt"):
-        raise MissingInput(
-            f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}"
-        )
+        raise MissingInput(f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}")
 
 
 def _skipped(stage: ModuleType, workspace: Workspace) -> bool:

@@ -55,7 +55,9 @@ COMMON: dict[str, tuple[Any, Any]] = {
     "config": (
         Annotated[
             str | None,
-            typer.Option("--config", is_eager=True, callback=_load_config, help="JSON file of options, also run_ner.py's."),
+            typer.Option(
+                "--config", is_eager=True, callback=_load_config, help="JSON file of options, also run_ner.py's."
+            ),
         ],
         None,
     ),
@@ -79,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-# -- building commands out of Options ---------------------------------------------------------------------------------
+# -- building commands out of Options --------------------------------------------------------------
 
 
 def _parameters(options: Iterable[type[StageOptions]], without: Iterable[str] = ()) -> list[inspect.Parameter]:
@@ -98,9 +100,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _command(
-    name: str, body: Callable[..., None], parameters: Iterable[inspect.Parameter], help: str | None
-) -> None:
+def _command(name: str, body: Callable[..., None], parameters: Iterable[inspect.Parameter], help: str | None) -> None:
     """Register `body(context, values)` as a command with these parameters and the common ones."""
     common = [_parameter(key, *declared) for key, declared in COMMON.items()]
     signature = [_parameter("context", typer.Context, inspect.Parameter.empty), *parameters, *common]
@@ -155,7 +155,7 @@ def _run(context: typer.Context, values: dict[str, Any]) -> None:
     if all(result.fresh for result in results):
         note.info("nothing to do: every stage is fresh")
     if values["json"]:
-        _print_json({_key(result): result.facts for result in results})
+        _print_json({result.stage: result.facts for result in results})
     else:
         _stdout().print(status_table(workspace.status()))
     raise typer.Exit(0 if all(result.ok for result in results) else 1)
@@ -169,7 +169,7 @@ def _status(context: typer.Context, values: dict[str, Any]) -> None:
         _stdout().print(status_table(states))
 
 
-# -- values that come from a file or a recipe --------------------------------------------------------------------------
+# -- values that come from a file or a recipe ------------------------------------------------------
 
 
 def _workspace(values: dict[str, Any]) -> Workspace:
@@ -196,7 +196,9 @@ def _read_config(path: Path, here: set[str | None]) -> dict[str, Any]:
     except OSError as error:
         raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON file of options.") from error
     except ValueError as error:
-        raise InvalidOption(f"--config {path}: not JSON: {error}", "The file holds one JSON object of options.") from error
+        raise InvalidOption(
+            f"--config {path}: not JSON: {error}", "The file holds one JSON object of options."
+        ) from error
     if not isinstance(config, dict):
         raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
     names = _config_names()
@@ -227,7 +229,7 @@ def _config_names() -> dict[str, str]:
     }
 
 
-# -- printing -----------------------------------------------------------------------------------------------------------
+# -- printing --------------------------------------------------------------------------------------
 
 
 class _ConsoleHandler(logging.Handler):
@@ -270,11 +272,7 @@ def _report(result: Result, seconds: float, as_json: bool) -> None:
 def _tell(result: Result, seconds: float) -> None:
     why = f" ({result.why})" if result.why else ""
     done = "nothing to do" if result.fresh else f"done in {seconds:.1f} s"
-    note.info("%s: %s%s", _key(result), done, why)
-
-
-def _key(result: Result) -> str:
-    return result.stage
+    note.info("%s: %s%s", result.stage, done, why)
 
 
 STAGES = (download, preprocess, labels, train, evaluate, quantize)

@@ -107,11 +107,9 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InvalidData: bytes that are not UTF-8 (names file and line).
     """
-    number = 0
     with path.open(encoding="utf-8") as file:
         try:
-            for number, line in enumerate(file, start=1):
-                yield number, line
+            yield from enumerate(file, start=1)
         except UnicodeDecodeError as error:
             raise InvalidData(
                 f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
@@ -148,7 +146,9 @@ def read_labels(path: Path) -> list[str]:
         label = line.rstrip()
         if not label or label in labels:
             what = f"{label!r} stands there twice" if label else "a blank line"
-            raise InvalidData(f"{path}:{number}: {what}", "Every line holds one label; nertool labels --force writes the file anew.")
+            raise InvalidData(
+                f"{path}:{number}: {what}", "Every line holds one label; nertool labels --force writes the file anew."
+            )
         labels[label] = number
     if not labels:
         raise InvalidData(f"{path} is empty", "nertool labels --force writes it anew.")

@@ -26,7 +26,10 @@ def digest(path: Path) -> Digest:
         stat = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingInput(f"{path} is missing", "nertool status shows which stage writes it.") from error
-    return {"sha256": _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns), "size": stat.st_size}
+    return {
+        "sha256": _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns),
+        "size": stat.st_size,
+    }
 
 
 @lru_cache(maxsize=4096)

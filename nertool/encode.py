@@ -19,7 +19,15 @@ IGNORE = -100
 NO_SUBWORD = -1
 
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-TOKENIZER_FILES = ("config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.model")
+TOKENIZER_FILES = (
+    "config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "*.model",
+)
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
@@ -89,7 +97,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidOption(
-            f"no tokenizer for --model {name}: {reason}", "Name a directory that holds a model, a model on the hub, or minilm."
+            f"no tokenizer for --model {name}: {reason}",
+            "Name a directory that holds a model, a model on the hub, or minilm.",
         ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -131,7 +140,8 @@ class Encoder:
         self.budget = max_length - len(self.prefix) - len(self.suffix)
         if self.budget < 1:
             raise InvalidOption(
-                f"a maximum length of {max_length} leaves no room beside the special tokens", "Take a larger --max-length."
+                f"a maximum length of {max_length} leaves no room beside the special tokens",
+                "Take a larger --max-length.",
             )
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
@@ -150,7 +160,8 @@ class Encoder:
             verbose=False,
         )
         encoded = iter(
-            Encoded(ids, _first_subwords(batch.word_ids(row), len(full[row]))) for row, ids in enumerate(batch["input_ids"])
+            Encoded(ids, _first_subwords(batch.word_ids(row), len(full[row])))
+            for row, ids in enumerate(batch["input_ids"])
         )
         return [next(encoded) if words else Encoded([], []) for words in sentences]
 
@@ -170,7 +181,9 @@ class Encoder:
         reads: list[tuple[list[int], list[int]]] = [([], []) for _ in ends]
         for word, start in enumerate(encoded.starts):
             if start != NO_SUBWORD:
-                number = min(range(len(ends)), key=lambda n: abs(ends[n] + self.budget / 2 - start)) if len(ends) > 1 else 0
+                number = (
+                    min(range(len(ends)), key=lambda n: abs(ends[n] + self.budget / 2 - start)) if len(ends) > 1 else 0
+                )
                 reads[number][0].append(word)
                 reads[number][1].append(start - ends[number] + len(self.prefix))
         pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in ends]

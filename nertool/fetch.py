@@ -69,7 +69,8 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == 416:  # what is there is not a beginning of what the host has now
             partial.unlink()
-            return _transfer(session, url, partial)
+            _transfer(session, url, partial)
+            return
         response.raise_for_status()
         resumed = response.status_code == 206
         pieces = response.iter_content(BLOCK)
@@ -79,9 +80,9 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
         _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
         start = partial.stat().st_size if resumed else 0
         length = int(response.headers.get("Content-Length", 0))
-        with partial.open("ab" if resumed else "wb") as file, bar(f"download {_name(url)}", start + length, "B") as (
-            progress,
-            task,
+        with (
+            partial.open("ab" if resumed else "wb") as file,
+            bar(f"download {_name(url)}", start + length, "B") as (progress, task),
         ):
             file.write(first)
             progress.update(task, completed=start + len(first))
@@ -91,7 +92,7 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
 
 
 def _range_header(url: str, partial: Path) -> Mapping[str, str]:
-    """Ask for the rest of a file whose beginning is there, provided that it is still the same file (RFC 9110, 13.1.5)."""
+    """Ask for the rest of a file whose beginning is there, if it is still the same file (RFC 9110, section 13.1.5)."""
     try:
         known = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
         size = partial.stat().st_size

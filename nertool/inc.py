@@ -137,7 +137,11 @@ def _fit(model: Any, accuracy: Callable[[Any], float], plan: Plan, directory: Pa
         quantizer = INCQuantizer.from_pretrained(model, eval_fn=measure, task="token-classification", seed=plan.seed)
         try:
             quantizer.quantize(
-                _config(plan), directory, calibration_dataset=plan.calibration, batch_size=8, data_collator=plan.collator
+                _config(plan),
+                directory,
+                calibration_dataset=plan.calibration,
+                batch_size=8,
+                data_collator=plan.collator,
             )
         except RuntimeError:  # there was nothing to save: no trial met the criterion, or `measure` raised
             if raised:
@@ -176,7 +180,8 @@ def load_int8(directory: Path, config: Any) -> Any:
             weights = torch.load(path, map_location="cpu", weights_only=True)
         except UnpicklingError as error:
             raise NertoolError(
-                f"{path} holds more than weights and is not loaded: it could run code", "Make it anew: nertool quantize --force"
+                f"{path} holds more than weights and is not loaded: it could run code",
+                "Make it anew: nertool quantize --force",
             ) from error
         config.torch_dtype = torch.float32
         return load(weights, AutoModelForTokenClassification.from_config(config)).eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -36,7 +36,9 @@ def status_table(states: Iterable[State]) -> Table:
     table = Table("stage", "state", "why", "figures")
     for state in states:
         style = STYLES[state.name]
-        table.add_row(Text(state.stage), Text(state.name, style=style), Text(state.why), Text(figures(state.stage, state.facts)))
+        table.add_row(
+            Text(state.stage), Text(state.name, style=style), Text(state.why), Text(figures(state.stage, state.facts))
+        )
     return table
 
 
@@ -54,7 +56,8 @@ def figures(stage: str, facts: Mapping[str, Any]) -> str:
         score = f"dev F1 {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
         return f"{score}{facts['model']}, {facts['steps']} steps"
     if stage == "evaluate":
-        return f"F1 {facts['f1']:.4f} (P {facts['precision']:.4f}, R {facts['recall']:.4f}), accuracy {facts['accuracy']:.4f}"
+        parts = f"P {facts['precision']:.4f}, R {facts['recall']:.4f}, accuracy {facts['accuracy']:.4f}"
+        return f"F1 {facts['f1']:.4f} ({parts})"
     if stage == "quantize":
         size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
         met = "within" if facts["met"] else "NOT within"
@@ -69,7 +72,7 @@ def _plain(facts: Mapping[str, Any]) -> Table:
     return table
 
 
-def _rows(title: str, rows: list[Mapping[str, Any]]) -> Table:
+def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(*rows[0], title=title or None, title_justify="left")
     for row in rows:
         table.add_row(*(Text(_text(row.get(key))) for key in rows[0]))

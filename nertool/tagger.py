@@ -122,7 +122,8 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError) as error:
         raise NertoolError(
-            f"{directory} holds no model: {str(error).splitlines()[0]}", "Name a directory that train or quantize has written."
+            f"{directory} holds no model: {str(error).splitlines()[0]}",
+            "Name a directory that train or quantize has written.",
         ) from error
     if not any("ForTokenClassification" in name for name in config.architectures or []):
         raise NertoolError(f"{directory} holds a model without a head for tags", "Fine-tune it first: nertool train")
@@ -145,5 +146,6 @@ def _load_fp32(directory: Path, device: str) -> Any:
         return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
     except (OSError, SafetensorError) as error:
         raise NertoolError(
-            f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}", "Make the model anew: nertool train --force"
+            f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
+            "Make the model anew: nertool train --force",
         ) from error

@@ -115,7 +115,10 @@ def as_jsonl(words: Words, tags: Sequence[str]) -> str:
             entity |= {"start": begin, "end": stop, "text": words.text[begin:stop]}
         entities.append(entity)
     text = {} if words.text is None else {"text": words.text}
-    return json.dumps({**text, "tokens": words.tokens, "tags": list(tags), "entities": entities}, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({**text, "tokens": words.tokens, "tags": list(tags), "entities": entities}, ensure_ascii=False)
+        + "\n"
+    )
 
 
 WRITERS: dict[str, Callable[[Words, Sequence[str]], str]] = {"conll": as_conll, "jsonl": as_jsonl}

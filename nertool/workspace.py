@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nertool.digests import Digest, changed, digest, flush, write_json
+from nertool.digests import changed, digest, flush, write_json
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Workspace:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
-    # -- reading ------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------
 
     def records(self) -> dict[str, Any]:
         """The stages' records by name.
@@ -165,7 +165,8 @@ class Workspace:
             return {}
         except (ValueError, KeyError, TypeError) as error:
             raise NertoolError(
-                f"{path} is damaged: {error}", "Remove it: the files stay, and count as made by hand until a stage runs."
+                f"{path} is damaged: {error}",
+                "Remove it: the files stay, and count as made by hand until a stage runs.",
             ) from error
         assert isinstance(records, dict)
         return records
@@ -253,7 +254,7 @@ class Workspace:
             return State(stage, "edited", f"{words(edited)} changed by hand{more}", facts)
         return State(stage, "stale", f"{words(read)} changed", facts) if read else State(stage, "fresh", "", facts)
 
-    # -- writing ------------------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------
 
     @contextmanager
     def locked(self, stage: str) -> Iterator[None]:
@@ -444,7 +445,10 @@ def _with_upstream(name: str, states: Mapping[str, State], records: Mapping[str,
     if state.name != "fresh":
         return state
     for other, record in records.items():
-        if set(record["writes"]) & set(records[name]["reads"]) and _with_upstream(other, states, records).name == "stale":
+        if (
+            set(record["writes"]) & set(records[name]["reads"])
+            and _with_upstream(other, states, records).name == "stale"
+        ):
             return State(name, "stale", f"{other} before it is stale", state.facts)
     return state
 

@@ -79,9 +79,7 @@ def _local_files(recipe: Recipe, source: str | None) -> dict[str, Path] | None:
     return {name: folder / name for name in names}
 
 
-def _obtain(
-    recipe: Recipe, source: str | None, local: dict[str, Path] | None, partials: Path, stage: Stage
-) -> None:
+def _obtain(recipe: Recipe, source: str | None, local: dict[str, Path] | None, partials: Path, stage: Stage) -> None:
     """Bring the published files into `raw/`, byte for byte."""
     made = recipe.generate() if recipe.generate and source is None else {}
     for published in recipe.files.values():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nertool.columns import read_labels, read_sentences, write_columns
 from nertool.encode import quiet_transformers
@@ -103,7 +103,9 @@ def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
     """Nothing is cut or left out in silence."""
     stage.facts["windowed"], stage.facts["without_subwords"] = tagger.windowed, tagger.without_subwords
     if tagger.windowed:
-        note.warning("%s sentences of %s pass the model's length: tagged in overlapping windows", tagger.windowed, split)
+        note.warning(
+            "%s sentences of %s pass the model's length: tagged in overlapping windows", tagger.windowed, split
+        )
     if tagger.without_subwords:
         note.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
 

@@ -49,5 +49,7 @@ def distinct_tags(paths: Iterable[Path]) -> list[str]:
             if tag:
                 tags.add(tag)
             elif line.strip():
-                raise InvalidData(f"{path}:{number}: no tag behind the token: {line!r}", "A line holds a token, one space and a tag.")
+                raise InvalidData(
+                    f"{path}:{number}: no tag behind the token: {line!r}", "A line holds a token, one space and a tag."
+                )
     return sorted(tags, key=lambda tag: tag.encode())

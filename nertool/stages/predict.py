@@ -30,7 +30,8 @@ class Options(StageOptions):
     unrecorded = (*StageOptions.unrecorded, "files", "split")  # what is read is in the record by its digest
 
     files: Annotated[
-        list[str] | None, typer.Argument(help="Files to tag; - is standard input, and so is no file.", show_default=False)
+        list[str] | None,
+        typer.Argument(help="Files to tag; - is standard input, and so is no file.", show_default=False),
     ] = None
     split: Annotated[
         str | None,

@@ -72,7 +72,9 @@ def run(workspace: Workspace, options: Options) -> Result:
                     out.writelines(track(fit_lines(lines, counter, budget, counts), f"preprocess {split}"))
                 stage.facts[split] = vars(counts)
             _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
-            _tell(stage.facts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words")
+            _tell(
+                stage.facts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words"
+            )
     return stage.result()
 
 
@@ -94,7 +96,9 @@ class CachedCounter:
         return self._known
 
 
-def fit_lines(lines: Iterable[str], counter: Callable[[Iterable[str]], dict[str, int]], budget: int, counts: Counts) -> Iterator[str]:
+def fit_lines(
+    lines: Iterable[str], counter: Callable[[Iterable[str]], dict[str, int]], budget: int, counts: Counts
+) -> Iterator[str]:
     """The lines of a file such that every sentence has at most `budget` sub-words.
 
     A line whose token (its first white-space field) has no sub-words is dropped. Where a line would overflow, a blank

@@ -45,7 +45,9 @@ class Options(StageOptions):
     ] = "dynamic"
     tolerance: Annotated[
         float,
-        typer.Option("--tolerance", "--tolerance-criterion", min=0, max=1, help="Loss of dev F1 allowed, relative to FP32."),
+        typer.Option(
+            "--tolerance", "--tolerance-criterion", min=0, max=1, help="Loss of dev F1 allowed, relative to FP32."
+        ),
     ] = 0.01
     max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Trials at the most.")] = 20
     calibration_samples: Annotated[

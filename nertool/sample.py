@@ -1,0 +1,318 @@
+"""The embedded data set: a small made-up English news corpus in the published form of GermEval 2014.
+
+Each sentence is a comment line with its source, a line `index, token, outer tag, nested tag` for each token, and an
+empty line. The text comes from a grammar: a rule's alternatives are picked at random, `$rule` stands for another rule,
+and what a rule named after an entity type gives is an entity of that type. `$rule+ian` and `$rule-based` glue an affix
+to the last token and make the type a derivation (`LOCderiv`) or a part of a compound (`LOCpart`).
+
+An uncased model has to read the context: dev and test hold names and clauses that train does not have, one name can be
+a person, a place or a company, companies and works are called what ordinary things are called, and some contexts fit
+every type.
+
+Published data has its faults, and so has this, for the steps that deal with them:
+
+* tokens that BERT's tokenizer gives no sub-words for (`CONTROLS`), tagged O;
+* sentences of more than 128 sub-words (`LONG_SENTENCES`);
+* entities in train that lack their tags or carry a wrong type (`NOISE`);
+* a label that occurs in dev alone (I-ORGderiv, from the rule `only_dev`);
+* one row in test with an empty fifth field (`FIFTH_FIELD`);
+* tokens that begin with `#`, and comment lines that end in a tab.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import NamedTuple, TypeVar
+
+SENTENCES = {"train": 900, "dev": 200, "test": 300}
+CONTROLS = {"train": "\x96\x80\x96\x95\u200b\x96\x80\x96", "dev": "\x96", "test": "\x80\x96\u200b"}
+LONG_SENTENCES = {"train": 3, "dev": 1, "test": 1}
+LONG_MEMBERS = 15
+FIFTH_FIELD = {"test": 41}
+NOISE = {"train": 0.03}
+TYPES = ("PER", "LOC", "ORG", "OTH")
+
+SHARED_NAMES = 25
+OWN_NAMES = {"train": 110, "dev": 45, "test": 65}
+"""Names of a kind that every split draws from, and those that only one does."""
+
+STARTS = "Ar Bel Cal Cor Dol Dran El Fen Gal Hal Il Jor Kes Lin Lö Mar Mer Nor Or Pel Quen Ras Sar Tal Ul Ven Wil Zan"
+MIDDLES = "a an be da de e en go i ko la li lo ma mi no ra ri ta tho va vi"
+ENDS = {
+    "surname": "sen ski berg er é mann well low ton din mer",
+    "town": "burg stad ford ham ora é well low ton din mer",
+    "firm": "tec nix ora on via ys well low ton din mer",
+    "event": "iad ade fest alia don mer",
+}
+"""Half of the endings tell the kind, the others do not."""
+
+AMBIGUOUS = "Jordan Paris Chelsea Washington Lincoln Florence Sydney Austin Reading Victoria Grant May Bath Hope Mark"
+COMMON = "Lantern Target Orange Anchor Harvest Signal Pebble Apple Compass Meadow Circle Mirror Copper Bridge Sail Gap"
+
+GRAMMAR = {
+    "sentence": """
+        $clause . | $clause . | $clause , $tail . | $opener , $clause . | $opener , $clause , $tail . | $clause ; $clause .
+        $clause , while $clause . | $headline
+    """,
+    "opener": """
+        On $day | In $month | After a $adj $noun | According to $ORG | In $LOC | As $PER put it | Despite the $adj $noun
+        At the $OTHevent | Since the $LOCtown+ian $noun | In the words of $any
+    """,
+    "tail": """
+        $PER said | a spokesman for $ORG said on $day | up $number percent on the year | according to $LOCtown+ian media
+        which may take until $month | the $ORGfirm-owned $noun reported | as $any had hoped | as in $OTH | not for $any
+        and the $noun in $LOC was closed | a $role from $LOC added
+    """,
+    "clause": """
+        $PER , the $role of $ORG , met $PER in $LOC on $day
+        $ORG will open a new $noun in $LOC
+        shares in $ORG fell by $number percent to $currency $number
+        the $LOCtown+ian $role $PER visited $LOC
+        the $LOC-based $noun maker $ORG cut $number jobs
+        $PER joined $ORG from $ORG for $currency $number million
+        $ORGclub beat $ORGclub $number - $number in $LOCtown
+        $PER scored twice for $ORGclub before half-time
+        the $adj $noun from $LOC to $LOC may stay closed until $month
+        $PER wrote " $OTH " in $number weeks
+        critics in $LOC called " $OTH " a $adj $noun
+        $PER won the $OTHevent in $LOC
+        thousands came to $LOC for the $OTHevent
+        a $adj $noun hit the coast of $LOC late on $day
+        the $PERname-led $noun lost its majority in $LOC
+        the $PERfull-trained $role left for $LOC
+        many $PERname+ists and a few $LOCtown+ers marched through $LOC
+        the $adj $noun was missed by a wide mark
+        a grant of $currency $number was paid for the $noun
+        prices rose by $number percent in $month
+        the $role put an apple , an orange and a $adj $noun on the table
+        we hope that the $noun may help , a $role told reporters
+        $any said no
+        $any has lost $any again
+        nobody expected so much from $any
+        $any and $any agreed on a $adj $noun
+        talks between $LOC and $LOC about the $noun were put off
+        $PER moved from $LOC to $LOC in $number
+        lawyers for $PER and $ORG declined to comment
+        $ORG , $ORG and $ORG sell the $noun for less than $currency $number
+        the state-owned $noun and the $ORGfirm-owned $noun were merged
+        the $OTHevent-winning $role $PER retired at the age of $number
+        an $OTHevent+ish mood filled the streets of $LOC
+        $OTHevent+ian is spoken by $number people near $LOC
+        the $ORGfirm+ite wing of the $noun wants $PER as $role
+        a web-based $noun by $ORG tracks every $noun in $LOC
+        the $LOCarea-born $role sang a song from " $OTH "
+        fans of $OTH queued for hours outside the $noun
+        the $adj $noun , a $role said , was " too $adj "
+        $role $PER ( $LOC ) finished $number seconds behind $role $PER ( $LOC )
+        $LOCarea+ians eat more $noun than people in $LOC
+        under $PER the $noun of $LOC grew from $number to $number members
+        the $OTHcup-related $noun cost $ORG some $currency $number million
+        $PER , who was born in $LOC and studied at the $ORGschool , was named $role of $ORG on $day
+        police in $LOC found a $adj $noun and $currency $number near the $noun
+        $PER read $OTH on the train to $LOC
+        the $noun of $any was $adj
+        the $adj $noun and the $noun of the $noun were shown in $LOC
+    """,
+    "unseen": """
+        what began as a $adj $noun in $LOC made $PER rich
+        hardly had $ORG bought the $noun when $PER resigned
+        it took $PER $number years to sell $ORG to a $role in $LOC
+        the widow of $PER keeps the only copy of $OTH in a $noun near $LOC
+        once a $role at $ORG , $PER now runs a $noun in $LOC
+        $any is not what it was
+        trains to $LOC are full of $LOCtown+ian $role hopefuls
+        $ORG pays $PER $currency $number a week
+    """,
+    "headline": """
+        $ORG sues $ORG
+        $LOC : $PER found
+        $PER ranked #1 in $LOC
+        #vote : $PER or $PER ?
+        $day , $number p.m. : $ORGclub - $ORGclub
+        Who is $PER ?
+        " $any ! " the $role cried .
+        " The $noun is $adj , " said $PER of $ORG .
+        $any : a $adj $noun
+        Why $any may need a $noun
+        LIVE - $OTHevent , $LOC
+        $ORGfirm & Co. : $currency $number million loss !
+    """,
+    "long": "The $role named the following members of the $noun in $LOC :" + LONG_MEMBERS * " $member" + " and $PER .",
+    "member": "$PERfull , a $adj $role from the $adj $noun ; | $PERfull , the $adj $role with a $adj $noun ;",
+    "only_dev": "The $noun was sung by an old $ORGclub+ite from $LOC .",
+    "any": "$PERname | $LOCtown | $ORGfirm",
+    "PER": "$given $surname | $given $surname | $given $surname | $surname | $surname | $given $initial $surname | Dr. $surname",
+    "PERname": "$surname",
+    "PERfull": "$given $surname",
+    "LOC": "$town | $town | $town | $LOCarea | Port $town | Lake $PERname | $PERname Street | Isle of $town",
+    "LOCtown": "$town",
+    "LOCarea": "North $town | New $town | Upper $town",
+    "ORG": "$firm | $firm | $firm | $ORGclub | $ORGschool | Bank of $LOCtown | $PERname Foundation | $Noun and $Noun | $firm $Noun",
+    "ORGfirm": "$firm",
+    "ORGclub": "$LOCtown United | $LOCtown Rovers | Sporting $LOCtown | $LOCtown $Noun Club",
+    "ORGschool": "University of $LOCtown | $LOCtown School of $Noun Design | $PERname Institute",
+    "OTH": "The $Adj $Noun | $Adj $Noun | $Noun of the $Noun | My $Noun | A $Noun for $PERname | $event | Goodbye $LOCtown",
+    "OTHevent": "$event | $OTHcup | $Adj $Noun Games | $LOCtown Marathon | $PERname Prize",
+    "OTHcup": "$Noun Cup | $LOCtown Cup",
+    "initial": "A. | J. | K. | Ø. | T.",
+    "given": """
+        Anna | Björn | Chloé | Dario | Emil | Fiona | Grant | Hope | Iker | José | Jordan | Karla | Mark | May | Nadia | Owen
+        Paris | Rose | Søren | Tessa | Will | Yusuf | Zoë | Anne-Marie | Victoria | Bill | Florence
+    """,
+    "role": """
+        minister | mayor | striker | coach | singer | chairman | painter | judge | director | pilot | nurse | teacher | senator
+        baker | co-founder | vice-president
+    """,
+    "adj": """
+        quiet | bitter | golden | long | strange | narrow | wooden | open | early | brave | empty | northern | silent | bright
+        broken | late | naïve | well-known
+    """,
+    "noun": """
+        lantern | target | orange | anchor | harvest | signal | pebble | apple | compass | meadow | circle | mirror | copper
+        bridge | sail | gap | winter | harbour | garden | river | council | ferry | library | market | party | railway | café
+        strike | film | stadium | reading | bath
+    """,
+    "day": "Monday | Tuesday | Wednesday | Thursday | Friday | Saturday | Sunday",
+    "month": "January | March | April | May | June | August | October | December",
+    "number": "2 | 3 | 7 | 14 | 28 | 40 | 65 | 90 | 1.5 | 2.75 | 350 | 1,200 | 1998 | 2007",
+    "currency": "€ | $ | £ | ¥ | US$",
+}
+
+Item = TypeVar("Item")
+
+
+class _Token(NamedTuple):
+    text: str
+    outer: str = "O"
+    nested: str = "O"
+
+
+def published_files(seed: int = 2014) -> dict[str, bytes]:
+    """The published files of the recipe `sample`, by name.
+
+    The same seed gives the same bytes on every Python and platform: of `Random` only `random()` is used, whose numbers
+    never change, and nothing depends on the order of a set.
+    """
+    random = Random(seed)
+    names = {kind: _shuffled(random, _names(kind)) for kind in ENDS}
+    files = {}
+    own_from = SHARED_NAMES
+    for split in SENTENCES:
+        own_to = own_from + OWN_NAMES[split]
+        known = {kind: pool[:SHARED_NAMES] + pool[own_from:own_to] for kind, pool in names.items()}
+        files[f"sample-{split}.tsv"] = _published(
+            split, _sentences(split, _Writer(random, _rules(split, known), split))
+        )
+        own_from = own_to
+    return files
+
+
+def _names(kind: str) -> list[str]:
+    return [
+        start + middle + end for start in STARTS.split() for middle in MIDDLES.split() for end in ENDS[kind].split()
+    ]
+
+
+def _rules(split: str, names: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The grammar of one split: alternatives by rule, names included."""
+    rules = {
+        rule: [part.strip() for part in re.split(r"[|\n]", text) if part.strip()] for rule, text in GRAMMAR.items()
+    }
+    rules.update({kind: [*known] for kind, known in names.items()})
+    for kind in ("surname", "town", "firm"):
+        rules[kind] += AMBIGUOUS.split()
+    rules["firm"] += COMMON.split()
+    if split != "train":
+        rules["clause"] += rules["unseen"]
+    return rules
+
+
+class _Writer:
+    """Expands rules of a grammar.
+
+    Args:
+        random: source of every choice.
+        rules: alternatives by rule.
+        split: decides how many entities are annotated wrongly.
+    """
+
+    def __init__(self, random: Random, rules: Mapping[str, Sequence[str]], split: str) -> None:
+        self.random = random
+        self.rules = rules
+        self.noise = NOISE.get(split, 0.0)
+
+    def sentence(self, rule: str) -> list[_Token]:
+        """A sentence by one of the rule's alternatives."""
+        first, *others = self._expand(_pick(self.random, self.rules[rule]))
+        return [first._replace(text=_capital(first.text)), *others]
+
+    def _expand(self, text: str) -> list[_Token]:
+        tokens = []
+        for word in text.split():
+            slot = re.fullmatch(r"\$(\w+)([+-]\w+)?", word)
+            tokens += self._slot(slot[1], slot[2] or "") if slot else [_Token(word)]
+        return tokens
+
+    def _slot(self, rule: str, affix: str) -> list[_Token]:
+        tokens = self._expand(_pick(self.random, self.rules.get(rule) or self.rules[rule.lower()]))
+        if rule[:3] not in TYPES:
+            return [token._replace(text=_capital(token.text)) for token in tokens] if rule[0].isupper() else tokens
+        kind = "deriv" if affix.startswith("+") else "part" if affix else ""
+        tokens[-1] = tokens[-1]._replace(text=tokens[-1].text + affix.removeprefix("+"))
+        return self._annotated(tokens, rule[:3], kind)
+
+    def _annotated(self, tokens: list[_Token], label: str, kind: str) -> list[_Token]:
+        """Tokens as one entity; the entities that they hold already become the nested ones."""
+        if self.random.random() < self.noise:
+            label = _pick(self.random, (*TYPES, ""))
+        if not label:
+            return tokens
+        outer = [f"{prefix}-{label}{kind}" for prefix in "B" + "I" * (len(tokens) - 1)]
+        return [_Token(token.text, tag, token.outer) for token, tag in zip(tokens, outer, strict=True)]
+
+
+def _sentences(split: str, writer: _Writer) -> list[list[_Token]]:
+    """The sentences of a split, its faults spread evenly over them."""
+    rules = ["sentence"] * SENTENCES[split]
+    for at in _spread(LONG_SENTENCES[split], len(rules)):
+        rules[at] = "long"
+    if split == "dev":
+        rules[-1] = "only_dev"
+    sentences = [writer.sentence(rule) for rule in rules]
+    for at, control in zip(_spread(len(CONTROLS[split]), len(sentences)), CONTROLS[split], strict=True):
+        sentence = sentences[at + 1]  # not the long ones
+        # Before a token outside entities, so that no entity is split.
+        place = next((number for number, token in enumerate(sentence) if number and token.outer == "O"), len(sentence))
+        sentence.insert(place, _Token(control))
+    return sentences
+
+
+def _published(split: str, sentences: Sequence[Sequence[_Token]]) -> bytes:
+    lines = []
+    for number, sentence in enumerate(sentences, start=1):
+        # GermEval's comment lines, too, end in a tab here and there.
+        end = "" if number % 9 else "\t"
+        lines.append(f"#\thttp://example.org/{split}/{number}\t[2014-01-{number % 31 + 1:02}]{end}")
+        lines += ["\t".join((str(index), *token)) for index, token in enumerate(sentence, start=1)]
+        if number == FIFTH_FIELD.get(split):
+            lines[-1] += "\t"
+        lines.append("")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _spread(count: int, length: int) -> list[int]:
+    return [length * number // (count + 1) for number in range(1, count + 1)]
+
+
+def _pick(random: Random, items: Sequence[Item]) -> Item:
+    return items[int(random.random() * len(items))]
+
+
+def _shuffled(random: Random, items: Sequence[Item]) -> list[Item]:
+    return sorted(items, key=lambda _: random.random())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
