@@ -82,7 +82,12 @@ class FineTuning:
             trainer = Trainer(
                 model=self.model,
                 args=TrainingArguments(
-                    str(self.directory), logging_steps=10, report_to="none", disable_tqdm=True, **self.arguments
+                    str(self.directory),
+                    logging_steps=10,
+                    report_to="none",
+                    disable_tqdm=True,
+                    dataloader_pin_memory=torch.cuda.is_available(),
+                    **self.arguments,
                 ),
                 train_dataset=examples,
                 data_collator=DataCollatorForTokenClassification(self.tokenizer),

@@ -1,0 +1,109 @@
+"""Fixtures: data that the tests make themselves, a tiny random model, and a workspace filled up to a stage."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may depend on a hub
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads would only wait for each other
+for _name in ("BERT_MODEL", "MAX_LENGTH", "OUTPUT_DIR", "BATCH_SIZE", "NUM_EPOCHS", "SAVE_STEPS", "SEED"):
+    os.environ.pop(_name, None)  # the README's variables would reach every command
+os.environ.pop("NERTOOL_WORKSPACE", None)
+
+from nertool.stages import evaluate, labels, preprocess, quantize, train  # noqa: E402
+from nertool.workspace import Workspace  # noqa: E402
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
+VERBS = ["visited", "left", "praised", "saw"]
+
+
+def sentence_lines(chance: random.Random) -> list[str]:
+    """`Anna visited Oslo .` as `token, space, tag` lines, with a blank line."""
+    lines = []
+    for label, names in (("PER", NAMES["PER"]), ("", VERBS), ("LOC", NAMES["LOC"]), ("", [".", "!"])):
+        for number, token in enumerate(chance.choice(names).split()):
+            tag = f"{'I' if number else 'B'}-{label}" if label else "O"
+            lines.append(f"{token} {tag}")
+    return [*lines, ""]
+
+
+def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) -> None:
+    """`{train,dev,test}{suffix}` with that many sentences in train and a third in the others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, split in enumerate(("train", "dev", "test")):
+        chance = random.Random(seed)
+        lines = [line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)]
+        (folder / f"{split}{suffix}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory with a random two-layer BERT and a WordPiece tokenizer over letters and a few words."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    words = [word for names in NAMES.values() for name in names for word in name.split()] + VERBS
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,!?#@-'"
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *words]
+    (folder / "vocab.txt").write_text("".join(f"{entry}\n" for entry in vocabulary), encoding="utf-8")
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    set_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace that holds `{train,dev,test}.txt.tmp` and nothing else."""
+    write_corpus(tmp_path / "workspace")
+    return Workspace(tmp_path / "workspace")
+
+
+def fill(workspace: Workspace, model: str, until: str) -> Workspace:
+    """Run the stages from preprocess on, with settings that train in a second."""
+    steps = {
+        "preprocess": lambda: preprocess.run(workspace, preprocess.Options(model=model)),
+        "labels": lambda: labels.run(workspace, labels.Options()),
+        "train": lambda: train.run(
+            workspace, train.Options(model=model, num_epochs=8.0, batch_size=4, learning_rate=5e-3, save_steps=1000)
+        ),
+        "evaluate": lambda: evaluate.run(workspace, evaluate.Options()),
+        "quantize": lambda: quantize.run(workspace, quantize.Options(tolerance=0.5)),
+    }
+    for name, step in steps.items():
+        step()
+        if name == until:
+            break
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Path:
+    """A workspace filled up to `train`; to be copied by whoever changes it."""
+    folder = tmp_path_factory.mktemp("trained") / "workspace"
+    write_corpus(folder)
+    fill(Workspace(folder), tiny_model, "train")
+    return folder
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """The folder of real data and right answers that may lie beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("needs real data in a folder `shared` beside the project")
+    return SHARED
