@@ -18,6 +18,7 @@ from nertool.scoring import score
 from nertool.workspace import LABELS
 
 if TYPE_CHECKING:
+    import torch
     from datasets import Dataset
     from rich.progress import Progress, TaskID
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
 SENTENCES_AHEAD = 1000
+PIECES = 4
+"""Pieces of a batch: with more of them there is less padding, but each is less work for a processor to share."""
 
 
 class FineTuning:
@@ -79,13 +82,14 @@ class FineTuning:
         set_seed(self.arguments["seed"])
         _allow_random_states()
         with bar("train", unit="steps") as (progress, task):
-            trainer = Trainer(
+            trainer = _trainer_class()(
                 model=self.model,
                 args=TrainingArguments(
                     str(self.directory),
                     logging_steps=10,
                     report_to="none",
                     disable_tqdm=True,
+                    optim="adamw_torch_fused",
                     dataloader_pin_memory=torch.cuda.is_available(),
                     **self.arguments,
                 ),
@@ -210,6 +214,42 @@ def _check_tags(path: Path, label_ids: Mapping[str, int]) -> None:
                 )
     if sentence is None:
         raise InvalidData(f"{path} holds no sentence", "Train on a file with at least one.")
+
+
+def _trainer_class() -> Any:
+    """A Trainer that pads less: a batch goes through the model in pieces of like length.
+
+    The pieces' losses add up to the mean over the whole batch's words, so the gradient is that of the whole batch.
+    """
+    from transformers import Trainer
+
+    class PiecewiseTrainer(Trainer):  # type: ignore[misc]
+        def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> Any:
+            words = (inputs["labels"] != IGNORE).sum()
+            losses = []
+            for piece in _pieces(inputs):
+                piece["share"] = (piece["labels"] != IGNORE).sum() / words
+                losses.append(super().training_step(model, piece))
+            return sum(losses)
+
+        def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+            share = inputs.pop("share")
+            return super().compute_loss(model, inputs, *args, **kwargs) * share
+
+    return PiecewiseTrainer
+
+
+def _pieces(inputs: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    """A padded batch as up to PIECES padded batches, shortest sentences first; each tensor (piece, subwords)."""
+    lengths, order = inputs["attention_mask"].sum(-1).sort()
+    rows = -(-len(order) // PIECES)
+    return [
+        {
+            name: tensor[order[start : start + rows], : lengths[start : start + rows][-1]]
+            for name, tensor in inputs.items()
+        }
+        for start in range(0, len(order), rows)
+    ]
 
 
 def _watcher(tuning: FineTuning, progress: Progress, task: TaskID) -> Any:

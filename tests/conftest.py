@@ -39,7 +39,9 @@ def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) ->
     folder.mkdir(parents=True, exist_ok=True)
     for seed, split in enumerate(("train", "dev", "test")):
         chance = random.Random(seed)
-        lines = [line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)]
+        lines = [
+            line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)
+        ]
         (folder / f"{split}{suffix}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
@@ -51,7 +53,16 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("tiny-model")
     words = [word for names in NAMES.values() for name in names for word in name.split()] + VERBS
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,!?#@-'"
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *words]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        *(f"##{letter}" for letter in letters),
+        *words,
+    ]
     (folder / "vocab.txt").write_text("".join(f"{entry}\n" for entry in vocabulary), encoding="utf-8")
     BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
     set_seed(0)

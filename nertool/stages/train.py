@@ -56,7 +56,14 @@ class Options(StageOptions):
     ] = 1
     seed: SeedOption = 1
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", "--lr", min=0, help="Peak, decays linearly to 0.")
+        float,
+        typer.Option(
+            "--learning-rate",
+            "--lr",
+            envvar="LEARNING_RATE",
+            min=0,
+            help="Peak of the rate, which decays linearly to 0.",
+        ),
     ] = 5e-5
     weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.0
     keep: Annotated[
