@@ -32,7 +32,9 @@ PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3.10 python3,\
 	.venv/bin/pip install --quiet --no-deps -r requirements.lock
 	@# torch once more, with what it needs: nothing for the CPU build, the CUDA libraries for the other
 	.venv/bin/pip install --quiet -c requirements.lock torch
-	.venv/bin/pip install --quiet --no-deps --no-build-isolation -e .
+	.venv/bin/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	@# byte code now, so that the first call is as quick as later ones
+	.venv/bin/python -m compileall -q nertool
 	touch $@
 
 # -- what one runs --------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -37,13 +37,14 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     Raises:
         NertoolError: as the stages do.
     """
+    if values.get("recipe") is None:
+        _need_data(workspace)
     with workspace.locked("run"):
         for stage, fixed in STEPS:
-            if stage is download and values.get("recipe") is None:
-                _need_data(workspace)
-            elif not _skipped(stage, workspace):
-                yield stage.run(workspace, options_for(stage.Options, {**values, **fixed}))
-            if stage_name(stage) == until:
+            wanted = {**values, **fixed}
+            if _has_input(stage, wanted, workspace):
+                yield stage.run(workspace, options_for(stage.Options, wanted))
+            if stage_name(stage) == until and not wanted.get("quantized"):
                 return
 
 
@@ -57,20 +58,21 @@ def stage_name(stage: ModuleType) -> str:
     return stage.__name__.rpartition(".")[2]
 
 
-def defaults(options: type[StageOptions]) -> dict[str, Any]:
-    """Default value of each field that has one."""
-    return {field.name: field.default for field in fields(options) if field.default is not MISSING}  # type: ignore[arg-type]
-
-
 def _need_data(workspace: Workspace) -> None:
     if not workspace.splits(".txt.tmp") and not workspace.splits(".txt"):
         raise MissingInput(f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}")
 
 
-def _skipped(stage: ModuleType, workspace: Workspace) -> bool:
-    """A stage whose data nobody has: preprocess without *.txt.tmp, quantize without dev, predict without test."""
-    needed = {preprocess: ".txt.tmp"}
-    if stage in needed:
-        return not workspace.splits(needed[stage])
-    there = workspace.splits(".txt")
-    return (stage is quantize and "dev" not in there) or (stage is predict and "test" not in there)
+def _has_input(stage: ModuleType, values: dict[str, Any], workspace: Workspace) -> bool:
+    """False where nobody has the data that a stage is for; without dev nothing is quantized, as nothing could decide."""
+    splits = workspace.splits(".txt")
+    if stage is predict:
+        values["quantized"] = "dev" in splits
+    needed = {
+        download: values.get("recipe") is not None,
+        preprocess: bool(workspace.splits(".txt.tmp")),
+        evaluate: "dev" in splits or (not values.get("quantized") and "test" in splits),
+        quantize: "dev" in splits,
+        predict: "test" in splits,
+    }
+    return needed.get(stage, True)

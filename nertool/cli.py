@@ -19,21 +19,23 @@ from collections.abc import Callable, Iterable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
-from rich.console import Console
 
 from nertool import chain
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import bars, console, note
 from nertool.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
-from nertool.tables import render, status_table
-from nertool.workspace import LABELS, Result, StageOptions, Workspace
+from nertool.workspace import LABELS, Result, StageOptions, State, Workspace
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From published data to a small INT8 token-classification model, in one workspace directory.",
@@ -71,13 +73,30 @@ SHAPES = ("data_dir", "labels", "do_train", "do_eval", "do_predict")
 """Keys of run_ner.py's configuration that are not options here: the workspace and the subcommands stand for them."""
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"nertool {version('nertool')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
     try:
         app(arguments, prog_name="nertool")
     except NertoolError as error:
-        console.print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        console().print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+        console().print(error.hint, markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -146,7 +165,6 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
 def _run(context: typer.Context, values: dict[str, Any]) -> None:
     workspace = _workspace(values)
     values = _with_recipe(context, values, _recipe_of(workspace, values))
-    values.pop("split", None)
     results, started = [], time.monotonic()
     for result in chain.run(workspace, values, values["until"]):
         results.append(result)
@@ -157,7 +175,7 @@ def _run(context: typer.Context, values: dict[str, Any]) -> None:
     if values["json"]:
         _print_json({result.stage: result.facts for result in results})
     else:
-        _stdout().print(status_table(workspace.status()))
+        _print_status(workspace.status())
     raise typer.Exit(0 if all(result.ok for result in results) else 1)
 
 
@@ -166,7 +184,7 @@ def _status(context: typer.Context, values: dict[str, Any]) -> None:
     if values["json"]:
         _print_json({state.stage: {"state": state.name, "why": state.why, "facts": state.facts} for state in states})
     else:
-        _stdout().print(status_table(states))
+        _print_status(states)
 
 
 # -- values that come from a file or a recipe ------------------------------------------------------
@@ -238,7 +256,7 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         style = "yellow" if record.levelno >= logging.WARNING else None
-        console.print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+        console().print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _set_up_output(quiet: bool, verbose: bool) -> None:
@@ -246,13 +264,15 @@ def _set_up_output(quiet: bool, verbose: bool) -> None:
         note.addHandler(_ConsoleHandler())
     note.propagate = False
     note.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
-    bars.quiet = quiet
+    bars().quiet = quiet
     if not verbose:
         warnings.simplefilter("ignore")  # libraries warn of their own affairs
 
 
 def _stdout() -> Console:
     """Where results go; a file or pipe gets lines that are wide enough."""
+    from rich.console import Console
+
     return Console() if sys.stdout.isatty() else Console(width=160)
 
 
@@ -260,11 +280,19 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def _print_status(states: Iterable[State]) -> None:
+    from nertool.tables import status_table
+
+    _stdout().print(status_table(states))
+
+
 def _report(result: Result, seconds: float, as_json: bool) -> None:
     _tell(result, seconds)
     if as_json:
         _print_json({"stage": result.stage, "fresh": result.fresh, "ok": result.ok, "facts": result.facts})
         return
+    from nertool.tables import render
+
     for table in render(result):
         _stdout().print(table)
 

@@ -70,10 +70,10 @@ class FineTuning:
         Raises:
             InvalidData: a tag that is no label of the model (names file and line), or no sentence.
         """
+        import torch
         from transformers import (
             DataCollatorForTokenClassification,
             PrinterCallback,
-            Trainer,
             TrainingArguments,
             set_seed,
         )

@@ -5,62 +5,70 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 Item = TypeVar("Item")
 
 note = logging.getLogger("nertool")
 """Stages say here what the user must know beside the result; cli.py shows it, a library user may silence it."""
 
-console = Console(stderr=True)
-bars = Console(stderr=True)
-"""Carries the progress lines alone; cli.py silences it for --quiet."""
+
+@cache
+def console() -> Console:
+    """Standard error, for notes and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True)
 
 
-class Rate(ProgressColumn):
-    """Units a second, once there is a rate."""
+@cache
+def bars() -> Console:
+    """Standard error, for progress lines alone; cli.py silences it for --quiet."""
+    from rich.console import Console
 
-    def render(self, task: Task) -> Text:
-        """The text of one task."""
-        unit = task.fields.get("unit", "")
-        return Text(f"{task.speed:,.1f} {unit}/s" if task.speed else "", style="progress.data.speed")
+    return Console(stderr=True)
 
 
 @contextmanager
 def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[tuple[Progress, TaskID]]:
     """A progress bar with rate and time left, gone when the work is done; none where stderr is no terminal."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=30),
-        Rate(),
+        _rate(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=bars,
+        console=bars(),
         transient=True,
-        disable=not bars.is_terminal or bars.quiet,
+        disable=not bars().is_terminal or bars().quiet,
     )
     with progress:
-        yield progress, progress.add_task(what, total=total, unit=unit)
+        yield progress, progress.add_task(what, total=total)
+
+
+def _rate(unit: str) -> ProgressColumn:
+    """Units a second, once there is a rate."""
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.1f} {unit}/s" if task.speed else "", style="progress.data.speed")
+
+    return Rate()
 
 
 def track(items: Iterable[Item], what: str, total: float | None = None, unit: str = "lines") -> Iterator[Item]:
     """The same items, with a bar that counts them."""
-    if not bars.is_terminal or bars.quiet:
+    if not bars().is_terminal or bars().quiet:
         yield from items
         return
     with bar(what, total, unit) as (progress, task):

@@ -15,7 +15,7 @@ STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim
 
 def render(result: Result) -> list[Table]:
     """Tables of a stage's facts: figures first, then a table for each group of rows."""
-    if result.stage == "evaluate":
+    if result.stage.startswith("evaluate"):
         return [_types(split, facts) for split, facts in result.facts.items()]
     if result.stage == "quantize":
         return [_trials(result.facts), _before_after(result.facts)]

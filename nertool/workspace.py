@@ -220,12 +220,13 @@ class Workspace:
         """
         stage = "quantize" if directory == QUANTIZED else "train"
         self.require(f"{directory}/config.json", stage)
-        state = next(state for state in self.status() if state.stage == stage)
-        if state.name == "stale" and not allow_stale:
-            first = next(state for state in self.status() if state.name == "stale")
+        states = self.status()
+        why = next(state.why for state in states if state.stage == stage)
+        stale = [state.stage for state in states if state.name == "stale"]
+        if stage in stale and not allow_stale:
             raise StaleInput(
-                f"{self.path / directory} is stale: {state.why} since it was made",
-                f"Run: {self.last_command(first.stage)} (or use it as it is: --allow-stale)",
+                f"{self.path / directory} is stale: {why}",
+                f"Run: {self.last_command(stale[0])} (or use it as it is: --allow-stale)",
             )
         return sorted(f"{directory}/{path.name}" for path in (self.path / directory).iterdir() if path.is_file())
 

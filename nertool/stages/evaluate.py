@@ -57,7 +57,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     with workspace.locked("evaluate"):
         results = [_evaluate(workspace, options, split, model_files, load) for split in splits]
     return Result(
-        "evaluate",
+        f"evaluate:{QUANTIZED}" if options.quantized else "evaluate",
         {split: result.facts for split, result in zip(splits, results, strict=True)},
         all(result.fresh for result in results),
         "; ".join(f"{result.stage} {result.why}" for result in results if result.why),

@@ -1,0 +1,125 @@
+"""Quantization: what is published is INT8, its figures are true, and the gate never loses work."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from nertool import inc
+from nertool.errors import MissingInput, NertoolError
+from nertool.stages import evaluate, predict, quantize
+from nertool.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def quantized(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace filled up to `quantize`, dynamic."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("quantized") / "workspace")
+    result = quantize.run(Workspace(copy), quantize.Options(tolerance=0.5))
+    assert result.ok
+    return copy
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path) -> Workspace:
+    return Workspace(shutil.copytree(trained, tmp_path / "copy"))
+
+
+def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quantized: Path) -> None:
+    from nertool.tagger import load_tagger
+
+    table = json.loads((quantized / "quantized/quantization.json").read_text())
+    weights = (quantized / "quantized/pytorch_model.bin").stat().st_size
+    assert table["int8"]["bytes"] == weights < table["fp32"]["bytes"]
+    assert table["fp32"]["words_per_second"] > 0 < table["int8"]["words_per_second"]
+    linear = load_tagger(quantized / "quantized").model.bert.encoder.layer[0].intermediate.dense
+    assert "quantized" in type(linear).__module__
+    facts = evaluate.run(Workspace(quantized), evaluate.Options(quantized=True)).facts
+    assert facts["dev"]["f1"] == table["int8"]["f1"]
+    assert (quantized / "evaluation/quantized/dev_results.json").exists()
+
+
+def test_a_second_run_is_fresh_and_tells_the_same_table(quantized: Path) -> None:
+    result = quantize.run(Workspace(quantized), quantize.Options(tolerance=0.5))
+    assert result.fresh
+    assert result.facts == json.loads((quantized / "quantized/quantization.json").read_text())
+
+
+def test_static_calibrates_on_train(copy: Workspace) -> None:
+    result = quantize.run(copy, quantize.Options(approach="static", tolerance=0.9, calibration_samples=10))
+    assert result.facts["calibration_sentences"] == 10
+    assert "train.txt" in copy.records()["quantize"]["reads"]
+
+
+def test_where_no_trial_meets_the_tolerance_the_best_is_kept(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scores are made up here, as a tiny model loses nothing; Neural Compressor and the search are real."""
+    scores = iter([0.9, 0.5, 0.7, 0.6])
+    real_tune = inc.tune
+
+    def tune(model, accuracy, plan, directory, scratch):  # type: ignore[no-untyped-def]
+        return real_tune(model, lambda candidate: accuracy(candidate) * 0 + next(scores), plan, directory, scratch)
+
+    monkeypatch.setattr(inc, "tune", tune)
+    result = quantize.run(copy, quantize.Options(max_trials=3))
+    assert not result.ok
+    assert [(trial["f1"], trial["kept"]) for trial in result.facts["trials"]] == [
+        (0.5, False),
+        (0.7, True),
+        (0.6, False),
+    ]
+    assert not json.loads((copy / "quantized/quantization.json").read_text())["met"]
+    again = quantize.run(copy, quantize.Options(max_trials=3))
+    assert again.fresh and not again.ok
+    assert evaluate.run(copy, evaluate.Options(split=["dev"], quantized=True)).facts["dev"]["support"] == 40
+
+
+def test_an_error_while_scoring_a_trial_comes_out_as_it_is(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantize, "_score", broken)
+    with pytest.raises(KeyboardInterrupt):
+        quantize.run(copy, quantize.Options())
+    assert not (copy / "quantized").exists()
+
+
+def test_a_hostile_pickle_in_quantized_does_not_run(quantized: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(quantized, tmp_path / "hostile")
+    flag = tmp_path / "ran"
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (flag,)  # type: ignore[return-value]
+
+    (copy / "quantized/pytorch_model.bin").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(NertoolError, match="is not loaded"):
+        evaluate.run(Workspace(copy), evaluate.Options(quantized=True))
+    assert not flag.exists()
+
+
+def test_optimum_without_neural_compressor_names_the_pin(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optimum.intel", None)  # what an absent package looks like to import
+    with pytest.raises(NertoolError, match=r"neural-compressor==3\.7\.1"):
+        quantize.run(copy, quantize.Options())
+    assert not (copy / "quantized").exists()
+
+
+def test_without_dev_there_is_nothing_to_decide_by(copy: Workspace) -> None:
+    (copy / "dev.txt").unlink()
+    with pytest.raises(MissingInput, match="dev.txt"):
+        quantize.run(copy, quantize.Options(allow_stale=True))
+
+
+def test_predict_publishes_a_split_tagged_by_the_int8_model(quantized: Path) -> None:
+    workspace = Workspace(quantized)
+    result = predict.run(workspace, predict.Options(split="test", quantized=True))
+    lines = (quantized / "predictions/test.conll").read_text().splitlines()
+    tokens = [line.split(" ")[0] for line in (quantized / "test.txt").read_text().splitlines()]
+    assert [line.split(" ")[0] for line in lines] == tokens
+    assert result.facts["model"] == "quantized"
+    assert predict.run(workspace, predict.Options(split="test", quantized=True)).fresh

@@ -1,0 +1,170 @@
+"""Training: what is published, what is kept, which models and data are refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import fill
+
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.finetune import _pieces
+from nertool.stages import labels, train
+from nertool.workspace import Workspace
+
+QUICK = {"num_epochs": 1.0, "batch_size": 16, "learning_rate": 5e-3}
+
+
+@pytest.fixture
+def ready(workspace: Workspace, tiny_model: str) -> Workspace:
+    """A workspace filled up to labels.txt."""
+    return fill(workspace, tiny_model, "labels")
+
+
+def test_the_model_directory_holds_what_any_tool_needs(trained: Path) -> None:
+    config = json.loads((trained / "model/config.json").read_text())
+    tags = (trained / "labels.txt").read_text().split()
+    assert [config["id2label"][str(number)] for number in range(len(tags))] == tags
+    assert config["architectures"] == ["BertForTokenClassification"]
+    names = {path.name for path in (trained / "model").iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "tokenizer_config.json", "checkpoint-120"} <= names
+    assert not (trained / ".training").exists()
+
+
+def test_dev_is_scored_after_each_epoch_and_the_best_is_told(trained: Path) -> None:
+    facts = Workspace(trained).facts("train")
+    scores = [row["dev_f1"] for row in facts["history"]]
+    assert [row["epoch"] for row in facts["history"]] == [float(epoch) for epoch in range(1, 9)]
+    assert facts["dev_f1"] == max(scores) > 0.9
+    assert facts["history"][-1]["loss"] < facts["history"][0]["loss"]
+
+
+def test_best_keeps_the_weights_of_the_best_epoch(ready: Workspace, tiny_model: str) -> None:
+    """Training that goes on with a destructive rate is worse at its end than somewhere before."""
+    wild = {"num_epochs": 6.0, "batch_size": 4, "learning_rate": 0.05}
+    kept = {}
+    for keep in ("best", "last"):
+        train.run(ready, train.Options(model=tiny_model, keep=keep, force=True, **wild))  # type: ignore[arg-type]
+        facts = ready.facts("train")
+        kept[keep] = (ready / "model/model.safetensors").read_bytes(), facts["epoch kept"]
+    scores = {row["epoch"]: row["dev_f1"] for row in facts["history"]}
+    assert kept["last"][1] == 6.0
+    assert scores[kept["best"][1]] == max(scores.values())
+    assert (kept["best"][0] == kept["last"][0]) == (kept["best"][1] == 6.0)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(ready: Workspace, tiny_model: str) -> None:
+    weights = []
+    for seed in (1, 1, 2):
+        train.run(ready, train.Options(model=tiny_model, seed=seed, force=True, **QUICK))  # type: ignore[arg-type]
+        weights.append((ready / "model/model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_a_batch_in_pieces_has_the_gradient_of_the_whole_batch(trained: Path) -> None:
+    from transformers import AutoModelForTokenClassification
+
+    model = AutoModelForTokenClassification.from_pretrained(trained / "model").eval()
+    lengths = [3, 9, 5, 4, 12, 7, 2]
+    mask = torch.tensor([[1] * length + [0] * (12 - length) for length in lengths])
+    ids = torch.randint(5, 60, mask.shape, generator=torch.Generator().manual_seed(0)) * mask
+    tags = torch.where(mask == 1, ids % 3, -100)
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": tags}
+    model(**batch).loss.backward()
+    whole = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    pieces = _pieces(batch)
+    assert 1 < len(pieces)
+    assert sum(piece["input_ids"].numel() for piece in pieces) < ids.numel()
+    for piece in pieces:
+        share = (piece["labels"] != -100).sum() / mask.sum()
+        (model(**piece).loss * share).backward()
+    for one, other in zip(whole, (p.grad for p in model.parameters() if p.grad is not None), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_label_that_occurs_only_in_dev_is_known_to_the_model(workspace: Workspace, tiny_model: str) -> None:
+    with (workspace / "dev.txt.tmp").open("a") as dev:
+        dev.write("rare I-ORGderiv\n\n")
+    fill(workspace, tiny_model, "labels")
+    train.run(workspace, train.Options(model=tiny_model, **QUICK))  # type: ignore[arg-type]
+    assert "I-ORGderiv" in json.loads((workspace / "model/config.json").read_text())["label2id"]
+
+
+def test_without_dev_the_last_weights_are_kept(workspace: Workspace, tiny_model: str) -> None:
+    (workspace / "dev.txt.tmp").unlink()
+    fill(workspace, tiny_model, "labels")
+    result = train.run(workspace, train.Options(model=tiny_model, **QUICK))  # type: ignore[arg-type]
+    assert "dev_f1" not in result.facts
+    assert (workspace / "model/model.safetensors").exists()
+
+
+def test_sentences_over_the_length_are_trained_on_in_windows(
+    workspace: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (workspace / "train.txt.tmp").open("a") as file:
+        file.write("oslo B-LOC\n" * 40 + "\n")
+    fill(workspace, tiny_model, "labels")
+    options = train.Options(model=tiny_model, max_length=16, **QUICK)  # type: ignore[arg-type]
+    assert train.run(workspace, options).facts["windowed"] == 1
+
+
+def test_a_tag_that_labels_does_not_hold_is_named_with_its_line(ready: Workspace, tiny_model: str) -> None:
+    path = ready / "train.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(["x B-NEW", *lines]) + "\n")
+    with pytest.raises(InvalidData, match=r"train.txt:1: the tag 'B-NEW'"):
+        train.run(ready, train.Options(model=tiny_model))
+    assert not (ready / "model").exists()
+
+
+def test_train_without_sentences_is_refused(ready: Workspace, tiny_model: str) -> None:
+    (ready / "train.txt").write_text("\n\n")
+    with pytest.raises(InvalidData, match="holds no sentence"):
+        train.run(ready, train.Options(model=tiny_model))
+
+
+def test_a_model_without_weights_is_refused(ready: Workspace, tiny_model: str, tmp_path: Path) -> None:
+    empty = tmp_path / "tokenizer-only"
+    shutil.copytree(tiny_model, empty, ignore=shutil.ignore_patterns("*.safetensors"))
+    with pytest.raises(InvalidOption, match="no model for --model"):
+        train.run(ready, train.Options(model=str(empty)))
+    with pytest.raises(InvalidOption, match="no (model|tokenizer) for --model nowhere"):
+        train.run(ready, train.Options(model="nowhere"))
+
+
+def test_labels_missing_names_the_command(workspace: Workspace, tiny_model: str) -> None:
+    fill(workspace, tiny_model, "preprocess")
+    with pytest.raises(MissingInput, match="nertool labels"):
+        train.run(workspace, train.Options(model=tiny_model))
+
+
+def test_a_fine_tuned_model_keeps_its_label_order(trained: Path, tmp_path: Path) -> None:
+    """Labels are matched by name: a model whose ids run the other way is trained on as well as before."""
+    copy = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    tags = (copy / "labels.txt").read_text().split()
+    (copy / "labels.txt").write_text("".join(f"{tag}\n" for tag in reversed(tags)))
+    shutil.copytree(trained / "model", tmp_path / "start", ignore=shutil.ignore_patterns("checkpoint-*"))
+    options = train.Options(model=str(tmp_path / "start"), num_epochs=1.0, learning_rate=0.0)
+    assert train.run(copy, options).facts["dev_f1"] == Workspace(trained).facts("train")["dev_f1"]
+
+
+def test_a_model_fine_tuned_for_other_labels_is_refused_by_name(trained: Path, tmp_path: Path) -> None:
+    copy = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    for path in (copy / "train.txt", copy / "dev.txt", copy / "test.txt"):
+        path.write_text(path.read_text().replace("-LOC", "-GPE"))
+    labels.run(copy, labels.Options())
+    with pytest.raises(InvalidOption, match=r"lacks B-GPE, I-GPE and has B-LOC, I-LOC"):
+        train.run(copy, train.Options(model=str(trained / "model")))
+
+
+def test_output_dir_names_the_directory_that_later_stages_use(ready: Workspace, tiny_model: str) -> None:
+    from nertool.stages import evaluate
+
+    train.run(ready, train.Options(model=tiny_model, output_dir="germeval-model", **QUICK))  # type: ignore[arg-type]
+    assert (ready / "germeval-model/model.safetensors").exists()
+    assert not (ready / "model").exists()
+    assert evaluate.run(ready, evaluate.Options(split=["dev"])).facts["dev"]["support"] == 40
