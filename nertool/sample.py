@@ -26,10 +26,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
-SENTENCES = {"train": 1800, "dev": 200, "test": 300}
+SENTENCES = {"train": 1600, "dev": 200, "test": 300}
 CONTROLS = {"train": "\x96\x80\x96\x95\u200b\x96\x80\x96", "dev": "\x96", "test": "\x80\x96\u200b"}
-LONG_SENTENCES = {"train": 3, "dev": 1, "test": 1}
-LONG_MEMBERS = 15
+LONG_SENTENCES = {"train": 2, "dev": 1, "test": 1}
+LONG_MEMBERS = 13
 FIFTH_FIELD = {"test": 41}
 NOISE = {"train": 0.03}
 TYPES = ("PER", "LOC", "ORG", "OTH")
@@ -43,7 +43,7 @@ STARTS = (
     "Mil Nor Old Pen Ran Red Roth San Sel Stan Thorn Tor Val Wal West Win"
 )
 ENDINGS = {
-    "surname": "sen man ski er mann ley ton",
+    "surname": "sen man ski eau mann ley ton",
     "town": "burg stad ford ham port ley ton",
     "firm": "tech nix ora con soft ley ton",
     "event": "iad fest alia ade",
@@ -100,8 +100,8 @@ GRAMMAR = {
         $ORG , $ORG and $ORG sell the $noun for less than $currency $number
         the state-owned $noun and the $ORGfirm-owned $noun were merged
         the $OTHevent-winning $role $PER retired at the age of $number
-        an $OTHevent+ish mood filled the streets of $LOC
-        $OTHevent+ian is spoken by $number people near $LOC
+        an $OTHname+ish mood filled the streets of $LOC
+        $OTHname+ian is spoken by $number people near $LOC
         the $ORGfirm+ite wing of the $noun wants $PER as $role
         a web-based $noun by $ORG tracks every $noun in $LOC
         the $LOCarea-born $role sang a song from " $OTH "
@@ -157,6 +157,7 @@ GRAMMAR = {
     "ORGschool": "University of $LOCtown | $LOCtown School of $Noun Design | $PERname Institute",
     "OTH": "The $Adj $Noun | $Adj $Noun | $Noun of the $Noun | My $Noun | A $Noun for $PERname | $event | Goodbye $LOCtown",
     "OTHevent": "$event | $OTHcup | $Adj $Noun Games | $LOCtown Marathon | $PERname Prize",
+    "OTHname": "$event",
     "OTHcup": "$Noun Cup | $LOCtown Cup",
     "initial": "A. | J. | K. | Ø. | T.",
     "given": """

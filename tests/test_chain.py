@@ -15,7 +15,7 @@ def nertool(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_chain_on_sample_from_download_to_predictions(tiny_model: str, tmp_path: Path) -> None:
     """With the tiny model, whose scores are of no interest here, so that the tolerance lets all pass."""
     command = ["run", "sample", "-w", str(tmp_path), "--model", tiny_model, "--max-length", "64", "--num-epochs", "1"]
-    command += ["--tolerance", "1", "--max-trials", "1"]
+    command += ["--tolerance", "0.99", "--max-trials", "1"]
     first = nertool(*command, "--json")
     assert first.returncode == 0, first.stderr
     results = json.loads(first.stdout)

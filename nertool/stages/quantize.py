@@ -46,7 +46,7 @@ class Options(StageOptions):
     tolerance: Annotated[
         float,
         typer.Option(
-            "--tolerance", "--tolerance-criterion", min=0, max=1, help="Loss of dev F1 allowed, relative to FP32."
+            "--tolerance", "--tolerance-criterion", min=0, max=0.99, help="Loss of dev F1 allowed, relative to FP32."
         ),
     ] = 0.01
     max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Trials at the most.")] = 20
