@@ -118,13 +118,15 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _bad_line(path: Path) -> int:
-    """1-based number of the first line that is not UTF-8; the decoder only knows its own block."""
+    """1-based number of the first line that is not UTF-8, lines ending as in Python's text mode."""
+    number = 1
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for line in file:
             try:
                 line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
+            except UnicodeDecodeError as error:
+                return number + line[: error.start].count(b"\r")
+            number += line.count(b"\n") + line.count(b"\r") - line.count(b"\r\n")
     raise AssertionError(f"every line of {path} is UTF-8")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,8 @@ IGNORE = -100
 """Label id of a sub-word that carries no tag (the loss leaves it out)."""
 
 NO_SUBWORD = -1
+REMEMBERED_WORDS = 1_000_000
+"""Distinct words whose sub-words are remembered before all are forgotten; a bound to memory, not a limit."""
 
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
@@ -89,7 +92,7 @@ def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model, fast where there is one, that keeps words apart when it is given words.
+    """The tokenizer of a model, fast where there is one, as it is stored.
 
     Raises:
         InvalidOption: there is no such model.
@@ -99,8 +102,6 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     path = resolve_model(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        if not _keeps_words_apart(tokenizer):
-            tokenizer = AutoTokenizer.from_pretrained(path, add_prefix_space=True)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error
@@ -109,25 +110,42 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _keeps_words_apart(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """False for byte-level BPE without a prefix space: it glues the words it is given (`a`, `a` -> `aa`)."""
-    try:
-        ids = tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    except AssertionError:  # what fast GPT-2 and RoBERTa tokenizers raise
-        return False
-    return bool(tokenizer.decode(ids).strip() != "aa")
+class Subwords:
+    """Sub-word ids of words, each word tokenized alone and, while it is remembered, once.
+
+    Args:
+        tokenizer: fast or slow.
+        lead: put before each word.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, lead: str = "") -> None:
+        self._tokenizer, self._lead = tokenizer, lead
+        self._known: dict[str, list[int]] = {}
+
+    def __call__(self, words: Iterable[str]) -> Mapping[str, Sequence[int]]:
+        """Ids without special tokens, of `words` at least."""
+        if len(self._known) > REMEMBERED_WORDS:
+            self._known.clear()
+        new = [word for word in dict.fromkeys(words) if word not in self._known]
+        if new:
+            encoding = self._tokenizer(
+                [self._lead + word for word in new],
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            self._known.update(zip(new, encoding["input_ids"], strict=True))
+        return self._known
 
 
-def subword_counts(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> list[int]:
-    """Number of sub-words of each token, each tokenized alone as `tokenizer.tokenize(token)` does; shape (tokens,)."""
-    if not tokens:
-        return []
-    if not tokenizer.is_fast:
-        return [len(tokenizer.tokenize(token)) for token in tokens]
-    encoding = tokenizer(
-        list(tokens), add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
-    )
-    return [len(ids) for ids in encoding["input_ids"]]
+def lead_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """What a word needs before it, so that it is tokenized as a word: a space for byte-level BPE, else nothing.
+
+    Found by trying: a running text of two words must give what the two words give one by one.
+    """
+    text, word = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a a", "a"))
+    return "" if text == word + word else " "
 
 
 class Encoder:
@@ -139,7 +157,7 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-        self.tokenizer = tokenizer
+        self.subwords = Subwords(tokenizer, lead_of(tokenizer))
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.budget = max_length - len(self.prefix) - len(self.suffix)
         if self.budget < 1:
@@ -150,47 +168,20 @@ class Encoder:
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Sub-words of each sentence, without special tokens."""
-        if not self.tokenizer.is_fast:
-            return [self._encode_by_word(words) for words in sentences]
-        full = [list(words) for words in sentences if words]
-        if not full:
-            return [Encoded([], []) for _ in sentences]
-        batch = self.tokenizer(
-            full,
-            is_split_into_words=True,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
-        encoded = iter(
-            Encoded(ids, _first_subwords(batch.word_ids(row), len(full[row])))
-            for row, ids in enumerate(batch["input_ids"])
-        )
-        return [next(encoded) if words else Encoded([], []) for words in sentences]
-
-    def _encode_by_word(self, words: Sequence[str]) -> Encoded:
-        """For tokenizers without a fast version, which cannot say which word a sub-word belongs to."""
-        ids: list[int] = []
-        starts = []
-        for word in words:
-            subwords = self.tokenizer.convert_tokens_to_ids(self.tokenizer.tokenize(word))
-            starts.append(len(ids) if subwords else NO_SUBWORD)
-            ids += subwords
-        return Encoded(ids, starts)
+        known = self.subwords(chain.from_iterable(sentences))
+        return [_join([known[word] for word in words]) for words in sentences]
 
     def windows(self, encoded: Encoded) -> list[Window]:
         """The sentence in windows that overlap by half; each word is read where it has the most context."""
-        ends = _window_starts(len(encoded.ids), self.budget)
-        reads: list[tuple[list[int], list[int]]] = [([], []) for _ in ends]
+        begins = _window_starts(len(encoded.ids), self.budget)
+        reads: list[tuple[list[int], list[int]]] = [([], []) for _ in begins]
+        middle = (self.budget - 1) / 2
         for word, start in enumerate(encoded.starts):
             if start != NO_SUBWORD:
-                number = (
-                    min(range(len(ends)), key=lambda n: abs(ends[n] + self.budget / 2 - start)) if len(ends) > 1 else 0
-                )
+                number = min(range(len(begins)), key=lambda n: abs(begins[n] + middle - start)) if begins[1:] else 0
                 reads[number][0].append(word)
-                reads[number][1].append(start - ends[number] + len(self.prefix))
-        pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in ends]
+                reads[number][1].append(start - begins[number] + len(self.prefix))
+        pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in begins]
         return [Window(ids, *read) for ids, read in zip(pieces, reads, strict=True)]
 
 
@@ -229,19 +220,19 @@ def _window_starts(length: int, budget: int) -> list[int]:
     return [*range(0, length - budget, max(1, budget // 2)), length - budget]
 
 
-def _first_subwords(word_ids: Sequence[int | None], words: int) -> list[int]:
-    starts = [NO_SUBWORD] * words
-    for index in range(len(word_ids) - 1, -1, -1):
-        word = word_ids[index]
-        if word is not None:
-            starts[word] = index
-    return starts
+def _join(words: Sequence[Sequence[int]]) -> Encoded:
+    ids: list[int] = []
+    starts = []
+    for subwords in words:
+        starts.append(len(ids) if subwords else NO_SUBWORD)
+        ids += subwords
+    return Encoded(ids, starts)
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
     """Ids that the tokenizer puts before and after a single sequence."""
-    plain = tokenizer(["a"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
-    full = tokenizer(["a"], is_split_into_words=True)["input_ids"]
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full = tokenizer("a")["input_ids"]
     before = next(at for at in range(len(full) + 1) if full[at : at + len(plain)] == plain)
     return full[:before], full[before + len(plain) :]
 

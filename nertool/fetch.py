@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +20,11 @@ TRIES = 5
 """Connections made for one file before giving up."""
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two pieces of data."""
-BLOCK = 1 << 16
+BACKOFF = 0.3
+"""Seconds before the second try; each further one waits twice as long."""
+BLOCK = 1 << 13
+"""Bytes taken at a time; what has come of a block is lost where the connection breaks in it."""
+HTML = re.compile(rb"(\xef\xbb\xbf)?\s*((<\?xml.*?\?>|<!--.*?-->)\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 HELP = "Fetch the file by hand into a folder and name that: --source DIR (or a mirror: --source URL)."
 
 
@@ -31,7 +37,7 @@ def fetch(url: str, target: Path, partial: Path) -> None:
     Raises:
         DownloadFailed: the host refuses, is out of reach, or sends an HTML page in place of data.
     """
-    from requests.exceptions import ChunkedEncodingError, ConnectionError, RequestException, Timeout
+    from requests.exceptions import ChunkedEncodingError, ConnectionError, RequestException, SSLError, Timeout
 
     partial.parent.mkdir(parents=True, exist_ok=True)
     with _session() as session:
@@ -40,9 +46,12 @@ def fetch(url: str, target: Path, partial: Path) -> None:
                 _transfer(session, url, partial)
                 break
             except (ChunkedEncodingError, ConnectionError, Timeout) as error:
-                if not tries_left:
-                    raise DownloadFailed(f"{url}: the transfer broke {TRIES} times: {_reason(error)}", HELP) from error
-                note.warning("%s: the transfer broke, going on where it stopped", url)
+                if not tries_left or isinstance(error, SSLError):
+                    raise DownloadFailed(
+                        f"{url}: no whole transfer in {TRIES - tries_left} tries: {_reason(error)}", HELP
+                    ) from error
+                note.warning("%s: the transfer broke (%s), trying again", url, _reason(error))
+                time.sleep(BACKOFF * 2 ** (TRIES - 1 - tries_left))
             except RequestException as error:
                 raise DownloadFailed(f"{url}: {_reason(error)}", HELP) from error
     os.replace(partial, target)
@@ -54,8 +63,14 @@ def _session() -> Session:
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
-    retry = Retry(
-        total=TRIES - 1, connect=2, read=0, backoff_factor=0.3, status_forcelist=(429, 500, 502, 503, 504), redirect=10
+    retry = Retry(  # of answers that say "later"; `fetch` itself tries again where there was none
+        total=10,
+        connect=0,
+        read=0,
+        status=TRIES - 1,
+        backoff_factor=BACKOFF,
+        status_forcelist=(429, 500, 502, 503, 504),
+        respect_retry_after_header=False,  # a host may ask for hours
     )
     session = requests.Session()
     session.mount("https://", HTTPAdapter(max_retries=retry))
@@ -67,7 +82,7 @@ def _session() -> Session:
 def _transfer(session: Session, url: str, partial: Path) -> None:
     headers = _range_header(url, partial)
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416:  # what is there is not a beginning of what the host has now
+        if response.status_code == 416 and headers:  # what is there is not a beginning of what the host has now
             partial.unlink()
             _transfer(session, url, partial)
             return
@@ -76,6 +91,8 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
         pieces = response.iter_content(BLOCK)
         first = b"" if resumed else next(pieces, b"")
         _refuse_html(response, url, first)
+        if not resumed:
+            partial.unlink(missing_ok=True)  # before its validator: old bytes must never stand beside a new one
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
         _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
         start = partial.stat().st_size if resumed else 0
@@ -104,8 +121,7 @@ def _range_header(url: str, partial: Path) -> Mapping[str, str]:
 
 
 def _refuse_html(response: Response, url: str, first: bytes) -> None:
-    start = first[:512].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html", b"<head")):
+    if HTML.match(first[:4096]):
         sent = "an HTML page (a log-in, quota or error page)"
         raise DownloadFailed(f"{url}: the host sent {sent} in place of data", HELP)
 

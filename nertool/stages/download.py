@@ -119,11 +119,15 @@ def _from_hub(recipe: Recipe, stage: Stage) -> None:
 
 def _write_rows(rows: Any, path: Path) -> dict[str, int]:
     names = rows.features["ner_tags"].feature.names
-    tokens = 0
+    sentences = tokens = dropped = 0
     with path.open("w", encoding="utf-8", newline="\n") as target:
         for row in rows:
+            if row["tokens"][:1] == ["-DOCSTART-"]:  # some public copies have them
+                dropped += 1
+                continue
             for token, tag in zip(row["tokens"], row["ner_tags"], strict=True):
                 target.write(f"{token} {names[tag]}\n")
             target.write("\n")
+            sentences += 1
             tokens += len(row["tokens"])
-    return {"sentences": len(rows), "tokens": tokens, "dropped lines": 0}
+    return {"sentences": sentences, "tokens": tokens, "dropped lines": dropped}

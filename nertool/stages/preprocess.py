@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from nertool.columns import numbered_lines
-from nertool.encode import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers, subword_counts
+from nertool.encode import TOKENIZER_FILES, Subwords, load_tokenizer, model_sources, quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import ForceOption, MaxLengthOption, ModelOption
 from nertool.progress import note, track
@@ -59,7 +59,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     ) as stage:
         if not stage.fresh:
             tokenizer = load_tokenizer(options.model)
-            counter = CachedCounter(lambda tokens: subword_counts(tokenizer, tokens))
+            subwords = Subwords(tokenizer)
             budget = options.max_length - tokenizer.num_special_tokens_to_add()
             if budget < 1:
                 raise InvalidOption(
@@ -69,7 +69,7 @@ def run(workspace: Workspace, options: Options) -> Result:
                 counts = Counts()
                 lines = (line for _, line in numbered_lines(workspace / f"{split}.txt.tmp"))
                 with stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out:
-                    out.writelines(track(fit_lines(lines, counter, budget, counts), f"preprocess {split}"))
+                    out.writelines(track(fit_lines(lines, subwords, budget, counts), f"preprocess {split}"))
                 stage.facts[split] = vars(counts)
             _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
             _tell(
@@ -78,27 +78,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     return stage.result()
 
 
-class CachedCounter:
-    """Sub-words of tokens, each distinct token tokenized once.
-
-    Args:
-        count: sub-words of each of a list of tokens.
-    """
-
-    def __init__(self, count: Callable[[Sequence[str]], list[int]]) -> None:
-        self._count = count
-        self._known: dict[str, int] = {}
-
-    def __call__(self, tokens: Iterable[str]) -> dict[str, int]:
-        """The known counts, with those of `tokens` among them."""
-        new = [token for token in dict.fromkeys(tokens) if token not in self._known]
-        self._known.update(zip(new, self._count(new), strict=True))
-        return self._known
-
-
-def fit_lines(
-    lines: Iterable[str], counter: Callable[[Iterable[str]], dict[str, int]], budget: int, counts: Counts
-) -> Iterator[str]:
+def fit_lines(lines: Iterable[str], subwords: Subwords, budget: int, counts: Counts) -> Iterator[str]:
     """The lines of a file such that every sentence has at most `budget` sub-words.
 
     A line whose token (its first white-space field) has no sub-words is dropped. Where a line would overflow, a blank
@@ -110,14 +90,14 @@ def fit_lines(
     stream = iter(lines)
     used = 0
     while block := [line.rstrip() for line in islice(stream, LINES_AHEAD)]:
-        lengths = counter(line.split(maxsplit=1)[0] for line in block if line)
+        known = subwords(line.split(maxsplit=1)[0] for line in block if line)
         for line in block:
             if not line:
                 counts.sentences += used > 0
                 used = 0
                 yield "\n"
                 continue
-            length = lengths[line.split(maxsplit=1)[0]]
+            length = len(known[line.split(maxsplit=1)[0]])
             if length == 0:
                 counts.dropped += 1
                 continue

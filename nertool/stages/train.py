@@ -43,7 +43,8 @@ class Options(StageOptions):
         ),
     ] = 32
     num_epochs: Annotated[
-        float, typer.Option("--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train.")
+        float,
+        typer.Option("--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train."),
     ] = 3.0
     save_steps: Annotated[
         int,
