@@ -52,7 +52,7 @@ def own_settings() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(environment)
-    note.handlers[:], note.propagate, bars.quiet = handlers, propagate, False
+    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
 
 
 @pytest.fixture

@@ -138,7 +138,8 @@ def by_word(tokenizer: Any, family: str, words: list[str]) -> Encoded:
 @every_family
 def test_the_families_are_what_they_should_be(family: str, tokenizers: dict[str, Any]) -> None:
     tokenizer, (fast, special, without) = tokenizers[family], FAMILIES[family]
-    assert (tokenizer.is_fast, tokenizer.num_special_tokens_to_add()) == (fast, special)
+    assert tokenizer.is_fast or not fast  # transformers 5 has no slow WordPiece any more
+    assert tokenizer.num_special_tokens_to_add() == special
     assert {word for word in WORDS if not tokenizer.tokenize(word)} == without
     assert len(tokenizer.tokenize("oslo" * 9)) > 1
 

@@ -32,6 +32,7 @@ def hook(name, arguments):
         if left == 0:
             os.kill(os.getpid(), number)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.addaudithook(hook)
 sys.argv = ["nertool", *sys.argv[5:]]
 from nertool.cli import main
@@ -87,7 +88,7 @@ def own_settings() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(environment)
-    note.handlers[:], note.propagate, bars.quiet = handlers, propagate, False
+    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
 
 
 @pytest.fixture
