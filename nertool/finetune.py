@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
 SENTENCES_AHEAD = 1000
-PIECES = 4
-"""Pieces of a batch: with more of them there is less padding, but each is less work for a processor to share."""
 
 
 class FineTuning:
@@ -39,6 +37,7 @@ class FineTuning:
         directory: where checkpoints and the kept weights go; what a killed run left there is gone on from.
         max_length: sub-words of an example, special tokens included; longer sentences go through windows.
         keep_best: keep the weights of the epoch with the best dev score, else the last ones.
+        pieces: of like length, that a batch goes through the model in.
         arguments: of `transformers.TrainingArguments`.
     """
 
@@ -52,12 +51,13 @@ class FineTuning:
         directory: Path,
         max_length: int,
         keep_best: bool,
+        pieces: int,
         arguments: Mapping[str, Any],
     ) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.train, self.dev, self.directory = train, dev, directory
         self.keep_best = keep_best and dev is not None
-        self.arguments = arguments
+        self.pieces, self.arguments = pieces, arguments
         self.max_length = usable_length(tokenizer, model.config, max_length)
         self.labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
 
@@ -82,14 +82,13 @@ class FineTuning:
         set_seed(self.arguments["seed"])
         _allow_random_states()
         with bar("train", unit="steps") as (progress, task):
-            trainer = _trainer_class()(
+            trainer = _trainer_class(self.pieces)(
                 model=self.model,
                 args=TrainingArguments(
                     str(self.directory),
                     logging_steps=10,
                     report_to="none",
                     disable_tqdm=True,
-                    optim="adamw_torch_fused",
                     dataloader_pin_memory=torch.cuda.is_available(),
                     **self.arguments,
                 ),
@@ -215,18 +214,22 @@ def _check_tags(path: Path, label_ids: Mapping[str, int]) -> None:
         raise InvalidData(f"{path} holds no sentence", "Train on a file with at least one.")
 
 
-def _trainer_class() -> Any:
-    """A Trainer that pads less: a batch goes through the model in pieces of like length.
+def _trainer_class(pieces: int) -> Any:
+    """The Trainer, or one that pads less: a batch goes through the model in pieces of like length.
 
-    The pieces' losses add up to the mean over the whole batch's words, so the gradient is that of the whole batch.
+    The pieces' losses add up to the mean over the whole batch's words, so the gradient is that of the whole batch; only
+    dropout draws other numbers.
     """
     from transformers import Trainer
+
+    if pieces == 1:
+        return Trainer
 
     class PiecewiseTrainer(Trainer):  # type: ignore[misc]
         def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> Any:
             words = (inputs["labels"] != IGNORE).sum()
             losses = []
-            for piece in _pieces(inputs):
+            for piece in _in_pieces(inputs, pieces):
                 piece["share"] = (piece["labels"] != IGNORE).sum() / words
                 losses.append(super().training_step(model, piece))
             return sum(losses)
@@ -238,10 +241,10 @@ def _trainer_class() -> Any:
     return PiecewiseTrainer
 
 
-def _pieces(inputs: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-    """A padded batch as up to PIECES padded batches, shortest sentences first; each tensor (piece, subwords)."""
+def _in_pieces(inputs: Mapping[str, torch.Tensor], pieces: int) -> list[dict[str, torch.Tensor]]:
+    """A padded batch as up to that many padded batches, shortest sentences first; each tensor (piece, subwords)."""
     lengths, order = inputs["attention_mask"].sum(-1).sort()
-    rows = -(-len(order) // PIECES)
+    rows = -(-len(order) // pieces)
     return [
         {
             name: tensor[order[start : start + rows], : lengths[start : start + rows][-1]]

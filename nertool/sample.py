@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple, TypeVar
 
-SENTENCES = {"train": 1600, "dev": 200, "test": 300}
+SENTENCES = {"train": 1700, "dev": 200, "test": 300}
 LONG_SENTENCES = {"train": 2, "dev": 1, "test": 1}
 LONG_MEMBERS = 13
 NOISE = {"train": 0.03, "dev": 0.0, "test": 0.0}
@@ -59,7 +59,7 @@ COMMON = "Lantern Target Orange Anchor Harvest Signal Pebble Apple Compass Meado
 GRAMMAR = {
     "sentence": """
         $clause . | $clause . | $clause . | $clause . | $clause , $tail . | $opener , $clause .
-        $opener , $clause while $clause , $tail . | $headline | $headline
+        $opener , $clause while $clause , $tail . | $headline | $headline | $headline
     """,
     "opener": """
         On $day | In $month | After a $adj $noun | According to $ORG | In $LOC | As $PER put it | Despite the $adj $noun
@@ -234,7 +234,7 @@ class _Writer:
     Args:
         random: source of every choice.
         rules: alternatives by rule.
-        noise: share of the entities that lack their tags or carry a wrong type.
+        noise: share of the entities without an affix that lack their tags or carry a wrong type.
     """
 
     def __init__(self, random: Random, rules: Mapping[str, Sequence[str]], noise: float) -> None:
@@ -262,7 +262,7 @@ class _Writer:
     def _entity(self, tokens: list[_Token], label: str, affix: str) -> list[_Token]:
         """Tokens as one entity; the entities that they hold already become the nested ones."""
         tokens[-1] = tokens[-1]._replace(text=tokens[-1].text + affix.removeprefix("+"))
-        if self.random.random() < self.noise:
+        if not affix and self.random.random() < self.noise:
             label = _pick(self.random, (*TYPES, ""))
         if not label:
             return tokens

@@ -10,8 +10,9 @@ import pytest
 import torch
 from conftest import fill
 
+from nertool.columns import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput
-from nertool.finetune import _pieces
+from nertool.finetune import _in_pieces
 from nertool.stages import labels, train
 from nertool.workspace import Workspace
 
@@ -76,7 +77,7 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole_batch(trained: Path) ->
     model(**batch).loss.backward()
     whole = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
-    pieces = _pieces(batch)
+    pieces = _in_pieces(batch, 3)
     assert len(pieces) > 1
     assert sum(piece["input_ids"].numel() for piece in pieces) < ids.numel()
     for piece in pieces:
@@ -84,6 +85,59 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole_batch(trained: Path) ->
         (model(**piece).loss * share).backward()
     for one, other in zip(whole, (p.grad for p in model.parameters() if p.grad is not None), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_the_weights_are_those_of_a_plain_trainer_loop(ready: Workspace, tiny_model: str, tmp_path: Path) -> None:
+    """Bit for bit what run_ner.py does: words tokenized together, first sub-word tagged, random batches padded."""
+    from datasets import Dataset
+    from transformers import (
+        AutoModelForTokenClassification,
+        AutoTokenizer,
+        DataCollatorForTokenClassification,
+        Trainer,
+        TrainingArguments,
+        set_seed,
+    )
+
+    tags = (ready / "labels.txt").read_text().split()
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+
+    def encode(batch: dict[str, list[list[str]]]) -> dict[str, object]:
+        encoded = tokenizer(batch["tokens"], is_split_into_words=True, truncation=True, max_length=128)
+        encoded["labels"] = []
+        for row, row_tags in enumerate(batch["tags"]):
+            words = encoded.word_ids(row)
+            first = [word is not None and word not in words[:place] for place, word in enumerate(words)]
+            encoded["labels"].append(
+                [tags.index(row_tags[w]) if mark else -100 for w, mark in zip(words, first, strict=True)]
+            )
+        return dict(encoded)
+
+    sentences = [{"tokens": s.tokens, "tags": s.tags} for s in read_sentences(ready / "train.txt")]
+    rows = Dataset.from_list(sentences).map(encode, batched=True, remove_columns=["tokens", "tags"])
+    set_seed(3)
+    model = AutoModelForTokenClassification.from_pretrained(tiny_model, num_labels=len(tags))
+    arguments = TrainingArguments(
+        str(tmp_path / "plain"),
+        num_train_epochs=2,
+        per_device_train_batch_size=8,
+        learning_rate=1e-3,
+        seed=3,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    Trainer(model, arguments, DataCollatorForTokenClassification(tokenizer), rows).train()
+    options = train.Options(model=tiny_model, num_epochs=2.0, batch_size=8, learning_rate=1e-3, seed=3, keep="last")
+    train.run(ready, options)
+    ours = AutoModelForTokenClassification.from_pretrained(ready / "model").state_dict()
+    for name, weights in model.state_dict().items():
+        assert torch.equal(weights, ours[name]), name
+
+
+def test_pieces_train_as_well(ready: Workspace, tiny_model: str) -> None:
+    options = train.Options(model=tiny_model, num_epochs=4.0, batch_size=8, learning_rate=5e-3, pieces=4)
+    assert train.run(ready, options).facts["dev_f1"] > 0.9
 
 
 def test_a_label_that_occurs_only_in_dev_is_known_to_the_model(workspace: Workspace, tiny_model: str) -> None:

@@ -70,6 +70,15 @@ class Options(StageOptions):
     keep: Annotated[
         Literal["best", "last"], typer.Option("--keep", help="Weights to keep: of the epoch best on dev, or the last.")
     ] = "best"
+    pieces: Annotated[
+        int,
+        typer.Option(
+            "--pieces",
+            min=1,
+            help="Pieces of like length that a batch goes through the model in: less padding, the same gradient. "
+            "With 1 the weights are those of run_ner.py.",
+        ),
+    ] = 1
     force: ForceOption = False
 
 
@@ -108,6 +117,7 @@ def run(workspace: Workspace, options: Options) -> Result:
                 directory=running,
                 max_length=options.max_length,
                 keep_best=options.keep == "best",
+                pieces=options.pieces,
                 arguments=_training_arguments(options),
             )
             stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **tuning.run()}
