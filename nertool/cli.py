@@ -92,8 +92,12 @@ def _main(
 
 def main(arguments: list[str] | None = None) -> None:
     """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
+    if arguments is None:
+        arguments = sys.argv[1:]
+        if arguments[:1] == ["preprocess"]:
+            os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
     try:
-        app(arguments, prog_name="nertool")
+        app(arguments, prog_name="nertool", obj=shlex.join(["nertool", *arguments]))
     except NertoolError as error:
         console().print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         console().print(error.hint, markup=False, highlight=False, soft_wrap=True)
@@ -135,10 +139,8 @@ def _command(name: str, body: Callable[..., None], parameters: Iterable[inspect.
 
 def _stage_command(stage: ModuleType) -> None:
     def body(context: typer.Context, values: dict[str, Any]) -> None:
-        workspace = _workspace(values)
+        workspace = _workspace(context, values)
         values = _with_recipe(context, values, _recipe_of(workspace, values))
-        if stage is preprocess:
-            os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
         options = chain.options_for(stage.Options, values)
         started = time.monotonic()
         result = stage.run(workspace, options)
@@ -150,20 +152,22 @@ def _stage_command(stage: ModuleType) -> None:
 
 def _predict(context: typer.Context, values: dict[str, Any]) -> None:
     options = chain.options_for(predict.Options, values)
-    workspace = _workspace(values)
+    workspace = _workspace(context, values)
     if options.split is not None:
         if options.files:
             raise InvalidOption("FILES and --split cannot both be tagged", "Give one of them.")
         started = time.monotonic()
         _report(predict.run(workspace, options), time.monotonic() - started, values["json"])
         return
+    if values["json"]:
+        raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for text in predict.tag_files(workspace, options):
         sys.stdout.write(text)
 
 
 def _run(context: typer.Context, values: dict[str, Any]) -> None:
-    workspace = _workspace(values)
+    workspace = _workspace(context, values)
     values = _with_recipe(context, values, _recipe_of(workspace, values))
     results, started = [], time.monotonic()
     for result in chain.run(workspace, values, values["until"]):
@@ -180,7 +184,7 @@ def _run(context: typer.Context, values: dict[str, Any]) -> None:
 
 
 def _status(context: typer.Context, values: dict[str, Any]) -> None:
-    states = _workspace(values).status()
+    states = _workspace(context, values).status()
     if values["json"]:
         _print_json({state.stage: {"state": state.name, "why": state.why, "facts": state.facts} for state in states})
     else:
@@ -190,8 +194,8 @@ def _status(context: typer.Context, values: dict[str, Any]) -> None:
 # -- values that come from a file or a recipe ------------------------------------------------------
 
 
-def _workspace(values: dict[str, Any]) -> Workspace:
-    return Workspace(values["workspace"], invocation=shlex.join(["nertool", *sys.argv[1:]]))
+def _workspace(context: typer.Context, values: dict[str, Any]) -> Workspace:
+    return Workspace(values["workspace"], invocation=context.obj or "")
 
 
 def _recipe_of(workspace: Workspace, values: dict[str, Any]) -> str | None:
@@ -224,8 +228,8 @@ def _read_config(path: Path, here: set[str | None]) -> dict[str, Any]:
     for key, value in config.items():
         if key == "data_dir":
             values["workspace"] = value
-        elif key == "labels" and Path(str(value)).name != LABELS:
-            raise InvalidOption(f"--config {path}: labels {value}", f"The workspace's own file is used: {LABELS}")
+        elif key == "labels" and Path(value).resolve() != Path(config.get("data_dir", "."), LABELS).resolve():
+            raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
         elif key in names and names[key] in here:
             values[names[key]] = value
         elif key not in names and key not in SHAPES:
@@ -236,12 +240,12 @@ def _read_config(path: Path, here: set[str | None]) -> dict[str, Any]:
 
 
 def _config_names() -> dict[str, str]:
-    """Every spelling of every option of the chain -> its parameter's name."""
-    group = typer.main.get_command(app)
-    parameters = group.commands["run"].params  # type: ignore[attr-defined]
+    """Every spelling of every command's options -> its parameter's name."""
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     return {
         spelling.lstrip("-").replace("-", "_"): parameter.name
-        for parameter in parameters
+        for command in commands.values()
+        for parameter in command.params
         for spelling in (parameter.name, *parameter.opts)
         if parameter.name not in COMMON and not (spelling.startswith("-") and len(spelling) == 2)
     }

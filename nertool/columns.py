@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, command
 
 
 class Sentence(NamedTuple):
@@ -144,14 +144,13 @@ def read_labels(path: Path) -> list[str]:
         InvalidData: a blank line between labels, or a label twice (names file and line).
     """
     labels: dict[str, int] = {}
+    anew = command(path.parent, "labels", "--force")
     for number, line in numbered_lines(path):
         label = line.rstrip()
         if not label or label in labels:
             what = f"{label!r} stands there twice" if label else "a blank line"
-            raise InvalidData(
-                f"{path}:{number}: {what}", "Every line holds one label; nertool labels --force writes the file anew."
-            )
+            raise InvalidData(f"{path}:{number}: {what}", f"Every line holds one label; write it anew: {anew}")
         labels[label] = number
     if not labels:
-        raise InvalidData(f"{path} is empty", "nertool labels --force writes it anew.")
+        raise InvalidData(f"{path} is empty", f"Write it anew: {anew}")
     return list(labels)

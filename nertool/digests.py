@@ -53,9 +53,13 @@ def _same(path: Path, known: Digest) -> bool:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    flush(partial)
-    os.replace(partial, path)
+    try:
+        partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        flush(partial)
+        os.replace(partial, path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def flush(path: Path) -> None:

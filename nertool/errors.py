@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 
 class NertoolError(Exception):
     """Something the user can mend.
@@ -15,6 +18,16 @@ class NertoolError(Exception):
         super().__init__(f"{message}\n{hint}")
         self.message = message
         self.hint = hint
+
+
+def command(place: Path, stage: str, *arguments: str) -> str:
+    """The command line that runs `stage` on the workspace `place`, for hints.
+
+    >>> command(Path("my dir"), "train", "--force")
+    "nertool train --force -w 'my dir'"
+    """
+    where = [] if place == Path("workspace") else ["-w", str(place)]
+    return shlex.join(["nertool", stage, *arguments, *where])
 
 
 class MissingInput(NertoolError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.columns import read_sentences
 from nertool.encode import IGNORE, Encoder, labelled_windows, model_hint, resolve_model, usable_length
-from nertool.errors import InvalidData, InvalidOption
+from nertool.errors import InvalidData, InvalidOption, command
 from nertool.progress import bar, note
 from nertool.scoring import score
 from nertool.workspace import LABELS
@@ -78,6 +78,9 @@ class FineTuning:
             set_seed,
         )
 
+        kept, before = self.directory / KEPT, self.directory / f"{KEPT}.before"
+        if before.exists() and not kept.exists():
+            os.replace(before, kept)
         examples, counts = self._examples()
         set_seed(self.arguments["seed"])
         _allow_random_states()
@@ -101,9 +104,9 @@ class FineTuning:
         if not self.keep_best:
             self.keep()
         history = _history(trainer.state.log_history)
-        kept = max(history, key=lambda row: row["dev_f1"]) if self.keep_best else history[-1]
-        scores = {"dev_f1": kept["dev_f1"]} if self.dev else {}
-        return {**counts, "steps": trainer.state.global_step, "epoch kept": kept["epoch"], **scores, "history": history}
+        best = max(history, key=lambda row: row["dev_f1"]) if self.keep_best else history[-1]
+        scores = {"dev_f1": best["dev_f1"]} if self.dev else {}
+        return {**counts, "steps": trainer.state.global_step, "epoch kept": best["epoch"], **scores, "history": history}
 
     def dev_score(self) -> float:
         """Entity F1 on dev (accuracy for tags without types), through the same path as `evaluate`."""
@@ -120,11 +123,13 @@ class FineTuning:
 
     def keep(self) -> None:
         """Keep the weights as they are now, whole or not at all."""
-        partial = self.directory / f"{KEPT}.partial"
+        kept, partial, before = (self.directory / f"{KEPT}{suffix}" for suffix in ("", ".partial", ".before"))
         shutil.rmtree(partial, ignore_errors=True)
         self.model.save_pretrained(partial)
-        shutil.rmtree(self.directory / KEPT, ignore_errors=True)
-        os.replace(partial, self.directory / KEPT)
+        if kept.exists():
+            shutil.rmtree(before, ignore_errors=True)
+            os.replace(kept, before)  # a kill between these lines leaves one of them: see `run`
+        os.replace(partial, kept)
 
     def _examples(self) -> tuple[Dataset, dict[str, int]]:
         """The training windows on disk, not in memory; and how many sentences they come from."""
@@ -208,7 +213,8 @@ def _check_tags(path: Path, label_ids: Mapping[str, int]) -> None:
         for line, tag in enumerate(sentence.tags, start=sentence.line):
             if tag not in label_ids:
                 raise InvalidData(
-                    f"{path}:{line}: the tag {tag!r} is not in {LABELS}", "Collect the tags anew: nertool labels"
+                    f"{path}:{line}: the tag {tag!r} is not in {LABELS}",
+                    f"Collect the tags anew: {command(path.parent, 'labels')}",
                 )
     if sentence is None:
         raise InvalidData(f"{path} holds no sentence", "Train on a file with at least one.")

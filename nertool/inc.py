@@ -17,7 +17,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from nertool.errors import NertoolError
+from nertool.errors import NertoolError, command
 
 WEIGHTS = "pytorch_model.bin"
 PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
@@ -181,7 +181,7 @@ def load_int8(directory: Path, config: Any) -> Any:
         except UnpicklingError as error:
             raise NertoolError(
                 f"{path} holds more than weights and is not loaded: it could run code",
-                "Make it anew: nertool quantize --force",
+                f"Make it anew: {command(directory.parent, 'quantize', '--force')}",
             ) from error
         config.torch_dtype = torch.float32
         return load(weights, AutoModelForTokenClassification.from_config(config)).eval()

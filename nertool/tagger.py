@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.encode import Encoder, Window, load_tokenizer, usable_length
-from nertool.errors import NertoolError
+from nertool.errors import NertoolError, command
 
 if TYPE_CHECKING:
     import torch
@@ -126,7 +126,10 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
             "Name a directory that train or quantize has written.",
         ) from error
     if not any("ForTokenClassification" in name for name in config.architectures or []):
-        raise NertoolError(f"{directory} holds a model without a head for tags", "Fine-tune it first: nertool train")
+        raise NertoolError(
+            f"{directory} holds a model without a head for tags",
+            f"Fine-tune it first: {command(directory.parent, 'train')}",
+        )
     if (directory / "quantization.json").exists():
         from nertool.inc import load_int8
 
@@ -147,5 +150,5 @@ def _load_fp32(directory: Path, device: str) -> Any:
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
-            "Make the model anew: nertool train --force",
+            f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error

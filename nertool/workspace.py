@@ -4,14 +4,12 @@ Stages never call each other; they meet on plain files, and on `workspace.json`,
 its options, the versions that ran, what it read and wrote (SHA-256 and size) and what it counted. From the records
 alone follows whether a stage is missing, fresh, stale or edited.
 
-A stage publishes all or nothing. It writes into a staging directory inside the workspace; one rename turns that into
-`.commit/`, from where the files are moved to their places and the record is written last. Whoever opens the workspace
-next finishes a commit that was cut short, so a kill at any moment leaves the old state or the new one.
+A stage publishes all or nothing: it writes into a staging directory inside the workspace, and commit.py brings that to
+its place.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -22,8 +20,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nertool import commit
+from nertool.commit import RECORDS, full_disk_told
 from nertool.digests import changed, digest, flush, write_json
-from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput
+from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -35,9 +35,8 @@ MODEL = "model"
 EVALUATION = "evaluation"
 QUANTIZED = "quantized"
 PREDICTIONS = "predictions"
-RECORDS = "workspace.json"
 RUNS = "runs.jsonl"
-_COMMIT, _LOCK, _OWNER = ".commit", ".lock", ".lock-owner.json"
+_LOCK, _OWNER = ".lock", ".lock-owner.json"
 
 OUTPUTS = {
     "download": tuple(f"{split}.txt.tmp" for split in SPLITS),
@@ -161,15 +160,16 @@ class Workspace:
         path = self.path / RECORDS
         try:
             records = json.loads(path.read_text(encoding="utf-8"))["stages"]
+            assert all({"options", "reads", "writes", "facts"} <= record.keys() for record in records.values())
         except (FileNotFoundError, NotADirectoryError):
             return {}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
             raise NertoolError(
-                f"{path} is damaged: {error}",
+                f"{path} is damaged: {error or 'a record lacks its parts'}",
                 "Remove it: the files stay, and count as made by hand until a stage runs.",
             ) from error
-        assert isinstance(records, dict)
-        return records
+        found: dict[str, Any] = records
+        return found
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What the stage's record counted or measured; empty where there is no record."""
@@ -193,18 +193,17 @@ class Workspace:
 
     def command(self, stage: str, *arguments: str) -> str:
         """A command line that runs `stage` here, for hints."""
-        place = [] if self.path == Path("workspace") else ["-w", str(self.path)]
-        return " ".join(["nertool", stage, *arguments, *place])
+        return command(self.path, stage, *arguments)
 
     def last_command(self, stage: str) -> str:
         """The command line that ran `stage` here last, so that a hint repeats the user's own options."""
-        command = ""
+        last = ""
         with suppress(FileNotFoundError), (self.path / RUNS).open(encoding="utf-8") as log:
             for line in log:
                 with suppress(ValueError):  # a line that a full disk cut short
                     run = json.loads(line)
-                    command = run["command"] if run["stage"] == stage else command
-        return command or self.command(stage.partition(":")[0])
+                    last = run["command"] if (run["stage"], run["outcome"]) == (stage, "done") else last
+        return last or self.command(stage.partition(":")[0])
 
     def model_directory(self) -> str:
         """Name of the directory `train` published (README: OUTPUT_DIR)."""
@@ -222,17 +221,20 @@ class Workspace:
         self.require(f"{directory}/config.json", stage)
         states = self.status()
         why = next(state.why for state in states if state.stage == stage)
-        stale = [state.stage for state in states if state.name == "stale"]
+        stale = [
+            state.stage for state in states if state.name == "stale" and state.stage.partition(":")[0] != "evaluate"
+        ]
         if stage in stale and not allow_stale:
+            again = dict.fromkeys(self.last_command(name) for name in stale[: stale.index(stage) + 1])
             raise StaleInput(
                 f"{self.path / directory} is stale: {why}",
-                f"Run: {self.last_command(stale[0])} (or use it as it is: --allow-stale)",
+                f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)",
             )
         return sorted(f"{directory}/{path.name}" for path in (self.path / directory).iterdir() if path.is_file())
 
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""
-        if (self.path / _COMMIT).exists():
+        if commit.is_pending(self.path):
             with suppress(Locked), self.locked("status"):
                 pass
         records = self.records()
@@ -281,8 +283,9 @@ class Workspace:
             ) from error
         try:
             if self._file_lock.lock_counter == 1:
-                write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
-                self._finish_commit()
+                with suppress(OSError):  # on a full disk nobody learns who holds the lock, but it is held
+                    write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
+                commit.finish(self.path)
             yield
         finally:
             if self._file_lock.lock_counter == 1:
@@ -297,6 +300,7 @@ class Workspace:
         *,
         reads: Iterable[str],
         writes: Iterable[str],
+        replaces: Iterable[str] = (),
         sources: Mapping[str, Path] | None = None,
         packages: Iterable[str] = (),
         force: bool = False,
@@ -308,6 +312,7 @@ class Workspace:
             options: recorded, and compared with the last run's.
             reads: files of the workspace it reads, relative names.
             writes: files it will write; only used to see whether somebody made them by hand.
+            replaces: directories it will replace as a whole.
             sources: files outside the workspace it reads, by a name without a machine path; None where they cannot
                 be looked at without fetching them, so that they are not compared.
             packages: distributions whose versions belong in the record.
@@ -328,11 +333,13 @@ class Workspace:
                 "sources": None if sources is None else {key: digest(path) for key, path in sorted(sources.items())},
             }
             decision = self._decide(name, record, list(writes), force)
-            stage = Stage(name, self.path / f".partial-{name.replace(':', '-')}", record, *decision)
+            stage = Stage(name, self.path / f".partial-{name.replace(':', '-')}", dict(record), *decision)
             if stage.fresh:
                 yield stage
                 return
-            with self._logged(name), _full_disk(self.path):
+            for directory in replaces:
+                self._check_replaced(name, directory, force)
+            with self._logged(name), full_disk_told(self.path, "nothing was changed"):
                 shutil.rmtree(stage.staging, ignore_errors=True)
                 stage.staging.mkdir()
                 try:
@@ -372,6 +379,20 @@ class Workspace:
             )
         return bool(there), f"kept {words(there)}, not written by nertool (--force replaces)" if there else "", {}
 
+    def _check_replaced(self, name: str, directory: str, force: bool) -> None:
+        """Nobody's own files may go with a directory that is replaced, unless it is a model and they say so."""
+        place = self.path / directory
+        if not place.is_dir():
+            return
+        written = self.records().get(name, {}).get("writes", {})
+        there = [path.name for path in sorted(place.iterdir()) if not path.name.startswith("checkpoint-")]
+        own = [file for file in there if f"{directory}/{file}" not in written]
+        if own and not (force and (place / "config.json").exists()):
+            raise NertoolError(
+                f"{place} holds {words(own)}, not written by nertool, and would be replaced",
+                "Move what is yours to another place first.",
+            )
+
     def _publish(self, stage: Stage, record: dict[str, Any]) -> None:
         files = stage.staging / "files"
         written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
@@ -379,33 +400,17 @@ class Workspace:
             flush(path)
         record["writes"] = {name: digest(path) for name, path in written.items() if "/checkpoint-" not in name}
         record["facts"] = stage.facts
+        records = {**self.records(), stage.name: record}
         before = self.records().get(stage.name, {}).get("writes", {})
-        plan = {
-            "stage": stage.name,
-            "record": record,
-            "entries": stage.entries,
-            "remove": [name for name in before if name not in record["writes"]],
-        }
-        write_json(stage.staging / "commit.json", plan)
-        os.replace(stage.staging, self.path / _COMMIT)  # the point of no return
-        self._finish_commit()
-
-    def _finish_commit(self) -> None:
-        """Move a committed stage's files to their places, then write its record. May be cut short and begun again."""
-        commit = self.path / _COMMIT
-        if not (commit / "commit.json").exists():
-            shutil.rmtree(commit, ignore_errors=True)
-            return
-        plan = json.loads((commit / "commit.json").read_text(encoding="utf-8"))
-        for number, entry in enumerate(plan["entries"]):
-            _move(commit / "files" / entry, self.path / entry, commit / f"old-{number}")
-        for name in plan["remove"]:
-            (self.path / name).unlink(missing_ok=True)
-        records = {**self.records(), plan["stage"]: plan["record"]}
-        ordered = {name: records[name] for stage in OUTPUTS for name in _records_of(stage, records)}
-        write_json(self.path / RECORDS, {"format": 1, "stages": ordered})
-        (commit / "commit.json").unlink()
-        shutil.rmtree(commit)
+        commit.publish(
+            self.path,
+            stage.staging,
+            {
+                "entries": stage.entries,
+                "remove": [name for name in before if name not in record["writes"]],
+                "records": {name: records[name] for group in OUTPUTS for name in _records_of(group, records)},
+            },
+        )
 
     @contextmanager
     def _logged(self, stage: str) -> Iterator[None]:
@@ -463,27 +468,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if now is not None:
             reasons += [f"{name} changed" for name in {**before, **now} if before.get(name) != now.get(name)]
     return reasons
-
-
-def _move(source: Path, target: Path, aside: Path) -> None:
-    if not source.exists():
-        return  # moved before the commit was cut short
-    if target.is_dir():
-        os.replace(target, aside)  # a rename does not replace a directory that is not empty
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(source, target)
-
-
-@contextmanager
-def _full_disk(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise NertoolError(
-            f"{path}: {error.strerror}; nothing was changed", "Make room, or take a workspace on another disk: -w DIR"
-        ) from error
 
 
 def _owner(path: Path) -> str:

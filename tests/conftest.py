@@ -12,10 +12,20 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may depend on a hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: threads would only wait for each other
-for _name in ("BERT_MODEL", "MAX_LENGTH", "OUTPUT_DIR", "BATCH_SIZE", "NUM_EPOCHS", "SAVE_STEPS", "SEED"):
+for _name in (
+    "BERT_MODEL",
+    "MAX_LENGTH",
+    "OUTPUT_DIR",
+    "BATCH_SIZE",
+    "NUM_EPOCHS",
+    "SAVE_STEPS",
+    "SEED",
+    "LEARNING_RATE",
+):
     os.environ.pop(_name, None)  # the README's variables would reach every command
 os.environ.pop("NERTOOL_WORKSPACE", None)
 
+from nertool.progress import bars, note  # noqa: E402
 from nertool.stages import evaluate, labels, preprocess, quantize, train  # noqa: E402
 from nertool.workspace import Workspace  # noqa: E402
 
@@ -43,6 +53,16 @@ def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) ->
             line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)
         ]
         (folder / f"{split}{suffix}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """What a command sets for its whole process does not reach the next test."""
+    environment, handlers, propagate = dict(os.environ), list(note.handlers), note.propagate
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from conftest import fill
 from typer.testing import CliRunner
 
 from nertool.cli import COMMON, app, main
-from nertool.progress import bars, note
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.workspace import OUTPUTS, Workspace
 
@@ -43,16 +41,6 @@ README_CONFIG = {
     "do_eval": True,
     "do_predict": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def own_settings() -> Iterator[None]:
-    """What a command sets for its whole process does not reach the next test."""
-    environment, handlers, propagate = dict(os.environ), list(note.handlers), note.propagate
-    yield
-    os.environ.clear()
-    os.environ.update(environment)
-    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
 
 
 @pytest.fixture

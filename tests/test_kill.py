@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import fill
 
 from nertool.cli import main
-from nertool.progress import bars, note
 from nertool.stages import preprocess
 from nertool.workspace import Workspace
 
@@ -79,16 +76,6 @@ def old_files(workspace: Workspace, *names: str) -> None:
     for name in names:
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / name).write_text("old")
-
-
-@pytest.fixture(autouse=True)
-def own_settings() -> Iterator[None]:
-    """What a command sets for its whole process does not reach the next test."""
-    environment, handlers, propagate = dict(os.environ), list(note.handlers), note.propagate
-    yield
-    os.environ.clear()
-    os.environ.update(environment)
-    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
 
 
 @pytest.fixture

@@ -97,3 +97,16 @@ def test_bad_input_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InvalidOption, match="no such split"):
         predict.run(Workspace(trained), predict.Options(split="validation"))
     assert tag(trained, monkeypatch, b"") == ""
+
+
+def test_a_split_is_read_as_evaluate_reads_it(trained: Path, tmp_path: Path) -> None:
+    """White space inside a token that is no space or line end belongs to the token."""
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    with (workspace / "test.txt").open("a") as file:
+        file.write("new\u00a0lisbon B-LOC\n\u0085 O\n\n")
+    predict.run(workspace, predict.Options(split="test", allow_stale=True))
+    evaluate.run(workspace, evaluate.Options(split=["test"], allow_stale=True))
+    tagged = (workspace / "predictions/test.conll").read_text().split("\n")[-4:]
+    scored = (workspace / "evaluation/test_predictions.txt").read_text().split("\n")[-4:]
+    assert [line.split(" ")[0] for line in tagged] == ["new\u00a0lisbon", "\u0085", "", ""]
+    assert [line.split(" ")[0] for line in tagged] == [line.split(" ")[0] for line in scored]

@@ -21,6 +21,7 @@ from conftest import fill
 
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput
 from nertool.stages import download, labels, preprocess
+from nertool.stages import train as training
 from nertool.workspace import Stage, StageOptions, Workspace, words
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
@@ -426,3 +427,59 @@ def test_a_killed_process_leaves_no_lock_behind(workspace: Workspace) -> None:
 
 def test_names_in_a_sentence() -> None:
     assert [words(list("abcde"[:count])) for count in range(5)] == ["", "a", "a and b", "a, b and c", "a, b and 2 more"]
+
+
+# -- what must never be lost -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_directory_of_the_users_own_is_never_replaced(force: bool, trained: Path, tmp_path: Path) -> None:
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    (workspace / "src").mkdir()
+    (workspace / "src/code.py").write_text("mine")
+    with pytest.raises(NertoolError, match=r"src holds code.py, not written by nertool"):
+        training.run(workspace, training.Options(model=str(trained / "model"), output_dir="src", force=force))
+    assert (workspace / "src/code.py").read_text() == "mine"
+
+
+def test_a_file_of_the_users_own_in_the_model_stops_a_new_training(trained: Path, tmp_path: Path) -> None:
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    (workspace / "model/notes.md").write_text("mine")
+    with pytest.raises(NertoolError, match=r"model holds notes.md"):
+        training.run(workspace, training.Options(model=str(trained / "model"), seed=2))
+    assert (workspace / "model/notes.md").exists()
+
+
+def test_a_file_in_the_way_is_told_before_anything_is_changed(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    (tmp_path / "raw").write_text("mine")
+    with pytest.raises(NertoolError, match="raw is in the way of raw/sample-train.tsv"):
+        download.run(workspace, download.Options(recipe="sample"))
+    assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["raw", "runs.jsonl"]
+    assert Workspace(tmp_path).status()[0].name == "missing"
+
+
+def test_another_output_directory_takes_the_old_one_away(trained: Path, tmp_path: Path) -> None:
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    options = training.Options(model=str(trained / "model"), num_epochs=1.0, output_dir="other", learning_rate=0.0)
+    training.run(workspace, options)
+    assert (workspace / "other/config.json").exists()
+    assert not (workspace / "model").exists()
+
+
+@pytest.mark.parametrize("stages", ["[]", '{"labels": {}}', '{"labels": 3}'])
+def test_records_of_another_shape_are_told_as_damaged(stages: str, tmp_path: Path) -> None:
+    (tmp_path / "workspace.json").write_text(f'{{"stages": {stages}}}')
+    with pytest.raises(NertoolError, match="is damaged"):
+        Workspace(tmp_path).status()
+
+
+def test_the_command_that_mends_is_the_last_one_that_worked(tmp_path: Path) -> None:
+    runs = [("train", "done", "nertool train --seed 7"), ("train", "failed", "nertool train -m nowhere")]
+    rows = [json.dumps(dict(zip(("stage", "outcome", "command"), run, strict=True))) for run in runs]
+    (tmp_path / "runs.jsonl").write_text("\n".join(rows) + '\n{"sta')
+    assert Workspace(tmp_path).last_command("train") == "nertool train --seed 7"
+
+
+def test_hints_are_quoted_for_the_shell() -> None:
+    assert Workspace("my dir").command("labels") == "nertool labels -w 'my dir'"

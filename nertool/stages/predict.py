@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nertool.columns import numbered_lines
+from nertool.columns import numbered_lines, read_sentences
 from nertool.encode import quiet_transformers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
@@ -77,13 +77,12 @@ def run(workspace: Workspace, options: Options) -> Result:
             from nertool.tagger import load_tagger
 
             tagger = load_tagger(workspace / directory)
-            lines = (line for _, line in numbered_lines(source))
-            sentences = words = 0
+            stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
             with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
-                for sentence, text in tag_lines(tagger, lines, "tokens", options.format):
-                    sentences, words = sentences + 1, words + len(sentence.tokens)
-                    out.write(text)
-            stage.facts = {"model": directory, "sentences": sentences, "tokens": words}
+                for words, tags in tag_words(tagger, (Words(sentence.tokens) for sentence in read_sentences(source))):
+                    out.write(WRITERS[options.format](words, tags))
+                    stage.facts["sentences"] += 1
+                    stage.facts["tokens"] += len(tags)
     return stage.result()
 
 
@@ -107,20 +106,19 @@ def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
     tagger = load_tagger(workspace / directory)
     for name in names:
         lines = _standard_input() if name == "-" else (line for _, line in numbered_lines(Path(name)))
-        for _, text in tag_lines(tagger, lines, options.input, options.format):
-            yield text
+        form, sentences = read_words(lines, options.input, tagger.labels)
+        if options.input == "auto" and form == "tokens":
+            note.info("read as one token a line (--input text reads one sentence a line)")
+        for words, tags in tag_words(tagger, sentences):
+            yield WRITERS[options.format](words, tags)
 
 
-def tag_lines(tagger: Tagger, lines: Iterator[str], form: str, output: str) -> Iterator[tuple[Words, str]]:
-    """The sentences of a stream of lines, each with its tagged form, in order; a bounded number is held at a time."""
+def tag_words(tagger: Tagger, sentences: Iterator[Words]) -> Iterator[tuple[Words, list[str]]]:
+    """Sentences with their tags, in order; a bounded number is held at a time."""
     tagger.windowed = tagger.without_subwords = 0
-    asked, (form, sentences) = form, read_words(lines, form, tagger.labels)
-    if asked == "auto" and form == "tokens":
-        note.info("read as one token a line (--input text reads one sentence a line)")
     ours, theirs = tee(sentences)
-    tagged = zip(ours, tagger.tag(sentence.tokens for sentence in theirs), strict=True)
-    for words, tags in track(tagged, "predict", unit="sentences"):
-        yield words, WRITERS[output](words, tags)
+    tagged = zip(ours, tagger.tag(words.tokens for words in theirs), strict=True)
+    yield from track(tagged, "predict", unit="sentences")
     if tagger.windowed:
         note.warning("%s sentences pass the model's length: tagged in overlapping windows", tagger.windowed)
     if tagger.without_subwords:

@@ -46,7 +46,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     splits = workspace.splits(".txt.tmp")
     if not splits:
-        raise MissingInput(f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.command('download RECIPE')}")
+        raise MissingInput(
+            f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.command('download', 'RECIPE')}"
+        )
     quiet_transformers()
     with workspace.open_stage(
         "preprocess",

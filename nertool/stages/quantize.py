@@ -85,6 +85,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         options,
         reads=reads,
         writes=[f"{QUANTIZED}/{TABLE}"],
+        replaces=[QUANTIZED],
         packages=["torch", "transformers", "optimum", "optimum-intel", "neural-compressor"],
         force=options.force,
     ) as stage:

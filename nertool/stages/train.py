@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from nertool.columns import read_labels
+from nertool.commit import RECORDS
 from nertool.digests import write_json
 from nertool.encode import MODEL_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.errors import InvalidOption
 from nertool.finetune import KEPT, FineTuning, load_model
 from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.progress import note
-from nertool.workspace import LABELS, MODEL, OUTPUTS, SPLITS, Result, Stage, StageOptions, Workspace
+from nertool.workspace import LABELS, MODEL, OUTPUTS, RAW, RUNS, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 RUNNING = ".training"
 """Where checkpoints live until the model is published; what a killed run left here is gone on from."""
+IDENTITY = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -97,33 +99,35 @@ def run(workspace: Workspace, options: Options) -> Result:
     _check_output(options.output_dir)
     quiet_transformers()
     running, has_dev = workspace / RUNNING, "dev" in workspace.splits(".txt")
-    with workspace.open_stage(
-        "train",
-        options,
-        reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
-        writes=[f"{options.output_dir}/config.json"],
-        sources=model_sources(options.model, MODEL_FILES),
-        packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
-        force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            _start_or_go_on(running, stage)
-            tokenizer = load_tokenizer(options.model)
-            tuning = FineTuning(
-                load_model(options.model, read_labels(workspace / LABELS), options.seed),
-                tokenizer,
-                workspace / "train.txt",
-                workspace / "dev.txt" if has_dev else None,
-                directory=running,
-                max_length=options.max_length,
-                keep_best=options.keep == "best",
-                pieces=options.pieces,
-                arguments=_training_arguments(options),
-            )
-            stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **tuning.run()}
-            _publish(running, stage.directory(options.output_dir), tokenizer)
-    if not stage.fresh:
-        shutil.rmtree(running)
+    with workspace.locked("train"):
+        with workspace.open_stage(
+            "train",
+            options,
+            reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
+            writes=[f"{options.output_dir}/config.json"],
+            replaces=[options.output_dir],
+            sources=model_sources(options.model, MODEL_FILES),
+            packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
+            force=options.force,
+        ) as stage:
+            if not stage.fresh:
+                _start_or_go_on(running, stage)
+                tokenizer = load_tokenizer(options.model)
+                tuning = FineTuning(
+                    load_model(options.model, read_labels(workspace / LABELS), options.seed),
+                    tokenizer,
+                    workspace / "train.txt",
+                    workspace / "dev.txt" if has_dev else None,
+                    directory=running,
+                    max_length=options.max_length,
+                    keep_best=options.keep == "best",
+                    pieces=options.pieces,
+                    arguments=_training_arguments(options),
+                )
+                stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **tuning.run()}
+                _publish(running, stage.directory(options.output_dir), tokenizer)
+        if _left_by_this_run(running, stage):
+            shutil.rmtree(running)
     return stage.result()
 
 
@@ -141,9 +145,8 @@ def _training_arguments(options: Options) -> dict[str, Any]:
 
 
 def _check_output(name: str) -> None:
-    taken = {file for files in OUTPUTS.values() for file in files} | {"raw", "evaluation", "quantized", "predictions"}
-    taken |= {f"{split}.txt" for split in SPLITS}
-    if name in taken or name.startswith(".") or Path(name).name != name:
+    taken = {path.partition("/")[0] for paths in OUTPUTS.values() for path in paths} - {MODEL}
+    if not name or name in {*taken, RAW, RECORDS, RUNS} or name.startswith(".") or Path(name).name != name:
         raise InvalidOption(
             f"--output-dir {name}: the model lies in the workspace, under a name of its own",
             "Give a plain name, such as model; the workspace is chosen by -w DIR.",
@@ -152,17 +155,20 @@ def _check_output(name: str) -> None:
 
 def _start_or_go_on(running: Path, stage: Stage) -> None:
     """Clear what an earlier run left, unless it ran on the same data with the same options."""
-    identity = running / "identity.json"
-    try:
-        same = json.loads(identity.read_text(encoding="utf-8")) == stage.identity
-    except (FileNotFoundError, ValueError):
-        same = False
-    if not same:
+    if not _left_by_this_run(running, stage):
         if any(running.glob("checkpoint-*")):
             note.warning("checkpoints of a run with other options or data are dropped")
         shutil.rmtree(running, ignore_errors=True)
         running.mkdir()
-        write_json(identity, stage.identity)
+        write_json(running / IDENTITY, stage.identity)
+
+
+def _left_by_this_run(running: Path, stage: Stage) -> bool:
+    try:
+        identity = json.loads((running / IDENTITY).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return bool(identity == stage.identity)
 
 
 def _publish(running: Path, target: Path, tokenizer: PreTrainedTokenizerBase) -> None:
