@@ -61,6 +61,10 @@ class StageOptions:
         names = (f.name for f in fields(self) if f.name not in self.unrecorded)  # type: ignore[arg-type]
         return {name: _portable(getattr(self, name)) for name in names}
 
+    def default(self, name: str) -> Any:
+        """What a record means that was written before there was such an option."""
+        return next(f.default for f in fields(self) if f.name == name)  # type: ignore[arg-type]
+
 
 def _portable(value: Any) -> Any:
     """A path by its last part: its content is compared by digest, and its place says nothing elsewhere."""
@@ -332,7 +336,7 @@ class Workspace:
                 "reads": {key: digest(self.path / key) for key in sorted(set(reads))},
                 "sources": None if sources is None else {key: digest(path) for key, path in sorted(sources.items())},
             }
-            decision = self._decide(name, record, list(writes), force)
+            decision = self._decide(name, options, record, list(writes), force)
             stage = Stage(name, self.path / f".partial-{name.replace(':', '-')}", dict(record), *decision)
             if stage.fresh:
                 yield stage
@@ -349,7 +353,7 @@ class Workspace:
                     shutil.rmtree(stage.staging, ignore_errors=True)
 
     def _decide(
-        self, name: str, record: Mapping[str, Any], writes: list[str], force: bool
+        self, name: str, options: StageOptions, record: Mapping[str, Any], writes: list[str], force: bool
     ) -> tuple[bool, str, dict[str, Any]]:
         """(nothing to do, why in one line, facts of the record that stays)."""
         old = self.records().get(name)
@@ -358,7 +362,7 @@ class Workspace:
         if old is None:
             return self._decide_unrecorded(name, writes)
         state = self._state(name, old)
-        reasons = _differences(old, record)
+        reasons = _differences(options, old, record)
         if state.name == "missing":
             return False, f"again: {state.why}", {}
         if state.name == "edited" and reasons:
@@ -459,14 +463,14 @@ def _with_upstream(name: str, states: Mapping[str, State], records: Mapping[str,
     return state
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _differences(options: StageOptions, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What makes a stage's last run out of date, as words."""
-    options = [key for key in new["options"] if old["options"].get(key) != new["options"][key]]
-    reasons = [f"{key.replace('_', ' ')} is another" for key in options]
+    before = {key: old["options"].get(key, options.default(key)) for key in new["options"]}
+    reasons = [f"{key.replace('_', ' ')} is another" for key in before if before[key] != new["options"][key]]
     for kind in ("reads", "sources"):
-        before, now = old[kind] or {}, new[kind]
+        then, now = old[kind] or {}, new[kind]
         if now is not None:
-            reasons += [f"{name} changed" for name in {**before, **now} if before.get(name) != now.get(name)]
+            reasons += [f"{name} changed" for name in {**then, **now} if then.get(name) != now.get(name)]
     return reasons
 
 

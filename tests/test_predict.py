@@ -22,6 +22,9 @@ class _Input:
     def __init__(self, data: bytes) -> None:
         self.buffer = io.BytesIO(data)
 
+    def isatty(self) -> bool:
+        return False
+
 
 def tag(trained: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, **options: object) -> str:
     monkeypatch.setattr(sys, "stdin", _Input(data))

@@ -124,6 +124,7 @@ def test_the_weights_are_those_of_a_plain_trainer_loop(ready: Workspace, tiny_mo
         learning_rate=1e-3,
         seed=3,
         save_strategy="no",
+        dataloader_pin_memory=False,
         report_to="none",
         disable_tqdm=True,
     )

@@ -483,3 +483,13 @@ def test_the_command_that_mends_is_the_last_one_that_worked(tmp_path: Path) -> N
 
 def test_hints_are_quoted_for_the_shell() -> None:
     assert Workspace("my dir").command("labels") == "nertool labels -w 'my dir'"
+
+
+def test_a_record_from_before_an_option_existed_means_its_default(workspace: Workspace, tiny_model: str) -> None:
+    fill(workspace, tiny_model, "preprocess")
+    path = workspace / "workspace.json"
+    records = json.loads(path.read_text())
+    del records["stages"]["preprocess"]["options"]["max_length"]
+    path.write_text(json.dumps(records))
+    assert preprocess.run(workspace, preprocess.Options(model=tiny_model)).fresh
+    assert not preprocess.run(workspace, preprocess.Options(model=tiny_model, max_length=20)).fresh

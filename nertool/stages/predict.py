@@ -104,6 +104,8 @@ def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
     from nertool.tagger import load_tagger
 
     tagger = load_tagger(workspace / directory)
+    if "-" in names and sys.stdin.isatty():
+        note.info("type sentences or tokens; Ctrl-D ends the input and shows the tags")
     for name in names:
         lines = _standard_input() if name == "-" else (line for _, line in numbered_lines(Path(name)))
         form, sentences = read_words(lines, options.input, tagger.labels)
