@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -207,7 +208,7 @@ class Workspace:
                 with suppress(ValueError):  # a line that a full disk cut short
                     run = json.loads(line)
                     last = run["command"] if (run["stage"], run["outcome"]) == (stage, "done") else last
-        return last or self.command(stage.partition(":")[0])
+        return _on(self.path, last) if last else self.command(stage.partition(":")[0])
 
     def model_directory(self) -> str:
         """Name of the directory `train` published (README: OUTPUT_DIR)."""
@@ -443,6 +444,15 @@ def words(names: list[str]) -> str:
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _on(place: Path, line: str) -> str:
+    """A logged command line, on a workspace that may have been moved since, or be named from another directory."""
+    arguments = shlex.split(line)
+    while found := {"-w", "--workspace"} & set(arguments):
+        at = arguments.index(found.pop())
+        del arguments[at : at + 2]
+    return command(place, *(argument for argument in arguments[1:] if not argument.startswith("--workspace=")))
 
 
 def _records_of(stage: str, records: Iterable[str]) -> list[str]:

@@ -463,16 +463,9 @@ def test_bytes_that_are_not_utf8_are_told_in_two_lines(trained: Path) -> None:
     assert len(done.stderr.splitlines()) == 2 and "iconv" in done.stderr
 
 
-class _Input:
-    """Standard input as bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.buffer = io.BytesIO(data)
-
-
 @pytest.mark.parametrize("form", ["conll", "jsonl"])
 def test_text_comes_out_in_either_form(form: str, cli: Cli, copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", _Input(b"anna left new lisbon.\n\nbruno left oslo!\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna left new lisbon.\n\nbruno left oslo!\n")))
     out = cli("predict", "--format", form, "-w", copy.path)
     if form == "conll":
         assert out.split("\n\n")[1].splitlines() == ["bruno B-PER", "left O", "oslo B-LOC", "! O"]
@@ -484,7 +477,7 @@ def test_text_comes_out_in_either_form(form: str, cli: Cli, copy: Workspace, mon
 
 def test_no_input_gives_no_output(cli: Cli, copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     for data in (b"", b"\n \n"):
-        monkeypatch.setattr(sys, "stdin", _Input(data))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         assert cli("predict", "-w", copy.path) == ""
 
 
@@ -497,6 +490,6 @@ def test_a_file_and_standard_input_are_tagged_in_their_order(
     cli: Cli, copy: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "text").write_text("bruno left oslo .\n")
-    monkeypatch.setattr(sys, "stdin", _Input(b"clara left wien .\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"clara left wien .\n")))
     out = cli("predict", "-w", copy.path, tmp_path / "text", "-")
     assert [block.split(" ")[0] for block in out.split("\n\n")[:-1]] == ["bruno", "clara"]

@@ -16,18 +16,8 @@ from nertool.tagger import load_tagger
 from nertool.workspace import Workspace
 
 
-class _Input:
-    """Standard input as bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.buffer = io.BytesIO(data)
-
-    def isatty(self) -> bool:
-        return False
-
-
 def tag(trained: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, **options: object) -> str:
-    monkeypatch.setattr(sys, "stdin", _Input(data))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     return "".join(predict.tag_files(Workspace(trained), predict.Options(**options)))  # type: ignore[arg-type]
 
 

@@ -357,7 +357,7 @@ def test_files_made_by_hand_in_part_are_neither_kept_nor_replaced(workspace: Wor
 
 
 def test_a_stale_model_is_refused_with_the_command_that_made_it(workspace: Workspace) -> None:
-    command = f"nertool train -w {workspace.path} --text 'a b'"
+    command = f"nertool train --text 'a b' -w {workspace.path}"
     train(Workspace(workspace.path, invocation="nertool train --of-an-earlier-run"))
     train(Workspace(workspace.path, invocation=command), "new")
     assert Workspace(workspace.path).model_reads("model", allow_stale=False) == ["model/config.json", "model/new.json"]
@@ -475,10 +475,10 @@ def test_records_of_another_shape_are_told_as_damaged(stages: str, tmp_path: Pat
 
 
 def test_the_command_that_mends_is_the_last_one_that_worked(tmp_path: Path) -> None:
-    runs = [("train", "done", "nertool train --seed 7"), ("train", "failed", "nertool train -m nowhere")]
+    runs = [("train", "done", "nertool train -w old --seed 7"), ("train", "failed", "nertool train -m nowhere")]
     rows = [json.dumps(dict(zip(("stage", "outcome", "command"), run, strict=True))) for run in runs]
     (tmp_path / "runs.jsonl").write_text("\n".join(rows) + '\n{"sta')
-    assert Workspace(tmp_path).last_command("train") == "nertool train --seed 7"
+    assert Workspace(tmp_path).last_command("train") == f"nertool train --seed 7 -w {tmp_path}"
 
 
 def test_hints_are_quoted_for_the_shell() -> None:

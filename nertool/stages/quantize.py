@@ -94,6 +94,8 @@ def run(workspace: Workspace, options: Options) -> Result:
             stage.facts = {key: facts[key] for key in ("approach", "tolerance", "met", "trials", "fp32", "int8")}
             stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
     facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
+    if not facts["met"]:
+        note.warning("no trial lost at most %s of dev F1: the best one is kept", f"{facts['tolerance']:.1%}")
     return Result("quantize", facts, stage.fresh, stage.why, ok=facts["met"])
 
 
@@ -143,8 +145,6 @@ def _quantize(
     (out / TABLE).write_text("{}", encoding="utf-8")  # marks the directory as INT8 for the tagger
     int8 = load_tagger(out)
     facts |= _compare(fp32, int8, directory, out, dev)
-    if not tuning.met:
-        note.warning("no trial lost at most %s of F1; the best one is kept", f"{options.tolerance:.1%}")
     (out / TABLE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return facts
 
