@@ -48,6 +48,7 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[tuple
         TimeRemainingColumn(),
         console=bars(),
         transient=True,
+        redirect_stdout=False,  # results go to stdout, whatever is shown on stderr
         disable=not bars().is_terminal or bars().quiet,
     )
     with progress:
@@ -74,5 +75,5 @@ def track(items: Iterable[Item], what: str, total: float | None = None, unit: st
     with bar(what, total, unit) as (progress, task):
         for count, item in enumerate(items, start=1):
             yield item
-            if count % 1000 == 0:
+            if count % 100 == 0:
                 progress.update(task, completed=count)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,6 +93,16 @@ def test_bad_input_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InvalidOption, match="no such split"):
         predict.run(Workspace(trained), predict.Options(split="validation"))
     assert tag(trained, monkeypatch, b"") == ""
+
+
+def test_tags_go_to_stdout_while_a_terminal_shows_progress(trained: Path) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "nertool", "predict", "--input", "text", "-w", str(trained)]
+    done = subprocess.run(command, input=b"anna left oslo .\n" * 50, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    assert done.stdout == b"anna B-PER\nleft O\noslo B-LOC\n. O\n\n" * 50
+    assert b"predict" in os.read(screen, 10_000)
+    os.close(screen)
 
 
 def test_a_split_is_read_as_evaluate_reads_it(trained: Path, tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def _tag_and_score(tagger: Tagger, path: Path, predictions: Path) -> Scorer:
     tagged = tagger.tag(sentence.tokens for sentence in read_sentences(path))
     with predictions.open("w", encoding="utf-8", newline="\n") as out:
         pairs = zip(read_sentences(path), tagged, strict=True)
-        for sentence, predicted in track(pairs, f"evaluate {path.name}", unit="sentences"):
+        total = sum(1 for _ in read_sentences(path))
+        for sentence, predicted in track(pairs, f"evaluate {path.name}", total, "sentences"):
             scorer.add(sentence.tags, predicted)
             write_columns(out, (sentence.tokens, sentence.tags, predicted))
     return scorer

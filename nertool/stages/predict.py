@@ -120,7 +120,7 @@ def tag_words(tagger: Tagger, sentences: Iterator[Words]) -> Iterator[tuple[Word
     tagger.windowed = tagger.without_subwords = 0
     ours, theirs = tee(sentences)
     tagged = zip(ours, tagger.tag(words.tokens for words in theirs), strict=True)
-    yield from track(tagged, "predict", unit="sentences")
+    yield from tagged if sys.stdout.isatty() else track(tagged, "predict", unit="sentences")
     if tagger.windowed:
         note.warning("%s sentences pass the model's length: tagged in overlapping windows", tagger.windowed)
     if tagger.without_subwords:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from nertool.columns import numbered_lines
 from nertool.encode import TOKENIZER_FILES, Subwords, load_tokenizer, model_sources, quiet_transformers
@@ -71,7 +72,8 @@ def run(workspace: Workspace, options: Options) -> Result:
                 counts = Counts()
                 lines = (line for _, line in numbered_lines(workspace / f"{split}.txt.tmp"))
                 with stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out:
-                    out.writelines(track(fit_lines(lines, subwords, budget, counts), f"preprocess {split}"))
+                    fitted = fit_lines(lines, subwords, budget, counts)
+                    out.writelines(track(fitted, f"preprocess {split}", _line_count(workspace / f"{split}.txt.tmp")))
                 stage.facts[split] = vars(counts)
             _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
             _tell(
@@ -112,6 +114,11 @@ def fit_lines(lines: Iterable[str], subwords: Subwords, budget: int, counts: Cou
             counts.tokens += 1
             yield line + "\n"
     counts.sentences += used > 0
+
+
+def _line_count(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _tell(facts: dict[str, dict[str, int]], kind: str, what: str) -> None:
