@@ -39,9 +39,12 @@ PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3.10 python3,\
 
 # -- what one runs --------------------------------------------------------------------------
 
+SENTENCES = 'Anna Keller left Nordbank for a firm in Vienna .' 'The mayor of Linburg spoke to May Walton .' \
+            'Apple opened a school in Paris on Friday .'
+
 demo: .venv/installed
 	$(NERTOOL) run sample -w demo
-	printf '%s\n' 'Anna Keller of Nordbank flew from Vienna to Lake Brandt .' | $(NERTOOL) predict -w demo --quantized
+	@printf '%s\n' $(SENTENCES) | $(NERTOOL) predict -w demo --quantized
 
 test: .venv/installed
 	.venv/bin/pytest
