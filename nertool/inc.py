@@ -12,16 +12,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError, command
+from nertool.workspace import versions
 
 WEIGHTS = "pytorch_model.bin"
 PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
-PACKAGES = ("torch", "transformers", "optimum", "optimum-intel", "neural-compressor")
 
 
 @dataclass
@@ -72,18 +71,12 @@ def require_inc() -> None:
         with _quiet():
             from optimum.intel import INCQuantizer  # noqa: F401
     except (ImportError, RuntimeError) as error:
-        found = ", ".join(f"{name} {_version(name)}" for name in ("optimum-intel", "neural-compressor", "transformers"))
+        packages = versions(["optimum-intel", "neural-compressor", "transformers"])
+        found = ", ".join(f"{name} {number}" for name, number in packages.items())
         raise NertoolError(
             f"optimum has no working Neural Compressor here ({found}): {str(error).strip().splitlines()[0]}",
             f"Install the last set that works together: pip install 'nertool[inc]' (or {PINS})",
         ) from error
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
 
 
 def tune(model: Any, accuracy: Callable[[Any], float], plan: Plan, directory: Path, scratch: Path) -> Tuning:

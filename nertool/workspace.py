@@ -333,7 +333,7 @@ class Workspace:
         with self.locked(name):
             record = {
                 "options": options.recorded(),
-                "versions": _versions(packages),
+                "versions": versions(packages),
                 "reads": {key: digest(self.path / key) for key in sorted(set(reads))},
                 "sources": None if sources is None else {key: digest(path) for key, path in sorted(sources.items())},
             }
@@ -492,7 +492,8 @@ def _owner(path: Path) -> str:
         return "another process"
 
 
-def _versions(packages: Iterable[str]) -> dict[str, str]:
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Installed versions of nertool and of these distributions, `absent` where there is none."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}

@@ -52,7 +52,7 @@ def test_a_second_run_is_fresh_and_tells_the_same_table(quantized: Path) -> None
 
 def test_static_calibrates_on_train(copy: Workspace) -> None:
     result = quantize.run(copy, quantize.Options(approach="static", tolerance=0.9, calibration_samples=10))
-    assert result.facts["calibration_sentences"] == 10
+    assert result.facts["calibration_windows"] == 10
     assert "train.txt" in copy.records()["quantize"]["reads"]
 
 

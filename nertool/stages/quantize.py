@@ -138,7 +138,7 @@ def _quantize(
         "tolerance": options.tolerance,
         "met": tuning.met,
         "trials": _trials(tuning),
-        "calibration_sentences": len(calibration) if calibration is not None else 0,
+        "calibration_windows": len(calibration) if calibration is not None else 0,
         "threads": torch.get_num_threads(),
         "versions": stage.identity["versions"],
     }
@@ -216,8 +216,8 @@ def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> Any:
         elif (place := int(chance.random() * (number + 1))) < options.calibration_samples:
             sample[place] = sentence
     encoded = tagger.encoder.encode([sentence.tokens for sentence in sample])
-    windows = [tagger.encoder.windows(one)[0].ids for one in encoded if one.ids]
-    return Dataset.from_list([{"input_ids": ids} for ids in windows])
+    windows = [window for one in encoded if one.ids for window in tagger.encoder.windows(one)]
+    return Dataset.from_list([{"input_ids": window.ids} for window in windows])
 
 
 def _without_speed(value: dict[str, Any]) -> dict[str, Any]:
