@@ -30,14 +30,14 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     """Run the chain, giving each stage's result as it ends.
 
     Args:
-        values: options by field name; each stage takes those it has. Without a `recipe` the files that are there
-            already are the data.
+        values: options by field name; each stage takes those it has. Where they name no data (a recipe, files, a
+            data set), the files that are there already are the data.
         until: the last stage to run; None runs all.
 
     Raises:
         NertoolError: as the stages do.
     """
-    if values.get("recipe") is None:
+    if not download.is_named(values):
         _need_data(workspace)
     with workspace.locked("run"):
         for stage, fixed in STEPS:
@@ -69,7 +69,7 @@ def _has_input(stage: ModuleType, values: dict[str, Any], workspace: Workspace) 
     if stage is predict:
         values["quantized"] = "dev" in splits
     needed = {
-        download: values.get("recipe") is not None,
+        download: download.is_named(values),
         preprocess: bool(workspace.splits(".txt.tmp")),
         evaluate: "dev" in splits or (not values.get("quantized") and "test" in splits),
         quantize: "dev" in splits,

@@ -140,7 +140,7 @@ def _command(name: str, body: Callable[..., None], parameters: Iterable[inspect.
 def _stage_command(stage: ModuleType) -> None:
     def body(context: typer.Context, values: dict[str, Any]) -> None:
         workspace = _workspace(context, values)
-        values = _with_recipe(context, values, _recipe_of(workspace, values))
+        values = _with_recipe(context, values, workspace)
         options = chain.options_for(stage.Options, values)
         started = time.monotonic()
         result = stage.run(workspace, options)
@@ -168,7 +168,7 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
 
 def _run(context: typer.Context, values: dict[str, Any]) -> None:
     workspace = _workspace(context, values)
-    values = _with_recipe(context, values, _recipe_of(workspace, values))
+    values = _with_recipe(context, values, workspace)
     results, started = [], time.monotonic()
     for result in chain.run(workspace, values, values["until"]):
         results.append(result)
@@ -200,13 +200,15 @@ def _workspace(context: typer.Context, values: dict[str, Any]) -> Workspace:
 
 def _recipe_of(workspace: Workspace, values: dict[str, Any]) -> str | None:
     """The recipe named here, or the one that the workspace's data came from."""
-    named = values.get("recipe") or workspace.facts("download").get("recipe")
+    named = values.get("recipe") if download.is_named(values) else workspace.facts("download").get("recipe")
     return str(named) if named else None
 
 
-def _with_recipe(context: typer.Context, values: dict[str, Any], name: str | None) -> dict[str, Any]:
-    """Options that nobody has set take the recipe's values."""
-    recipe = RECIPES[name].defaults if name in RECIPES else {}
+def _with_recipe(context: typer.Context, values: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Options that nobody has set take the recipe's values, for the task."""
+    name = _recipe_of(workspace, values)
+    task = values.get("task") if download.is_named(values) else workspace.facts("download").get("task")
+    recipe = RECIPES[name].values(task) if name in RECIPES else {}
     unset = {key for key in recipe if key in values and context.get_parameter_source(key).name == "DEFAULT"}  # type: ignore[union-attr]
     return {**values, **{key: recipe[key] for key in unset}}
 
@@ -316,7 +318,10 @@ _UNTIL = Annotated[
     Literal["download", "preprocess", "labels", "train", "evaluate", "quantize", "predict"] | None,
     typer.Option("--until", help="The last stage to run."),
 ]
-_RECIPE = Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.")]
+_RECIPE = Annotated[
+    str | None,
+    typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.", show_default=False),
+]
 _command(
     "run",
     _run,

@@ -1,74 +1,44 @@
-"""Column files: one token a line, a blank line ends a sentence.
-
-The published files are turned into `{split}.txt.tmp` by the same three filters as in the README
-(`grep -v "^#"`, `cut -f`, `tr '\\t' ' '`), on bytes and in one pass; everything later reads and writes
-`token, space, tag` lines in UTF-8.
-"""
+"""Column files: one token a line, a blank line ends a sentence; UTF-8, `token, space, tag`."""
 
 from __future__ import annotations
 
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TextIO
+from typing import IO, NamedTuple, TextIO, cast
 
+from nertool.commit import FULL_DISK
 from nertool.errors import InvalidData, command
+
+LONGEST_LINE = 1 << 20
+"""Characters of a line beyond which a file is not what it seems to be."""
+PACKED = (".gz", ".bz2", ".xz")
+"""Ends of the names of packed files."""
+MAGIC = {
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"PAR1": "a Parquet file",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+"""First bytes of files that are not text in UTF-8, and what they are."""
 
 
 class Sentence(NamedTuple):
-    """Tokens with their tags, and the 1-based number of the first token's line in its file."""
+    """Tokens with their tags, and the 1-based number of the first token's line (or row) in its file."""
 
     tokens: list[str]
     tags: list[str]
     line: int
-
-
-@dataclass(frozen=True)
-class Filters:
-    """How a published tab-separated file becomes `token, space, tag` lines.
-
-    Attributes:
-        drop_comments: leave out lines that begin with `#`, as `grep -v "^#"` does.
-        fields: 1-based fields to keep, as `cut -f`; None keeps all.
-        delimiter: what separates the published fields.
-        drop_docstart: leave out CoNLL-2003's `-DOCSTART-` lines and the blank line behind each.
-    """
-
-    drop_comments: bool = False
-    fields: tuple[int, ...] | None = None
-    delimiter: bytes = b"\t"
-    drop_docstart: bool = False
-
-    def apply(self, source: BinaryIO, target: BinaryIO) -> dict[str, int]:
-        """Filter `source` into `target`; returns counts of sentences, tokens and dropped lines.
-
-        As `cut` does, a line without the delimiter passes whole, and a line with too few fields gives those it
-        has. As `grep` and `cut` do, a last line without a line feed gets one; `tr` alone adds none.
-        """
-        sentences = tokens = dropped = 0
-        inside = after_docstart = False
-        for line in source:
-            docstart = self.drop_docstart and line.startswith(b"-DOCSTART-")
-            blank_after = after_docstart and not line.strip()
-            after_docstart = docstart
-            if docstart or blank_after or (self.drop_comments and line.startswith(b"#")):
-                dropped += not blank_after
-                continue
-            line = self._cut(line).replace(b"\t", b" ")
-            target.write(line)
-            token = not line.isspace()
-            tokens += token
-            sentences += token and not inside
-            inside = token
-        return {"sentences": sentences, "tokens": tokens, "dropped lines": dropped}
-
-    def _cut(self, line: bytes) -> bytes:
-        complete = self.drop_comments or self.fields is not None
-        body = line[:-1] if line.endswith(b"\n") else line
-        if self.fields is not None and self.delimiter in body:
-            columns = body.split(self.delimiter)
-            body = b"\t".join(columns[number - 1] for number in self.fields if number <= len(columns))
-        return body + b"\n" if complete or line.endswith(b"\n") else body
 
 
 def read_sentences(path: Path) -> Iterator[Sentence]:
@@ -107,20 +77,74 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InvalidData: bytes that are not UTF-8 (names file and line).
     """
-    with path.open(encoding="utf-8") as file:
-        try:
-            yield from enumerate(file, start=1)
-        except UnicodeDecodeError as error:
-            raise InvalidData(
-                f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
-                "Convert it first: iconv -f ISO-8859-1 -t UTF-8 FILE",
-            ) from error
+    with open_text(path) as file, told(path):
+        yield from enumerate(file, start=1)
+
+
+def open_text(path: Path, newline: str | None = None) -> TextIO:
+    """A file of UTF-8 text, unpacked where its name ends in .gz, .bz2 or .xz.
+
+    Raises:
+        InvalidData: it cannot be read, or its first bytes are those of another kind of file.
+    """
+    with told(path):
+        with open_bytes(path) as file:
+            head = file.read(8)
+        binary = open_bytes(path)
+    for magic, what in MAGIC.items():
+        if head.startswith(magic):
+            binary.close()
+            raise InvalidData(f"{path}:1: this is {what}, not text in UTF-8", _way_out(what))
+    return io.TextIOWrapper(binary, encoding="utf-8", newline=newline)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where its name ends in .gz, .bz2 or .xz."""
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    if path.suffix == ".bz2":
+        return bz2.open(path)
+    return lzma.open(path) if path.suffix == ".xz" else path.open("rb")
+
+
+def _way_out(what: str) -> str:
+    if what == "UTF-16":
+        return "Convert it first: iconv -f UTF-16 -t UTF-8 FILE"
+    return "Unpack it, or give it the name that tells what it is (.gz, .bz2, .xz, .parquet)."
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading `path` into two lines.
+
+    Raises:
+        InvalidData: the file cannot be read, is a damaged archive, or is not UTF-8 (names file and line).
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InvalidData(
+            f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
+            "Convert it first: iconv -f ISO-8859-1 -t UTF-8 FILE",
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InvalidData(
+            f"{path} is no whole archive of the kind its name says: {error}", "Fetch or pack it anew, or rename it."
+        ) from error
+    except OSError as error:
+        if error.errno in FULL_DISK:  # of a file that is written meanwhile
+            raise
+        if path.suffix in PACKED and error.errno is None:  # bz2 has no error of its own
+            raise InvalidData(f"{path} is not the archive its name says: {error}", "Rename it, or pack it.") from error
+        raise InvalidData(
+            f"{path} cannot be read: {error.strerror}", "Name a file that is there and can be read."
+        ) from error
 
 
 def _bad_line(path: Path) -> int:
     """1-based number of the first line that is not UTF-8, lines ending as in Python's text mode."""
     number = 1
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for line in file:
             try:
                 line.decode("utf-8")

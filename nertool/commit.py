@@ -20,6 +20,7 @@ from nertool.digests import write_json
 from nertool.errors import NertoolError
 
 RECORDS = "workspace.json"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COMMIT, _PLAN = ".commit", "commit.json"
 
 
@@ -98,7 +99,7 @@ def full_disk_told(path: Path, state: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in FULL_DISK:
             raise
         raise NertoolError(
             f"{path}: {error.strerror}; {state}", "Make room, or take a workspace on another disk: -w DIR"

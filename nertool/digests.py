@@ -8,9 +8,10 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
-from nertool.errors import MissingInput
+from nertool.errors import InvalidData, MissingInput
 
 Digest = dict[str, Any]
 """`{"sha256": hex, "size": bytes}`."""
@@ -21,15 +22,19 @@ def digest(path: Path) -> Digest:
 
     Raises:
         MissingInput: it is not there.
+        InvalidData: it is no regular file, or cannot be read.
     """
     try:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            what = "a directory" if S_ISDIR(stat.st_mode) else "no regular file"
+            raise InvalidData(f"{path} is {what}", "Name a file in its place.")
+        identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        return {"sha256": _sha256(path, *identity), "size": stat.st_size}
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingInput(f"{path} is missing", "nertool status shows which stage writes it.") from error
-    return {
-        "sha256": _sha256(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns),
-        "size": stat.st_size,
-    }
+    except OSError as error:
+        raise InvalidData(f"{path} cannot be read: {error.strerror}", "Name a file that can be read.") from error
 
 
 @lru_cache(maxsize=4096)

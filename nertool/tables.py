@@ -73,9 +73,10 @@ def _plain(facts: Mapping[str, Any]) -> Table:
 
 
 def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(*rows[0], title=title or None, title_justify="left")
+    columns = dict.fromkeys(key for row in rows for key in row)
+    table = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
-        table.add_row(*(Text(_text(row.get(key))) for key in rows[0]))
+        table.add_row(*(Text(_text(row.get(key))) for key in columns))
     return table
 
 

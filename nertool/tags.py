@@ -1,9 +1,19 @@
-"""Tags <-> spans, as the CoNLL scorer reads them."""
+"""Tags <-> spans, as the CoNLL scorer reads them; and tag schemes: which one it is, what breaks it, conversion."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+SCHEMES = ("iob2", "iobes", "bilou", "io")
+"""Schemes that tags can be converted to."""
+OUTSIDE = "O"
+AS_IOBES = {"L": "E", "U": "S", "M": "I", "W": "S"}
+"""Prefixes of BILOU and BMEWO -> those of IOBES that mean the same."""
+PREFIXES = frozenset("BIES") | AS_IOBES.keys()
+
+Pair = tuple[str, str]
+"""Two neighbouring tags; OUTSIDE stands before a sentence's first and behind its last."""
 
 
 class Span(NamedTuple):
@@ -51,3 +61,88 @@ def _ends(before: str, prefix: str, other_label: bool) -> bool:
 
 def _starts(before: str, prefix: str, other_label: bool) -> bool:
     return prefix in ("B", "S", "[") or before in ("O", "E", "S", "]") or other_label
+
+
+# -- schemes ---------------------------------------------------------------------------------------
+
+
+def pairs(tags: Sequence[str]) -> Iterator[Pair]:
+    """Neighbouring tags of one sentence."""
+    return zip([OUTSIDE, *tags], [*tags, OUTSIDE], strict=True)
+
+
+def recognise(counts: Mapping[Pair, int]) -> str:
+    """The scheme of a corpus: `iob2`, `iob1`, `iobes`, `bilou`, `io`, or `plain` (tags without a type).
+
+    A corpus in which B stands only behind an entity of the same type is IOB1; one without any B is IO.
+
+    Args:
+        counts: how often each pair of neighbours occurs in it.
+    """
+    tags = {tag for pair in counts for tag in pair if tag != OUTSIDE}
+    split = {tag: split_tag(tag) for tag in tags}
+    if not tags or any(prefix not in PREFIXES or not label for prefix, label in split.values()):
+        return "plain"
+    prefixes = {prefix for prefix, _ in split.values()}
+    if prefixes & AS_IOBES.keys():
+        return "bilou"
+    if prefixes & {"E", "S"}:
+        return "iobes"
+    if "B" not in prefixes:
+        return "io"
+    free = any(tag[0] == "B" and split_tag(before)[1] != split[tag][1] for before, tag in counts if tag != OUTSIDE)
+    return "iob2" if free else "iob1"
+
+
+def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
+    """The pairs of neighbours that a scheme does not allow."""
+    return {pair for pair in counts if not _allowed(*pair, scheme)}
+
+
+def _allowed(before: str, tag: str, scheme: str) -> bool:
+    (last, label), (prefix, other) = (_as_iobes(split_tag(before)), _as_iobes(split_tag(tag)))
+    same = label == other
+    if scheme == "iob2":
+        return prefix != "I" or (last in ("B", "I") and same)
+    if scheme == "iob1":
+        return prefix != "B" or same
+    if scheme in ("iobes", "bilou"):
+        goes_on = prefix in ("I", "E")
+        return goes_on and same if last in ("B", "I") else not goes_on
+    return True
+
+
+def _as_iobes(split: tuple[str, str]) -> tuple[str, str]:
+    return AS_IOBES.get(split[0], split[0]) if split[1] else split[0], split[1]
+
+
+def entities(tags: Sequence[str]) -> list[Span]:
+    """Entities of one sentence in any scheme; IOBES and BILOU read alike."""
+    return list(
+        spans([f"{AS_IOBES[tag[0]]}{tag[1:]}" if tag[1:2] == "-" and tag[0] in AS_IOBES else tag for tag in tags])
+    )
+
+
+def convert(tags: Sequence[str], scheme: str) -> list[str]:
+    """The same entities in another scheme; in `io`, neighbours of one type become one entity.
+
+    >>> convert(["I-PER", "B-PER", "O", "I-LOC", "I-LOC"], "iobes")
+    ['S-PER', 'S-PER', 'O', 'B-LOC', 'E-LOC']
+    """
+    converted, last = [OUTSIDE] * len(tags), Span("", 0, 0)
+    for span in entities(tags):
+        length = span.end - span.start
+        converted[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in _prefixes(length, scheme)]
+        if scheme == "iob1" and (last.label, last.end) == (span.label, span.start):
+            converted[span.start] = f"B-{span.label}"
+        last = span
+    return converted
+
+
+def _prefixes(length: int, scheme: str) -> str:
+    if scheme in ("io", "iob1"):
+        return "I" * length
+    if scheme == "iob2":
+        return "B" + "I" * (length - 1)
+    single, end = ("U", "L") if scheme == "bilou" else ("S", "E")
+    return single if length == 1 else "B" + "I" * (length - 2) + end

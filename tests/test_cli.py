@@ -251,7 +251,6 @@ def test_a_bad_configuration_file_is_told(
         ["train", "--num-epochs", "many"],
         ["train", "--keep", "none"],
         ["nonsense"],
-        ["download"],
         ["run", "--until", "nonsense"],
     ],
 )

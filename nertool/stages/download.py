@@ -1,133 +1,393 @@
-"""Fetch a published data set and turn its files into `token, space, tag` lines, as the README's shell pipelines do."""
+"""Fetch a published data set, or take your own files, and write `token, space, tag` lines, as the README does."""
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
-from nertool.errors import DownloadFailed, InvalidOption
+from nertool import hub, readers
+from nertool.columns import Sentence, open_bytes, read_sentences, told, write_columns
+from nertool.digests import digest
+from nertool.errors import DownloadFailed, InvalidData, InvalidOption
 from nertool.fetch import fetch
 from nertool.options import ForceOption
+from nertool.progress import note, track
+from nertool.readers.layout import Layout
+from nertool.readers.rows import read_tag_names
+from nertool.readers.tally import Tally
 from nertool.recipes import RECIPES, Recipe, find_recipe
-from nertool.workspace import RAW, Result, Stage, StageOptions, Workspace
+from nertool.tags import Pair, convert, pairs, recognise
+from nertool.workspace import RAW, SPLITS, Result, Stage, StageOptions, Workspace
 
-HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
+BLANK = re.compile(r"[ \t\r\n\v\f]+")
+"""What a token or a tag cannot hold in a column file."""
 
 
 @dataclass(frozen=True)
 class Options(StageOptions):
     """Options of `download`."""
 
-    unrecorded: ClassVar[tuple[str, ...]] = ("force", "source")  # the bytes count, not where they came from
+    unrecorded: ClassVar[tuple[str, ...]] = (  # the bytes count, not where they came from
+        *("force", "locked", "source", "train_file", "validation_file", "test_file", "tag_names"),
+    )
 
-    recipe: Annotated[str, typer.Argument(help=f"Data set: {', '.join(RECIPES)}.")]
+    recipe: Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}.", show_default=False)] = None
     source: Annotated[
         str | None,
         typer.Option("--source", help="Folder or base URL that holds the published files under their own names."),
     ] = None
+    train_file: Annotated[str | None, typer.Option("--train-file", help="Your own file, in place of a recipe.")] = None
+    validation_file: Annotated[
+        str | None, typer.Option("--validation-file", "--dev-file", help="Your own file for dev.")
+    ] = None
+    test_file: Annotated[str | None, typer.Option("--test-file", help="Your own file for test.")] = None
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", "--dataset-name", help="A data set of the hub, or a folder that holds one."),
+    ] = None
+    dataset_config: Annotated[
+        str | None, typer.Option("--dataset-config", "--dataset-config-name", help="Its configuration.")
+    ] = None
+    dataset_revision: Annotated[
+        str | None, typer.Option("--dataset-revision", help="Its branch, tag or commit on the hub.")
+    ] = None
+    task: Annotated[
+        Literal["ner", "pos", "chunk"] | None,
+        typer.Option("--task", "--task-name", help="Chooses the tag column and the recipe's values."),
+    ] = None
+    token_column: Annotated[
+        str, typer.Option("--token-column", "--text-column-name", help="Column of the tokens: name, or number from 1.")
+    ] = ""
+    tag_column: Annotated[
+        str,
+        typer.Option(
+            "--tag-column",
+            "--label-column-name",
+            help="Column of the tags: name, or number from 1 (-1 is the last); CoNLL-U also feats:NAME, misc:NAME; "
+            "germeval2014 has outer and inner.",
+        ),
+    ] = ""
+    sentence_column: Annotated[str, typer.Option("--sentence-column", help="CSV: column of the sentence id.")] = ""
+    delimiter: Annotated[
+        str, typer.Option("--delimiter", help="Column text, CSV: what separates the columns (tab, space, any text).")
+    ] = ""
+    comment: Annotated[
+        str, typer.Option("--comment", help="Column text: leave out lines that begin with this; none by default.")
+    ] = ""
+    tag_names: Annotated[
+        str | None, typer.Option("--tag-names", help="File with the names of tags that are integers.")
+    ] = None
+    alignment: Annotated[
+        Literal["strict", "expand", "contract"],
+        typer.Option("--alignment", help="Character spans off the token borders: leave out, widen or narrow."),
+    ] = "strict"
+    scheme: Annotated[
+        Literal["keep", "iob2", "iobes", "bilou", "io"], typer.Option("--scheme", help="Convert the tags to a scheme.")
+    ] = "keep"
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Take that many sentences of each split, for a quick try.")
+    ] = None
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Refuse files that differ from those in the workspace's record.")
+    ] = False
     force: ForceOption = False
+
+    @property
+    def own_files(self) -> dict[str, Path]:
+        """The user's own files by split."""
+        named = zip(SPLITS, (self.train_file, self.validation_file, self.test_file), strict=True)
+        return {split: Path(name) for split, name in named if name}
+
+
+def is_named(values: Mapping[str, Any]) -> bool:
+    """These option values name a data set."""
+    return any(values.get(name) for name in ("recipe", "train_file", "validation_file", "test_file", "dataset"))
 
 
 def run(workspace: Workspace, options: Options) -> Result:
-    """Write `raw/` and `{train,dev,test}.txt.tmp`.
+    """Write `{train,dev,test}.txt.tmp`, and `raw/` with a recipe's files as they are published.
 
     Raises:
-        InvalidOption: no such recipe, or a source folder without the published files.
-        DownloadFailed: a file cannot be fetched whole.
+        InvalidOption: no such recipe or column, none or more than one kind of source, or a source folder without the
+            published files.
+        InvalidData: a file is not what it should be (names file and line), or differs from the record (`locked`).
+        DownloadFailed: a file or a data set cannot be had whole.
     """
-    recipe = find_recipe(options.recipe)
-    local = _local_files(recipe, options.source)
+    recipe = _recipe(options)
+    layout = _layout(options, recipe)
+    filters = recipe.filters_for(layout.task, options.tag_column) if recipe else None
+    local = _local_files(recipe, options.source) if recipe else options.own_files
+    from_hub = options.dataset or (recipe.hub if recipe and not options.source else "")
+    splits = options.own_files or (recipe.files if recipe else SPLITS)
     with workspace.open_stage(
         "download",
         options,
         reads=[],
-        writes=[f"{split}.txt.tmp" for split in recipe.files],
-        sources=local,
-        packages=["datasets"] if recipe.hub and not options.source else [],
+        writes=[f"{split}.txt.tmp" for split in splits],
+        sources=_sources(options, local),
+        packages=["datasets"] if from_hub else [],
         force=options.force,
     ) as stage:
         if not stage.fresh:
-            stage.facts["recipe"] = recipe.name
-            if recipe.hub and options.source is None:
-                stage.facts["source"] = recipe.hub
-                _from_hub(recipe, stage)
+            stage.facts = {"recipe": recipe.name} if recipe else {}
+            stage.facts |= {"task": layout.task, "source": _source(options, recipe, from_hub)}
+            if from_hub:
+                _from_hub(from_hub, recipe, layout, options, stage)
+            elif recipe:
+                _from_published(recipe, filters, layout, options, local, workspace / ".download", stage)
             else:
-                stage.facts["source"] = "folder" if local else options.source or recipe.home
-                _obtain(recipe, options.source, local, workspace / ".download", stage)
-                _filter(recipe, stage)
+                for split, path in options.own_files.items():
+                    tally = Tally()
+                    _write(split, readers.read(path, layout, tally), stage, tally, options.limit)
+                    _refuse_empty(path, stage.facts[split])
+            _convert(stage, options, filtered=filters is not None)
+            if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
+                _name_edition(recipe, stage)
+            if options.locked:
+                _compare_with_record(workspace, stage)
             shutil.rmtree(workspace / ".download", ignore_errors=True)
     return stage.result()
 
 
+# -- what is asked for -----------------------------------------------------------------------------
+
+
+def _recipe(options: Options) -> Recipe | None:
+    """The recipe, where the data are a recipe's.
+
+    Raises:
+        InvalidOption: no such recipe; or not exactly one of a recipe, own files and a data set.
+    """
+    given = {
+        "a recipe": options.recipe,
+        "--train-file, --validation-file or --test-file": options.own_files,
+        "--dataset": options.dataset,
+    }
+    asked = [name for name, value in given.items() if value]
+    if len(asked) != 1:
+        what = " and ".join(asked) + " cannot be had together" if asked else "no data set is named"
+        raise InvalidOption(what, f"Name one of: {'; '.join(given)}.")
+    if options.source and not options.recipe:
+        raise InvalidOption("--source is for a recipe's files", f"Name a recipe: {', '.join(RECIPES)}")
+    return find_recipe(options.recipe) if options.recipe else None
+
+
+def _layout(options: Options, recipe: Recipe | None) -> Layout:
+    return Layout(
+        recipe.check_task(options.task) if recipe else options.task or "ner",
+        options.token_column,
+        options.tag_column,
+        options.sentence_column,
+        options.delimiter,
+        options.comment,
+        read_tag_names(Path(options.tag_names)) if options.tag_names else (),
+        options.alignment,
+    )
+
+
 def _local_files(recipe: Recipe, source: str | None) -> dict[str, Path] | None:
-    """The published files in the source folder, by name; None where they come from elsewhere."""
+    """The published files in the source folder, by split; None where they come from elsewhere."""
     if source is None or source.startswith(("http://", "https://")):
         return None
     folder = Path(source)
     if not folder.is_dir():
         raise InvalidOption(f"--source {source}: no such folder", "Name a folder, or a base URL that begins with http.")
-    names = [published.name for published in recipe.files.values()]
-    missing = [name for name in names if not (folder / name).is_file()]
+    names = {split: published.name for split, published in recipe.files.items()}
+    missing = [name for name in names.values() if not (folder / name).is_file()]
     if missing:
         raise InvalidOption(
-            f"--source {source}: {', '.join(missing)} not there", f"{recipe.name} is published as {', '.join(names)}."
+            f"--source {source}: {', '.join(missing)} not there",
+            f"{recipe.name} is published as {', '.join(names.values())}.",
         )
-    return {name: folder / name for name in names}
+    return {split: folder / name for split, name in names.items()}
 
 
-def _obtain(recipe: Recipe, source: str | None, local: dict[str, Path] | None, partials: Path, stage: Stage) -> None:
-    """Bring the published files into `raw/`, byte for byte."""
-    made = recipe.generate() if recipe.generate and source is None else {}
-    for published in recipe.files.values():
-        target = stage.file(f"{RAW}/{published.name}")
+def _sources(options: Options, local: Mapping[str, Path] | None) -> dict[str, Path] | None:
+    """Files outside the workspace that are read, by names without a machine path."""
+    folder = Path(options.dataset or "")
+    if options.dataset and folder.is_dir():
+        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    elif local is None or options.dataset:
+        return None
+    else:
+        found = {path.name if options.recipe else split: path for split, path in local.items()}
+    return {**found, **({"tag names": Path(options.tag_names)} if options.tag_names else {})}
+
+
+def _source(options: Options, recipe: Recipe | None, from_hub: str) -> str:
+    if recipe and not from_hub:
+        return "folder" if options.source and "://" not in options.source else options.source or recipe.home
+    return (Path(from_hub).name if Path(from_hub).is_dir() else from_hub) or "own files"
+
+
+# -- bringing it into the workspace ----------------------------------------------------------------
+
+
+def _from_hub(name: str, recipe: Recipe | None, layout: Layout, options: Options, stage: Stage) -> None:
+    try:
+        splits = hub.load(name, options.dataset_config, options.dataset_revision)
+    except DownloadFailed as error:
+        if recipe is None:
+            raise
+        files = ", ".join(published.name for published in recipe.files.values())
+        raise DownloadFailed(error.message, f"Name a folder that holds {files}: --source DIR") from error
+    for split, rows in splits.items():
+        tally = Tally()
+        _write(split, hub.read(rows, name, layout, tally), stage, tally, options.limit)
+
+
+def _from_published(
+    recipe: Recipe,
+    filters: Any,
+    layout: Layout,
+    options: Options,
+    local: Mapping[str, Path] | None,
+    partials: Path,
+    stage: Stage,
+) -> None:
+    """Bring the published files into `raw/`, byte for byte, and what follows from them into `{split}.txt.tmp`."""
+    made = recipe.generate() if recipe.generate and options.source is None else {}
+    for split, published in recipe.files.items():
+        raw = stage.file(f"{RAW}/{published.name}")
         if local:
-            shutil.copyfile(local[published.name], target)
+            shutil.copyfile(local[split], raw)
         elif published.name in made:
-            target.write_bytes(made[published.name])
+            raw.write_bytes(made[published.name])
         else:
-            url = f"{source.rstrip('/')}/{published.name}" if source else published.url
-            fetch(url, target, partials / published.name)
-
-
-def _filter(recipe: Recipe, stage: Stage) -> None:
+            fetch(
+                f"{options.source.rstrip('/')}/{published.name}" if options.source else published.url,
+                raw,
+                partials / published.name,
+            )
     for split, published in recipe.files.items():
         raw = stage.staging / "files" / RAW / published.name
-        with raw.open("rb") as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
-            stage.facts[split] = recipe.filters.apply(source, target)
+        if filters is None:
+            tally = Tally()
+            _write(split, readers.read(raw, layout, tally), stage, tally, options.limit)
+        else:
+            with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
+                stage.facts[split] = filters.apply(source, target)
 
 
-def _from_hub(recipe: Recipe, stage: Stage) -> None:
-    """Write the splits of a hub data set whose rows have `tokens` and named integer tags."""
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
-
-    try:
-        rows = load_dataset(recipe.hub)
-    except (DatasetNotFoundError, OSError, RuntimeError) as error:  # RuntimeError: a data set that needs a script
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        names = ", ".join(published.name for published in recipe.files.values())
-        raise DownloadFailed(
-            f"{recipe.hub} cannot be had from the hub: {reason}", f"Name a folder that holds {names}: --source DIR"
-        ) from error
-    for split in recipe.files:
-        stage.facts[split] = _write_rows(rows[HUB_SPLITS[split]], stage.file(f"{split}.txt.tmp"))
+def _write(split: str, sentences: Iterable[Sentence], stage: Stage, tally: Tally, limit: int | None) -> None:
+    """Write one split, and its counts into the facts."""
+    counts = {"sentences": 0, "tokens": 0}
+    with stage.file(f"{split}.txt.tmp").open("w", encoding="utf-8", newline="\n") as target:
+        for sentence in track(_storable(islice(sentences, limit), tally), f"download {split}", unit="sentences"):
+            write_columns(target, sentence[:2])
+            counts["sentences"] += 1
+            counts["tokens"] += len(sentence.tokens)
+    stage.facts[split] = {**counts, **tally.counts}
+    for what, count in tally.counts.items():
+        note.warning("%s: %s %s", split, f"{count:,}", what)
 
 
-def _write_rows(rows: Any, path: Path) -> dict[str, int]:
-    names = rows.features["ner_tags"].feature.names
-    sentences = tokens = dropped = 0
-    with path.open("w", encoding="utf-8", newline="\n") as target:
-        for row in rows:
-            if row["tokens"][:1] == ["-DOCSTART-"]:  # some public copies have them
-                dropped += 1
-                continue
-            for token, tag in zip(row["tokens"], row["ner_tags"], strict=True):
-                target.write(f"{token} {names[tag]}\n")
-            target.write("\n")
-            sentences += 1
-            tokens += len(row["tokens"])
-    return {"sentences": sentences, "tokens": tokens, "dropped lines": dropped}
+def _storable(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
+    """Sentences as a column file can hold them: no token or tag that is empty or has white space in it."""
+    for sentence in sentences:
+        joined = "".join(sentence.tokens) + "".join(sentence.tags)
+        if joined.split() != [joined] or "" in sentence.tokens:
+            sentence = _storable_sentence(sentence, tally)
+        if sentence.tokens:
+            yield sentence
+
+
+def _storable_sentence(sentence: Sentence, tally: Tally) -> Sentence:
+    tokens: list[str] = []
+    tags: list[str] = []
+    for token, tag in zip(sentence.tokens, sentence.tags, strict=True):
+        if not token.strip():
+            tally.add("tokens of white space left out")
+            continue
+        for column, text, what in ((tokens, token, "tokens"), (tags, tag, "tags")):
+            whole = BLANK.sub("_", text.strip(" \t\r\n\v\f"))
+            if whole != text:
+                tally.add(f"{what} with white space in them, joined by _")
+            column.append(whole)
+    return Sentence(tokens, tags, sentence.line)
+
+
+def _refuse_empty(path: Path, counts: Mapping[str, int]) -> None:
+    if not counts["sentences"]:
+        raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
+
+
+def _convert(stage: Stage, options: Options, filtered: bool) -> None:
+    """Bring the tags into another scheme; cut a filtered file down to the limit."""
+    files = {name.partition(".")[0]: stage.staging / "files" / name for name in stage.entries if name.endswith(".tmp")}
+    if options.scheme != "keep":
+        seen: Counter[Pair] = Counter()
+        for path in files.values():
+            for sentence in islice(read_sentences(path), options.limit):
+                seen.update(pairs(sentence.tags))
+        stage.facts["scheme"] = f"{recognise(seen)} -> {options.scheme}"
+        if recognise(seen) == "plain":
+            raise InvalidOption(
+                f"--scheme {options.scheme}: the tags have no prefixes such as B- and I-", "Leave --scheme out."
+            )
+    elif not (options.limit and filtered):
+        return
+    for split, path in files.items():
+        unchanged = path.rename(path.with_suffix(".keep"))
+        tally, counts = Tally(), stage.facts[split]
+        _write(split, _in_scheme(read_sentences(unchanged), options.scheme), stage, tally, options.limit)
+        stage.facts[split] = {**counts, **stage.facts[split]}
+        stage.entries.remove(path.name)
+        unchanged.unlink()
+
+
+def _in_scheme(sentences: Iterable[Sentence], scheme: str) -> Iterator[Sentence]:
+    for sentence in sentences:
+        yield sentence if scheme == "keep" else sentence._replace(tags=convert(sentence.tags, scheme))
+
+
+# -- is it the same as ever? -----------------------------------------------------------------------
+
+
+def _name_edition(recipe: Recipe, stage: Stage) -> None:
+    """Name the edition of the files, where one is known."""
+    if not recipe.editions:
+        return
+    found = {split: digest(stage.staging / "files" / f"{split}.txt.tmp")["sha256"] for split in recipe.files}
+    known = [name for name, edition in recipe.editions.items() if edition == found]
+    stage.facts["edition"] = known[0] if known else "unknown"
+    if not known:
+        name, edition = next(iter(recipe.editions.items()))
+        other = [split for split in found if found[split] != edition[split]]
+        note.warning("%s differs from %s: another edition, or other files", " and ".join(other), name)
+
+
+def _compare_with_record(workspace: Workspace, stage: Stage) -> None:
+    """Refuse published files whose digests differ from the record's.
+
+    Raises:
+        InvalidOption: there is no record.
+        InvalidData: a file differs.
+    """
+    record = workspace.records().get("download")
+    if record is None:
+        raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
+    published = [name for name in stage.entries if name.startswith(f"{RAW}/")]
+    if published:
+        now = {name: digest(stage.staging / "files" / name) for name in published}
+        then = {name: known for name, known in record["writes"].items() if name.startswith(f"{RAW}/")}
+    elif stage.identity["sources"]:
+        now, then = stage.identity["sources"], record["sources"] or {}
+    else:
+        now = {name: digest(stage.staging / "files" / name) for name in stage.entries}
+        then = record["writes"]
+    for name in sorted({*now, *then}):
+        if now.get(name) != then.get(name):
+            have, had = ((known or {}).get("sha256", "none") for known in (now.get(name), then.get(name)))
+            raise InvalidData(
+                f"{name} is not the file of the record: SHA-256 {have}, recorded {had}",
+                "Find out who changed it, or take it as it is now: leave --locked out.",
+            )

@@ -1,0 +1,69 @@
+"""Which columns of a file hold the tokens and the tags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nertool.errors import InvalidOption
+
+TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
+TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
+SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_number", "id")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the user says about a file's columns; a reader finds out what is not said.
+
+    Attributes:
+        task: `ner`, `pos` or `chunk`; decides between several tag columns.
+        token_column: name, or 1-based number (negative from the end), of the tokens' column.
+        tag_column: the same of the tags' column; in CoNLL-U also `feats:NAME` and `misc:NAME`.
+        sentence_column: the same of the sentence id's, in CSV.
+        delimiter: what separates the columns of column text; empty: a tab where there is one, else white space.
+        comment: column text's lines that begin with this are left out; empty: none are.
+        tag_names: names of tags given as integers, the first one of 0.
+        alignment: what becomes of a character span that does not fall on token borders: `strict` leaves it out,
+            `expand` takes every token it touches, `contract` those that lie in it whole.
+    """
+
+    task: str = "ner"
+    token_column: str = ""
+    tag_column: str = ""
+    sentence_column: str = ""
+    delimiter: str = ""
+    comment: str = ""
+    tag_names: tuple[str, ...] = ()
+    alignment: str = "strict"
+
+
+def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str], likely: Sequence[str]) -> str:
+    """The column of that name or number, or the first of the `likely` ones that is there.
+
+    Raises:
+        InvalidOption: there is none; the hint lists those there are.
+    """
+    if wanted in names:
+        return wanted
+    number = column_number(wanted, len(names))
+    if number is not None:
+        return names[number]
+    if not wanted:
+        for name in likely:
+            for there in names:
+                if there.lower() == name:
+                    return there
+    what = f"no column {wanted!r}" if wanted else f"no column that {option} would stand for"
+    raise InvalidOption(f"{path}: {what}", f"Its columns are {', '.join(names)}: take one by {option}.")
+
+
+def column_number(wanted: str, width: int) -> int | None:
+    """0-based index of the column with a 1-based number, negative from the end; None where it is not there."""
+    try:
+        number = int(wanted)
+    except ValueError:
+        return None
+    index = number - 1 if number > 0 else width + number
+    return index if number and 0 <= index < width else None

@@ -1,0 +1,27 @@
+"""What a reader left out or changed: counted by kind, and told with its first places."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from nertool.progress import note
+
+PLACES = 5
+"""Places told of each kind; the rest is only counted."""
+
+
+class Tally:
+    """Counts of what happened beside reading plain sentences.
+
+    Attributes:
+        counts: by what happened, in words that follow a number: `multiword ranges skipped`.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, kind: str, place: str = "", detail: str = "") -> None:
+        """Count one case of `kind`; the first ones with a `place` are told at once."""
+        self.counts[kind] += 1
+        if place and self.counts[kind] <= PLACES:
+            note.warning("%s: %s", place, detail)
