@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from nertool import chain
+from nertool import chain, check
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import bars, console, note
 from nertool.recipes import RECIPES
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
     if arguments is None:
         arguments = sys.argv[1:]
-        if arguments[:1] == ["preprocess"]:
+        if arguments[:1] in (["preprocess"], ["check"]):
             os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
     try:
         app(arguments, prog_name="nertool", obj=shlex.join(["nertool", *arguments]))
@@ -181,6 +181,21 @@ def _run(context: typer.Context, values: dict[str, Any]) -> None:
     else:
         _print_status(workspace.status())
     raise typer.Exit(0 if all(result.ok for result in results) else 1)
+
+
+def _check(context: typer.Context, values: dict[str, Any]) -> None:
+    workspace = _workspace(context, values)
+    values = _with_recipe(context, values, workspace)
+    options = chain.options_for(check.Options, values)
+    report = check.run(workspace, options)
+    if values["json"]:
+        _print_json(report.as_dict())
+    else:
+        from nertool.tables import report_tables
+
+        for table in report_tables(report):
+            _stdout().print(table)
+    raise typer.Exit(1 if report.fails(options.fail_on) else 0)
 
 
 def _status(context: typer.Context, values: dict[str, Any]) -> None:
@@ -313,6 +328,7 @@ STAGES = (download, preprocess, labels, train, evaluate, quantize)
 for _stage in STAGES:
     _stage_command(_stage)
 _command("predict", _predict, _parameters([predict.Options]), predict.__doc__)
+_command("check", _check, _parameters([check.Options]), check.__doc__)
 _command("status", _status, [], "Show each stage: missing, fresh, stale or edited, and why.")
 _UNTIL = Annotated[
     Literal["download", "preprocess", "labels", "train", "evaluate", "quantize", "predict"] | None,

@@ -140,6 +140,16 @@ class Subwords:
         return self._known
 
 
+def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
+    """How many sub-words each word has when it is tokenized alone, as `len(tokenizer.tokenize(word))`."""
+    if tokenizer.is_fast:
+        backend = tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        return [len(encoding) for encoding in backend.encode_batch_fast(words, add_special_tokens=False)]
+    return [len(tokenizer.tokenize(word)) for word in words]
+
+
 def lead_of(tokenizer: PreTrainedTokenizerBase) -> str:
     """What a word needs before it, so that it is tokenized as a word: a space for byte-level BPE, else nothing.
 

@@ -8,8 +8,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from nertool.check import Report
 from nertool.workspace import Result, State
 
+SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
+SHOWN_PLACES = 3
+"""Places of a finding that a table shows; --json has more."""
 STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
 
 
@@ -23,11 +27,32 @@ def render(result: Result) -> list[Table]:
     tables = []
     if rows:
         tables.append(_rows("", [{"": key, **value} for key, value in rows.items()]))
-    if history := result.facts.get("history"):
-        tables.append(_rows("", history))
-    plain = {k: v for k, v in result.facts.items() if k not in rows and k != "history"}
+    for name, title in (("history", ""), ("findings", "check")):
+        if listed := result.facts.get(name):
+            tables.append(_rows(title, listed))
+    plain = {k: v for k, v in result.facts.items() if k not in rows and k not in ("history", "findings")}
     if plain:
         tables.insert(0, _plain(plain))
+    return tables
+
+
+def report_tables(report: Report) -> list[Table]:
+    """A check: figures, types, findings."""
+    splits = [{"": split, **figures} for split, figures in report.splits.items()]
+    tables = [_rows("", splits)]
+    tables[0].caption, tables[0].caption_justify = f"tags: {report.scheme}", "left"
+    if report.types:
+        tables.append(_rows("", [{"type": label, **counts} for label, counts in report.types.items()]))
+    if report.findings:
+        table = Table("severity", "split", "count", "finding", "where", title="findings", title_justify="left")
+        for finding in report.findings:
+            places = [str(place) for place in finding.places[:SHOWN_PLACES]]
+            more = finding.count - len(places)
+            where = finding.detail or "\n".join([*places, *([f"and {more:,} more"] if places and more > 0 else [])])
+            style = SEVERITY_STYLES[finding.severity]
+            cells = (finding.severity, finding.split, f"{finding.count:,}", finding.what, where)
+            table.add_row(*(Text(cell) for cell in cells), style=style)
+        tables.append(table)
     return tables
 
 

@@ -116,6 +116,12 @@ def _as_iobes(split: tuple[str, str]) -> tuple[str, str]:
     return AS_IOBES.get(split[0], split[0]) if split[1] else split[0], split[1]
 
 
+def goes_on(before: str, tag: str) -> bool:
+    """The entity that `before` belongs to goes on with `tag`, in any scheme."""
+    (last, label), (prefix, other) = (_as_iobes(split_tag(before)), _as_iobes(split_tag(tag)))
+    return "O" not in (last, prefix) and label != "" and not _starts(last, prefix, label != other)
+
+
 def entities(tags: Sequence[str]) -> list[Span]:
     """Entities of one sentence in any scheme; IOBES and BILOU read alike."""
     return list(

@@ -91,8 +91,8 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
 # -- help ------------------------------------------------------------------------------------------
 
 
-def test_every_stage_is_a_command_and_so_are_status_and_run() -> None:
-    assert set(COMMANDS) == {*OUTPUTS, "status", "run"}
+def test_every_stage_is_a_command_and_so_are_check_status_and_run() -> None:
+    assert set(COMMANDS) == {*OUTPUTS, "check", "status", "run"}
     shown = CliRunner().invoke(app, ["--help"], prog_name="nertool").stdout
     assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == list(COMMANDS)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.columns import numbered_lines
 from nertool.errors import InvalidData, MissingInput
+from nertool.lines import REMEMBERED_LINES, Block, read_blocks
 from nertool.options import ForceOption
 from nertool.workspace import LABELS, Result, StageOptions, Workspace
 
@@ -43,13 +43,23 @@ def distinct_tags(paths: Iterable[Path]) -> list[str]:
     """Second space-separated field of every line that is not blank, each once, in the order of its UTF-8 bytes."""
     tags: set[str] = set()
     for path in paths:
-        for number, line in numbered_lines(path):
-            line = line.rstrip("\n")
-            tag = line.partition(" ")[2].partition(" ")[0]
-            if tag:
-                tags.add(tag)
-            elif line.strip():
-                raise InvalidData(
-                    f"{path}:{number}: no tag behind the token: {line!r}", "A line holds a token, one space and a tag."
-                )
-    return sorted(tags, key=lambda tag: tag.encode())
+        seen: set[str] = set()
+        for block in read_blocks(path):
+            new = set(block.lines) - seen
+            seen = new if len(seen) > REMEMBERED_LINES else seen | new
+            tags.update(map(_second_field, new))
+            if any(line.strip() and not _second_field(line) for line in new):
+                raise _no_tag(block, path)
+    return sorted(tags - {""}, key=lambda tag: tag.encode())
+
+
+def _second_field(line: str) -> str:
+    return line.rstrip("\n").partition(" ")[2].partition(" ")[0]
+
+
+def _no_tag(block: Block, path: Path) -> InvalidData:
+    number, line = next((n, line) for n, line in enumerate(block.lines) if line.strip() and not _second_field(line))
+    return InvalidData(
+        f"{path}:{block.first + number}: no tag behind the token: {line.rstrip(chr(10))!r}",
+        "A line holds a token, one space and a tag.",
+    )

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from functools import partial
+from typing import Annotated
 
-from nertool.columns import numbered_lines
-from nertool.encode import TOKENIZER_FILES, Subwords, load_tokenizer, model_sources, quiet_transformers
-from nertool.errors import InvalidOption, MissingInput
+import typer
+
+from nertool.check import report_on
+from nertool.encode import TOKENIZER_FILES, count_subwords, load_tokenizer, model_sources, quiet_transformers
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.fitting import Counts, Fitting
+from nertool.lines import KnownLines, read_blocks
 from nertool.options import ForceOption, MaxLengthOption, ModelOption
-from nertool.progress import note, track
-from nertool.workspace import Result, StageOptions, Workspace
-
-LINES_AHEAD = 50_000
-"""Lines whose new tokens are tokenized in one batch."""
+from nertool.profiles import Known, Profile
+from nertool.progress import bar, note
+from nertool.repair import Repair, scheme_of
+from nertool.workspace import Result, Stage, StageOptions, Workspace
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,16 @@ class Options(StageOptions):
 
     model: ModelOption = "minilm"
     max_length: MaxLengthOption = 128
+    keep_entities: Annotated[
+        bool, typer.Option("--keep-entities", help="Put a break before an entity that it would cut.")
+    ] = False
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Mend tags that break their scheme, tokens with U+FEFF or U+200B, doubled blank lines."
+        ),
+    ] = False
     force: ForceOption = False
-
-
-@dataclass
-class Counts:
-    """What happened to one file."""
-
-    sentences: int = 0
-    tokens: int = 0
-    dropped: int = 0
-    breaks: int = 0
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -43,7 +44,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     Raises:
         MissingInput: download has not been run.
         InvalidOption: the tokenizer cannot be loaded, or the length leaves no room.
-        InvalidData: a file is not UTF-8 (names file and line).
+        InvalidData: a file is not text in UTF-8 (names file and line), or holds no sentence.
     """
     splits = workspace.splits(".txt.tmp")
     if not splits:
@@ -62,67 +63,58 @@ def run(workspace: Workspace, options: Options) -> Result:
     ) as stage:
         if not stage.fresh:
             tokenizer = load_tokenizer(options.model)
-            subwords = Subwords(tokenizer)
             budget = options.max_length - tokenizer.num_special_tokens_to_add()
             if budget < 1:
                 raise InvalidOption(
                     f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
                 )
+            known = KnownLines(partial(count_subwords, tokenizer))
+            scheme = scheme_of(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
+            profiles: dict[str, Profile] = {}
+            seen: dict[bytes, Known] = {}
             for split in splits:
-                counts = Counts()
-                lines = (line for _, line in numbered_lines(workspace / f"{split}.txt.tmp"))
-                with stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out:
-                    fitted = fit_lines(lines, subwords, budget, counts)
-                    out.writelines(track(fitted, f"preprocess {split}", _line_count(workspace / f"{split}.txt.tmp")))
-                stage.facts[split] = vars(counts)
-            _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
-            _tell(
-                stage.facts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words"
-            )
+                path = workspace / f"{split}.txt.tmp"
+                profiles[split] = Profile(split, path, budget)
+                _fit_file(profiles[split], known, options, scheme, seen, stage)
+            _tell_all(stage, options)
+            stage.facts["findings"] = report_on(profiles).summary()
     return stage.result()
 
 
-def fit_lines(lines: Iterable[str], subwords: Subwords, budget: int, counts: Counts) -> Iterator[str]:
-    """The lines of a file such that every sentence has at most `budget` sub-words.
-
-    A line whose token (its first white-space field) has no sub-words is dropped. Where a line would overflow, a blank
-    line goes before it, even when it is the first of its sentence; a token longer than the budget stays. Blank lines
-    stay as they are. Lines lose the white space at their end.
-
-    Source: scripts/preprocess.py of the Hugging Face token-classification example.
-    """
-    stream = iter(lines)
-    used = 0
-    while block := [line.rstrip() for line in islice(stream, LINES_AHEAD)]:
-        known = subwords(line.split(maxsplit=1)[0] for line in block if line)
-        for line in block:
-            if not line:
-                counts.sentences += used > 0
-                used = 0
-                yield "\n"
-                continue
-            length = len(known[line.split(maxsplit=1)[0]])
-            if length == 0:
-                counts.dropped += 1
-                continue
-            if used + length > budget:
-                counts.breaks += 1
-                counts.sentences += used > 0
-                used = 0
-                yield "\n"
-            used += length
-            counts.tokens += 1
-            yield line + "\n"
-    counts.sentences += used > 0
+def _fit_file(
+    profile: Profile, known: KnownLines, options: Options, scheme: str, seen: dict[bytes, Known], stage: Stage
+) -> None:
+    path, split = profile.path, profile.split
+    assert profile.budget is not None
+    fitting, repair = Fitting(known, profile.budget, options.keep_entities, path), Repair(scheme)
+    blocks = read_blocks(path)
+    with (
+        stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out,
+        bar(f"preprocess {split}", path.stat().st_size, "B") as (progress, task),
+    ):
+        for block in repair.mend(blocks) if options.repair else blocks:
+            known.learn(block, path)
+            profile.add(block, known, seen)
+            text = "".join(fitting.block(block))
+            out.write(text)
+            progress.advance(task, len(text))
+    counts = fitting.end()
+    if not counts.sentences:
+        raise InvalidData(f"{path}:1: no sentence in this file", "Put tokens with tags into it, or remove it.")
+    stage.facts[split] = {**vars(counts), **repair.counts}
 
 
-def _line_count(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for _ in file)
+def _tell_all(stage: Stage, options: Options) -> None:
+    """Say what is gone, cut or mended: nothing is lost in silence."""
+    _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
+    _tell(stage.facts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words")
+    why = "as it is longer itself" if options.keep_entities else "--keep-entities moves them"
+    _tell(stage.facts, "cut", f"of these inside an entity ({why})")
+    for what in sorted({key for counts in stage.facts.values() for key in counts} - vars(Counts()).keys()):
+        _tell(stage.facts, what, f"repaired: {what}")
 
 
 def _tell(facts: dict[str, dict[str, int]], kind: str, what: str) -> None:
-    """Say what is gone or cut: nothing is lost in silence."""
-    found = [f"{counts[kind]:,} in {split}" for split, counts in facts.items() if counts[kind]]
+    found = [f"{counts[kind]:,} in {split}" for split, counts in facts.items() if counts.get(kind)]
     if found:
         note.warning("%s: %s", what, ", ".join(found))

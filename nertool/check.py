@@ -1,0 +1,280 @@
+"""A report on the data: what each split holds, and all that is odd, with file and line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from nertool.columns import open_bytes, told
+from nertool.encode import count_subwords, load_tokenizer, quiet_transformers
+from nertool.errors import InvalidOption, MissingInput
+from nertool.lines import NO_TAG, KnownLines, read_blocks
+from nertool.options import MaxLengthOption, ModelOption
+from nertool.profiles import Place, Places, Profile
+from nertool.progress import bar
+from nertool.recipes import RECIPES
+from nertool.tags import OUTSIDE, Pair, broken, pairs, recognise, split_tag
+from nertool.workspace import RAW, StageOptions, Workspace
+
+RARE = 50
+"""Entities of a type in train below which little is learned of it."""
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Options(StageOptions):
+    """Options of `check`."""
+
+    model: ModelOption = "minilm"
+    max_length: MaxLengthOption = 128
+    fail_on: Annotated[
+        Literal["error", "warning"] | None,
+        typer.Option("--fail-on", help="Exit with 1 where there is an error (or a warning); else always with 0."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something odd in one split.
+
+    Attributes:
+        severity: `error` stops a later stage, `warning` costs accuracy or trust, `info` is good to know.
+        what: is odd.
+        split: where.
+        count: how often.
+        places: the first ones.
+        detail: what it is a part of, where it has no place.
+    """
+
+    severity: str
+    what: str
+    split: str
+    count: int
+    places: list[Place] = field(default_factory=list)
+    detail: str = ""
+
+
+@dataclass
+class Report:
+    """What a check found.
+
+    Attributes:
+        splits: figures by split: sentences, tokens, entities.
+        scheme: of the tags.
+        types: entities of each type by split.
+        findings: errors first.
+    """
+
+    splits: dict[str, dict[str, int]]
+    scheme: str
+    types: dict[str, dict[str, int]]
+    findings: list[Finding] = field(default_factory=list)
+
+    def fails(self, on: str | None) -> bool:
+        """There is a finding as severe as `on`, or more."""
+        limit = SEVERITIES.index(on) if on else -1
+        return any(SEVERITIES.index(finding.severity) <= limit for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values; places as `file:line what`."""
+        findings = [{**vars(f), "places": [str(place) for place in f.places]} for f in self.findings]
+        return {"splits": self.splits, "scheme": self.scheme, "types": self.types, "findings": findings}
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Counts of findings by split, a row a kind."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for finding in self.findings:
+            key = (finding.severity, finding.what)
+            row = rows.setdefault(key, {"severity": key[0], "finding": key[1], **dict.fromkeys(self.splits, 0)})
+            row[finding.split] += finding.count
+        return list(rows.values())
+
+
+def run(workspace: Workspace, options: Options) -> Report:
+    """Look at `{split}.txt.tmp` (or `{split}.txt`, where there is no such file) and at the published files in `raw/`.
+
+    Raises:
+        MissingInput: there are no data.
+        InvalidData: a file is not text in UTF-8 (names file and line).
+    """
+    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
+    paths = {split: workspace / f"{split}{suffix}" for split in workspace.splits(suffix)}
+    if not paths:
+        raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.command('download', 'RECIPE')}")
+    known, budget, why = _lengths(options)
+    profiles: dict[str, Profile] = {}
+    seen: dict[bytes, Any] = {}
+    for split, path in paths.items():
+        profile = profiles[split] = Profile(split, path, budget)
+        with bar(f"check {split}", path.stat().st_size, "B") as (progress, task):
+            for block in read_blocks(path):
+                known.learn(block, path)
+                profile.add(block, known, seen)
+                progress.advance(task, sum(map(len, block.lines)))
+    report = report_on(profiles, located=True)
+    report.findings += [*_raw_fields(workspace), *_carriage_returns(paths)]
+    if why:
+        report.findings.append(Finding("info", "lengths were not looked at", next(iter(paths)), 1, detail=why))
+    report.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return report
+
+
+def _lengths(options: Options) -> tuple[KnownLines, int | None, str]:
+    """Known lines with their sub-words, the budget, and why there is none where there is no tokenizer."""
+    quiet_transformers()
+    try:
+        tokenizer = load_tokenizer(options.model)
+    except InvalidOption as error:
+        return KnownLines(), None, error.message
+    return (
+        KnownLines(partial(count_subwords, tokenizer)),
+        options.max_length - tokenizer.num_special_tokens_to_add(),
+        "",
+    )
+
+
+def report_on(profiles: Mapping[str, Profile], located: bool = False) -> Report:
+    """Findings of the splits' profiles.
+
+    Args:
+        located: read the files once more where tags are odd, for every place and not the first ones alone.
+    """
+    together: Counter[Pair] = Counter()
+    for profile in profiles.values():
+        together.update(profile.pairs)
+    scheme = recognise(together)
+    types = sorted({label for profile in profiles.values() for label in profile.entities})
+    train = profiles.get("train")
+    report = Report(
+        {split: _figures(profile, train) for split, profile in profiles.items()},
+        scheme,
+        {label: {split: profile.entities[label] for split, profile in profiles.items()} for label in types},
+    )
+    for profile in profiles.values():
+        report.findings += _own(profile)
+        report.findings += _of_tags(profile, train or profile, scheme, located)
+        report.findings += _rare(profile, types) if profile is train else ()
+    report.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return report
+
+
+def _figures(profile: Profile, train: Profile | None) -> dict[str, Any]:
+    """Sizes, and what a split has in common with train."""
+    figures = {"sentences": profile.sentences, "tokens": profile.tokens, "entities": profile.entities.total()}
+    if train is None or profile is train:
+        return figures
+    common = sum(count for name, count in profile.names.items() if name in train.names)
+    return {**figures, "sentences also in train": profile.shared["train"].count, "entities named in train": common}
+
+
+def _own(profile: Profile) -> Iterator[Finding]:
+    """What is odd in a split's lines and sentences."""
+    if not profile.sentences:
+        yield Finding("error", "no sentence", profile.split, 1, [Place(profile.path, 1)])
+    kinds = [("error" if what == NO_TAG else "warning", what, places) for what, places in profile.odd.items()]
+    kinds += [
+        ("warning", "sentence over the length", profile.too_long),
+        ("warning", "entity cut by a break at the length", profile.cut),
+        ("warning", "token without sub-words", profile.dropped),
+        *(("warning", f"sentence that is in {other} too", places) for other, places in profile.shared.items()),
+        ("warning", "sentence with other tags than before", profile.conflicts),
+        ("info", "sentence twice", profile.duplicates),
+    ]
+    for severity, what, places in kinds:
+        if places.count:
+            yield Finding(severity, what, profile.split, places.count, places.first)
+
+
+def _of_tags(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
+    """Tags that are not in train, and pairs of tags that break the scheme."""
+    strange = {tag: count for tag, count in profile.tag_counts.items() if tag not in train.tag_counts}
+    wrong = broken(profile.pairs, scheme)
+    found = _locate(profile.path, strange.keys(), wrong) if located and (strange or wrong) else {}
+    for tag, count in sorted(strange.items()):
+        first = min(line for (_, second), line in profile.first_pair.items() if second == tag)
+        places = found[tag].first if located else [Place(profile.path, first)]
+        yield Finding("warning", f"tag that is not in train: {tag}", profile.split, count, places)
+    if wrong:
+        count = sum(profile.pairs[pair] for pair in wrong)
+        first_lines = [
+            Place(profile.path, line, f"{before or OUTSIDE} {tag or OUTSIDE}")
+            for (before, tag), line in profile.first_pair.items()
+            if (before or OUTSIDE, tag or OUTSIDE) in wrong
+        ]
+        yield Finding(
+            "warning",
+            f"tags that break the scheme ({scheme})",
+            profile.split,
+            count,
+            found[SCHEME].first if located else first_lines,
+        )
+
+
+SCHEME = ""
+"""Key of the places where tags break the scheme."""
+
+
+def _locate(path: Path, strange: Iterable[str], wrong: set[Pair]) -> dict[str, Places]:
+    """Places of tags, and of pairs of tags that break the scheme (under SCHEME)."""
+    found = {SCHEME: Places(), **{tag: Places() for tag in strange}}
+    known = KnownLines()
+    for block in read_blocks(path):
+        known.learn(block, path)
+        tags = [known.tags[line] or OUTSIDE for line in block.lines]
+        for number, pair in enumerate(pairs(tags)):
+            if pair in wrong:
+                found[SCHEME].add(path, block.first + number, " ".join(pair))
+            if pair[1] in found and number < len(tags):
+                found[pair[1]].add(path, block.first + number, repr(block.lines[number].rstrip("\n"))[:60])
+    return found
+
+
+def _rare(train: Profile, types: Iterable[str]) -> Iterator[Finding]:
+    for label in types:
+        count = train.entities[label]
+        if count < RARE:
+            line = min((n for (_, tag), n in train.first_pair.items() if split_tag(tag)[1] == label), default=1)
+            what = f"rare type, under {RARE} in train: {label}"
+            yield Finding("warning", what, "train", count, [Place(train.path, line)] if count else [])
+
+
+def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
+    """Lines of the published files with fewer or more fields than most."""
+    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    if recipe is None or recipe.filters is None:
+        return
+    for split, published in recipe.files.items():
+        path = workspace / RAW / published.name
+        if not path.is_file():
+            continue
+        comments, delimiter = recipe.filters.drop_comments, recipe.filters.delimiter
+        with told(path), open_bytes(path) as file:
+            widths = [
+                0 if not line.strip() or (comments and line.startswith(b"#")) else line.count(delimiter) + 1
+                for line in file
+            ]
+        usual = Counter(width for width in widths if width).most_common(1)
+        places = Places()
+        for number, width in enumerate(widths, start=1):
+            if usual and width not in (0, usual[0][0]):
+                places.add(path, number, f"{width} fields")
+        if places.count:
+            what = f"line without the {usual[0][0]} fields that others have"
+            yield Finding("warning", what, split, places.count, places.first)
+
+
+def _carriage_returns(paths: Mapping[str, Path]) -> Iterator[Finding]:
+    for split, path in paths.items():
+        places = Places()
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if b"\r" in line:
+                    places.add(path, number)
+        if places.count:
+            yield Finding("info", "line with a carriage return", split, places.count, places.first)

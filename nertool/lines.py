@@ -1,0 +1,140 @@
+"""Lines of `token, space, tag` files in blocks of whole sentences, each distinct line looked at once.
+
+A corpus repeats itself: what is worked out for a line (token, tag, sub-words, what is odd about it) is kept and looked
+up again, so that most of the work is dictionary look-ups on whole blocks.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from nertool.columns import LONGEST_LINE, open_text, told
+from nertool.errors import InvalidData
+
+LINES_AHEAD = 50_000
+"""Lines of a block, at least; it goes on to the end of its sentence."""
+LONGEST_SENTENCE = 10 * LINES_AHEAD
+"""Lines after which a block ends inside a sentence all the same; a bound to memory, not a limit."""
+REMEMBERED_LINES = 500_000
+"""Distinct lines that are remembered before all are forgotten; a bound to memory, not a limit."""
+BLANK = -1
+"""Stands for the sub-words of a line without a token."""
+
+NO_TAG = "no tag behind the token"
+MANY_FIELDS = "more than a token and a tag"
+WHITE_BLANK = "blank line that holds white space"
+EMPTY_LOOKING = "token without a visible character"
+CONTROL = "control character inside a token"
+INVISIBLE = "invisible character inside a token"
+WHITE_TOKEN = "white space inside a token"
+
+BOM, ZERO_WIDTH = "\ufeff", "\u200b"
+
+
+class Block(NamedTuple):
+    """Lines as they are in the file, and the 1-based number of the first one."""
+
+    lines: list[str]
+    first: int
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """A file in blocks that end at a blank line.
+
+    Raises:
+        InvalidData: not UTF-8 (names file and line).
+    """
+    first = 1
+    with open_text(path) as file, told(path):
+        while lines := list(islice(file, LINES_AHEAD)):
+            _to_sentence_end(file, lines)
+            yield Block(lines, first)
+            first += len(lines)
+
+
+def _to_sentence_end(file: TextIO, lines: list[str]) -> None:
+    for line in islice(file, LONGEST_SENTENCE) if lines[-1].strip() else ():
+        lines.append(line)
+        if not line.strip():
+            return
+
+
+class KnownLines:
+    """What is known of each distinct line.
+
+    Args:
+        count: sub-words of each of some tokens, tokenized alone; None where nobody asks for lengths.
+
+    Attributes:
+        tokens: line -> token, its first white-space field.
+        tags: line -> tag, what stands behind its last space; empty for a blank line.
+        lengths: line -> sub-words of its token; BLANK for a blank line.
+        printed: line -> itself without the white space at its end, for lines where that differs.
+        odd: line -> what is odd about it, for lines that are.
+    """
+
+    def __init__(self, count: Callable[[Sequence[str]], Iterable[int]] | None = None) -> None:
+        self._count = count
+        self._token_lengths: dict[str, int] = {}
+        self.tokens: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.lengths: dict[str, int] = {}
+        self.printed: dict[str, str] = {}
+        self.odd: dict[str, tuple[str, ...]] = {}
+
+    def learn(self, block: Block, path: Path) -> None:
+        """Look at the lines of a block that are new.
+
+        Raises:
+            InvalidData: a NUL byte, or a line that is too long (names file and line).
+        """
+        if len(self.tokens) > REMEMBERED_LINES:
+            for known in (self._token_lengths, self.tokens, self.tags, self.lengths, self.printed, self.odd):
+                known.clear()
+        new = [line for line in dict.fromkeys(block.lines) if line not in self.tokens]
+        for line in new:
+            self._learn_line(line)
+            if "\0" in line or len(line) > LONGEST_LINE:
+                what = "a NUL byte" if "\0" in line else f"a line of {len(line):,} characters"
+                raise InvalidData(
+                    f"{path}:{block.first + block.lines.index(line)}: {what}: this is no file of tokens and tags",
+                    "A line holds a token, one space and a tag, in UTF-8.",
+                )
+        if self._count:
+            tokens = [self.tokens[line] for line in new]
+            unknown = list({token: None for token in tokens if token and token not in self._token_lengths})
+            self._token_lengths.update(zip(unknown, self._count(unknown) if unknown else (), strict=True))
+            self._token_lengths[""] = BLANK
+            self.lengths.update((line, self._token_lengths[token]) for line, token in zip(new, tokens, strict=True))
+
+    def _learn_line(self, line: str) -> None:
+        stripped = line.rstrip()
+        fields = stripped.split(" ")
+        if len(fields) == 2 and fields[0] and stripped.isprintable():
+            self.tokens[line], self.tags[line] = fields
+        else:
+            self._learn_odd(line, stripped)
+        if stripped + "\n" != line:
+            self.printed[line] = stripped + "\n"
+
+    def _learn_odd(self, line: str, stripped: str) -> None:
+        token = stripped.split(maxsplit=1)[0] if stripped else ""
+        self.tokens[line], self.tags[line] = token, stripped.rpartition(" ")[2] if " " in stripped else ""
+        if not token:
+            odd = [WHITE_BLANK] if line.strip("\n") else []
+        else:
+            column, _, rest = stripped.partition(" ")
+            odd = [NO_TAG] if not rest else [MANY_FIELDS] if " " in rest else []
+            kinds = {unicodedata.category(character) for character in column}
+            if kinds <= {"Cc", "Cf", "Zs", "Zl", "Zp"}:
+                odd.append(EMPTY_LOOKING)
+            else:
+                odd += [CONTROL] if "Cc" in kinds else []
+                odd += [INVISIBLE] if "Cf" in kinds else []
+                odd += [WHITE_TOKEN] if kinds & {"Zs", "Zl", "Zp"} else []
+        if odd:
+            self.odd[line] = tuple(odd)

@@ -1,0 +1,88 @@
+"""Mend what a check finds and a program can decide: tags that break their scheme, invisible characters, blank lines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from nertool.columns import read_sentences
+from nertool.lines import BOM, ZERO_WIDTH, Block, KnownLines
+from nertool.tags import Pair, broken, convert, pairs, recognise
+
+TAGS, CHARACTERS, DROPPED, BLANKS = (
+    "tags brought into their scheme",
+    "tokens rid of invisible characters",
+    "invisible tokens dropped",
+    "blank lines too many",
+)
+
+
+def scheme_of(paths: Iterable[Path]) -> str:
+    """The tag scheme of some files together.
+
+    Raises:
+        InvalidData: a line has no tag, or is not UTF-8 (names file and line).
+    """
+    counts: Counter[Pair] = Counter()
+    for path in paths:
+        for sentence in read_sentences(path):
+            counts.update(pairs(sentence.tags))
+    return recognise(counts)
+
+
+class Repair:
+    """Mends one file, block by block.
+
+    Args:
+        scheme: the one that its tags are brought into; `plain` and `io` have nothing to break.
+
+    Attributes:
+        counts: what was mended.
+    """
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+        self.counts: Counter[str] = Counter()
+        self._blank = True  # blank lines before the first sentence are too many, too
+
+    def mend(self, blocks: Iterable[Block]) -> Iterator[Block]:
+        """The blocks, mended; numbers of lines stay those of the first line in the file."""
+        known = KnownLines()
+        for block in blocks:
+            lines = [line for line in map(self._visible, block.lines) if line]
+            lines = [line for line in lines if self._wanted(line)]
+            known.learn(Block(lines, block.first), Path())
+            yield Block(self._in_scheme(lines, known), block.first)
+
+    def _visible(self, line: str) -> str:
+        """Without U+FEFF and U+200B; empty where the token was nothing else."""
+        if BOM not in line and ZERO_WIDTH not in line:
+            return line
+        token, space, rest = line.partition(" ")
+        visible = token.replace(BOM, "").replace(ZERO_WIDTH, "")
+        if visible != token:
+            self.counts[CHARACTERS if visible else DROPPED] += 1
+        return visible + space + rest if visible.strip() else ""
+
+    def _wanted(self, line: str) -> bool:
+        blank = not line.strip()
+        wanted = not (blank and self._blank)
+        if not wanted:
+            self.counts[BLANKS] += 1
+        self._blank = blank
+        return wanted
+
+    def _in_scheme(self, lines: list[str], known: KnownLines) -> list[str]:
+        tags = [known.tags[line] or "O" for line in lines]
+        if not broken(set(pairs(tags)), self.scheme):
+            return lines
+        begin = 0
+        for end in [*(n for n, line in enumerate(lines) if not line.strip()), len(lines)]:
+            mended = convert(tags[begin:end], self.scheme)
+            for at, tag in enumerate(mended, start=begin):
+                if tag != tags[at]:
+                    lines[at] = f"{lines[at].rstrip().rpartition(' ')[0]} {tag}\n"
+                    self.counts[TAGS] += 1
+            begin = end + 1
+        return lines
