@@ -1,8 +1,10 @@
 # make demo   the whole way on the embedded data and model; make test   the tests
 # make e2e    the same way on a data set of your choice, rule by rule:
 #             make e2e RECIPE=wnut17 SOURCE=DIR WORKSPACE=wnut BERT_MODEL=minilm NUM_EPOCHS=3
+#             make e2e DATA='--train-file train.conllu --dev-file dev.conllu --task pos' WORKSPACE=own
 
 RECIPE    ?= sample
+DATA      ?= $(RECIPE) $(if $(SOURCE),--source $(SOURCE)) $(if $(TASK),--task $(TASK))
 WORKSPACE ?= workspace
 APPROACH  ?= dynamic
 TOLERANCE ?= 0.01
@@ -13,12 +15,12 @@ export $(VARIABLES)
 
 NERTOOL  = .venv/bin/nertool
 W        = $(WORKSPACE)
-DOWNLOAD = $(NERTOOL) download $(RECIPE) $(if $(SOURCE),--source $(SOURCE)) -w $W
+DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
 .PHONY: help demo test check format clean e2e FORCE
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 # -- set-up ---------------------------------------------------------------------------------
 
@@ -63,47 +65,47 @@ clean:
 
 # -- the workspace, file by file ------------------------------------------------------------
 # make decides by times what may be out of date, nertool by digests what is: a command whose inputs hold the same
-# bytes as before says "nothing to do", and `touch` tells make so.
+# bytes as before says "nothing to do", and `touch` tells make so. Data without a test file have no test results.
 
 MODEL = $W/$(or $(OUTPUT_DIR),model)/config.json
 
 $W/.settings: FORCE | .venv/installed
 	@mkdir -p $W
-	@echo '$(RECIPE) $(SOURCE) $(foreach name,$(VARIABLES),$(name)=$($(name))) $(APPROACH) $(TOLERANCE)' >$@.new
+	@echo '$(DATA) $(foreach name,$(VARIABLES),$(name)=$($(name))) $(APPROACH) $(TOLERANCE)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $W/train.txt.tmp: $W/.settings
 	$(DOWNLOAD)
-	touch $@
+	touch -c $@
 
 $W/train.txt: $W/train.txt.tmp $(wildcard $W/dev.txt.tmp $W/test.txt.tmp)
 	$(NERTOOL) preprocess -w $W
-	touch $@
+	touch -c $@
 
 $W/labels.txt: $W/train.txt $(wildcard $W/dev.txt $W/test.txt)
 	$(NERTOOL) labels -w $W
-	touch $@
+	touch -c $@
 
 $(MODEL): $W/train.txt $W/labels.txt $(wildcard $W/dev.txt)
 	$(NERTOOL) train -w $W
-	touch $@
+	touch -c $@
 
 $W/evaluation/test_results.json: $(MODEL) $(wildcard $W/dev.txt $W/test.txt)
 	$(NERTOOL) evaluate -w $W
-	touch $@
+	touch -c $@
 
 # A model that loses too much is published all the same, with exit status 1; e2e fails for it at its end.
 $W/quantized/quantization.json: $(MODEL) $(wildcard $W/dev.txt)
 	$(QUANTIZE) || test -f $@
-	touch $@
+	touch -c $@
 
 $W/evaluation/quantized/test_results.json: $W/quantized/quantization.json $(wildcard $W/dev.txt $W/test.txt)
 	$(NERTOOL) evaluate --quantized -w $W
-	touch $@
+	touch -c $@
 
 $W/predictions/test.conll: $W/quantized/quantization.json $(wildcard $W/test.txt)
-	$(NERTOOL) predict --split test --quantized -w $W
-	touch $@
+	test ! -f $W/test.txt || $(NERTOOL) predict --split test --quantized -w $W
+	touch -c $@
 
 e2e: $W/evaluation/test_results.json $W/evaluation/quantized/test_results.json $W/predictions/test.conll
 	$(NERTOOL) status -w $W

@@ -14,6 +14,7 @@ from typing import NamedTuple, TextIO
 
 from nertool.columns import LONGEST_LINE, open_text, told
 from nertool.errors import InvalidData
+from nertool.tags import OUTSIDE
 
 LINES_AHEAD = 50_000
 """Lines of a block, at least; it goes on to the end of its sentence."""
@@ -71,7 +72,7 @@ class KnownLines:
 
     Attributes:
         tokens: line -> token, its first white-space field.
-        tags: line -> tag, what stands behind its last space; empty for a blank line.
+        tags: line -> tag, what stands behind its last space; O where there is none, empty for a blank line.
         lengths: line -> sub-words of its token; BLANK for a blank line.
         printed: line -> itself without the white space at its end, for lines where that differs.
         odd: line -> what is odd about it, for lines that are.
@@ -123,7 +124,8 @@ class KnownLines:
 
     def _learn_odd(self, line: str, stripped: str) -> None:
         token = stripped.split(maxsplit=1)[0] if stripped else ""
-        self.tokens[line], self.tags[line] = token, stripped.rpartition(" ")[2] if " " in stripped else ""
+        self.tokens[line] = token
+        self.tags[line] = (stripped.rpartition(" ")[2] if " " in stripped else OUTSIDE) if token else ""
         if not token:
             odd = [WHITE_BLANK] if line.strip("\n") else []
         else:

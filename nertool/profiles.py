@@ -10,12 +10,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from nertool.fitting import Fitting
 from nertool.lines import Block, KnownLines
 from nertool.tags import OUTSIDE, Pair, goes_on, split_tag
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DOUBLED = "blank line that ends no sentence"
 REMEMBERED_SENTENCES = 2_000_000
@@ -88,6 +92,7 @@ class Profile:
         self.split, self.path, self.budget = split, path, budget
         self.sentences = self.tokens = 0
         self.tags: Counter[Pair] = Counter()
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: len(self._numbers))  # tags as small integers
         self.first_pair: dict[Pair, int] = {}
         self.entities: Counter[str] = Counter()
         self.names: Counter[tuple[str, str]] = Counter()
@@ -102,12 +107,16 @@ class Profile:
         Args:
             seen: sentences of all splits so far; is added to.
         """
+        import numpy as np
+
         lines, first = block.lines, block.first
         tags = list(map(known.tags.__getitem__, lines))
         tokens = list(map(known.tokens.__getitem__, lines))
-        blank = [number for number, token in enumerate(tokens) if not token]
-        self._add_tags(tags, first)
-        self._add_entities(tokens, tags)
+        numbers = np.fromiter(map(self._numbers.__getitem__, tags), np.int64, len(tags))
+        blank = np.flatnonzero(numbers == self._numbers[BORDER]).tolist()
+        inside = np.flatnonzero((numbers != self._numbers[BORDER]) & (numbers != self._numbers[OUTSIDE])).tolist()
+        self._add_tags(numbers, first)
+        self._add_entities(tokens, tags, inside)
         self._add_odd(block, known)
         self.tokens += len(lines) - len(blank)
         begin = 0
@@ -121,17 +130,20 @@ class Profile:
                 self.odd[DOUBLED].add(self.path, first + end)
             begin = end + 1
 
-    def _add_tags(self, tags: list[str], first: int) -> None:
-        before, after = [BORDER, *tags], [*tags, BORDER]
-        counts = Counter(zip(before, after, strict=True))
-        if new := counts.keys() - self.first_pair.keys():
-            pairs = list(zip(before, after, strict=True))
-            self.first_pair.update((pair, first + pairs.index(pair)) for pair in new)
-        self.tags.update(counts)
+    def _add_tags(self, numbers: NDArray[np.int64], first: int) -> None:
+        import numpy as np
 
-    def _add_entities(self, tokens: list[str], tags: list[str]) -> None:
+        border, many = self._numbers[BORDER], len(self._numbers)
+        pairs = np.concatenate([[border], numbers]) * many + np.concatenate([numbers, [border]])
+        names = list(self._numbers)
+        for pair, at, count in zip(*(found.tolist() for found in np.unique(pairs, True, False, True)), strict=True):
+            key = (names[pair // many], names[pair % many])
+            self.tags[key] += count
+            self.first_pair.setdefault(key, first + at)
+
+    def _add_entities(self, tokens: list[str], tags: list[str], inside: list[int]) -> None:
         done = 0
-        for begin in [number for number, tag in enumerate(tags) if tag != OUTSIDE and tag]:
+        for begin in inside:
             if begin < done:
                 continue
             end = begin + 1
