@@ -137,7 +137,7 @@ def told(path: Path) -> Iterator[None]:
         if path.suffix in PACKED and error.errno is None:  # bz2 has no error of its own
             raise InvalidData(f"{path} is not the archive its name says: {error}", "Rename it, or pack it.") from error
         raise InvalidData(
-            f"{path} cannot be read: {error.strerror}", "Name a file that is there and can be read."
+            f"{path} cannot be read: {error.strerror or error}", "Name a file that is there and can be read."
         ) from error
 
 

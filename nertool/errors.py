@@ -15,9 +15,8 @@ class NertoolError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(f"{message}\n{hint}")
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = (" ".join(text.splitlines()) for text in (message, hint))  # always two lines
+        super().__init__(f"{self.message}\n{self.hint}")
 
 
 def command(place: Path, stage: str, *arguments: str) -> str:

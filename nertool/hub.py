@@ -38,7 +38,7 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> d
         InvalidOption: a configuration has to be named, or it has no split that is one of ours.
     """
     from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
-    from datasets.exceptions import DatasetNotFoundError
+    from datasets.exceptions import DatasetsError
 
     folder = Path(name)
     try:
@@ -46,7 +46,7 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> d
             found = load_from_disk(name)
         else:
             found = load_dataset(name, config, revision=revision)
-    except (DatasetNotFoundError, OSError, RuntimeError, ValueError) as error:
+    except (DatasetsError, OSError, RuntimeError, ValueError, LookupError) as error:
         raise _failed(name, error) from error
     if isinstance(found, Dataset):
         found = DatasetDict(train=found)
@@ -84,9 +84,9 @@ def _one_by_one(rows: Any) -> Iterator[Mapping[str, Any]]:
 
 def _failed(name: str, error: Exception) -> DownloadFailed | InvalidOption:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if "script" in reason.lower() or "trust_remote_code" in reason:
+    if "scripts are no longer" in reason or "trust_remote_code" in reason:
         return DownloadFailed(f"{name} needs a loading script, and those are no longer run: {reason}", SCRIPT_HELP)
-    if "config" in reason.lower():
+    if reason.startswith(("Config name is missing", "BuilderConfig ")):
         return InvalidOption(f"{name}: {' '.join(str(error).split())[:300]}", "Name one: --dataset-config NAME")
     return DownloadFailed(
         f"{name} cannot be had from the hub: {reason}",

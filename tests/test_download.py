@@ -263,3 +263,25 @@ def test_real_data_becomes_what_the_published_pipeline_makes_of_it(recipe: str, 
     workspace = Workspace(tmp_path / "w")
     download.run(workspace, download.Options(recipe=recipe, source=str(shared / "data" / recipe)))
     assert {name: sha256(workspace / name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(("recipe", "edition"), [("germeval2014", "GermEval 2014"), ("wnut17", "WNUT 2017")])
+def test_real_data_are_a_known_edition(
+    recipe: str, edition: str, shared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = str(shared / "data" / recipe)
+    result = download.run(Workspace(tmp_path / "w"), download.Options(recipe=recipe, source=source))
+    assert (result.facts["edition"], caplog.messages) == (edition, [])
+
+
+def test_a_real_treebank_gives_a_tag_to_every_word(shared: Path, tmp_path: Path) -> None:
+    source = shared / "data" / "ud-english-atis"
+    workspace = Workspace(tmp_path / "w")
+    result = download.run(workspace, download.Options(recipe="ud-english-atis", source=str(source)))
+    for split in SPLITS:
+        published = (source / f"en_atis-ud-{split}.conllu").read_text(encoding="utf-8").splitlines()
+        words = [line.split("\t") for line in published if re.match(r"\d+\t", line)]
+        lines = (workspace / f"{split}.txt.tmp").read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if line] == [f"{word[1]} {word[3]}" for word in words]
+        sentences = sum(line.startswith("# sent_id") for line in published)
+        assert result.facts[split] == {"sentences": sentences, "tokens": len(words)}

@@ -1,12 +1,17 @@
-"""Tags <-> spans, against the CoNLL scorer's reading as seqeval implements it."""
+"""Tags <-> spans, against the CoNLL scorer's reading as seqeval implements it; schemes, against their definitions."""
 
 from __future__ import annotations
 
-from hypothesis import given
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from nertool.tags import Span, spans
+from nertool.tags import Span, broken, convert, entities, pairs, recognise, spans
 
 LABELS = ["PER", "LOC", "creative-work"]
 TAG = st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)])
@@ -29,3 +34,136 @@ def test_spans_written_as_iob2_come_back(entities: list[tuple[str, int, int]]) -
 
 def test_an_i_tag_after_another_type_begins_an_entity() -> None:
     assert list(spans(["B-PER", "I-LOC", "I-LOC"])) == [Span("PER", 0, 1), Span("LOC", 1, 3)]
+
+
+# -- schemes ---------------------------------------------------------------------------------------
+
+CODES = {  # what stands for an entity of one word, and for the first, inner and last word of a longer one
+    "iob2": ("B", "B", "I", "I"),
+    "iob1": ("I", "I", "I", "I"),
+    "io": ("I", "I", "I", "I"),
+    "iobes": ("S", "B", "I", "E"),
+    "bilou": ("U", "B", "I", "L"),
+}
+ENTITIES = st.lists(st.tuples(st.sampled_from(LABELS), st.integers(1, 4), st.integers(0, 2)), max_size=6)
+
+
+def placed(entities: Iterable[tuple[str, int, int]]) -> tuple[list[Span], int]:
+    """Spans one behind the other (type, words, gap behind it), and the words of the sentence."""
+    marked, at = [], 0
+    for label, words, gap in entities:
+        marked.append(Span(label, at, at + words))
+        at += words + gap
+    return marked, at
+
+
+def written(marked: Iterable[Span], words: int, scheme: str) -> list[str]:
+    """Tags of spans, by the definition of the scheme."""
+    single, first, inner, last = CODES[scheme]
+    tags, before = ["O"] * words, Span("", -1, -1)
+    for span in marked:
+        length = span.end - span.start
+        prefixes = [single] if length == 1 else [first, *[inner] * (length - 2), last]
+        if scheme == "iob1" and (before.label, before.end) == (span.label, span.start):
+            prefixes[0] = "B"
+        tags[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
+        before = span
+    return tags
+
+
+def all_pairs(*sentences: Sequence[str]) -> Counter[tuple[str, str]]:
+    return Counter(pair for tags in sentences for pair in pairs(tags))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sentences"),
+    [
+        ("iob2", ["B-PER I-PER O B-LOC", "O"]),
+        ("iob2", ["B-PER B-PER"]),
+        ("iob2", ["I-PER I-PER O I-LOC", "B-PER"]),  # one free B is enough
+        ("iob1", ["I-PER I-PER B-PER O I-LOC"]),
+        ("iob1", ["I-PER B-PER B-PER"]),
+        ("iobes", ["B-PER E-PER O S-LOC", "B-PER I-PER E-PER"]),
+        ("iobes", ["S-PER"]),
+        ("bilou", ["B-PER L-PER O U-LOC", "B-PER I-PER L-PER"]),
+        ("bilou", ["U-creative-work"]),
+        ("io", ["I-PER I-PER O I-LOC"]),
+        ("plain", ["NOUN VERB PUNCT"]),
+        ("plain", ["O O"]),
+        ("plain", []),
+        ("plain", ["B I O"]),
+        ("plain", ["B-PER X-LOC"]),
+        ("plain", ["B- I-"]),
+    ],
+)
+def test_the_scheme_of_a_corpus_is_recognised(scheme: str, sentences: list[str]) -> None:
+    assert recognise(all_pairs(*(tags.split() for tags in sentences))) == scheme
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@given(corpus=st.lists(ENTITIES, min_size=1, max_size=5))
+def test_a_corpus_with_one_of_everything_is_recognised_by_its_tags(
+    scheme: str, corpus: list[list[tuple[str, int, int]]]
+) -> None:
+    telling = [("PER", 3, 0), ("PER", 1, 0), ("LOC", 2, 1)]
+    sentences = [written(*placed(entities), scheme) for entities in [*corpus, telling]]
+    assert recognise(all_pairs(*sentences)) == scheme
+
+
+@pytest.mark.parametrize("scheme", CODES)
+def test_broken_pairs_are_those_that_no_sentence_of_the_scheme_has(scheme: str) -> None:
+    entity = list(itertools.product(["PER", "LOC"], [1, 2, 3, 4], [0, 1]))
+    legal = {
+        pair
+        for count in range(4)
+        for chosen in itertools.product(entity, repeat=count)
+        for pair in pairs(written(*placed(chosen), scheme))
+    }
+    prefixes = {*CODES[scheme], *("B" if scheme == "iob1" else "")}
+    tags = ["O", *(f"{prefix}-{label}" for prefix in prefixes for label in ("PER", "LOC"))]
+    assert broken(itertools.product(tags, repeat=2), scheme) == {*itertools.product(tags, repeat=2)} - legal
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@given(ENTITIES)
+def test_spans_written_in_any_scheme_come_back(scheme: str, chosen: list[tuple[str, int, int]]) -> None:
+    marked, words = placed(chosen)
+    tags = written(marked, words, scheme)
+    assert entities(tags) == marked
+    assert convert(tags, scheme) == tags
+
+
+@pytest.mark.parametrize("wanted", ["iob2", "iob1", "iobes", "bilou"])
+@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@settings(max_examples=30)
+@given(ENTITIES)
+def test_converted_tags_are_what_the_other_scheme_writes(
+    scheme: str, wanted: str, chosen: list[tuple[str, int, int]]
+) -> None:
+    assert convert(written(*placed(chosen), scheme), wanted) == written(*placed(chosen), wanted)
+
+
+@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@given(ENTITIES)
+def test_in_io_neighbours_of_one_type_become_one_entity(scheme: str, chosen: list[tuple[str, int, int]]) -> None:
+    marked, words = placed(chosen)
+    merged: list[Span] = []
+    for span in marked:
+        if merged and (merged[-1].label, merged[-1].end) == (span.label, span.start):
+            span = merged.pop()._replace(end=span.end)
+        merged.append(span)
+    tags = convert(written(marked, words, scheme), "io")
+    assert entities(tags) == merged
+    assert {tag[:2] for tag in tags} <= {"O", "I-"}
+
+
+@given(st.lists(TAG, max_size=12), st.sampled_from(["iob2", "iob1", "iobes", "bilou"]))
+def test_whatever_is_broken_before_a_conversion_is_not_after_it(tags: list[str], scheme: str) -> None:
+    assert broken(pairs(convert(tags, scheme)), scheme) == set()
+    assert entities(convert(tags, scheme)) == entities(tags)
+
+
+def test_the_letters_of_bmewo_read_as_those_of_bilou() -> None:
+    tags = ["B-PER", "M-PER", "E-PER", "O", "W-LOC", "W-LOC"]
+    assert entities(tags) == [Span("PER", 0, 3), Span("LOC", 4, 5), Span("LOC", 5, 6)]
+    assert convert(tags, "iobes") == ["B-PER", "I-PER", "E-PER", "O", "S-LOC", "S-LOC"]

@@ -46,6 +46,10 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: the file is not what its name says (names file and line).
         InvalidOption: it has no such column.
     """
-    packed = path.suffix in PACKED
-    suffix = path.with_suffix("").suffix if packed else path.suffix
-    return READERS.get(suffix.lower(), column_text.read)(path, layout, tally)
+    return READERS.get(form(path), column_text.read)(path, layout, tally)
+
+
+def form(path: Path) -> str:
+    """The end of the name that tells the form; empty for column text."""
+    suffix = (path.with_suffix("") if path.suffix in PACKED else path).suffix.lower()
+    return suffix if suffix in READERS else ""

@@ -13,7 +13,7 @@ from nertool.readers.layout import Layout
 from nertool.readers.tally import Tally
 from nertool.text import cut_words
 
-KEYS = ("entities", "ents", "spans", "label", "labels", "annotations")
+KEYS = ("entities", "ents", "spans", "label", "labels", "annotations", "completions")
 LINE = re.compile(r"[^\n\r]+")
 HELP = "A span is [start, end, label] or an object with start, end and label, counted in characters from 0."
 
@@ -59,7 +59,11 @@ def read_spans(records: Iterable[tuple[int, Any]], path: Path, layout: Layout, t
         if text is None:
             raise InvalidData(f"{path}:{number}: no text", "Every record has one, as the first has.")
         place = f"{path}:{number}"
-        spans = [_span(entry, text, place) for entry in _entries(record, layout.tag_column, place)]
+        entries = _entries(record, layout.tag_column, place, tally)
+        if entries is None:
+            tally.add("texts that their annotator rejected, left out")
+            continue
+        spans = [_span(entry, text, place) for entry in entries]
         sentences = _sentences(record, text, place)
         tags = _tags([token for tokens in sentences for token in tokens], spans, text, place, layout.alignment, tally)
         at = 0
@@ -76,9 +80,12 @@ def _sentences(record: Any, text: str, place: str) -> list[list[Token]]:
     given = record.get("tokens") if isinstance(record, dict) else None
     if given:
         try:
-            tokens = [Token(text[token["start"] : token["end"]], token["start"], token["end"]) for token in given]
-        except (TypeError, KeyError) as error:
-            raise InvalidData(f"{place}: a token without start and end", HELP) from error
+            places = [(token["start"], token["end"]) for token in given]
+            if not all(type(a) is type(b) is int and 0 <= a <= b <= len(text) for a, b in places):
+                raise ValueError
+        except (TypeError, KeyError, ValueError) as error:
+            raise InvalidData(f"{place}: a token without start and end in the text", HELP) from error
+        tokens = [Token(text[start:end], start, end) for start, end in places]
         return [[token for token in tokens if token.text.strip()]]
     sentences = []
     for line in LINE.finditer(text):
@@ -92,29 +99,49 @@ def _sentences(record: Any, text: str, place: str) -> list[list[Token]]:
     return sentences
 
 
-def _entries(record: Any, column: str, place: str) -> list[Any]:
-    """The spans as the record holds them."""
+def _entries(record: Any, column: str, place: str, tally: Tally) -> list[Any] | None:
+    """The spans as the record holds them; None where its annotator rejected, ignored or cancelled it."""
     holder = record[1] if isinstance(record, list) else record
+    if holder.get("answer", "accept") != "accept":
+        return None
     for key in (column,) if column else KEYS:
         found = holder.get(key)
-        if key == "annotations" and isinstance(found, list):  # Label Studio: the first one's result
-            results = found[0].get("result", []) if found else []
-            return [result for result in results if result.get("type", "labels") == "labels"]
+        if key in ("annotations", "completions") and isinstance(found, list):
+            return _label_studio(found, place)
         if isinstance(found, list):
             return found
-        if found is not None and key in holder:
+        if found is not None:
             raise InvalidData(f"{place}: {key} holds no list of spans", HELP)
     if column:
         raise InvalidData(f"{place}: no {column}", f"This record has {', '.join(holder)}: take one by --tag-column.")
+    tally.add("texts without a list of entities, so all O")
     return []
+
+
+def _label_studio(annotations: list[Any], place: str) -> list[Any] | None:
+    """Results of the first annotation that was not cancelled; an empty list where there is no annotation."""
+    if not annotations:
+        return []
+    kept = [annotation for annotation in annotations if not _get(annotation, "was_cancelled")]
+    if not kept:
+        return None
+    results = _get(kept[0], "result")
+    if not isinstance(results, list):
+        raise InvalidData(f"{place}: annotations hold no list as result", HELP)
+    return [result for result in results if _get(result, "type") in (None, "labels")]
+
+
+def _get(value: Any, *keys: str) -> Any:
+    """The first of these keys that an object has; None where it is no object."""
+    return next((value[key] for key in keys if key in value), None) if isinstance(value, dict) else None
 
 
 def _span(entry: Any, text: str, place: str) -> CharSpan:
     if isinstance(entry, dict):
         value = entry.get("value", entry)
-        start = value.get("start", value.get("start_offset"))
-        end = value.get("end", value.get("end_offset"))
-        label = value.get("label", value.get("labels"))
+        start = _get(value, "start", "start_offset")
+        end = _get(value, "end", "end_offset")
+        label = _get(value, "label", "labels")
         label = label[0] if isinstance(label, list) and label else label
     else:
         start, end, label = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)

@@ -45,7 +45,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         if split is None:
             split = _splitter(layout.delimiter, line)
             header = _trimmed(split(line), 1)
-            width, token_at, tag_at, named = _columns(path, layout, header)
+            width, token_at, tag_at, named = _columns(f"{path}:{number}", layout, header)
             if named:
                 continue
         fields = _trimmed(split(line), width)
@@ -73,11 +73,11 @@ def _trimmed(fields: list[str], width: int) -> list[str]:
     return fields
 
 
-def _columns(path: Path, layout: Layout, first: list[str]) -> tuple[int, int, int, bool]:
+def _columns(place: str, layout: Layout, first: list[str]) -> tuple[int, int, int, bool]:
     """(columns, index of the tokens', index of the tags', whether the first line names the columns)."""
     width = len(first)
     if width == 1:
-        raise InvalidData(f"{path}: one column, so no tags: {first[0]!r}", "Say what separates them: --delimiter")
+        raise InvalidData(f"{place}: one column, so no tags: {first[0]!r}", "Say what separates them: --delimiter")
     chosen, named = [], False
     for wanted, option in (
         (layout.token_column or "1", "--token-column"),
@@ -88,7 +88,7 @@ def _columns(path: Path, layout: Layout, first: list[str]) -> tuple[int, int, in
             index, named = first.index(wanted), True
         if index is None:
             raise InvalidOption(
-                f"{path}: no column {wanted}: the first line has {width}: {' '.join(first)}",
+                f"{place}: no column {wanted}: the first line has {width}: {' '.join(first)}",
                 f"Take one of 1 to {width} by {option} (or its name, where the first line names the columns).",
             )
         chosen.append(index)

@@ -56,8 +56,11 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
             raise InvalidData(f"{path}:{number}: {fields[0]!r} is no word id", "Ids are 1, 2-3 or 2.1.")
         else:
             first = first or number
+            tag = _feature(fields[tag_at], feature) if feature else fields[tag_at]
+            if not tag.strip():
+                raise InvalidData(f"{path}:{number}: no tag for {fields[token_at]!r}", "An empty column holds _.")
             tokens.append(fields[token_at])
-            tags.append(_feature(fields[tag_at], feature) if feature else fields[tag_at])
+            tags.append(tag)
     if tokens:
         yield Sentence(tokens, tags, first)
 

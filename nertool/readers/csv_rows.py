@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from nertool.columns import LONGEST_LINE, Sentence
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, InvalidOption
 from nertool.readers.column_text import ESCAPES
 from nertool.readers.layout import SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, Layout, find_column
 from nertool.readers.tally import Tally
 from nertool.readers.text_lines import text_lines
+
+DELIMITERS = ",;\t|"
+"""What may separate columns; where nobody says, the one that the first line has most of."""
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -24,9 +28,15 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     csv.field_size_limit(LONGEST_LINE)
     lines = (line + "\n" for _, line in text_lines(path, tally))
-    table = csv.reader(lines, delimiter=ESCAPES.get(layout.delimiter, layout.delimiter) or ",", strict=True)
+    first_line = next(lines, "")
+    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or max(DELIMITERS, key=first_line.count)
+    if len(delimiter) != 1:
+        raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
+    table = csv.reader(chain([first_line], lines), delimiter=delimiter, strict=True)
     try:
         header = [name.strip() for name in next(table, [])]
+        if not any(header):
+            raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
         likely = (f"{layout.task}_tags", layout.task, *TAG_NAMES)
         sentence_at, token_at, tag_at = (
             header.index(find_column(path, wanted, option, header, names))
@@ -49,6 +59,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
                 )
             if not row[tag_at].strip():
                 raise InvalidData(f"{path}:{table.line_num}: no tag for {row[token_at]!r}", "Every token needs a tag.")
+            if not row[sentence_at] and not current:
+                raise InvalidData(f"{path}:{table.line_num}: no sentence id yet", "Another column: --sentence-column")
             if tokens and row[sentence_at] not in ("", current):
                 yield Sentence(tokens, tags, first)
                 tokens, tags, first = [], [], 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 
 def _is_json_lines(path: Path) -> bool:
     """By its first line, since many a `.json` holds an object a line."""
-    if ".json" not in path.suffixes:
+    if ".json" not in [suffix.lower() for suffix in path.suffixes]:
         return True
     with open_text(path) as file, told(path):
         line = next((line for line in file if line.strip()), "")
@@ -74,11 +75,23 @@ def _json_lines(path: Path, tally: Tally) -> Iterator[tuple[int, Any]]:
     for number, line in text_lines(path, tally, longest=None):
         if line.strip():
             try:
-                yield number, json.loads(line)
-            except ValueError as error:
+                record = _whole(json.loads(line), line)
+            except (ValueError, RecursionError) as error:
                 raise InvalidData(
                     f"{path}:{number}: broken JSON: {error}", "Every line holds one JSON object; write the file anew."
                 ) from error
+            yield number, record
+
+
+def _whole(record: Any, text: str) -> Any:
+    """The record itself, where UTF-8 can hold it: JSON can write half of a surrogate pair.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if "\\ud" in text.lower():
+        json.dumps(record, ensure_ascii=False).encode()
+    return record
 
 
 def _json_list(path: Path) -> Iterator[tuple[int, Any]]:
@@ -91,27 +104,36 @@ def _json_list(path: Path) -> Iterator[tuple[int, Any]]:
     while text[at : at + 1] != "]":
         line, counted = line + text.count("\n", counted, at), at
         try:
+            begin = at
             record, at = decoder.raw_decode(text, at)
+            _whole(record, text[begin:at])
             at = _skip(text, at)
             if text[at : at + 1] not in (",", "]"):
                 raise ValueError("a comma or ] is missing")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidData(
                 f"{path}:{line}: broken JSON, or cut short: {str(error).partition(':')[0]}", "Write the file anew."
             ) from error
         yield line, record
         at = _skip(text, at + 1) if text[at] == "," else at
+    if text.lstrip()[0] == "[" and text[at + 1 :].strip():
+        line += text.count("\n", counted, _skip(text, at + 1))
+        raise InvalidData(f"{path}:{line}: there is more behind the list", "A .json file holds one list of records.")
 
 
 def _list_start(text: str, path: Path) -> int:
     """Index of the first record."""
     at = _skip(text, 0)
     if text[at : at + 1] == "{":
-        for name in LISTS:
-            key = text.find(f'"{name}"', at)
-            bracket = text.find("[", key)
-            if key >= 0 and text[key + len(name) + 2 : bracket].strip() == ":":
-                return _skip(text, bracket + 1)
+        decoder = json.JSONDecoder()
+        with suppress(ValueError, RecursionError):
+            while text[at : at + 1] in ("{", ","):
+                key, at = decoder.raw_decode(text, _skip(text, at + 1))
+                value = _skip(text, _skip(text, at) + 1)  # behind the colon
+                if key in LISTS and text[value : value + 1] == "[":
+                    return _skip(text, value + 1)
+                at = _skip(text, decoder.raw_decode(text, value)[1])
+        at = 0
     if text[at : at + 1] != "[":
         raise InvalidData(
             f"{path}:1: no list of records",

@@ -10,7 +10,7 @@ from nertool.errors import InvalidOption
 
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
 TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
-SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_number", "id")
+SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_idx", "sentence_number", "id")
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
         with told(path):
             file = ParquetFile(path)
         yield from _read_batches(file.iter_batches(ROWS_AHEAD), file.schema_arrow, path, layout, tally)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError without a number
         raise InvalidData(
             f"{path} is no whole Parquet file: {_first_line(error)}", "Fetch or write it anew, or rename it."
         ) from error
@@ -115,7 +115,9 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     import pyarrow
 
     try:
-        with told(path), pyarrow.memory_map(str(path)) as source:
+        with told(path):
+            mapped = pyarrow.memory_map(str(path))
+        with mapped as source:
             feather = source.read(6) == b"ARROW1"
             source.seek(0)
             if feather:
@@ -124,7 +126,7 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
             else:
                 batches = reader = pyarrow.ipc.open_stream(source)
             yield from _read_batches(batches, reader.schema, path, layout, tally)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise InvalidData(
             f"{path} is no whole Arrow file: {_first_line(error)}", "Fetch or write it anew, or rename it."
         ) from error
@@ -163,7 +165,7 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
     import json
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"--tag-names {path}: {error}", "Name a file of tag names, one a line.") from error
     if not text.lstrip().startswith(("[", "{")):

@@ -16,7 +16,7 @@ import typer
 from nertool import hub, readers
 from nertool.columns import Sentence, open_bytes, read_sentences, told, write_columns
 from nertool.digests import digest
-from nertool.errors import DownloadFailed, InvalidData, InvalidOption
+from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.fetch import fetch
 from nertool.options import ForceOption
 from nertool.progress import note, track
@@ -25,7 +25,7 @@ from nertool.readers.rows import read_tag_names
 from nertool.readers.tally import Tally
 from nertool.recipes import RECIPES, Recipe, find_recipe
 from nertool.tags import Pair, convert, pairs, recognise
-from nertool.workspace import RAW, SPLITS, Result, Stage, StageOptions, Workspace
+from nertool.workspace import RAW, SPLITS, Result, Stage, StageOptions, Workspace, words
 
 BLANK = re.compile(r"[ \t\r\n\v\f]+")
 """What a token or a tag cannot hold in a column file."""
@@ -127,6 +127,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     local = _local_files(recipe, options.source) if recipe else options.own_files
     from_hub = options.dataset or (recipe.hub if recipe and not options.source else "")
     splits = options.own_files or (recipe.files if recipe else SPLITS)
+    _check_own(options)
+    if options.locked and "download" not in workspace.records():
+        raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
     with workspace.open_stage(
         "download",
         options,
@@ -210,16 +213,23 @@ def _local_files(recipe: Recipe, source: str | None) -> dict[str, Path] | None:
     return {split: folder / name for split, name in names.items()}
 
 
+def _check_own(options: Options) -> None:
+    for path in options.own_files.values():
+        try:
+            digest(path)
+        except MissingInput as error:
+            raise MissingInput(error.message, "Name a file that is there.") from error
+
+
 def _sources(options: Options, local: Mapping[str, Path] | None) -> dict[str, Path] | None:
     """Files outside the workspace that are read, by names without a machine path."""
     folder = Path(options.dataset or "")
+    names = {"tag names": Path(options.tag_names)} if options.tag_names else {}
     if options.dataset and folder.is_dir():
-        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    elif local is None or options.dataset:
-        return None
-    else:
-        found = {path.name if options.recipe else split: path for split, path in local.items()}
-    return {**found, **({"tag names": Path(options.tag_names)} if options.tag_names else {})}
+        return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()} | names
+    if local is None or options.dataset:
+        return names or None
+    return {path.name if options.recipe else split + readers.form(path): path for split, path in local.items()} | names
 
 
 def _source(options: Options, recipe: Recipe | None, from_hub: str) -> str:
@@ -268,20 +278,25 @@ def _from_published(
                 partials / published.name,
             )
     for split, published in recipe.files.items():
-        raw = stage.staging / "files" / RAW / published.name
-        if filters is None:
-            tally = Tally()
-            _write(split, readers.read(raw, layout, tally), stage, tally, options.limit)
-        else:
-            with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
-                stage.facts[split] = filters.apply(source, target)
+        raw = local[split] if local else stage.staging / "files" / RAW / published.name
+        try:
+            if filters is None:
+                tally = Tally()
+                _write(split, readers.read(raw, layout, tally), stage, tally, options.limit)
+            else:
+                with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
+                    stage.facts[split] = filters.apply(source, target)
+        except InvalidData as error:  # the staged file will be gone: name it as its publisher does
+            raise InvalidData(
+                error.message.replace(str(raw), str(local[split]) if local else published.name), error.hint
+            ) from error
 
 
 def _write(split: str, sentences: Iterable[Sentence], stage: Stage, tally: Tally, limit: int | None) -> None:
     """Write one split, and its counts into the facts."""
     counts = {"sentences": 0, "tokens": 0}
     with stage.file(f"{split}.txt.tmp").open("w", encoding="utf-8", newline="\n") as target:
-        for sentence in track(_storable(islice(sentences, limit), tally), f"download {split}", unit="sentences"):
+        for sentence in track(islice(_storable(sentences, split, tally), limit), f"download {split}", unit="sentences"):
             write_columns(target, sentence[:2])
             counts["sentences"] += 1
             counts["tokens"] += len(sentence.tokens)
@@ -290,10 +305,12 @@ def _write(split: str, sentences: Iterable[Sentence], stage: Stage, tally: Tally
         note.warning("%s: %s %s", split, f"{count:,}", what)
 
 
-def _storable(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
+def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterator[Sentence]:
     """Sentences as a column file can hold them: no token or tag that is empty or has white space in it."""
     for sentence in sentences:
         joined = "".join(sentence.tokens) + "".join(sentence.tags)
+        if "\0" in joined:
+            raise InvalidData(f"{split}:{sentence.line}: a NUL character in a token or a tag", "Take it out.")
         if joined.split() != [joined] or "" in sentence.tokens:
             sentence = _storable_sentence(sentence, tally)
         if sentence.tokens:
@@ -308,7 +325,7 @@ def _storable_sentence(sentence: Sentence, tally: Tally) -> Sentence:
             tally.add("tokens of white space left out")
             continue
         for column, text, what in ((tokens, token, "tokens"), (tags, tag, "tags")):
-            whole = BLANK.sub("_", text.strip(" \t\r\n\v\f"))
+            whole = BLANK.sub("_", text.strip(" \t\r\n\v\f") if column is tokens else text.strip())
             if whole != text:
                 tally.add(f"{what} with white space in them, joined by _")
             column.append(whole)
@@ -362,7 +379,7 @@ def _name_edition(recipe: Recipe, stage: Stage) -> None:
     if not known:
         name, edition = next(iter(recipe.editions.items()))
         other = [split for split in found if found[split] != edition[split]]
-        note.warning("%s differs from %s: another edition, or other files", " and ".join(other), name)
+        note.warning("not the files of %s: %s: another edition, or changed", name, words(other))
 
 
 def _compare_with_record(workspace: Workspace, stage: Stage) -> None:
