@@ -193,7 +193,8 @@ def _own(profile: Profile) -> Iterator[Finding]:
 
 def _of_tags(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
     """Tags that are not in train, and pairs of tags that break the scheme."""
-    strange = {tag: count for tag, count in profile.tag_counts.items() if tag not in train.tag_counts}
+    learned = {OUTSIDE, *train.tag_counts}
+    strange = {tag: count for tag, count in profile.tag_counts.items() if tag not in learned}
     wrong = broken(profile.pairs, scheme)
     found = _locate(profile.path, strange.keys(), wrong) if located and (strange or wrong) else {}
     for tag, count in sorted(strange.items()):
@@ -238,10 +239,10 @@ def _locate(path: Path, strange: Iterable[str], wrong: set[Pair]) -> dict[str, P
 def _rare(train: Profile, types: Iterable[str]) -> Iterator[Finding]:
     for label in types:
         count = train.entities[label]
-        if count < RARE:
-            line = min((n for (_, tag), n in train.first_pair.items() if split_tag(tag)[1] == label), default=1)
+        if 0 < count < RARE:  # a type that train lacks is told by its tags
+            line = min(n for (_, tag), n in train.first_pair.items() if split_tag(tag)[1] == label)
             what = f"rare type, under {RARE} in train: {label}"
-            yield Finding("warning", what, "train", count, [Place(train.path, line)] if count else [])
+            yield Finding("warning", what, "train", count, [Place(train.path, line)])
 
 
 def _raw_fields(workspace: Workspace) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nertool.columns import Sentence
+from nertool.encode import quiet_transformers
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.progress import note
 from nertool.readers.layout import Layout, find_column
@@ -37,6 +38,7 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> d
         DownloadFailed: it is not there, out of reach, or needs a loading script.
         InvalidOption: a configuration has to be named, or it has no split that is one of ours.
     """
+    quiet_transformers()
     from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
     from datasets.exceptions import DatasetsError
 

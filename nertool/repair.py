@@ -36,13 +36,14 @@ class Repair:
 
     Args:
         scheme: the one that its tags are brought into; `plain` and `io` have nothing to break.
+        path: the file, for errors.
 
     Attributes:
         counts: what was mended.
     """
 
-    def __init__(self, scheme: str) -> None:
-        self.scheme = scheme
+    def __init__(self, scheme: str, path: Path = Path()) -> None:
+        self.scheme, self.path = scheme, path
         self.counts: Counter[str] = Counter()
         self._blank = True  # blank lines before the first sentence are too many, too
 
@@ -52,7 +53,7 @@ class Repair:
         for block in blocks:
             lines = [line for line in map(self._visible, block.lines) if line]
             lines = [line for line in lines if self._wanted(line)]
-            known.learn(Block(lines, block.first), Path())
+            known.learn(Block(lines, block.first), self.path)
             yield Block(self._in_scheme(lines, known), block.first)
 
     def _visible(self, line: str) -> str:

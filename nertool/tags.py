@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ OUTSIDE = "O"
 AS_IOBES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 """Prefixes of BILOU and BMEWO -> those of IOBES that mean the same."""
 PREFIXES = frozenset("BIES") | AS_IOBES.keys()
+LETTERS = {"io": "I", "iob1": "BI", "iob2": "BI", "iobes": "BIES", "bilou": "BIES"}
+"""Prefixes of a scheme, as IOBES has them."""
 
 Pair = tuple[str, str]
 """Two neighbouring tags; OUTSIDE stands before a sentence's first and behind its last."""
@@ -37,7 +40,8 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
     """Entities of one sentence in conlleval mode: nothing is invalid, every tag sequence has a reading.
 
     An entity begins at a B, S or [ tag, at any other entity tag that follows O, an ended entity or another type;
-    it ends at E, S or ], before O, before a new beginning and before another type.
+    it ends at E, S or ], before O, before a new beginning and before another type. L and U of BILOU, which conlleval
+    does not know, are read as E and S.
 
     Source: conlleval (CoNLL-2000 to 2003 shared tasks), routines `startOfChunk` and `endOfChunk`; seqeval's default
     mode follows them.
@@ -47,7 +51,7 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
     """
     start, before, label_before = 0, "O", ""
     for position, tag in enumerate([*tags, "O"]):
-        prefix, label = split_tag(tag)
+        prefix, label = _as_iobes(split_tag(tag))
         if before != "O" and _ends(before, prefix, label_before != label):
             yield Span(label_before, start, position)
         if prefix != "O" and _starts(before, prefix, label_before != label):
@@ -74,24 +78,27 @@ def pairs(tags: Sequence[str]) -> Iterator[Pair]:
 def recognise(counts: Mapping[Pair, int]) -> str:
     """The scheme of a corpus: `iob2`, `iob1`, `iobes`, `bilou`, `io`, or `plain` (tags without a type).
 
-    A corpus in which B stands only behind an entity of the same type is IOB1; one without any B is IO.
+    What most entities do decides, so that a few wrong tags do not: in IOBES and BILOU as many end with a tag of their
+    own as begin with B; in IOB1 most begin with I; in IO none begins with B.
 
     Args:
         counts: how often each pair of neighbours occurs in it.
     """
-    tags = {tag for pair in counts for tag in pair if tag != OUTSIDE}
-    split = {tag: split_tag(tag) for tag in tags}
-    if not tags or any(prefix not in PREFIXES or not label for prefix, label in split.values()):
+    found: Counter[str] = Counter()
+    for (before, tag), count in counts.items():
+        prefix, label = split_tag(tag)
+        known = prefix in PREFIXES and label
+        found[prefix if known or tag == OUTSIDE else "none"] += count
+        if known and prefix in ("B", "I") and split_tag(before)[1] != label:
+            found[f"first {prefix}"] += count
+    typed = sum(found[prefix] for prefix in PREFIXES)
+    if typed <= found["none"]:
         return "plain"
-    prefixes = {prefix for prefix, _ in split.values()}
-    if prefixes & AS_IOBES.keys():
-        return "bilou"
-    if prefixes & {"E", "S"}:
-        return "iobes"
-    if "B" not in prefixes:
+    if 2 * max(found["E"] + found["S"], found["L"] + found["U"]) > found["B"] + found["first I"]:
+        return "bilou" if found["L"] + found["U"] > found["E"] + found["S"] else "iobes"
+    if not found["B"]:
         return "io"
-    free = any(tag[0] == "B" and split_tag(before)[1] != split[tag][1] for before, tag in counts if tag != OUTSIDE)
-    return "iob2" if free else "iob1"
+    return "iob1" if found["first I"] > found["first B"] else "iob2"
 
 
 def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
@@ -100,16 +107,20 @@ def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
 
 
 def _allowed(before: str, tag: str, scheme: str) -> bool:
+    if scheme == "plain":
+        return True
     (last, label), (prefix, other) = (_as_iobes(split_tag(before)), _as_iobes(split_tag(tag)))
     same = label == other
+    if tag != OUTSIDE and (prefix not in LETTERS[scheme] or not other):
+        return False
     if scheme == "iob2":
         return prefix != "I" or (last in ("B", "I") and same)
     if scheme == "iob1":
         return prefix != "B" or same
-    if scheme in ("iobes", "bilou"):
-        goes_on = prefix in ("I", "E")
-        return goes_on and same if last in ("B", "I") else not goes_on
-    return True
+    if scheme == "io":
+        return True
+    goes_on = prefix in ("I", "E")
+    return goes_on and same if last in ("B", "I") else not goes_on
 
 
 def _as_iobes(split: tuple[str, str]) -> tuple[str, str]:
@@ -123,10 +134,8 @@ def goes_on(before: str, tag: str) -> bool:
 
 
 def entities(tags: Sequence[str]) -> list[Span]:
-    """Entities of one sentence in any scheme; IOBES and BILOU read alike."""
-    return list(
-        spans([f"{AS_IOBES[tag[0]]}{tag[1:]}" if tag[1:2] == "-" and tag[0] in AS_IOBES else tag for tag in tags])
-    )
+    """Entities."""
+    return list(spans(tags))
 
 
 def convert(tags: Sequence[str], scheme: str) -> list[str]:

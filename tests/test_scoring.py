@@ -12,6 +12,7 @@ from seqeval.metrics import accuracy_score, classification_report, f1_score
 
 from nertool.recipes import RECIPES
 from nertool.scoring import Counts, Scorer, score
+from nertool.tags import convert
 
 TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-creative-work", "I-creative-work"]
 PAIRS = st.lists(st.lists(st.tuples(st.sampled_from(TAGS), st.sampled_from(TAGS)), min_size=1, max_size=10), min_size=1)
@@ -34,6 +35,14 @@ def test_equal_to_seqeval(sentences: list[list[tuple[str, str]]]) -> None:
             (theirs["precision"], theirs["recall"], theirs["f1-score"])
         )
         assert row["support"] == theirs["support"]
+
+
+@pytest.mark.parametrize("scheme", ["iobes", "bilou"])
+@given(PAIRS)
+def test_the_scheme_has_no_say_in_the_score(scheme: str, sentences: list[list[tuple[str, str]]]) -> None:
+    pairs = [tuple(zip(*sentence, strict=True)) for sentence in sentences]
+    converted = [tuple(convert(tags, scheme) for tags in pair) for pair in pairs]
+    assert score(converted).counts == score(pairs).counts
 
 
 def test_equal_to_the_conll_scorer(shared: Path) -> None:

@@ -80,7 +80,8 @@ def all_pairs(*sentences: Sequence[str]) -> Counter[tuple[str, str]]:
     [
         ("iob2", ["B-PER I-PER O B-LOC", "O"]),
         ("iob2", ["B-PER B-PER"]),
-        ("iob2", ["I-PER I-PER O I-LOC", "B-PER"]),  # one free B is enough
+        ("iob1", ["I-PER I-PER O I-LOC", "B-PER"]),  # what most do decides, here and below
+        ("iob2", ["B-PER I-PER O B-LOC S-LOC", "I-LOC B-PER x-PER"]),
         ("iob1", ["I-PER I-PER B-PER O I-LOC"]),
         ("iob1", ["I-PER B-PER B-PER"]),
         ("iobes", ["B-PER E-PER O S-LOC", "B-PER I-PER E-PER"]),

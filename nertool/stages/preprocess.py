@@ -86,7 +86,7 @@ def _fit_file(
 ) -> None:
     path, split = profile.path, profile.split
     assert profile.budget is not None
-    fitting, repair = Fitting(known, profile.budget, options.keep_entities, path), Repair(scheme)
+    fitting, repair = Fitting(known, profile.budget, options.keep_entities, path), Repair(scheme, path)
     blocks = read_blocks(path)
     with (
         stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out,
