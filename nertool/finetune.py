@@ -57,6 +57,7 @@ class FineTuning:
         self.model, self.tokenizer = model, tokenizer
         self.train, self.dev, self.directory = train, dev, directory
         self.keep_best = keep_best and dev is not None
+        self.metric = "f1"
         self.pieces, self.arguments = pieces, arguments
         self.max_length = usable_length(tokenizer, model.config, max_length)
         self.labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
@@ -105,7 +106,7 @@ class FineTuning:
             self.keep()
         history = _history(trainer.state.log_history)
         best = max(history, key=lambda row: row["dev_f1"]) if self.keep_best else history[-1]
-        scores = {"dev_f1": best["dev_f1"]} if self.dev else {}
+        scores = {"metric": self.metric, "dev_f1": best["dev_f1"]} if self.dev else {}
         return {**counts, "steps": trainer.state.global_step, "epoch kept": best["epoch"], **scores, "history": history}
 
     def dev_score(self) -> float:
@@ -117,9 +118,10 @@ class FineTuning:
         tagger = Tagger(self.model, self.tokenizer, self.labels, usable_length(self.tokenizer, self.model.config))
         gold = (sentence.tags for sentence in read_sentences(self.dev))
         predicted = tagger.tag(sentence.tokens for sentence in read_sentences(self.dev))
-        value = score(zip(gold, predicted, strict=True)).headline
+        scorer = score(zip(gold, predicted, strict=True))
+        self.metric = scorer.metric
         self.model.train()
-        return value
+        return scorer.headline
 
     def keep(self) -> None:
         """Keep the weights as they are now, whole or not at all."""
@@ -274,7 +276,7 @@ def _watcher(tuning: FineTuning, progress: Progress, task: TaskID) -> Any:
             losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
             scores = [entry["dev_f1"] for entry in state.log_history if "dev_f1" in entry]
             told = [f"loss {losses[-1]:.3f}"] if losses else []
-            told += [f"dev F1 {scores[-1]:.4f}"] if scores else []
+            told += [f"dev {tuning.metric} {scores[-1]:.4f}"] if scores else []
             progress.update(task, completed=state.global_step, description=" ".join(["train", *told]))
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -284,7 +286,7 @@ def _watcher(tuning: FineTuning, progress: Progress, task: TaskID) -> Any:
             before = [entry["dev_f1"] for entry in state.log_history if "dev_f1" in entry]
             value = tuning.dev_score()
             state.log_history.append({"epoch": round(state.epoch, 4), "step": state.global_step, "dev_f1": value})
-            note.info("epoch %s: dev F1 %.4f", f"{state.epoch:g}", value)
+            note.info("epoch %s: dev %s %.4f", f"{state.epoch:g}", tuning.metric, value)
             if tuning.keep_best and value > max(before, default=-1.0):
                 tuning.keep()
 

@@ -82,15 +82,20 @@ class Scorer:
         return self.right_tokens / self.tokens if self.tokens else 0.0
 
     @property
+    def metric(self) -> str:
+        """Name of the headline figure: `f1`, or `accuracy` where tags have no type (parts of speech)."""
+        return "accuracy" if self.plain else "f1"
+
+    @property
     def headline(self) -> float:
-        """The figure a checkpoint is chosen by: entity F1, or accuracy where tags have no type (parts of speech)."""
+        """The figure that models are compared by."""
         return self.accuracy if self.plain else self.counts.f1
 
     def results(self) -> dict[str, Any]:
         """Everything as one JSON object: overall, per type (in byte order), and what it is measured on."""
         types = sorted(set(self.gold) | set(self.predicted))
         return {
-            "metric": "accuracy" if self.plain else "f1",
+            "metric": self.metric,
             "mode": MODE,
             **self.counts.as_dict(),
             "accuracy": self.accuracy,

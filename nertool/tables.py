@@ -78,15 +78,18 @@ def figures(stage: str, facts: Mapping[str, Any]) -> str:
     if stage == "labels":
         return f"{facts['labels']} labels"
     if stage == "train":
-        score = f"dev F1 {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
+        score = f"dev {_metric(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
         return f"{score}{facts['model']}, {facts['steps']} steps"
+    if stage == "evaluate" and facts["metric"] == "accuracy":
+        return f"accuracy {facts['accuracy']:.4f}"
     if stage == "evaluate":
         parts = f"P {facts['precision']:.4f}, R {facts['recall']:.4f}, accuracy {facts['accuracy']:.4f}"
         return f"F1 {facts['f1']:.4f} ({parts})"
     if stage == "quantize":
         size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
         met = "within" if facts["met"] else "NOT within"
-        return f"dev F1 {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}, {size}, {met} {facts['tolerance']:.1%}"
+        change = f"dev {_metric(facts)} {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}"
+        return f"{change}, {size}, {met} {facts['tolerance']:.1%}"
     return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}"
 
 
@@ -106,6 +109,8 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _types(split: str, facts: Mapping[str, Any]) -> Table:
+    if facts["metric"] == "accuracy":
+        return _rows(f"{split}: tags without types", [{key: facts[key] for key in ("accuracy", "sentences", "tokens")}])
     columns = ("precision", "recall", "f1", "support", "predicted", "correct")
     rows = [{"type": label, **{key: row[key] for key in columns}} for label, row in facts["types"].items()]
     rows.append({"type": "all (micro average)", **{key: facts[key] for key in columns}})
@@ -121,7 +126,7 @@ def _trials(facts: Mapping[str, Any]) -> Table:
     rows = [
         {
             "trial": number,
-            "dev F1": trial["f1"],
+            f"dev {_metric(facts)}": trial["f1"],
             "relative loss": f"{trial['relative_loss']:.2%}",
             "kept": "yes" if trial["kept"] else "",
         }
@@ -134,19 +139,23 @@ def _before_after(facts: Mapping[str, Any]) -> Table:
     rows = [
         {
             "": name,
-            "dev F1": facts[key]["f1"],
+            f"dev {_metric(facts)}": facts[key]["f1"],
             "size": _megabytes(facts[key]["bytes"]),
             "words/s": f"{facts[key]['words_per_second']:,}",
         }
         for name, key in (("FP32", "fp32"), ("INT8", "int8"))
     ]
-    change = {"dev F1": f"{-facts['relative_loss']:+.2%}", "size": f"{facts['size_ratio']:.2f}x"}
+    change = {f"dev {_metric(facts)}": f"{-facts['relative_loss']:+.2%}", "size": f"{facts['size_ratio']:.2f}x"}
     rows.append({"": "change", **change, "words/s": f"{facts['speed_ratio']:.2f}x"})
     met = "met" if facts["met"] else "NOT met; the best trial is kept"
     table = _rows("", rows)
     table.caption = f"{facts['threads']} threads; tolerance of {facts['tolerance']:.1%} relative loss {met}"
     table.caption_justify = "left"
     return table
+
+
+def _metric(facts: Mapping[str, Any]) -> str:
+    return {"f1": "F1"}.get(facts.get("metric", "f1"), "accuracy")
 
 
 def _megabytes(size: int) -> str:

@@ -91,7 +91,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     ) as stage:
         if not stage.fresh:
             facts = _quantize(workspace, options, stage, workspace / directory, list(read_sentences(dev)))
-            stage.facts = {key: facts[key] for key in ("approach", "tolerance", "met", "trials", "fp32", "int8")}
+            stage.facts = {
+                key: facts[key] for key in ("approach", "tolerance", "met", "trials", "metric", "fp32", "int8")
+            }
             stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
     facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
     if not facts["met"]:
@@ -165,12 +167,14 @@ def _compare(fp32: Tagger, int8: Tagger, before: Path, after: Path, dev: list[Se
     sample = list(islice(dev, _sentences_for(dev, SPEED_WORDS)))
     rounds = [(_words_per_second(fp32, sample), _words_per_second(int8, sample)) for _ in range(SPEED_ROUNDS)]
     speeds = [max(values) for values in zip(*rounds, strict=True)]
-    scores = [_score(tagger, dev).headline for tagger in (fp32, int8)]
+    scorers = [_score(tagger, dev) for tagger in (fp32, int8)]
+    scores = [scorer.headline for scorer in scorers]
     rows = [
         {"f1": value, "bytes": _weights_size(path), "words_per_second": round(speed)}
         for value, path, speed in zip(scores, (before, after), speeds, strict=True)
     ]
     return {
+        "metric": scorers[0].metric,
         "fp32": rows[0],
         "int8": rows[1],
         "relative_loss": _loss(*scores),
