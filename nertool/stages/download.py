@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
 from nertool import hub, readers
-from nertool.columns import Sentence, open_bytes, read_sentences, told, write_columns
+from nertool.columns import open_bytes, told
 from nertool.digests import digest
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.fetch import fetch
 from nertool.options import ForceOption
-from nertool.progress import note, track
+from nertool.progress import note
 from nertool.readers.layout import Layout
 from nertool.readers.rows import read_tag_names
 from nertool.readers.tally import Tally
 from nertool.recipes import RECIPES, Recipe, find_recipe
-from nertool.tags import Pair, convert, pairs, recognise
+from nertool.storing import convert_splits, named, write_split
 from nertool.workspace import RAW, SPLITS, Result, Stage, StageOptions, Workspace, words
-
-BLANK = re.compile(r"[ \t\r\n\v\f]+")
-"""What a token or a tag cannot hold in a column file."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +143,9 @@ def run(workspace: Workspace, options: Options) -> Result:
             else:
                 for split, path in options.own_files.items():
                     tally = Tally()
-                    _write(split, readers.read(path, layout, tally), stage, tally, options.limit)
+                    write_split(split, readers.read(path, layout, tally), stage, tally, options.limit)
                     _refuse_empty(path, stage.facts[split])
-            _convert(stage, options, filtered=filters is not None)
+            convert_splits(stage, options.scheme, options.limit, filtered=filters is not None)
             if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
                 _name_edition(recipe, stage)
             if options.locked:
@@ -251,7 +245,7 @@ def _from_hub(name: str, recipe: Recipe | None, layout: Layout, options: Options
         raise DownloadFailed(error.message, f"Name a folder that holds {files}: --source DIR") from error
     for split, rows in splits.items():
         tally = Tally()
-        _write(split, hub.read(rows, name, layout, tally), stage, tally, options.limit)
+        write_split(split, hub.read(rows, name, layout, tally), stage, tally, options.limit)
 
 
 def _from_published(
@@ -279,91 +273,18 @@ def _from_published(
             )
     for split, published in recipe.files.items():
         raw = local[split] if local else stage.staging / "files" / RAW / published.name
-        try:
+        with named(raw, str(local[split]) if local else published.name):
             if filters is None:
                 tally = Tally()
-                _write(split, readers.read(raw, layout, tally), stage, tally, options.limit)
+                write_split(split, readers.read(raw, layout, tally), stage, tally, options.limit)
             else:
                 with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
                     stage.facts[split] = filters.apply(source, target)
-        except InvalidData as error:  # the staged file will be gone: name it as its publisher does
-            raise InvalidData(
-                error.message.replace(str(raw), str(local[split]) if local else published.name), error.hint
-            ) from error
-
-
-def _write(split: str, sentences: Iterable[Sentence], stage: Stage, tally: Tally, limit: int | None) -> None:
-    """Write one split, and its counts into the facts."""
-    counts = {"sentences": 0, "tokens": 0}
-    with stage.file(f"{split}.txt.tmp").open("w", encoding="utf-8", newline="\n") as target:
-        for sentence in track(islice(_storable(sentences, split, tally), limit), f"download {split}", unit="sentences"):
-            write_columns(target, sentence[:2])
-            counts["sentences"] += 1
-            counts["tokens"] += len(sentence.tokens)
-    stage.facts[split] = {**counts, **tally.counts}
-    for what, count in tally.counts.items():
-        note.warning("%s: %s %s", split, f"{count:,}", what)
-
-
-def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterator[Sentence]:
-    """Sentences as a column file can hold them: no token or tag that is empty or has white space in it."""
-    for sentence in sentences:
-        joined = "".join(sentence.tokens) + "".join(sentence.tags)
-        if "\0" in joined:
-            raise InvalidData(f"{split}:{sentence.line}: a NUL character in a token or a tag", "Take it out.")
-        if joined.split() != [joined] or "" in sentence.tokens:
-            sentence = _storable_sentence(sentence, tally)
-        if sentence.tokens:
-            yield sentence
-
-
-def _storable_sentence(sentence: Sentence, tally: Tally) -> Sentence:
-    tokens: list[str] = []
-    tags: list[str] = []
-    for token, tag in zip(sentence.tokens, sentence.tags, strict=True):
-        if not token.strip():
-            tally.add("tokens of white space left out")
-            continue
-        for column, text, what in ((tokens, token, "tokens"), (tags, tag, "tags")):
-            whole = BLANK.sub("_", text.strip(" \t\r\n\v\f") if column is tokens else text.strip())
-            if whole != text:
-                tally.add(f"{what} with white space in them, joined by _")
-            column.append(whole)
-    return Sentence(tokens, tags, sentence.line)
 
 
 def _refuse_empty(path: Path, counts: Mapping[str, int]) -> None:
     if not counts["sentences"]:
         raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
-
-
-def _convert(stage: Stage, options: Options, filtered: bool) -> None:
-    """Bring the tags into another scheme; cut a filtered file down to the limit."""
-    files = {name.partition(".")[0]: stage.staging / "files" / name for name in stage.entries if name.endswith(".tmp")}
-    if options.scheme != "keep":
-        seen: Counter[Pair] = Counter()
-        for path in files.values():
-            for sentence in islice(read_sentences(path), options.limit):
-                seen.update(pairs(sentence.tags))
-        stage.facts["scheme"] = f"{recognise(seen)} -> {options.scheme}"
-        if recognise(seen) == "plain":
-            raise InvalidOption(
-                f"--scheme {options.scheme}: the tags have no prefixes such as B- and I-", "Leave --scheme out."
-            )
-    elif not (options.limit and filtered):
-        return
-    for split, path in files.items():
-        unchanged = path.rename(path.with_suffix(".keep"))
-        tally, counts = Tally(), stage.facts[split]
-        _write(split, _in_scheme(read_sentences(unchanged), options.scheme), stage, tally, options.limit)
-        stage.facts[split] = {**counts, **stage.facts[split]}
-        stage.entries.remove(path.name)
-        unchanged.unlink()
-
-
-def _in_scheme(sentences: Iterable[Sentence], scheme: str) -> Iterator[Sentence]:
-    for sentence in sentences:
-        yield sentence if scheme == "keep" else sentence._replace(tags=convert(sentence.tags, scheme))
 
 
 # -- is it the same as ever? -----------------------------------------------------------------------
