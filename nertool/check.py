@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nertool.columns import open_bytes, told
+from nertool.columns import open_bytes, open_text, told
 from nertool.encode import count_subwords, load_tokenizer, quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
-from nertool.lines import NO_TAG, KnownLines, read_blocks
+from nertool.lines import UNREADABLE, KnownLines, read_blocks
 from nertool.options import MaxLengthOption, ModelOption
 from nertool.profiles import Place, Places, Profile
 from nertool.progress import bar
@@ -177,7 +177,7 @@ def _own(profile: Profile) -> Iterator[Finding]:
     """What is odd in a split's lines and sentences."""
     if not profile.sentences:
         yield Finding("error", "no sentence", profile.split, 1, [Place(profile.path, 1)])
-    kinds = [("error" if what == NO_TAG else "warning", what, places) for what, places in profile.odd.items()]
+    kinds = [("error" if what in UNREADABLE else "warning", what, places) for what, places in profile.odd.items()]
     kinds += [
         ("warning", "sentence over the length", profile.too_long),
         ("warning", "entity cut by a break at the length", profile.cut),
@@ -229,8 +229,8 @@ def _locate(path: Path, strange: Iterable[str], wrong: set[Pair]) -> dict[str, P
         known.learn(block, path)
         tags = [known.tags[line] or OUTSIDE for line in block.lines]
         for number, pair in enumerate(pairs(tags)):
-            if pair in wrong:
-                found[SCHEME].add(path, block.first + number, " ".join(pair))
+            if pair in wrong:  # the last one's second tag stands for the end of the file
+                found[SCHEME].add(path, block.first + min(number, len(tags) - 1), " ".join(pair))
             if pair[1] in found and number < len(tags):
                 found[pair[1]].add(path, block.first + number, repr(block.lines[number].rstrip("\n"))[:60])
     return found
@@ -273,9 +273,9 @@ def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
 def _carriage_returns(paths: Mapping[str, Path]) -> Iterator[Finding]:
     for split, path in paths.items():
         places = Places()
-        with path.open("rb") as file:
+        with open_text(path, newline="") as file, told(path):
             for number, line in enumerate(file, start=1):
-                if b"\r" in line:
+                if line.endswith(("\r\n", "\r")):
                     places.add(path, number)
         if places.count:
-            yield Finding("info", "line with a carriage return", split, places.count, places.first)
+            yield Finding("info", "line that ends with a carriage return", split, places.count, places.first)

@@ -47,12 +47,12 @@ class Fitting:
         known: has learned each block before it is fitted.
         budget: sub-words of a sentence, special tokens not included.
         keep_entities: an entity counts as one line, unless it is longer than the budget itself.
-        path: the file, to tell where a token is dropped.
+        path: the file, to tell where a token is dropped; None tells nothing.
 
     Source: scripts/preprocess.py of the Hugging Face token-classification example.
     """
 
-    def __init__(self, known: KnownLines, budget: int, keep_entities: bool = False, path: Path = Path()) -> None:
+    def __init__(self, known: KnownLines, budget: int, keep_entities: bool = False, path: Path | None = None) -> None:
         self.known, self.budget, self.keep_entities, self.path = known, budget, keep_entities, path
         self.counts = Counts()
         self._used = 0  # sub-words of the sentence that is open
@@ -71,7 +71,7 @@ class Fitting:
                 self._tag = self.known.tags[lines[end - 1]] if end > begin else self._tag
                 yield "".join(map(self.known.printed.get, lines[begin:end], lines[begin:end]))
             else:
-                self._tell_dropped(lines, lengths, begin, end, block.first)
+                self._tell_dropped(block, lengths, begin, end)
                 for unit in self._units(lines[begin:end], lengths[begin:end]):
                     yield from self._fit(unit)
             if end < len(lines):
@@ -116,10 +116,11 @@ class Fitting:
         self.counts.sentences += self._used > 0
         self._used = 0
 
-    def _tell_dropped(self, lines: Sequence[str], lengths: Sequence[int], begin: int, end: int, first: int) -> None:
-        for at in range(begin, end):
+    def _tell_dropped(self, block: Block, lengths: Sequence[int], begin: int, end: int) -> None:
+        for at in range(begin, end) if self.path else ():
             if lengths[at] == 0:
-                note.debug("%s:%s: dropped, no sub-words: %r", self.path, first + at, lines[at].rstrip())
+                line = block.lines[at].rstrip()
+                note.debug("%s:%s: dropped, no sub-words: %r", self.path, block.number(at), line)
 
 
 def _next_blank(lengths: list[int], begin: int) -> int:

@@ -27,6 +27,9 @@ BLANK = -1
 
 NO_TAG = "no tag behind the token"
 MANY_FIELDS = "more than a token and a tag"
+LEADING = "white space before the token"
+UNREADABLE = (NO_TAG, MANY_FIELDS, LEADING)
+"""What the stages that follow refuse, or read in more than one way."""
 WHITE_BLANK = "blank line that holds white space"
 EMPTY_LOOKING = "token without a visible character"
 CONTROL = "control character inside a token"
@@ -37,10 +40,21 @@ BOM, ZERO_WIDTH = "\ufeff", "\u200b"
 
 
 class Block(NamedTuple):
-    """Lines as they are in the file, and the 1-based number of the first one."""
+    """Lines of a file.
+
+    Attributes:
+        lines: as they are in the file.
+        first: 1-based number of the first one.
+        numbers: of all lines, where some that stood between them are gone.
+    """
 
     lines: list[str]
     first: int
+    numbers: Sequence[int] = ()
+
+    def number(self, at: int) -> int:
+        """1-based number of a line of the block."""
+        return self.numbers[at] if self.numbers else self.first + at
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
@@ -132,7 +146,9 @@ class KnownLines:
             column, _, rest = stripped.partition(" ")
             odd = [NO_TAG] if not rest else [MANY_FIELDS] if " " in rest else []
             kinds = {unicodedata.category(character) for character in column}
-            if kinds <= {"Cc", "Cf", "Zs", "Zl", "Zp"}:
+            if not column:
+                odd.append(LEADING)
+            elif kinds <= {"Cc", "Cf", "Zs", "Zl", "Zp"}:
                 odd.append(EMPTY_LOOKING)
             else:
                 odd += [CONTROL] if "Cc" in kinds else []

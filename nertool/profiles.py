@@ -139,7 +139,7 @@ class Profile:
         for pair, at, count in zip(*(found.tolist() for found in np.unique(pairs, True, False, True)), strict=True):
             key = (names[pair // many], names[pair % many])
             self.tags[key] += count
-            self.first_pair.setdefault(key, first + at)
+            self.first_pair.setdefault(key, first + min(at, len(numbers) - 1))
 
     def _add_entities(self, tokens: list[str], tags: list[str], inside: list[int]) -> None:
         done = 0

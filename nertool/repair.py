@@ -48,22 +48,22 @@ class Repair:
         self._blank = True  # blank lines before the first sentence are too many, too
 
     def mend(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The blocks, mended; numbers of lines stay those of the first line in the file."""
+        """The blocks, mended; each line keeps the number it has in the file."""
         known = KnownLines()
         for block in blocks:
-            lines = [line for line in map(self._visible, block.lines) if line]
-            lines = [line for line in lines if self._wanted(line)]
-            known.learn(Block(lines, block.first), self.path)
-            yield Block(self._in_scheme(lines, known), block.first)
+            visible = ((self._visible(line), block.number(at)) for at, line in enumerate(block.lines))
+            kept = [(line, number) for line, number in visible if line and self._wanted(line)]
+            mended = Block([line for line, _ in kept], block.first, [number for _, number in kept])
+            known.learn(mended, self.path)
+            yield mended._replace(lines=self._in_scheme(mended.lines, known))
 
     def _visible(self, line: str) -> str:
-        """Without U+FEFF and U+200B; empty where the token was nothing else."""
-        if BOM not in line and ZERO_WIDTH not in line:
-            return line
+        """Without U+FEFF and U+200B in the token; empty where the token was nothing else."""
         token, space, rest = line.partition(" ")
         visible = token.replace(BOM, "").replace(ZERO_WIDTH, "")
-        if visible != token:
-            self.counts[CHARACTERS if visible else DROPPED] += 1
+        if visible == token:
+            return line
+        self.counts[CHARACTERS if visible.strip() else DROPPED] += 1
         return visible + space + rest if visible.strip() else ""
 
     def _wanted(self, line: str) -> bool:

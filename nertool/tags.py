@@ -133,19 +133,19 @@ def goes_on(before: str, tag: str) -> bool:
     return "O" not in (last, prefix) and label != "" and not _starts(last, prefix, label != other)
 
 
-def entities(tags: Sequence[str]) -> list[Span]:
-    """Entities."""
-    return list(spans(tags))
-
-
 def convert(tags: Sequence[str], scheme: str) -> list[str]:
     """The same entities in another scheme; in `io`, neighbours of one type become one entity.
+
+    Tags without a type stay as they are.
 
     >>> convert(["I-PER", "B-PER", "O", "I-LOC", "I-LOC"], "iobes")
     ['S-PER', 'S-PER', 'O', 'B-LOC', 'E-LOC']
     """
     converted, last = [OUTSIDE] * len(tags), Span("", 0, 0)
-    for span in entities(tags):
+    for span in spans(tags):
+        if not span.label:
+            converted[span.start : span.end] = tags[span.start : span.end]
+            continue
         length = span.end - span.start
         converted[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in _prefixes(length, scheme)]
         if scheme == "iob1" and (last.label, last.end) == (span.label, span.start):

@@ -183,7 +183,7 @@ class Workspace:
 
     def splits(self, suffix: str) -> list[str]:
         """The splits that have a file `{split}{suffix}`, in the order train, dev, test."""
-        return [split for split in SPLITS if (self.path / f"{split}{suffix}").exists()]
+        return [split for split in SPLITS if os.path.lexists(self.path / f"{split}{suffix}")]
 
     def require(self, name: str, stage: str) -> Path:
         """Path of a file that `stage` writes.

@@ -13,6 +13,7 @@ from conftest import write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nertool import lines as line_blocks
 from nertool.errors import InvalidData, MissingInput
 from nertool.stages import labels
 from nertool.workspace import Workspace
@@ -93,3 +94,48 @@ def test_a_second_run_does_nothing_and_a_changed_split_runs_again(tmp_path: Path
     (workspace / "test.txt").write_text("c B-Y\n")
     again = labels.run(workspace, labels.Options())
     assert (again.fresh, again.why, again.facts["tags"]) == (False, "again: test.txt changed", ["B-X", "B-Y", "O"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(splits=SPLITS, block=st.integers(1, 5), longest=st.integers(1, 5), remembered=st.integers(0, 5))
+def test_blocks_and_what_is_remembered_of_them_change_no_label(
+    splits: dict[str, list[str]], block: int, longest: int, remembered: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        made(folder, **{split: "".join(f"{line}\n" for line in lines) for split, lines in splits.items()})
+        whole = labels.distinct_tags(folder / f"{split}.txt" for split in splits)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
+        patch.setattr(line_blocks, "LONGEST_SENTENCE", longest)
+        patch.setattr(labels, "REMEMBERED_LINES", remembered)
+        assert labels.distinct_tags(folder / f"{split}.txt" for split in splits) == whole
+    tags = {line.split(" ")[1] for lines in splits.values() for line in lines if line}
+    assert whole == sorted(tags, key=str.encode)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sound=st.lists(LINE, max_size=10),
+    more=st.lists(LINE | st.just("token"), max_size=5),
+    line=st.sampled_from(["token", "token ", "token  B-X"]),
+    block=st.integers(1, 12),
+    remembered=st.integers(0, 5),
+)
+def test_the_first_line_without_tag_is_named_whatever_the_blocks(
+    sound: list[str], more: list[str], line: str, block: int, remembered: int
+) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
+        patch.setattr(labels, "REMEMBERED_LINES", remembered)
+        path = Path(name) / "dev.txt"
+        path.write_text("".join(f"{line}\n" for line in [*sound, line, *more]), encoding="utf-8", newline="\n")
+        with pytest.raises(InvalidData, match=rf"dev\.txt:{len(sound) + 1}: no tag behind the token: '{line}'"):
+            labels.distinct_tags([path])
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    workspace = made(tmp_path, train="a O\n")
+    (tmp_path / "dev.txt").write_bytes(b"b O\n\n\xe4 B-X\n")
+    with pytest.raises(InvalidData, match=r"dev\.txt: not UTF-8 in line 3"):
+        labels.run(workspace, labels.Options())
+    assert not (workspace / "labels.txt").exists()
