@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import bz2
-import codecs
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,16 +21,15 @@ LONGEST_LINE = 1 << 20
 PACKED = (".gz", ".bz2", ".xz")
 """Ends of the names of packed files."""
 MAGIC = {
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ": "an xz archive",
-    b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
-    b"PAR1": "a Parquet file",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
+    rb"\x1f\x8b": "a gzip archive",
+    rb"BZh[1-9]1AY&SY": "a bzip2 archive",
+    rb"\xfd7zXZ": "an xz archive",
+    rb"PK\x03\x04": "a zip archive",
+    rb"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    rb"PAR1[\x00-\x1f]": "a Parquet file",
+    rb"\xff\xfe|\xfe\xff": "UTF-16",
 }
-"""First bytes of files that are not text in UTF-8, and what they are."""
+"""How files begin that are not text in UTF-8, and what they are."""
 
 
 class Sentence(NamedTuple):
@@ -89,10 +88,10 @@ def open_text(path: Path, newline: str | None = None) -> TextIO:
     """
     with told(path):
         with open_bytes(path) as file:
-            head = file.read(8)
+            head = file.read(16)
         binary = open_bytes(path)
     for magic, what in MAGIC.items():
-        if head.startswith(magic):
+        if re.match(magic, head):
             binary.close()
             raise InvalidData(f"{path}:1: this is {what}, not text in UTF-8", _way_out(what))
     return io.TextIOWrapper(binary, encoding="utf-8", newline=newline)

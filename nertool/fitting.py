@@ -85,32 +85,32 @@ class Fitting:
         return self.counts
 
     def _units(self, lines: Sequence[str], lengths: Sequence[int]) -> Iterator[Unit]:
-        """Each line by itself; or an entity's lines together, if they fit."""
+        """Each line with sub-words by itself; or an entity's lines together, if they fit."""
         unit: Unit = []
         for line, length in zip(lines, lengths, strict=True):
+            if not length:
+                self.counts.dropped += 1
+                continue
             if unit and not (self.keep_entities and goes_on(self.known.tags[unit[-1][0]], self.known.tags[line])):
                 yield from self._fitting(unit)
                 unit = []
             unit.append((line, length))
-        yield from self._fitting(unit)
+        yield from self._fitting(unit) if unit else ()
 
     def _fitting(self, unit: Unit) -> Iterable[Unit]:
         return [unit] if sum(length for _, length in unit) <= self.budget else [[line] for line in unit]
 
     def _fit(self, unit: Unit) -> Iterator[str]:
-        kept = [(line, length) for line, length in unit if length]
-        self.counts.dropped += len(unit) - len(kept)
-        length = sum(length for _, length in kept)
-        if kept and self._used + length > self.budget:
+        length = sum(length for _, length in unit)
+        if self._used + length > self.budget:
             self.counts.breaks += 1
-            self.counts.cut += self._used > 0 and goes_on(self._tag, self.known.tags[kept[0][0]])
+            self.counts.cut += self._used > 0 and goes_on(self._tag, self.known.tags[unit[0][0]])
             self._close()
             yield "\n"
         self._used += length
-        self.counts.tokens += len(kept)
-        for line, _ in kept:
-            self._tag = self.known.tags[line]
-            yield self.known.printed.get(line, line)
+        self.counts.tokens += len(unit)
+        self._tag = self.known.tags[unit[-1][0]]
+        yield from (self.known.printed.get(line, line) for line, _ in unit)
 
     def _close(self) -> None:
         self.counts.sentences += self._used > 0

@@ -6,6 +6,7 @@ up again, so that most of the work is dictionary look-ups on whole blocks.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -36,6 +37,8 @@ CONTROL = "control character inside a token"
 INVISIBLE = "invisible character inside a token"
 WHITE_TOKEN = "white space inside a token"
 
+JOINERS = re.compile("[\u200c\u200d]")
+"""Letters of many scripts and emoji need these inside a word."""
 BOM, ZERO_WIDTH = "\ufeff", "\u200b"
 
 
@@ -50,7 +53,7 @@ class Block(NamedTuple):
 
     lines: list[str]
     first: int
-    numbers: Sequence[int] = ()
+    numbers: list[int] | None = None
 
     def number(self, at: int) -> int:
         """1-based number of a line of the block."""
@@ -152,7 +155,7 @@ class KnownLines:
                 odd.append(EMPTY_LOOKING)
             else:
                 odd += [CONTROL] if "Cc" in kinds else []
-                odd += [INVISIBLE] if "Cf" in kinds else []
+                odd += [INVISIBLE] if "Cf" in map(unicodedata.category, JOINERS.sub("", column)) else []
                 odd += [WHITE_TOKEN] if kinds & {"Zs", "Zl", "Zp"} else []
         if odd:
             self.odd[line] = tuple(odd)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nertool.columns import read_sentences
 from nertool.lines import BOM, ZERO_WIDTH, Block, KnownLines
-from nertool.tags import Pair, broken, convert, pairs, recognise
+from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, recognise, spans
 
 TAGS, CHARACTERS, DROPPED, BLANKS = (
     "tags brought into their scheme",
@@ -42,20 +42,51 @@ class Repair:
         counts: what was mended.
     """
 
-    def __init__(self, scheme: str, path: Path = Path()) -> None:
+    def __init__(self, scheme: str, path: Path) -> None:
         self.scheme, self.path = scheme, path
         self.counts: Counter[str] = Counter()
+        self._known = KnownLines()
         self._blank = True  # blank lines before the first sentence are too many, too
 
     def mend(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The blocks, mended; each line keeps the number it has in the file."""
-        known = KnownLines()
         for block in blocks:
-            visible = ((self._visible(line), block.number(at)) for at, line in enumerate(block.lines))
-            kept = [(line, number) for line, number in visible if line and self._wanted(line)]
-            mended = Block([line for line, _ in kept], block.first, [number for _, number in kept])
-            known.learn(mended, self.path)
-            yield mended._replace(lines=self._in_scheme(mended.lines, known))
+            self._known.learn(block, self.path)
+            tags = [self._known.tags[line] for line in block.lines]
+            lines: list[str] = []
+            numbers: list[int] = []
+            begin = 0
+            for end in [*(at for at, tag in enumerate(tags) if not tag), len(tags)]:
+                for at, line in self._sentence(block.lines[begin:end], tags[begin:end]):
+                    lines.append(line)
+                    numbers.append(block.number(begin + at))
+                if end < len(tags) and self._wants_blank():
+                    lines.append(block.lines[end])
+                    numbers.append(block.number(end))
+                begin = end + 1
+            yield Block(lines, block.first, numbers)
+
+    def _sentence(self, sentence: list[str], tags: list[str]) -> Iterator[tuple[int, str]]:
+        """The lines that are kept, mended, each with its 0-based place in the sentence."""
+        lines = [self._visible(line) for line in sentence]
+        kept = [at for at, line in enumerate(lines) if line]
+        if self.scheme != "plain" and (len(kept) < len(lines) or broken(pairs(tags), self.scheme)):
+            self._mark(lines, kept, tags)
+        self._blank = self._blank and not kept
+        return ((at, lines[at]) for at in kept)
+
+    def _mark(self, lines: list[str], kept: list[int], tags: list[str]) -> None:
+        """Mark, among the lines that are kept, the entities of all lines; a dropped O parts no entity."""
+        place = {at: number for number, at in enumerate(kept)}
+        read = [at for at, tag in enumerate(tags) if at in place or tag != OUTSIDE]
+        found = []
+        for label, start, end in spans([tags[at] for at in read]):
+            inside = [place[at] for at in read[start:end] if at in place]
+            found += [Span(label, inside[0], inside[-1] + 1)] if inside else []
+        for at, tag in zip(kept, mark(found, [tags[at] for at in kept], self.scheme), strict=True):
+            if tag != tags[at]:
+                lines[at] = f"{lines[at].rstrip().rpartition(' ')[0]} {tag}\n"
+                self.counts[TAGS] += 1
 
     def _visible(self, line: str) -> str:
         """Without U+FEFF and U+200B in the token; empty where the token was nothing else."""
@@ -66,24 +97,8 @@ class Repair:
         self.counts[CHARACTERS if visible.strip() else DROPPED] += 1
         return visible + space + rest if visible.strip() else ""
 
-    def _wanted(self, line: str) -> bool:
-        blank = not line.strip()
-        wanted = not (blank and self._blank)
-        if not wanted:
+    def _wants_blank(self) -> bool:
+        if self._blank:
             self.counts[BLANKS] += 1
-        self._blank = blank
+        wanted, self._blank = not self._blank, True
         return wanted
-
-    def _in_scheme(self, lines: list[str], known: KnownLines) -> list[str]:
-        tags = [known.tags[line] or "O" for line in lines]
-        if not broken(set(pairs(tags)), self.scheme):
-            return lines
-        begin = 0
-        for end in [*(n for n, line in enumerate(lines) if not line.strip()), len(lines)]:
-            mended = convert(tags[begin:end], self.scheme)
-            for at, tag in enumerate(mended, start=begin):
-                if tag != tags[at]:
-                    lines[at] = f"{lines[at].rstrip().rpartition(' ')[0]} {tag}\n"
-                    self.counts[TAGS] += 1
-            begin = end + 1
-        return lines

@@ -141,17 +141,22 @@ def convert(tags: Sequence[str], scheme: str) -> list[str]:
     >>> convert(["I-PER", "B-PER", "O", "I-LOC", "I-LOC"], "iobes")
     ['S-PER', 'S-PER', 'O', 'B-LOC', 'E-LOC']
     """
-    converted, last = [OUTSIDE] * len(tags), Span("", 0, 0)
-    for span in spans(tags):
+    return mark(spans(tags), tags, scheme)
+
+
+def mark(found: Iterable[Span], tags: Sequence[str], scheme: str) -> list[str]:
+    """Tags that mark these entities; those without a type keep their tags."""
+    marked, last = [OUTSIDE] * len(tags), Span("", 0, 0)
+    for span in found:
         if not span.label:
-            converted[span.start : span.end] = tags[span.start : span.end]
+            marked[span.start : span.end] = tags[span.start : span.end]
             continue
-        length = span.end - span.start
-        converted[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in _prefixes(length, scheme)]
+        prefixes = _prefixes(span.end - span.start, scheme)
+        marked[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
         if scheme == "iob1" and (last.label, last.end) == (span.label, span.start):
-            converted[span.start] = f"B-{span.label}"
+            marked[span.start] = f"B-{span.label}"
         last = span
-    return converted
+    return marked
 
 
 def _prefixes(length: int, scheme: str) -> str:

@@ -58,11 +58,12 @@ def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) ->
 @pytest.fixture(autouse=True)
 def own_settings() -> Iterator[None]:
     """What a command sets for its whole process does not reach the next test."""
-    environment, handlers, propagate = dict(os.environ), list(note.handlers), note.propagate
+    environment, handlers, propagate, level = dict(os.environ), list(note.handlers), note.propagate, note.level
     yield
     os.environ.clear()
     os.environ.update(environment)
     note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
+    note.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def mended(content: str, folder: Path, scheme: str | None = None, block: int = 5
     path.write_text(content, encoding="utf-8", newline="\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "LINES_AHEAD", block)
-        repair = Repair(scheme_of([path]) if scheme is None else scheme)
+        repair = Repair(scheme_of([path]) if scheme is None else scheme, path)
         return "".join(line for found in repair.mend(read_blocks(path)) for line in found.lines), repair.counts
 
 
@@ -82,6 +82,8 @@ def file_of(tagged: Sequence[Sequence[tuple[str, str]]], between: str = "\n") ->
         ("a O\n\n\u200b O\n\nb O\n", "a O\n\nb O\n", {DROPPED: 1, BLANKS: 1}),
         ("\ufeff O\n\na O\n", "a O\n", {DROPPED: 1, BLANKS: 1}),
         ("a O\n\u200b\xa0 O\n", "a O\n", {DROPPED: 1}),
+        ("a B-X\n\u200b B-X\nb I-X\n", "a B-X\nb B-X\n", {DROPPED: 1, TAGS: 1}),  # no entity joins another
+        ("a\u200cb O\n", "a\u200cb O\n", {}),  # a joiner that belongs to the word
         ("\xa0 O\u200b\n", "\xa0 O\u200b\n", {}),
         ("\u200b\x96 O\n", "\x96 O\n", {CHARACTERS: 1}),
         ("a\u200cb\u200d\xad O\n", "a\u200cb\u200d\xad O\n", {}),  # joiners carry meaning in many scripts
@@ -206,7 +208,7 @@ def test_blocks_keep_the_number_of_their_first_line(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(lines, "LINES_AHEAD", 2)
     path = tmp_path / "train.txt.tmp"
     path.write_text("\n\na O\n\n\nb O\nc O\n\n\u200b O\n\nd O\n", encoding="utf-8")
-    assert [(block.first, block.lines) for block in Repair("plain").mend(read_blocks(path))] == [
+    assert [(block.first, block.lines) for block in Repair("plain", path).mend(read_blocks(path))] == [
         (1, []),
         (3, ["a O\n", "\n"]),
         (5, ["b O\n", "c O\n", "\n"]),

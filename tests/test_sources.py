@@ -929,3 +929,9 @@ def test_a_host_that_points_at_files_of_this_machine_is_not_followed(
         server.shutdown()
         thread.join()
     assert stored(w) == {} and w.records() == {} and not (w / "raw").exists()
+
+
+@pytest.mark.parametrize("token", ["BZhang", "PAR1", "PK", "BZh91AY"])
+def test_a_token_that_begins_like_an_archive_is_a_token(token: str, w: Workspace, tmp_path: Path) -> None:
+    run(w, **files(tmp_path, train=f"{token} B-X\n"))
+    assert stored(w)["train"] == f"{token} B-X\n\n"
