@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 """Bytes looked at together; few enough to stay in the processor's cache."""
 DOCSTART = b"-DOCSTART-"
 LINE_FEED, SPACE, HASH = b"\n #"
@@ -44,7 +44,7 @@ class Filters:
         """
         counts = {"sentences": 0, "tokens": 0, "dropped lines": 0}
         inside = after_docstart = False
-        for block in _blocks(source):
+        for block in blocks_of_lines(source):
             whole = block.endswith(b"\n")
             out, dropped, after_docstart = self._filter(block if whole else block + b"\n", after_docstart)
             if not whole and not self.drop_comments and self.fields is None:
@@ -61,10 +61,11 @@ class Filters:
         import numpy as np
 
         text = np.frombuffer(block, np.uint8)
-        keep = None if self.fields is None else _cut(text, self.fields, self.delimiter[0])
-        dropped = 0
+        keep, dropped = None, 0
+        if self.fields is not None:
+            text, keep = _cut(text, self.fields, self.delimiter[0])
         if self._may_drop(block, after_docstart):
-            ends = np.flatnonzero(text == LINE_FEED)
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
             starts = np.concatenate([[0], ends[:-1] + 1])
             lines = text[starts] == HASH if self.drop_comments else np.zeros(len(starts), bool)
             dropped = int(lines.sum())
@@ -85,7 +86,7 @@ class Filters:
         return self.drop_docstart and (after_docstart or DOCSTART in block)
 
 
-def _blocks(source: BinaryIO) -> Iterator[bytes]:
+def blocks_of_lines(source: BinaryIO) -> Iterator[bytes]:
     """Blocks of whole lines; the last one may lack its line feed."""
     rest = b""
     while block := source.read(BLOCK):
@@ -99,23 +100,47 @@ def _blocks(source: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _cut(text: NDArray[np.uint8], fields: tuple[int, ...], delimiter: int) -> NDArray[np.bool_]:
-    """Which bytes `cut -f` lets through: the wanted fields, delimiters between them, line feeds, undelimited lines."""
+def _cut(
+    text: NDArray[np.uint8], fields: tuple[int, ...], delimiter: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """`cut -f` on whole lines: the text, and which of its bytes stay.
+
+    Each wanted field stays with the byte behind it, and behind the line's last one that byte becomes the line feed. The
+    fields' numbers are found without counting: a border ends field n of its line where the border before it ends field
+    n - 1.
+    """
     import numpy as np
 
     borders = np.flatnonzero((text == delimiter) | (text == LINE_FEED))
-    is_end = text[borders] == LINE_FEED
-    last = np.flatnonzero(is_end).astype(np.int32)  # the border that ends each line
-    first = np.concatenate([[-1], last[:-1]]).astype(np.int32)
-    number = np.arange(len(borders), dtype=np.int32)  # 1-based number of the field before the border, in its line
-    number -= np.repeat(first, last - first)
-    wanted = is_end & (number == 1)
-    for field in fields:
-        wanted |= number == field
-    keep = np.repeat(wanted, np.diff(borders, prepend=-1))
-    is_end[:-1] |= (wanted & (number > fields[0]))[1:]  # a wanted field brings its delimiter, but for the first
-    keep[borders] = is_end
-    return keep
+    ends = text[borders] == LINE_FEED  # of lines
+    going = np.concatenate([[False], ~ends[:-1]])  # the border before is in the same line
+    number, field = ~going, 1
+    wanted, final, short = ends & number, np.zeros(len(borders), bool), np.zeros(len(borders), bool)
+    while field <= fields[-1]:
+        if field in fields:
+            wanted |= number
+            following = fields[fields.index(field) + 1 :]
+            final |= number & _ends_within(ends, following[0] - field if following else 0)
+        elif 1 < field < fields[0]:
+            short |= number & ends  # a line without any wanted field: its line feed stays
+        number, field = going & np.concatenate([[False], number[:-1]]), field + 1
+    changes = np.flatnonzero(wanted[1:] != wanted[:-1])
+    runs = np.diff(borders[np.append(changes, len(borders) - 1)], prepend=-1)
+    keep = np.repeat(np.append(wanted[changes], wanted[-1]), runs)
+    keep[borders[short]] = True
+    cut = text.copy()
+    cut[borders[final & wanted]] = LINE_FEED
+    return cut, keep
+
+
+def _ends_within(ends: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    """Where a line ends at one of `count` borders from here on; everywhere for a count of 0, there is no next field."""
+    import numpy as np
+
+    found = np.full(len(ends), not count)
+    for distance in range(count):
+        found[: len(ends) - distance] |= ends[distance:]
+    return found
 
 
 def _docstarts(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.columns import numbered_lines, told
 from nertool.errors import InvalidData, MissingInput
-from nertool.lines import REMEMBERED_LINES, Block, read_blocks
+from nertool.filters import blocks_of_lines
+from nertool.lines import REMEMBERED_LINES
 from nertool.options import ForceOption
 from nertool.workspace import LABELS, Result, StageOptions, Workspace
 
@@ -41,25 +44,51 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def distinct_tags(paths: Iterable[Path]) -> list[str]:
     """Second space-separated field of every line that is not blank, each once, in the order of its UTF-8 bytes."""
-    tags: set[str] = set()
+    tags: set[bytes] = set()
     for path in paths:
-        seen: set[str] = set()
-        for block in read_blocks(path):
-            new = set(block.lines) - seen
-            seen = new if len(seen) > REMEMBERED_LINES else seen | new
-            tags.update(map(_second_field, new))
-            if any(line.strip() and not _second_field(line) for line in new):
-                raise _no_tag(block, path)
-    return sorted(tags - {""}, key=lambda tag: tag.encode())
+        for lines in _distinct_lines(path):
+            lines.discard(b"")
+            behind = {line.partition(b" ")[2] for line in lines}
+            found = {rest.partition(b" ")[0] for rest in behind}
+            if (b"" in found and any(map(_is_untagged, lines))) or not _are_utf8(lines):
+                _check(path)
+            tags |= found
+    return [tag.decode() for tag in sorted(tags - {b""})]
 
 
-def _second_field(line: str) -> str:
-    return line.rstrip("\n").partition(" ")[2].partition(" ")[0]
+def _distinct_lines(path: Path) -> Iterator[set[bytes]]:
+    """The distinct lines of a file, in one set or, where they are very many, in several."""
+    lines: set[bytes] = set()
+    with told(path), path.open("rb") as file:
+        for block in blocks_of_lines(file):
+            lines.update(re.split(rb"\r\n|\r|\n", block) if b"\r" in block else block.split(b"\n"))
+            if len(lines) > REMEMBERED_LINES:
+                yield lines
+                lines = set()
+    yield lines
 
 
-def _no_tag(block: Block, path: Path) -> InvalidData:
-    number, line = next((n, line) for n, line in enumerate(block.lines) if line.strip() and not _second_field(line))
-    return InvalidData(
-        f"{path}:{block.first + number}: no tag behind the token: {line.rstrip(chr(10))!r}",
-        "A line holds a token, one space and a tag.",
-    )
+def _is_untagged(line: bytes) -> bool:
+    return bool(line.strip()) and not line.partition(b" ")[2].partition(b" ")[0]
+
+
+def _are_utf8(lines: Iterable[bytes]) -> bool:
+    try:
+        b"\n".join(lines).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _check(path: Path) -> None:
+    """Look for the first line that has a token and no tag, or is not UTF-8.
+
+    Raises:
+        InvalidData: there is one (names file and line).
+    """
+    for number, line in numbered_lines(path):
+        if line.strip() and not line.rstrip("\n").partition(" ")[2].partition(" ")[0]:
+            raise InvalidData(
+                f"{path}:{number}: no tag behind the token: {line.rstrip(chr(10))!r}",
+                "A line holds a token, one space and a tag.",
+            )
