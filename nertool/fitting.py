@@ -60,7 +60,7 @@ class Fitting:
 
     def block(self, block: Block) -> Iterator[str]:
         """What to write for a block, in pieces; without `keep_entities` it may end inside a sentence."""
-        lines, lengths = block.lines, list(map(self.known.lengths.__getitem__, block.lines))
+        lines, lengths, printed = block.lines, self.known.columns(block).lengths.tolist(), self.known.printed
         begin = 0
         while begin < len(lines):
             end = _next_blank(lengths, begin)
@@ -69,7 +69,7 @@ class Fitting:
                 self._used += total
                 self.counts.tokens += end - begin
                 self._tag = self.known.tags[lines[end - 1]] if end > begin else self._tag
-                yield "".join(map(self.known.printed.get, lines[begin:end], lines[begin:end]))
+                yield "".join(map(printed.get, lines[begin:end], lines[begin:end]) if printed else lines[begin:end])
             else:
                 self._tell_dropped(block, lengths, begin, end)
                 for unit in self._units(lines[begin:end], lengths[begin:end]):

@@ -6,7 +6,6 @@ Whole blocks are counted by look-ups; only what is odd is looked at line by line
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 from nertool.fitting import Fitting
-from nertool.lines import Block, KnownLines
+from nertool.lines import BORDER, Block, KnownLines
 from nertool.tags import OUTSIDE, Pair, goes_on, split_tag
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ REMEMBERED_SENTENCES = 2_000_000
 """Distinct sentences that are compared with later ones; a bound to memory."""
 PLACES = 1000
 """Places kept of each kind of finding; all are counted."""
-BORDER = ""
-"""Tag of a blank line."""
 
 
 class Place(NamedTuple):
@@ -92,7 +89,6 @@ class Profile:
         self.split, self.path, self.budget = split, path, budget
         self.sentences = self.tokens = 0
         self.tags: Counter[Pair] = Counter()
-        self._numbers: defaultdict[str, int] = defaultdict(lambda: len(self._numbers))  # tags as small integers
         self.first_pair: dict[Pair, int] = {}
         self.entities: Counter[str] = Counter()
         self.names: Counter[tuple[str, str]] = Counter()
@@ -109,69 +105,70 @@ class Profile:
         """
         import numpy as np
 
-        lines, first = block.lines, block.first
-        tags = list(map(known.tags.__getitem__, lines))
-        tokens = list(map(known.tokens.__getitem__, lines))
-        numbers = np.fromiter(map(self._numbers.__getitem__, tags), np.int64, len(tags))
-        blank = np.flatnonzero(numbers == self._numbers[BORDER]).tolist()
-        inside = np.flatnonzero((numbers != self._numbers[BORDER]) & (numbers != self._numbers[OUTSIDE])).tolist()
-        self._add_tags(numbers, first)
-        self._add_entities(tokens, tags, inside)
+        lines, first, columns = block.lines, block.first, known.columns(block)
+        blank = np.flatnonzero(columns.tags == 0).tolist()
+        begins, ends = [0, *(at + 1 for at in blank)], [*blank, len(lines)]
+        self._add_tags(columns.tags, known, first)
+        self._add_entities(block, known)
         self._add_odd(block, known)
+        self._add_lengths(block, begins, ends, known)
         self.tokens += len(lines) - len(blank)
-        begin = 0
-        for end in [*blank, len(lines)]:
+        words, tags = memoryview(columns.words.tobytes()), memoryview(columns.tags.tobytes())
+        for begin, end in zip(begins, ends, strict=True):
             if end > begin:
                 self.sentences += 1
-                if self.budget is not None:
-                    self._add_lengths(lines[begin:end], first + begin, known)
-                self._add_sentence(tokens[begin:end], tags[begin:end], first + begin, seen)
+                self._add_sentence(words[8 * begin : 8 * end], tags[8 * begin : 8 * end], first + begin, seen)
             elif end < len(lines):
                 self.odd[DOUBLED].add(self.path, first + end)
-            begin = end + 1
 
-    def _add_tags(self, numbers: NDArray[np.int64], first: int) -> None:
+    def _add_tags(self, tags: NDArray[np.int64], known: KnownLines, first: int) -> None:
         import numpy as np
 
-        border, many = self._numbers[BORDER], len(self._numbers)
-        pairs = np.concatenate([[border], numbers]) * many + np.concatenate([numbers, [border]])
-        names = list(self._numbers)
+        many, names = len(known.tag_names), known.tag_names
+        pairs = np.concatenate([[0], tags]) * many + np.concatenate([tags, [0]])
         for pair, at, count in zip(*(found.tolist() for found in np.unique(pairs, True, False, True)), strict=True):
             key = (names[pair // many], names[pair % many])
             self.tags[key] += count
-            self.first_pair.setdefault(key, first + min(at, len(numbers) - 1))
+            self.first_pair.setdefault(key, first + min(at, len(tags) - 1))
 
-    def _add_entities(self, tokens: list[str], tags: list[str], inside: list[int]) -> None:
-        done = 0
-        for begin in inside:
+    def _add_entities(self, block: Block, known: KnownLines) -> None:
+        import numpy as np
+
+        columns, done = known.columns(block), 0
+        tags = [known.tag_names[number] for number in columns.tags.tolist()]
+        for begin in np.flatnonzero(columns.tags > 1).tolist():  # 0 is a blank line, 1 is O
             if begin < done:
                 continue
-            end = begin + 1
-            while end < len(tags) and _goes_on(tags[end - 1], tags[end]):
-                end += 1
+            done = begin + 1
+            while done < len(tags) and _goes_on(tags[done - 1], tags[done]):
+                done += 1
             label = split_tag(tags[begin])[1]
             if label:
                 self.entities[label] += 1
-                self.names[label, " ".join(tokens[begin:end])] += 1
-            done = end
+                self.names[label, " ".join(map(known.tokens.__getitem__, block.lines[begin:done]))] += 1
 
     def _add_odd(self, block: Block, known: KnownLines) -> None:
-        for number in [number for number, line in enumerate(block.lines) if line in known.odd] if known.odd else ():
-            line = block.lines[number]
+        for at in known.columns(block).odd.nonzero()[0].tolist():
+            line = block.lines[at]
             for kind in known.odd[line]:
-                self.odd[kind].add(self.path, block.first + number, _shown(line) if line.strip() else "")
+                self.odd[kind].add(self.path, block.first + at, _shown(line) if line.strip() else "")
 
-    def _add_lengths(self, lines: list[str], first: int, known: KnownLines) -> None:
-        lengths = list(map(known.lengths.__getitem__, lines))
-        if sum(lengths) > (self.budget or 0):
-            self._add_long(lines, first, sum(lengths), known)
-        if 0 in lengths:
-            for at, length in enumerate(lengths):
-                if not length:
-                    self.dropped.add(self.path, first + at, _shown(lines[at]))
+    def _add_lengths(self, block: Block, begins: list[int], ends: list[int], known: KnownLines) -> None:
+        import numpy as np
 
-    def _add_sentence(self, tokens: list[str], tags: list[str], first: int, seen: dict[bytes, Known]) -> None:
-        text, tagged = _digest(tokens), crc32("\n".join(tags).encode())
+        if self.budget is None:
+            return
+        lines, lengths = block.lines, known.columns(block).lengths
+        for at in np.flatnonzero(lengths == 0).tolist():
+            self.dropped.add(self.path, block.first + at, _shown(lines[at]))
+        before = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
+        totals = before[ends] - before[begins]
+        for number in np.flatnonzero(totals > self.budget).tolist():
+            begin, end = begins[number], ends[number]
+            self._add_long(lines[begin:end], block.first + begin, int(totals[number]), known)
+
+    def _add_sentence(self, words: memoryview, tags: memoryview, first: int, seen: dict[bytes, Known]) -> None:
+        text, tagged = blake2b(words, digest_size=8).digest(), crc32(tags)
         before = seen.get(text)
         if before is None:
             if len(seen) < REMEMBERED_SENTENCES:
@@ -217,8 +214,3 @@ def _goes_on(before: str, tag: str) -> bool:
 
 def _shown(line: str) -> str:
     return repr(line.rstrip("\n"))[:60]
-
-
-def _digest(texts: Iterable[str]) -> bytes:
-    """Eight bytes that stand for a sentence; two of a million sentences share them with a chance of 1 to 30 million."""
-    return blake2b("\n".join(texts).encode(), digest_size=8).digest()
