@@ -138,7 +138,7 @@ def _ends_within(ends: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
     import numpy as np
 
     found = np.full(len(ends), not count)
-    for distance in range(count):
+    for distance in range(min(count, len(ends))):
         found[: len(ends) - distance] |= ends[distance:]
     return found
 
