@@ -60,12 +60,12 @@ class Filters:
         """Filtered bytes of whole lines, the lines dropped, and whether the last one was a `-DOCSTART-`."""
         import numpy as np
 
-        text = np.frombuffer(block, np.uint8)
+        text = cut = np.frombuffer(block, np.uint8)
         keep, dropped = None, 0
         if self.fields is not None:
-            text, keep = _cut(text, self.fields, self.delimiter[0])
+            cut, keep = _cut(text, self.fields, self.delimiter[0])
         if self._may_drop(block, after_docstart):
-            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == LINE_FEED)
+            ends = np.flatnonzero(text == LINE_FEED)
             starts = np.concatenate([[0], ends[:-1] + 1])
             lines = text[starts] == HASH if self.drop_comments else np.zeros(len(starts), bool)
             dropped = int(lines.sum())
@@ -76,7 +76,7 @@ class Filters:
                 after_docstart = bool(documents[-1])
             stays = np.repeat(~lines, ends - starts + 1)
             keep = stays if keep is None else keep & stays
-        filtered = block if keep is None else text[keep].tobytes()
+        filtered = block if keep is None else cut[keep].tobytes()
         return filtered.replace(b"\t", b" "), dropped, after_docstart
 
     def _may_drop(self, block: bytes, after_docstart: bool) -> bool:

@@ -89,6 +89,7 @@ def test_any_fields_give_the_bytes_of_the_pipeline(chosen: Filters, published: b
 @settings(max_examples=100, deadline=None)
 @given(chosen=FILTERS, published=PUBLISHED, size=st.integers(1, 40))
 @example(chosen=Filters(fields=(1, 5)), published=b"\t", size=1)
+@example(chosen=Filters(drop_comments=True, fields=(1,), delimiter=b"#"), published=b"#", size=1)
 def test_counts_are_those_of_the_lines_that_come_out_and_of_those_that_do_not(
     chosen: Filters, published: bytes, size: int
 ) -> None:
