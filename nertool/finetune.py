@@ -14,7 +14,7 @@ from nertool.columns import read_sentences
 from nertool.encode import IGNORE, Encoder, labelled_windows, model_hint, resolve_model, usable_length
 from nertool.errors import InvalidData, InvalidOption, command
 from nertool.progress import bar, note
-from nertool.scoring import score
+from nertool.scoring import METRICS, score
 from nertool.workspace import LABELS
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _watcher(tuning: FineTuning, progress: Progress, task: TaskID) -> Any:
             losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
             scores = [entry["dev_f1"] for entry in state.log_history if "dev_f1" in entry]
             told = [f"loss {losses[-1]:.3f}"] if losses else []
-            told += [f"dev {tuning.metric} {scores[-1]:.4f}"] if scores else []
+            told += [f"dev {METRICS[tuning.metric]} {scores[-1]:.4f}"] if scores else []
             progress.update(task, completed=state.global_step, description=" ".join(["train", *told]))
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -286,7 +286,7 @@ def _watcher(tuning: FineTuning, progress: Progress, task: TaskID) -> Any:
             before = [entry["dev_f1"] for entry in state.log_history if "dev_f1" in entry]
             value = tuning.dev_score()
             state.log_history.append({"epoch": round(state.epoch, 4), "step": state.global_step, "dev_f1": value})
-            note.info("epoch %s: dev %s %.4f", f"{state.epoch:g}", tuning.metric, value)
+            note.info("epoch %s: dev %s %.4f", f"{state.epoch:g}", METRICS[tuning.metric], value)
             if tuning.keep_best and value > max(before, default=-1.0):
                 tuning.keep()
 

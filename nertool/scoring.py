@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from nertool.tags import spans
 
+METRICS = {"f1": "F1", "accuracy": "accuracy"}
+"""Headline figures as people write them."""
 MODE = "conlleval"
 """Every figure here is in this matching mode; seqeval's default equals it."""
 

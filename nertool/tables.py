@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nertool.check import Report
+from nertool.scoring import METRICS
 from nertool.workspace import Result, State
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
@@ -155,7 +156,7 @@ def _before_after(facts: Mapping[str, Any]) -> Table:
 
 
 def _metric(facts: Mapping[str, Any]) -> str:
-    return {"f1": "F1"}.get(facts.get("metric", "f1"), "accuracy")
+    return METRICS[facts.get("metric", "f1")]
 
 
 def _megabytes(size: int) -> str:
