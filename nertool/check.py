@@ -14,6 +14,7 @@ import typer
 from nertool.columns import open_bytes, open_text, told
 from nertool.encode import count_subwords, load_tokenizer, quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
+from nertool.filters import Filters
 from nertool.lines import UNREADABLE, KnownLines, read_blocks
 from nertool.options import MaxLengthOption, ModelOption
 from nertool.profiles import Place, Places, Profile
@@ -189,6 +190,11 @@ def _own(profile: Profile) -> Iterator[Finding]:
     for severity, what, places in kinds:
         if places.count:
             yield Finding(severity, what, profile.split, places.count, places.first)
+    if profile.forgotten:
+        why = "too many distinct sentences to remember"
+        yield Finding(
+            "info", "sentence that later ones are not compared with", profile.split, profile.forgotten, [], why
+        )
 
 
 def _of_tags(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
@@ -254,20 +260,22 @@ def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
         path = workspace / RAW / published.name
         if not path.is_file():
             continue
-        comments, delimiter = recipe.filters.drop_comments, recipe.filters.delimiter
-        with told(path), open_bytes(path) as file:
-            widths = [
-                0 if not line.strip() or (comments and line.startswith(b"#")) else line.count(delimiter) + 1
-                for line in file
-            ]
-        usual = Counter(width for width in widths if width).most_common(1)
+        usual = Counter(width for width in _widths(path, recipe.filters) if width).most_common(1)
         places = Places()
-        for number, width in enumerate(widths, start=1):
-            if usual and width not in (0, usual[0][0]):
+        for number, width in enumerate(_widths(path, recipe.filters), start=1):
+            if width and width != usual[0][0]:
                 places.add(path, number, f"{width} fields")
         if places.count:
             what = f"line without the {usual[0][0]} fields that others have"
             yield Finding("warning", what, split, places.count, places.first)
+
+
+def _widths(path: Path, filters: Filters) -> Iterator[int]:
+    """How many fields each line has; 0 for a blank line or a comment."""
+    with told(path), open_bytes(path) as file:
+        for line in file:
+            empty = not line.strip() or (filters.drop_comments and line.startswith(b"#"))
+            yield 0 if empty else line.count(filters.delimiter) + 1
 
 
 def _carriage_returns(paths: Mapping[str, Path]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """The README's `grep -v "^#" | cut -f 2,3 | tr '\\t' ' '`, in one pass over blocks of bytes.
 
-Every byte of a block is decided on by its field's number; no line is touched by itself. That is how the pass keeps
-up with the three C programs.
+Every byte of a block is decided on by its field's number; no line is touched by itself, which takes a fraction of the
+time that a loop over lines would.
 """
 
 from __future__ import annotations

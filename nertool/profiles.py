@@ -83,11 +83,12 @@ class Profile:
         duplicates: sentences that stood in the same split before.
         shared: sentences that stood in another split before, by that split.
         conflicts: sentences that stood before with other tags.
+        forgotten: sentences that later ones are not compared with, as there are too many.
     """
 
     def __init__(self, split: str, path: Path, budget: int | None = None) -> None:
         self.split, self.path, self.budget = split, path, budget
-        self.sentences = self.tokens = 0
+        self.sentences = self.tokens = self.forgotten = 0
         self.tags: Counter[Pair] = Counter()
         self.first_pair: dict[Pair, int] = {}
         self.entities: Counter[str] = Counter()
@@ -173,6 +174,8 @@ class Profile:
         if before is None:
             if len(seen) < REMEMBERED_SENTENCES:
                 seen[text] = Known(self.split, self.path, first, tagged)
+            else:
+                self.forgotten += 1
             return
         where = f"as {before.path.name}:{before.line}"
         (self.duplicates if before.split == self.split else self.shared[before.split]).add(self.path, first, where)

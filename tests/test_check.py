@@ -442,7 +442,10 @@ def test_sentences_beyond_those_remembered_are_compared_with_those_that_are(
     assert rows(report) == [
         ("warning", "sentence that is in train too", "dev", ["3 as train.txt.tmp:1"]),
         ("info", "sentence twice", "train", ["9 as train.txt.tmp:3"]),
+        ("info", "sentence that later ones are not compared with", "train", []),
+        ("info", "sentence that later ones are not compared with", "dev", []),
     ]
+    assert [found.count for found in report.findings] == [1, 1, 2, 1]
 
 
 def test_findings_are_the_same_where_few_lines_are_remembered(

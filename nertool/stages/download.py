@@ -273,7 +273,7 @@ def _from_published(
             )
     for split, published in recipe.files.items():
         raw = local[split] if local else stage.staging / "files" / RAW / published.name
-        with named(raw, str(local[split]) if local else published.name):
+        with named(raw, str(raw) if local else published.name):
             if filters is None:
                 tally = Tally()
                 write_split(split, readers.read(raw, layout, tally), stage, tally, options.limit)
@@ -307,12 +307,9 @@ def _compare_with_record(workspace: Workspace, stage: Stage) -> None:
     """Refuse published files whose digests differ from the record's.
 
     Raises:
-        InvalidOption: there is no record.
         InvalidData: a file differs.
     """
-    record = workspace.records().get("download")
-    if record is None:
-        raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
+    record = workspace.records()["download"]
     published = [name for name in stage.entries if name.startswith(f"{RAW}/")]
     if published:
         now = {name: digest(stage.staging / "files" / name) for name in published}
