@@ -6,7 +6,6 @@ option, environment variable, `--config FILE`, recipe, default.
 
 from __future__ import annotations
 
-import difflib
 import gc
 import inspect
 import json
@@ -24,12 +23,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from nertool import chain, check
+from nertool import chain, check, config, ranks
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import bars, console, note
 from nertool.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
-from nertool.workspace import LABELS, Result, StageOptions, State, Workspace
+from nertool.workspace import Result, StageOptions, State, Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +45,21 @@ app = typer.Typer(
 def _load_config(context: typer.Context, path: str | None) -> str | None:
     """Put a configuration file below the options and environment variables of this command."""
     if path is not None:
-        context.default_map = _read_config(Path(path), {parameter.name for parameter in context.command.params})
+        parameters = {parameter.name: parameter for parameter in context.command.params}
+        values = config.options(Path(path), _config_names(), set(parameters))
+        for name, value in values.items():
+            _check_type(context, parameters[name], value, path)
+        context.default_map = values
     return path
+
+
+def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -> None:
+    try:
+        parameter.process_value(context, value)
+    except typer.BadParameter as error:
+        raise InvalidOption(
+            f"--config {path}: {parameter.name}: {error.message}", f"See: nertool {context.info_name} --help"
+        ) from error
 
 
 COMMON: dict[str, tuple[Any, Any]] = {
@@ -59,19 +71,20 @@ COMMON: dict[str, tuple[Any, Any]] = {
         Annotated[
             str | None,
             typer.Option(
-                "--config", is_eager=True, callback=_load_config, help="JSON file of options, also run_ner.py's."
+                "--config", is_eager=True, callback=_load_config, help="JSON or TOML of options, also run_ner.py's."
             ),
         ],
         None,
+    ),
+    "print_config": (
+        Annotated[bool, typer.Option("--print-config", help="Show every value and where it comes from; run nothing.")],
+        False,
     ),
     "json": (Annotated[bool, typer.Option("--json", help="Print one JSON object in place of tables.")], False),
     "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors on stderr.")], False),
     "verbose": (Annotated[bool, typer.Option("--verbose", "-v", help="More on stderr, library warnings too.")], False),
 }
 """Options of every command: annotation and default."""
-
-SHAPES = ("data_dir", "labels", "do_train", "do_eval", "do_predict")
-"""Keys of run_ner.py's configuration that are not options here: the workspace and the subcommands stand for them."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -101,6 +114,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(arguments, prog_name="nertool", obj=shlex.join(["nertool", *arguments]))
     except NertoolError as error:
+        if ranks.rank():
+            sys.exit(1)  # the first process tells it
         console().print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
         console().print(error.hint, markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -132,7 +147,10 @@ def _command(name: str, body: Callable[..., None], parameters: Iterable[inspect.
 
     def command(context: typer.Context, **values: Any) -> None:
         _set_up_output(values["quiet"], values["verbose"])
-        body(context, values)
+        if values.pop("print_config"):
+            _print_config(context, values)
+        else:
+            body(context, values)
 
     command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in signature}
@@ -146,6 +164,8 @@ def _stage_command(stage: ModuleType) -> None:
         options = chain.options_for(stage.Options, values)
         started = time.monotonic()
         result = stage.run(workspace, options)
+        if ranks.rank():
+            return
         _report(result, time.monotonic() - started, values["json"])
         raise typer.Exit(0 if result.ok else 1)
 
@@ -222,40 +242,24 @@ def _recipe_of(workspace: Workspace, values: dict[str, Any]) -> str | None:
 
 
 def _with_recipe(context: typer.Context, values: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
-    """Options that nobody has set take the recipe's values, for the task."""
+    """Options that nobody has set take the recipe's values; `--set` adds to what a configuration file sets."""
+    values = {**values, **_recipe_values(context, values, workspace)}
+    if "settings" in values and _source(context, "settings") == "COMMANDLINE":
+        values["settings"] = [*(context.default_map or {}).get("settings", []), *values["settings"]]
+    return values
+
+
+def _recipe_values(context: typer.Context, values: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """What the recipe says of options that nobody has set, for the task."""
     name = _recipe_of(workspace, values)
     task = values.get("task") if download.is_named(values) else workspace.facts("download").get("task")
     recipe = RECIPES[name].values(task) if name in RECIPES else {}
-    unset = {key for key in recipe if key in values and context.get_parameter_source(key).name == "DEFAULT"}  # type: ignore[union-attr]
-    return {**values, **{key: recipe[key] for key in unset}}
+    return {key: value for key, value in recipe.items() if key in values and _source(context, key) == "DEFAULT"}
 
 
-def _read_config(path: Path, here: set[str | None]) -> dict[str, Any]:
-    """Values by parameter name, of those options that this command has."""
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON file of options.") from error
-    except ValueError as error:
-        raise InvalidOption(
-            f"--config {path}: not JSON: {error}", "The file holds one JSON object of options."
-        ) from error
-    if not isinstance(config, dict):
-        raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
-    names = _config_names()
-    values = {}
-    for key, value in config.items():
-        if key == "data_dir":
-            values["workspace"] = value
-        elif key == "labels" and Path(value).resolve() != Path(config.get("data_dir", "."), LABELS).resolve():
-            raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
-        elif key in names and names[key] in here:
-            values[names[key]] = value
-        elif key not in names and key not in SHAPES:
-            near = difflib.get_close_matches(key, [*names, *SHAPES], n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
-            raise InvalidOption(f"--config {path}: unknown key {key}", hint)
-    return values
+def _source(context: typer.Context, name: str) -> str:
+    """COMMANDLINE, ENVIRONMENT, DEFAULT_MAP (a configuration file) or DEFAULT."""
+    return context.get_parameter_source(name).name  # type: ignore[union-attr]
 
 
 def _config_names() -> dict[str, str]:
@@ -286,8 +290,9 @@ def _set_up_output(quiet: bool, verbose: bool) -> None:
     if not note.handlers:
         note.addHandler(_ConsoleHandler())
     note.propagate = False
-    note.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
-    bars().quiet = quiet
+    silent = ranks.rank() > 0  # the first process speaks for all
+    note.setLevel(logging.ERROR if silent else logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    bars().quiet = quiet or silent
     if not verbose:
         warnings.simplefilter("ignore")  # libraries warn of their own affairs
 
@@ -307,6 +312,36 @@ def _print_status(states: Iterable[State]) -> None:
     from nertool.tables import status_table
 
     _stdout().print(status_table(states))
+
+
+def _print_config(context: typer.Context, values: dict[str, Any]) -> None:
+    """Every option's value and where it comes from; a token is not shown."""
+    workspace = _workspace(context, values)
+    of_recipe = _recipe_values(context, values, workspace)
+    variables = {parameter.name: parameter.envvar for parameter in context.command.params}
+    rows = {}
+    for name, value in _with_recipe(context, values, workspace).items():
+        origins = {
+            "COMMANDLINE": "option",
+            "ENVIRONMENT": f"environment: {variables[name]}",
+            "DEFAULT_MAP": f"--config {values['config']}",
+            "DEFAULT": f"recipe {_recipe_of(workspace, values)}" if name in of_recipe else "default",
+        }
+        shown = "***" if name == "token" and value else value
+        rows[name.replace("_", "-")] = {"value": shown, "from": origins[_source(context, name)]}
+    of_file = (context.default_map or {}).get("settings", [])
+    for setting in (rows.pop("settings", None) or {}).get("value") or []:
+        key, _, value = setting.partition("=")
+        rows[f"set {key}"] = {
+            "value": value,
+            "from": f"--config {values['config']}" if setting in of_file else "option",
+        }
+    if values["json"]:
+        _print_json(rows)
+        return
+    from nertool.tables import config_table
+
+    _stdout().print(config_table(rows))
 
 
 def _report(result: Result, seconds: float, as_json: bool) -> None:

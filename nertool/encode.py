@@ -22,6 +22,9 @@ NO_SUBWORD = -1
 REMEMBERED_WORDS = 1_000_000
 """Distinct words whose sub-words are remembered before all are forgotten; a bound to memory, not a limit."""
 
+UNLIMITED = 1 << 30
+"""Stands for a tokenizer's or model's length without a limit."""
+
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
     "config.json",
@@ -45,6 +48,20 @@ class Encoded(NamedTuple):
 
     ids: list[int]
     starts: list[int]
+
+
+class LabelledWindow(NamedTuple):
+    """A training example.
+
+    Attributes:
+        input_ids: sub-word ids with special tokens; shape (subwords,).
+        labels: a label id or IGNORE for each of them; same shape.
+        words: how many words are read here.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+    words: int
 
 
 class Window(NamedTuple):
@@ -92,8 +109,11 @@ def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
     return {f"{label}/{path.name}": path for path in sorted(found)}
 
 
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, **hub: Any) -> PreTrainedTokenizerBase:
     """The tokenizer of a model, fast where there is one, as it is stored.
+
+    Args:
+        hub: options of `from_pretrained`: `cache_dir`, `revision`, `token`, `trust_remote_code`.
 
     Raises:
         InvalidOption: there is no such model.
@@ -102,7 +122,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     path = resolve_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, **hub)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error
@@ -197,32 +217,69 @@ class Encoder:
 
 
 def labelled_windows(
-    encoder: Encoder, sentences: Sequence[Sequence[str]], tags: Sequence[Sequence[str]], label_ids: Mapping[str, int]
-) -> Iterator[list[dict[str, Any]]]:
-    """Training examples of each sentence: `input_ids` and `labels`, both of shape (subwords,), one a window.
+    encoder: Encoder,
+    sentences: Sequence[Sequence[str]],
+    tags: Sequence[Sequence[str]],
+    label_ids: Mapping[str, int],
+    all_subwords: bool = False,
+) -> Iterator[list[LabelledWindow]]:
+    """Training examples of each sentence, one a window.
 
     A word's tag stands on its first sub-word in the one window that reads the word, IGNORE everywhere else.
+
+    Args:
+        all_subwords: the tag stands on the word's other sub-words too, B- as I- where there is such a label
+            (run_ner.py: label_all_tokens).
     """
     for encoded, sentence_tags in zip(encoder.encode(sentences), tags, strict=True):
+        ends = _ends(encoded) if all_subwords else encoded.starts
         examples = []
         for window in encoder.windows(encoded):
             labels = [IGNORE] * len(window.ids)
             for word, position in zip(window.words, window.positions, strict=True):
                 labels[position] = label_ids[sentence_tags[word]]
-            examples.append({"input_ids": window.ids, "labels": labels})
+                inside = min(position + ends[word] - encoded.starts[word], len(window.ids) - len(encoder.suffix))
+                for other in range(position + 1, inside):
+                    labels[other] = label_ids.get(_inside(sentence_tags[word]), labels[position])
+            examples.append(LabelledWindow(window.ids, labels, len(window.words)))
         yield examples
 
 
+def _inside(tag: str) -> str:
+    """The tag of a word that goes on with an entity.
+
+    >>> _inside("B-creative-work"), _inside("I-LOC"), _inside("O")
+    ('I-creative-work', 'I-LOC', 'O')
+    """
+    return f"I{tag[1:]}" if tag.startswith("B-") else tag
+
+
+def _ends(encoded: Encoded) -> list[int]:
+    """Index behind each word's last sub-word; NO_SUBWORD for a word that has none."""
+    ends, end = [NO_SUBWORD] * len(encoded.starts), len(encoded.ids)
+    for word in range(len(encoded.starts) - 1, -1, -1):
+        if encoded.starts[word] != NO_SUBWORD:
+            ends[word], end = end, encoded.starts[word]
+    return ends
+
+
 def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, wanted: int | None = None) -> int:
-    """Sub-words the model takes at once: the least of what is wanted, the tokenizer's limit and the positions.
+    """Sub-words the model takes at once: the least of what is wanted, the tokenizer's limit and the positions."""
+    limits = [int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED]
+    return min([*limits, wanted] if wanted else limits)
+
+
+def positions(config: Any) -> int | None:
+    """Sub-words that the model has positions for; None where it counts distances only.
 
     RoBERTa-like models number positions from the padding id onwards, so they take that many fewer.
     """
-    positions = getattr(config, "max_position_embeddings", None) or 512
-    if positions > 0 and config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
-        positions -= (config.pad_token_id or 0) + 1
-    limits = [tokenizer.model_max_length, positions if positions > 0 else tokenizer.model_max_length]
-    return int(min([*limits, wanted] if wanted else limits))
+    found: int = getattr(config, "max_position_embeddings", None) or 512
+    if found <= 0:
+        return None
+    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
+        found -= (config.pad_token_id or 0) + 1
+    return found
 
 
 def _window_starts(length: int, budget: int) -> list[int]:

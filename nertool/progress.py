@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
+Shown = tuple["Progress", "TaskID"]
+"""A progress bar and the line in it."""
+
 note = logging.getLogger("nertool")
 """Stages say here what the user must know beside the result; cli.py shows it, a library user may silence it."""
 
@@ -35,7 +38,7 @@ def bars() -> Console:
 
 
 @contextmanager
-def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[tuple[Progress, TaskID]]:
+def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown]:
     """A progress bar with rate and time left, gone when the work is done; none where stderr is no terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

@@ -149,7 +149,7 @@ RECIPES = {
             {split: Published(f"sample-{split}.tsv") for split in ("train", "dev", "test")},
             GERMEVAL_FILTERS,
             GERMEVAL_COLUMNS,
-            defaults={"model": "minilm", "learning_rate": 1e-4, "pieces": 4, "tolerance": 0.02},
+            defaults={"model": "minilm", "learning_rate": 1e-4, "tolerance": 0.02},
             generate=_sample_files,
         ),
         Recipe(
@@ -212,7 +212,7 @@ RECIPES = {
             Filters(fields=(1, 3), delimiter=b" "),
             {"chunk": 3, "pos": 2},
             tasks=("chunk", "pos"),
-            defaults={"model": "bert-base-cased"},
+            defaults={"model": "bert-base-cased", "keep": "last"},  # there is no dev to choose an epoch by
             task_defaults={"pos": {"model": "bert-base-uncased", "max_length": 200}},
         ),
         *(_treebank(repository, code) for repository, code in TREEBANKS.items()),

@@ -51,7 +51,12 @@ class Counts(NamedTuple):
 
 @dataclass
 class Scorer:
-    """Counts entities and tokens, one sentence at a time; memory does not grow with the corpus."""
+    """Counts entities and tokens, one sentence at a time; memory does not grow with the corpus.
+
+    Attributes:
+        alike: sentences by their counts of entities, and by their right and all tokens: (correct, predicted, gold,
+            right tokens, tokens) -> how many sentences. There are few distinct ones, and resampling needs no more.
+    """
 
     correct: Counter[str] = field(default_factory=Counter)
     predicted: Counter[str] = field(default_factory=Counter)
@@ -60,6 +65,7 @@ class Scorer:
     tokens: int = 0
     right_tokens: int = 0
     plain: bool = True
+    alike: Counter[tuple[int, ...]] = field(default_factory=Counter)
 
     def add(self, gold: Sequence[str], predicted: Sequence[str]) -> None:
         """Count one sentence; both sequences have one tag a word."""
@@ -70,8 +76,43 @@ class Scorer:
         self.correct.update(span.label for span in wanted & found)
         self.sentences += 1
         self.tokens += len(gold)
-        self.right_tokens += sum(map(str.__eq__, gold, predicted))
+        right = sum(map(str.__eq__, gold, predicted))
+        self.right_tokens += right
+        self.alike[len(wanted & found), len(found), len(wanted), right, len(gold)] += 1
         self.plain = self.plain and not any("-" in tag for tag in gold)
+
+    def merge(self, other: Scorer) -> None:
+        """Count what another scorer has seen, too."""
+        for ours, theirs in (
+            (self.correct, other.correct),
+            (self.predicted, other.predicted),
+            (self.gold, other.gold),
+            (self.alike, other.alike),
+        ):
+            ours.update(theirs)  # type: ignore[arg-type]
+        self.sentences += other.sentences
+        self.tokens += other.tokens
+        self.right_tokens += other.right_tokens
+        self.plain = self.plain and other.plain
+
+    def interval(self, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+        """Bounds of the headline figure: percentile bootstrap over sentences (Efron and Tibshirani, 1993, chapter 13).
+
+        Sentences with equal counts are exchangeable, so a resample is one draw of a multinomial over the distinct
+        counts; that is the bootstrap itself, not an approximation.
+        """
+        import numpy as np
+
+        if not self.sentences:
+            return 0.0, 0.0
+        kinds = sorted(self.alike)
+        shares = np.array([self.alike[kind] for kind in kinds]) / self.sentences
+        draws = np.random.default_rng(seed).multinomial(self.sentences, shares, size=resamples)
+        correct, predicted, gold, right, tokens = (draws @ np.array(kinds)).T
+        above, below = (right, tokens) if self.plain else (2 * correct, predicted + gold)
+        values = np.divide(above, below, out=np.zeros(resamples), where=below > 0)
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        return float(low), float(high)
 
     @property
     def counts(self) -> Counts:

@@ -15,6 +15,8 @@ from nertool.workspace import Result, State
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 SHOWN_PLACES = 3
 """Places of a finding that a table shows; --json has more."""
+LISTS = {"history": "", "seeds": "seeds", "trials": "trials", "findings": "check"}
+"""Facts that are rows of a table, and its title."""
 STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
 
 
@@ -24,14 +26,15 @@ def render(result: Result) -> list[Table]:
         return [_types(split, facts) for split, facts in result.facts.items()]
     if result.stage == "quantize":
         return [_trials(result.facts), _before_after(result.facts)]
-    rows = {key: value for key, value in result.facts.items() if isinstance(value, Mapping)}
+    facts = dict(result.facts)
+    rows = {**facts.pop("types", {}), **{key: value for key, value in facts.items() if isinstance(value, Mapping)}}
     tables = []
     if rows:
         tables.append(_rows("", [{"": key, **value} for key, value in rows.items()]))
-    for name, title in (("history", ""), ("findings", "check")):
-        if listed := result.facts.get(name):
+    for name, title in LISTS.items():
+        if listed := facts.get(name):
             tables.append(_rows(title, listed))
-    plain = {k: v for k, v in result.facts.items() if k not in rows and k not in ("history", "findings")}
+    plain = {k: v for k, v in facts.items() if k not in rows and k not in LISTS}
     if plain:
         tables.insert(0, _plain(plain))
     return tables
@@ -66,6 +69,12 @@ def status_table(states: Iterable[State]) -> Table:
             Text(state.stage), Text(state.name, style=style), Text(state.why), Text(figures(state.stage, state.facts))
         )
     return table
+
+
+def config_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
+    """A line an option: its value, and where that comes from."""
+    shown = {name: "" if row["value"] is None else str(row["value"]) for name, row in rows.items()}
+    return _rows("", [{"option": name, "value": shown[name], "from": row["from"]} for name, row in rows.items()])
 
 
 def figures(stage: str, facts: Mapping[str, Any]) -> str:

@@ -208,7 +208,9 @@ class Workspace:
                 with suppress(ValueError):  # a line that a full disk cut short
                     run = json.loads(line)
                     last = run["command"] if (run["stage"], run["outcome"]) == (stage, "done") else last
-        return _on(self.path, last) if last else self.command(stage.partition(":")[0])
+        again = _on(self.path, last) if last else self.command(stage.partition(":")[0])
+        overwrite = stage == "train" and not {"--overwrite-output-dir", "--force"} & set(shlex.split(again))
+        return f"{again} --overwrite-output-dir" if overwrite else again
 
     def model_directory(self) -> str:
         """Name of the directory `train` published (README: OUTPUT_DIR)."""
@@ -306,6 +308,7 @@ class Workspace:
         reads: Iterable[str],
         writes: Iterable[str],
         replaces: Iterable[str] = (),
+        protects: bool = False,
         sources: Mapping[str, Path] | None = None,
         packages: Iterable[str] = (),
         force: bool = False,
@@ -318,6 +321,7 @@ class Workspace:
             reads: files of the workspace it reads, relative names.
             writes: files it will write; only used to see whether somebody made them by hand.
             replaces: directories it will replace as a whole.
+            protects: what its last run published is neither replaced nor removed, unless `force`.
             sources: files outside the workspace it reads, by a name without a machine path; None where they cannot
                 be looked at without fetching them, so that they are not compared.
             packages: distributions whose versions belong in the record.
@@ -344,12 +348,14 @@ class Workspace:
                 return
             for directory in replaces:
                 self._check_replaced(name, directory, force)
+                if protects and not force:
+                    self._check_protected(name, directory, stage.why)
             with self._logged(name), full_disk_told(self.path, "nothing was changed"):
                 shutil.rmtree(stage.staging, ignore_errors=True)
                 stage.staging.mkdir()
                 try:
                     yield stage
-                    self._publish(stage, record)
+                    self._publish(stage, record, replaces)
                 finally:
                     shutil.rmtree(stage.staging, ignore_errors=True)
 
@@ -398,7 +404,17 @@ class Workspace:
                 "Move what is yours to another place first.",
             )
 
-    def _publish(self, stage: Stage, record: dict[str, Any]) -> None:
+    def _check_protected(self, name: str, directory: str, why: str) -> None:
+        """What the last run published there is whole, and would be lost."""
+        written = [file for file in self.records().get(name, {}).get("writes", {}) if file.startswith(f"{directory}/")]
+        if written and all((self.path / file).exists() for file in written):
+            raise NertoolError(
+                f"{self.path / directory} holds what {name} made before, and it would be replaced ({why})",
+                f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: --output-dir NAME)",
+            )
+
+    def _publish(self, stage: Stage, record: dict[str, Any], replaces: Iterable[str]) -> None:
+        """Bring files and record to their places; a directory that was replaced as a whole under another name stays."""
         files = stage.staging / "files"
         written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
         for path in written.values():
@@ -412,7 +428,7 @@ class Workspace:
             stage.staging,
             {
                 "entries": stage.entries,
-                "remove": [name for name in before if name not in record["writes"]],
+                "remove": [] if list(replaces) else [name for name in before if name not in record["writes"]],
                 "records": {name: records[name] for group in OUTPUTS for name in _records_of(group, records)},
             },
         )

@@ -85,7 +85,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         *words,
     ]
     (folder / "vocab.txt").write_text("".join(f"{entry}\n" for entry in vocabulary), encoding="utf-8")
-    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=64).save_pretrained(folder)
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=128).save_pretrained(folder)
     set_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),
@@ -93,7 +93,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(folder)
     return str(folder)

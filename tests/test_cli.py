@@ -223,7 +223,7 @@ def test_files_and_a_split_at_once_are_refused(cli: Cli, copy: Workspace) -> Non
 @pytest.mark.parametrize(
     ("content", "message", "hint"),
     [
-        (None, "No such file", "JSON file"),
+        (None, "No such file", "JSON or TOML file"),
         (b"{", "not JSON", "JSON object"),
         (b"\xff", "not JSON", "JSON object"),
         (b"[]", "not a JSON object", "num_train_epochs"),

@@ -195,11 +195,11 @@ def test_each_words_tag_stands_on_its_first_subword_and_nowhere_else(
     (examples,) = labelled_windows(Encoder(tokenizer, room + special), [words], [tags], ids)
     read: list[int] = []
     for example in examples:
-        assert len(example["labels"]) == len(example["input_ids"]) <= room + special
-        for position, label in enumerate(example["labels"]):
+        assert len(example.labels) == len(example.input_ids) <= room + special
+        for position, label in enumerate(example.labels):
             if label != IGNORE:
                 read.append(label)
-                assert example["input_ids"][position] == alone(tokenizer, LEADS.get(family, "") + words[label])[0]
+                assert example.input_ids[position] == alone(tokenizer, LEADS.get(family, "") + words[label])[0]
     assert read == [number for number, word in enumerate(words) if alone(tokenizer, LEADS.get(family, "") + word)]
 
 
@@ -284,4 +284,4 @@ def test_positions_that_roberta_does_not_use_are_not_counted(tokenizers: dict[st
     assert usable_length(tokenizer, RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512)) == 512
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512), 128) == 128
-    assert usable_length(tokenizers["wordpiece"], BertConfig(max_position_embeddings=512)) == 64
+    assert usable_length(tokenizers["wordpiece"], BertConfig(max_position_embeddings=512)) == 128

@@ -198,6 +198,7 @@ def test_train_killed_once_it_has_published_has_the_new_model(
     copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", "-m", tiny_model, "--num-epochs", "1", "--seed", "2", "-w", str(copy.path)]
+    command.append("--overwrite-output-dir")
     before = snapshot(copy.path)
     stopped(("os.rename", "/.commit", 2), *command)
     assert state(copy, "train") == "fresh"
@@ -243,7 +244,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_weights_of_one_that_ran_thr
     ours, theirs = Workspace(copy).facts("train"), Workspace(trained).facts("train")
     assert [row["dev_f1"] for row in ours.pop("history")] == [row["dev_f1"] for row in theirs.pop("history")]
     assert ours == theirs
-    assert sorted(path.name for path in copy.iterdir() if path.name.startswith(".")) == [".lock"]
+    assert sorted(path.name for path in copy.iterdir() if path.name.startswith(".")) == [".examples", ".lock"]
 
 
 def test_checkpoints_of_a_run_with_other_options_are_not_gone_on_from(

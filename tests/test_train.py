@@ -12,10 +12,18 @@ from conftest import fill
 
 from nertool.columns import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput
-from nertool.finetune import _in_pieces
 from nertool.stages import labels, train
 from nertool.workspace import Workspace
 
+AS_RUN_NER = {
+    "keep": "last",
+    "warmup_ratio": 0.0,
+    "weight_decay": 0.0,
+    "packing": False,
+    "precision": "fp32",
+    "settings": ["optim=adamw_torch"],
+}
+"""run_ner.py's defaults, where ours differ."""
 QUICK = {"num_epochs": 1.0, "batch_size": 16, "learning_rate": 5e-3}
 
 
@@ -65,28 +73,6 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(ready: Worksp
     assert weights[0] == weights[1] != weights[2]
 
 
-def test_a_batch_in_pieces_has_the_gradient_of_the_whole_batch(trained: Path) -> None:
-    from transformers import AutoModelForTokenClassification
-
-    model = AutoModelForTokenClassification.from_pretrained(trained / "model").eval()
-    lengths = [3, 9, 5, 4, 12, 7, 2]
-    mask = torch.tensor([[1] * length + [0] * (12 - length) for length in lengths])
-    ids = torch.randint(5, 60, mask.shape, generator=torch.Generator().manual_seed(0)) * mask
-    tags = torch.where(mask == 1, ids % 3, -100)
-    batch = {"input_ids": ids, "attention_mask": mask, "labels": tags}
-    model(**batch).loss.backward()
-    whole = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
-    model.zero_grad()
-    pieces = _in_pieces(batch, 3)
-    assert len(pieces) > 1
-    assert sum(piece["input_ids"].numel() for piece in pieces) < ids.numel()
-    for piece in pieces:
-        share = (piece["labels"] != -100).sum() / mask.sum()
-        (model(**piece).loss * share).backward()
-    for one, other in zip(whole, (p.grad for p in model.parameters() if p.grad is not None), strict=True):
-        torch.testing.assert_close(one, other)
-
-
 def test_the_weights_are_those_of_a_plain_trainer_loop(ready: Workspace, tiny_model: str, tmp_path: Path) -> None:
     """Bit for bit what run_ner.py does: words tokenized together, first sub-word tagged, random batches padded."""
     from datasets import Dataset
@@ -129,16 +115,18 @@ def test_the_weights_are_those_of_a_plain_trainer_loop(ready: Workspace, tiny_mo
         disable_tqdm=True,
     )
     Trainer(model, arguments, DataCollatorForTokenClassification(tokenizer), rows).train()
-    options = train.Options(model=tiny_model, num_epochs=2.0, batch_size=8, learning_rate=1e-3, seed=3, keep="last")
+    options = train.Options(
+        model=tiny_model,
+        num_epochs=2.0,
+        batch_size=8,
+        learning_rate=1e-3,
+        seed=3,
+        **AS_RUN_NER,  # type: ignore[arg-type]
+    )
     train.run(ready, options)
     ours = AutoModelForTokenClassification.from_pretrained(ready / "model").state_dict()
     for name, weights in model.state_dict().items():
         assert torch.equal(weights, ours[name]), name
-
-
-def test_pieces_train_as_well(ready: Workspace, tiny_model: str) -> None:
-    options = train.Options(model=tiny_model, num_epochs=4.0, batch_size=8, learning_rate=5e-3, pieces=4)
-    assert train.run(ready, options).facts["dev_f1"] > 0.9
 
 
 def test_a_label_that_occurs_only_in_dev_is_known_to_the_model(workspace: Workspace, tiny_model: str) -> None:
@@ -152,7 +140,9 @@ def test_a_label_that_occurs_only_in_dev_is_known_to_the_model(workspace: Worksp
 def test_without_dev_the_last_weights_are_kept(workspace: Workspace, tiny_model: str) -> None:
     (workspace / "dev.txt.tmp").unlink()
     fill(workspace, tiny_model, "labels")
-    result = train.run(workspace, train.Options(model=tiny_model, **QUICK))  # type: ignore[arg-type]
+    with pytest.raises(MissingInput, match="dev.txt is missing: --keep best"):
+        train.run(workspace, train.Options(model=tiny_model))
+    result = train.run(workspace, train.Options(model=tiny_model, keep="last", **QUICK))  # type: ignore[arg-type]
     assert "dev_f1" not in result.facts
     assert (workspace / "model/model.safetensors").exists()
 
@@ -203,7 +193,7 @@ def test_a_fine_tuned_model_keeps_its_label_order(trained: Path, tmp_path: Path)
     tags = (copy / "labels.txt").read_text().split()
     (copy / "labels.txt").write_text("".join(f"{tag}\n" for tag in reversed(tags)))
     shutil.copytree(trained / "model", tmp_path / "start", ignore=shutil.ignore_patterns("checkpoint-*"))
-    options = train.Options(model=str(tmp_path / "start"), num_epochs=1.0, learning_rate=0.0)
+    options = train.Options(model=str(tmp_path / "start"), num_epochs=1.0, learning_rate=0.0, force=True)
     assert train.run(copy, options).facts["dev_f1"] == Workspace(trained).facts("train")["dev_f1"]
 
 
@@ -213,7 +203,7 @@ def test_a_model_fine_tuned_for_other_labels_is_refused_by_name(trained: Path, t
         path.write_text(path.read_text().replace("-LOC", "-GPE"))
     labels.run(copy, labels.Options())
     with pytest.raises(InvalidOption, match=r"lacks B-GPE, I-GPE and has B-LOC, I-LOC"):
-        train.run(copy, train.Options(model=str(trained / "model")))
+        train.run(copy, train.Options(model=str(trained / "model"), overwrite_output_dir=True))
 
 
 def test_output_dir_names_the_directory_that_later_stages_use(ready: Workspace, tiny_model: str) -> None:

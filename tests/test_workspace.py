@@ -364,7 +364,7 @@ def test_a_stale_model_is_refused_with_the_command_that_made_it(workspace: Works
     (workspace / "train.txt.tmp").write_text("a O\n")
     with pytest.raises(StaleInput, match=r"model is stale: train\.txt\.tmp changed") as error:
         workspace.model_reads("model", allow_stale=False)
-    assert error.value.hint == f"Run: {command} (or use it as it is: --allow-stale)"
+    assert error.value.hint == f"Run: {command} --overwrite-output-dir (or use it as it is: --allow-stale)"
     assert workspace.model_reads("model", allow_stale=True)
 
 
@@ -459,12 +459,12 @@ def test_a_file_in_the_way_is_told_before_anything_is_changed(tmp_path: Path) ->
     assert Workspace(tmp_path).status()[0].name == "missing"
 
 
-def test_another_output_directory_takes_the_old_one_away(trained: Path, tmp_path: Path) -> None:
+def test_another_output_directory_leaves_the_old_one(trained: Path, tmp_path: Path) -> None:
     workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
     options = training.Options(model=str(trained / "model"), num_epochs=1.0, output_dir="other", learning_rate=0.0)
     training.run(workspace, options)
     assert (workspace / "other/config.json").exists()
-    assert not (workspace / "model").exists()
+    assert (workspace / "model/config.json").exists()
 
 
 @pytest.mark.parametrize("stages", ["[]", '{"labels": {}}', '{"labels": 3}'])
@@ -478,7 +478,7 @@ def test_the_command_that_mends_is_the_last_one_that_worked(tmp_path: Path) -> N
     runs = [("train", "done", "nertool train -w old --seed 7"), ("train", "failed", "nertool train -m nowhere")]
     rows = [json.dumps(dict(zip(("stage", "outcome", "command"), run, strict=True))) for run in runs]
     (tmp_path / "runs.jsonl").write_text("\n".join(rows) + '\n{"sta')
-    assert Workspace(tmp_path).last_command("train") == f"nertool train --seed 7 -w {tmp_path}"
+    assert Workspace(tmp_path).last_command("train") == f"nertool train --seed 7 -w {tmp_path} --overwrite-output-dir"
 
 
 def test_hints_are_quoted_for_the_shell() -> None:

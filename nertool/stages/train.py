@@ -5,45 +5,127 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nertool import ranks
 from nertool.columns import read_labels
 from nertool.commit import RECORDS
 from nertool.digests import write_json
-from nertool.encode import MODEL_FILES, load_tokenizer, model_sources, quiet_transformers
-from nertool.errors import InvalidOption
-from nertool.finetune import KEPT, FineTuning, load_model
+from nertool.encode import MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
+from nertool.errors import InvalidOption, MissingInput
 from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
+from nertool.pretrained import Pretrained
 from nertool.progress import note
 from nertool.workspace import LABELS, MODEL, OUTPUTS, RAW, RUNS, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+    from nertool.examples import Examples
+    from nertool.finetune import FineTuning, Plan
 
 RUNNING = ".training"
 """Where checkpoints live until the model is published; what a killed run left here is gone on from."""
 IDENTITY = "identity.json"
+CACHE = ".examples"
+LOGS = "logs"
+CURVE = "learning_curve.svg"
 
 
 @dataclass(frozen=True)
 class Options(StageOptions):
-    """Options of `train`; names and defaults are those of the README and of run_ner.py."""
+    """Options of `train`; names are those of the README and of run_ner.py."""
+
+    unrecorded = (
+        *StageOptions.unrecorded,
+        "overwrite_output_dir",
+        "cache_dir",
+        "token",
+        "preprocessing_num_workers",
+        "return_entity_level_metrics",
+        "report_to",
+        "push_to_hub",
+        "hub_model_id",
+        "hub_private_repo",
+    )
 
     model: ModelOption = "minilm"
+    config_name: Annotated[
+        str, typer.Option("--config-name", help="Configuration of another model: directory or hub name.")
+    ] = ""
+    tokenizer_name: Annotated[
+        str, typer.Option("--tokenizer-name", help="Tokenizer of another model: directory or hub name.")
+    ] = ""
+    cache_dir: Annotated[
+        str | None, typer.Option("--cache-dir", help="Where models of the hub are kept [default: the hub's own].")
+    ] = None
+    model_revision: Annotated[
+        str, typer.Option("--model-revision", help="Branch, tag or commit of a model on the hub.")
+    ] = "main"
+    token: Annotated[
+        str | None, typer.Option("--token", help="Access token of the hub [default: HF_TOKEN, or that of a login].")
+    ] = None
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the code that comes with a model; only if you trust it.")
+    ] = False
+    ignore_mismatched_sizes: Annotated[
+        bool,
+        typer.Option("--ignore-mismatched-sizes", help="Start weights anew that do not fit, a head for other labels."),
+    ] = False
     max_length: MaxLengthOption = 128
+    packing: Annotated[
+        bool,
+        typer.Option("--packing/--no-packing", help="Let sentences share rows, unseen by each other: hardly padding."),
+    ] = True
+    pad_to_max_length: Annotated[
+        bool, typer.Option("--pad-to-max-length", help="Pad every sentence to the maximum length (no packing).")
+    ] = False
+    max_train_samples: Annotated[
+        int | None, typer.Option("--max-train-samples", min=1, help="Train on the first sentences alone.")
+    ] = None
+    max_eval_samples: Annotated[
+        int | None, typer.Option("--max-eval-samples", min=1, help="Score dev by its first sentences alone.")
+    ] = None
+    label_all_tokens: Annotated[
+        bool, typer.Option("--label-all-tokens", help="Learn a word's tag on all its sub-words, not the first alone.")
+    ] = False
+    return_entity_level_metrics: Annotated[
+        bool, typer.Option("--return-entity-level-metrics", help="Show the dev scores of each type.")
+    ] = False
+    preprocessing_num_workers: Annotated[
+        int, typer.Option("--preprocessing-num-workers", min=1, help="Processes that tokenize.")
+    ] = 1
     output_dir: Annotated[
         str, typer.Option("--output-dir", envvar="OUTPUT_DIR", help="Directory of the model, in the workspace.")
     ] = MODEL
+    overwrite_output_dir: Annotated[
+        bool,
+        typer.Option("--overwrite-output-dir", help="Replace a model that other options or other data have made."),
+    ] = False
     batch_size: Annotated[
         int,
         typer.Option(
-            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences of a step."
+            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences of a batch."
         ),
     ] = 32
+    max_tokens_per_batch: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tokens-per-batch", min=8, help="Sub-words of a batch at most, in place of a number of sentences."
+        ),
+    ] = None
+    gradient_accumulation_steps: Annotated[
+        int, typer.Option("--gradient-accumulation-steps", min=1, help="Batches of a step.")
+    ] = 1
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
+    ] = False
     num_epochs: Annotated[
         float,
         typer.Option("--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train."),
@@ -58,6 +140,14 @@ class Options(StageOptions):
         int, typer.Option("--save-total-limit", min=1, help="Checkpoints kept, the latest ones.")
     ] = 1
     seed: SeedOption = 1
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", help="Train with each of these, such as 1,2,3, and keep the model best on dev."),
+    ] = None
+    search: Annotated[
+        int | None,
+        typer.Option("--search", min=1, help="Try so many learning rates, batch sizes and numbers of epochs (Optuna)."),
+    ] = None
     learning_rate: Annotated[
         float,
         typer.Option(
@@ -68,85 +158,164 @@ class Options(StageOptions):
             help="Peak of the rate, which decays linearly to 0.",
         ),
     ] = 5e-5
-    weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.0
+    warmup_ratio: Annotated[
+        float, typer.Option("--warmup-ratio", min=0, max=0.99, help="Share of the steps in which the rate rises.")
+    ] = 0.1
+    weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
     keep: Annotated[
         Literal["best", "last"], typer.Option("--keep", help="Weights to keep: of the epoch best on dev, or the last.")
     ] = "best"
-    pieces: Annotated[
-        int,
-        typer.Option(
-            "--pieces",
-            min=1,
-            help="Pieces of like length that a batch goes through the model in: less padding, the same gradient. "
-            "With 1 the weights are those of run_ner.py.",
-        ),
-    ] = 1
+    patience: Annotated[
+        int, typer.Option("--patience", min=0, help="End after so many epochs without a better dev score; 0: never.")
+    ] = 0
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"],
+        typer.Option("--precision", help="Of matrix products; auto: half precision where the device is made for it."),
+    ] = "auto"
+    compile: Annotated[bool, typer.Option("--compile", help="Compile the model first (torch.compile).")] = False
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE for any other of transformers.TrainingArguments; may be repeated."),
+    ] = None
+    report_to: Annotated[
+        str, typer.Option("--report-to", help="Log to tensorboard, trackio, ..., below logs/ in the workspace.")
+    ] = "none"
+    push_to_hub: Annotated[bool, typer.Option("--push-to-hub", help="Send the model to the hub.")] = False
+    hub_model_id: Annotated[
+        str | None, typer.Option("--hub-model-id", help="Its name there [default: the model directory's name].")
+    ] = None
+    hub_private_repo: Annotated[bool, typer.Option("--hub-private-repo", help="Make its repository a private one.")] = (
+        False
+    )
     force: ForceOption = False
+
+    @property
+    def pretrained(self) -> Pretrained:
+        """Where the model comes from."""
+        return Pretrained(
+            self.model,
+            self.config_name,
+            self.tokenizer_name,
+            self.ignore_mismatched_sizes,
+            {
+                "cache_dir": self.cache_dir,
+                "revision": self.model_revision,
+                "token": self.token,
+                "trust_remote_code": self.trust_remote_code,
+            },
+        )
 
 
 def run(workspace: Workspace, options: Options) -> Result:
-    """Write the model directory: safetensors, tokenizer, configuration with id2label, the last checkpoint.
+    """Write the model directory: safetensors, tokenizer, configuration with id2label, model card, last checkpoint.
 
-    A run that was killed goes on from its last checkpoint.
+    A run that was killed goes on from its last checkpoint. Started by `torchrun` or `accelerate launch`, all processes
+    train and the first one writes.
 
     Raises:
-        MissingInput: labels or preprocess have not been run.
-        InvalidOption: no such model, an output directory that is not the workspace's own, a length without room.
+        MissingInput: labels or preprocess have not been run, or there is no dev file to choose the best epoch by.
+        InvalidOption: no such model, an output directory that is not the workspace's own, arguments that do not go
+            together, a length that the model does not have.
         InvalidData: a tag that labels.txt does not hold (names file and line), no sentence to train on.
+        NertoolError: a model that other options or data have made would be replaced; the hub refuses.
     """
-    workspace.require("train.txt", "preprocess")
-    workspace.require(LABELS, "labels")
-    _check_output(options.output_dir)
     quiet_transformers()
-    running, has_dev = workspace / RUNNING, "dev" in workspace.splits(".txt")
+    if ranks.rank():
+        return _follow(workspace, options)
+    _check(workspace, options)
     with workspace.locked("train"):
-        with workspace.open_stage(
-            "train",
-            options,
-            reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
-            writes=[f"{options.output_dir}/config.json"],
-            replaces=[options.output_dir],
-            sources=model_sources(options.model, MODEL_FILES),
-            packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
-            force=options.force,
-        ) as stage:
-            if not stage.fresh:
-                _start_or_go_on(running, stage)
-                tokenizer = load_tokenizer(options.model)
-                tuning = FineTuning(
-                    load_model(options.model, read_labels(workspace / LABELS), options.seed),
-                    tokenizer,
-                    workspace / "train.txt",
-                    workspace / "dev.txt" if has_dev else None,
-                    directory=running,
-                    max_length=options.max_length,
-                    keep_best=options.keep == "best",
-                    pieces=options.pieces,
-                    arguments=_training_arguments(options),
-                )
-                stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **tuning.run()}
-                _publish(running, stage.directory(options.output_dir), tokenizer)
-        if _left_by_this_run(running, stage):
-            shutil.rmtree(running)
+        result = _lead(workspace, options)
+    if options.push_to_hub:
+        from nertool.model_card import push
+
+        directory = workspace / options.output_dir
+        name = options.hub_model_id or options.output_dir
+        note.info("sent to %s", push(directory, name, options.token, options.hub_private_repo))
+    return result
+
+
+def _lead(workspace: Workspace, options: Options) -> Result:
+    running, has_dev = workspace / RUNNING, _dev(workspace) is not None
+    sources = model_sources(options.model, MODEL_FILES)
+    for name in filter(None, (options.config_name, options.tokenizer_name)):
+        sources |= model_sources(name, MODEL_FILES)
+    with workspace.open_stage(
+        "train",
+        options,
+        reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
+        writes=[f"{options.output_dir}/config.json"],
+        replaces=[options.output_dir],
+        protects=not options.overwrite_output_dir,
+        sources=sources,
+        packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
+        force=options.force,
+    ) as stage:
+        ranks.from_first(stage.fresh)
+        if not stage.fresh:
+            _start_or_go_on(running, stage)
+            folder, facts = _train(workspace, options)
+            stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **facts}
+            if not options.return_entity_level_metrics:
+                stage.facts.pop("types", None)
+            _publish(workspace, options, stage, folder)
+    if _left_by_this_run(running, stage):
+        shutil.rmtree(running)
     return stage.result()
 
 
-def _training_arguments(options: Options) -> dict[str, Any]:
-    """The options under their names in `transformers.TrainingArguments`."""
-    return {
-        "per_device_train_batch_size": options.batch_size,
-        "num_train_epochs": options.num_epochs,
-        "learning_rate": options.learning_rate,
-        "weight_decay": options.weight_decay,
-        "save_steps": options.save_steps,
-        "save_total_limit": options.save_total_limit,
-        "seed": options.seed,
+def _follow(workspace: Workspace, options: Options) -> Result:
+    """What a process that is not the first does: train, if the first one finds that there is something to do."""
+    fresh = ranks.from_first(True)
+    facts = {} if fresh else _train(workspace, options)[1]
+    return Result("train", facts, fresh)
+
+
+# -- before ----------------------------------------------------------------------------------------
+
+
+def _check(workspace: Workspace, options: Options) -> None:
+    """What can be told before anything is loaded."""
+    workspace.require("train.txt", "preprocess")
+    workspace.require(LABELS, "labels")
+    _check_output(options.output_dir)
+    needs = {
+        "--keep best": options.keep == "best",
+        "--patience": options.patience,
+        "--seeds": options.seeds,
+        "--search": options.search,
     }
+    if _dev(workspace) is None and any(needs.values()):
+        named = next(name for name, needed in reversed(needs.items()) if needed)
+        raise MissingInput(
+            f"{workspace / 'dev.txt'} is missing: {named} chooses by its scores",
+            "Add a dev file, or train without one: --keep last",
+        )
+    if options.search and (options.seeds or options.keep == "last" or ranks.world() > 1):
+        raise InvalidOption(
+            "--search goes with none of --seeds, --keep last and several processes",
+            "Search first; then train with what was found.",
+        )
+    _seeds(options)
+
+
+def _dev(workspace: Workspace) -> Path | None:
+    return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
+
+
+def _seeds(options: Options) -> list[int]:
+    if options.seeds is None:
+        return [options.seed]
+    try:
+        return list(dict.fromkeys(int(seed) for seed in options.seeds.split(",")))
+    except ValueError as error:
+        raise InvalidOption(
+            f"--seeds {options.seeds}: not whole numbers with commas between", "Such as --seeds 1,2,3"
+        ) from error
 
 
 def _check_output(name: str) -> None:
     taken = {path.partition("/")[0] for paths in OUTPUTS.values() for path in paths} - {MODEL}
-    if not name or name in {*taken, RAW, RECORDS, RUNS} or name.startswith(".") or Path(name).name != name:
+    if not name or name in {*taken, RAW, RECORDS, RUNS, LOGS} or name.startswith(".") or Path(name).name != name:
         raise InvalidOption(
             f"--output-dir {name}: the model lies in the workspace, under a name of its own",
             "Give a plain name, such as model; the workspace is chosen by -w DIR.",
@@ -156,7 +325,7 @@ def _check_output(name: str) -> None:
 def _start_or_go_on(running: Path, stage: Stage) -> None:
     """Clear what an earlier run left, unless it ran on the same data with the same options."""
     if not _left_by_this_run(running, stage):
-        if any(running.glob("checkpoint-*")):
+        if any(running.rglob("checkpoint-*")):
             note.warning("checkpoints of a run with other options or data are dropped")
         shutil.rmtree(running, ignore_errors=True)
         running.mkdir()
@@ -171,12 +340,157 @@ def _left_by_this_run(running: Path, stage: Stage) -> bool:
     return bool(identity == stage.identity)
 
 
-def _publish(running: Path, target: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Link the kept weights and the last checkpoints into the staged directory; `running` stays until all is done."""
-    for folder in [running / KEPT, *running.glob("checkpoint-*")]:
-        place = target if folder.name == KEPT else target / folder.name
-        shutil.copytree(folder, place, copy_function=_link, dirs_exist_ok=True)
-    tokenizer.save_pretrained(target)
+# -- training --------------------------------------------------------------------------------------
+
+
+def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]]:
+    """Train once, or with each seed, or in each trial: the folder of the best run, and what the record says of it."""
+    from nertool import arguments
+    from nertool.examples import Source, load_examples, tell
+
+    precision = arguments.precision(options.precision)
+    arguments.parse(options.settings or [])
+    labels, tokenizer = read_labels(workspace / LABELS), options.pretrained.tokenizer()
+    config = options.pretrained.config(labels)
+    length = _length(options, tokenizer, config)
+    source = Source(
+        workspace / "train.txt",
+        tuple(config.id2label[number] for number in range(config.num_labels)),
+        length,
+        options.label_all_tokens,
+        options.max_train_samples,
+        options.preprocessing_num_workers,
+    )
+    examples = load_examples(source, tokenizer, workspace / CACHE)
+    if ranks.rank() == 0:
+        tell(examples.counts, length)
+
+    def tuning(seed: int) -> FineTuning:
+        folder = workspace / RUNNING / (f"seed-{seed}" if options.seeds else "")
+        model = options.pretrained.load(labels, seed)
+        return _tuning(workspace, replace(options, seed=seed), model, tokenizer, examples, folder)
+
+    if options.search:
+        from nertool.search import Search
+
+        folder, facts = Search(tuning(options.seed), options.pretrained, labels, options.search).run()
+    elif options.seeds:
+        folder, facts = _with_each(_seeds(options), tuning)
+    else:
+        only = tuning(options.seed)
+        folder, facts = only.directory, only.run("train")
+    local = options.model != "minilm" and Path(options.model).is_dir()
+    return folder, {**examples.counts, "precision": precision, "local": local, **facts}
+
+
+def _tuning(
+    workspace: Workspace,
+    options: Options,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
+    folder: Path,
+) -> FineTuning:
+    from nertool import arguments
+    from nertool.finetune import FineTuning, Plan
+
+    plan = Plan(
+        dev=_dev(workspace),
+        dev_limit=options.max_eval_samples,
+        keep_best=options.keep == "best",
+        patience=options.patience,
+        parts=options.gradient_accumulation_steps,
+        tokens=options.max_tokens_per_batch,
+        packed=options.packing,
+        pad_to=_length(options, tokenizer, model.config) if options.pad_to_max_length else None,
+        logs=(options.report_to, workspace / LOGS / options.output_dir / folder.name),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    own = arguments.parse(options.settings or [])
+    return FineTuning(
+        model, tokenizer, examples, folder, plan, arguments.make(folder, _trainer_options(options, plan), own)
+    )
+
+
+def _trainer_options(options: Options, plan: Plan) -> dict[str, Any]:
+    """The options under their names in `transformers.TrainingArguments`."""
+    from nertool import arguments
+
+    precision = arguments.precision(options.precision)
+    return {
+        "per_device_train_batch_size": options.batch_size,
+        "num_train_epochs": options.num_epochs,
+        "learning_rate": options.learning_rate,
+        "warmup_ratio": options.warmup_ratio,
+        "weight_decay": options.weight_decay,
+        "save_steps": options.save_steps,
+        "save_total_limit": options.save_total_limit,
+        "seed": options.seed,
+        "eval_strategy": "epoch" if plan.dev else "no",
+        "gradient_checkpointing": options.gradient_checkpointing,
+        "torch_compile": options.compile,
+        "bf16": precision == "bf16",
+        "fp16": precision == "fp16",
+        "report_to": plan.reports,
+    }
+
+
+def _length(options: Options, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> int:
+    """Sub-words of an example.
+
+    Raises:
+        InvalidOption: more than the model has positions for.
+    """
+    most = positions(config)
+    if most is not None and options.max_length > most:
+        raise InvalidOption(
+            f"--max-length {options.max_length}: --model {options.model} takes {most} sub-words at most",
+            f"Take --max-length {most}; longer sentences go through overlapping windows.",
+        )
+    return usable_length(tokenizer, config, options.max_length)
+
+
+def _with_each(seeds: Sequence[int], tuning: Callable[[int], FineTuning]) -> tuple[Path, dict[str, Any]]:
+    """Train with each seed; the folder and the facts of the one that is best on dev, with mean and deviation of all."""
+    runs = []
+    for seed in seeds:
+        one = tuning(seed)
+        runs.append((one.directory, one.run(f"train, seed {seed}")))
+    values = [facts["dev_f1"] for _, facts in runs]
+    folder, best = runs[values.index(max(values))]
+    rows = [
+        {
+            "seed": seed,
+            "dev_f1": facts["dev_f1"],
+            "epoch kept": facts["epoch kept"],
+            "kept": "yes" if facts is best else "",
+        }
+        for seed, (_, facts) in zip(seeds, runs, strict=True)
+    ]
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return folder, {**best, "mean": statistics.mean(values), "deviation": deviation, "seeds": rows}
+
+
+# -- after -----------------------------------------------------------------------------------------
+
+
+def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path) -> None:
+    """Link the kept weights and the last checkpoints into the staged directory, and add what people look at.
+
+    The running directory stays until all is done.
+    """
+    from nertool import learning_curve, model_card
+    from nertool.finetune import KEPT
+
+    target = stage.directory(options.output_dir)
+    for source in [folder / KEPT, *folder.glob("checkpoint-*")]:
+        place = target if source.name == KEPT else target / source.name
+        shutil.copytree(source, place, copy_function=_link, dirs_exist_ok=True)
+    options.pretrained.tokenizer().save_pretrained(target)
+    learning_curve.draw(stage.facts["history"], stage.facts.get("metric", "f1"), target / CURVE)
+    training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
+    labels = read_labels(workspace / LABELS)
+    model_card.write(target / model_card.CARD, options.output_dir, labels, training, workspace.facts("download"))
 
 
 def _link(source: str, target: str) -> None:

@@ -1,0 +1,139 @@
+"""The model card (README.md of a model directory), and sending a model directory to the hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nertool.encode import MINILM_HUB
+from nertool.errors import NertoolError
+from nertool.scoring import METRICS, MODE
+
+CARD = "README.md"
+TEMPLATE = """---
+{{ card_data }}
+---
+
+# {{ name }}
+
+Token classification: a label for each word. Fine-tuned from {{ base }} with nertool.
+
+## Data
+
+{{ data }}
+
+| | |
+|---|---|
+{% for key, value in counts.items() %}| {{ key }} | {{ value }} |
+{% endfor %}
+Labels: {{ labels }}
+
+## Scores
+
+{{ scores }}
+
+## How to use
+
+```sh
+echo 'Anna Keller flew to Vienna .' | nertool predict    # in the workspace of this model
+```
+
+```python
+from transformers import pipeline
+
+tagger = pipeline("token-classification", model="{{ name }}", aggregation_strategy="first")
+tagger("Anna Keller flew to Vienna .")
+```
+
+Words are split into sub-words one by one, and a word's label is read on its first sub-word.
+
+## How it was made
+
+| | |
+|---|---|
+{% for key, value in settings.items() %}| {{ key }} | {{ value }} |
+{% endfor %}"""
+
+
+def write(path: Path, name: str, labels: Sequence[str], stage: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Write the card of a model.
+
+    Args:
+        name: of the model.
+        stage: `facts`, `options` and `versions` of the training.
+        data: facts of the stage `download`, empty for files made by hand.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+
+    facts, options = stage["facts"], stage["options"]
+    hub_name = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", options["model"]) and not facts["local"]
+    base = MINILM_HUB if options["model"] == "minilm" else options["model"] if hub_name else None
+    set_options = {key: value for key, value in options.items() if value not in (None, "", False)}
+    card = ModelCard.from_template(
+        ModelCardData(
+            library_name="transformers",
+            pipeline_tag="token-classification",
+            base_model=base,
+            tags=["token-classification", "nertool"],
+        ),
+        template_str=TEMPLATE,
+        name=name,
+        base=_code(base or facts["model"]),
+        data=f"Recipe {_code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
+        counts={f"train {key}": f"{facts[key]:,}" for key in ("sentences", "words")},
+        labels=", ".join(map(_code, labels)),
+        scores=_scores(facts),
+        settings={key: _code(value) for key, value in {**set_options, **stage["versions"]}.items()},
+    )
+    path.write_text(str(card), encoding="utf-8")
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    if "dev_f1" not in facts:
+        return "Not scored: there was no dev file."
+    low, high = facts["dev_interval"]
+    metric, mode = METRICS[facts["metric"]], f", {MODE} mode" if facts["metric"] == "f1" else ""
+    lines = [
+        f"| split | {metric}{mode} | 95 % interval (bootstrap over sentences) |",
+        "|---|---|---|",
+        f"| dev | {facts['dev_f1']:.4f} | {low:.4f} to {high:.4f} |",
+    ]
+    if "mean" in facts:
+        seeds = ", ".join(str(row["seed"]) for row in facts["seeds"])
+        spread = f"mean {facts['mean']:.4f}, standard deviation {facts['deviation']:.4f}"
+        lines += ["", f"Over the seeds {seeds}: {spread}; this model is the best of them on dev."]
+    return "\n".join([*lines, "", "The epoch was chosen on dev, so the score on new text will be lower."])
+
+
+def _code(value: Any) -> str:
+    """Text that Markdown and HTML leave as it is."""
+    text = re.sub(r"\s+", " ", str(value)).replace("`", "'").replace("|", "\\|")
+    return f"`{text}`"
+
+
+def push(directory: Path, repository: str, token: str | None, private: bool) -> str:
+    """Send a model directory to the hub, without its checkpoints; returns where it is.
+
+    Raises:
+        NertoolError: the hub refuses, or cannot be reached.
+    """
+    import httpx
+    import requests
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    network = (requests.RequestException, httpx.HTTPError, HFValidationError, OSError)  # hub 0 and hub 1
+    try:
+        api = HfApi(token=token)
+        name = api.create_repo(repository, private=private, exist_ok=True).repo_id
+        info = api.upload_folder(
+            repo_id=name, folder_path=directory, ignore_patterns=["checkpoint-*/**"], commit_message="Upload the model"
+        )
+    except network as error:
+        raise NertoolError(
+            f"{directory} is whole, but was not sent to {repository}: {str(error).strip().splitlines()[0]}",
+            "Once that is mended: the same command again (a token is taken from --token, HF_TOKEN or `hf auth login`)",
+        ) from error
+    return str(info.commit_url)

@@ -1,0 +1,53 @@
+"""The processes of a data-parallel training: which one this is, and what they tell each other.
+
+`torchrun` and `accelerate launch` start them with RANK and WORLD_SIZE in the environment. The first one, of rank 0,
+holds the workspace, prints and publishes; the others only compute.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def rank() -> int:
+    """0-based number of this process."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world() -> int:
+    """How many processes there are."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def from_first(value: Value) -> Value:
+    """What the first process gives, for all; waits until all have come here."""
+    if world() == 1:
+        return value
+    import torch.distributed
+
+    _join()
+    box = [value]
+    torch.distributed.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def from_all(value: Value) -> list[Value]:
+    """What each process gives, in the order of their ranks; waits until all have come here."""
+    if world() == 1:
+        return [value]
+    import torch.distributed
+
+    _join()
+    values: list[Value] = [value] * world()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def _join() -> None:
+    import torch
+    from accelerate import PartialState
+
+    PartialState(cpu=not torch.cuda.is_available())
