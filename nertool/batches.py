@@ -81,7 +81,8 @@ class Steps:
         """Steps of an epoch, of every one the same."""
         if self.tokens is not None:
             # The emptiest of so many steps has room for one example more, whatever the order.
-            return -(-int(self.lengths.sum()) // (self.tokens - int(self.lengths.max())))
+            enough = -(-int(self.lengths.sum()) // (self.tokens - int(self.lengths.max())))
+            return min(enough, len(self.lengths))
         whole, rest = divmod(len(self.lengths), self.sentences)
         return whole + bool(rest and not (self.drop_last and whole))
 
@@ -117,7 +118,7 @@ class Steps:
             used, at = heapq.heappop(emptiest)
             steps[at].append(number)
             heapq.heappush(emptiest, (used + int(self.lengths[number]), at))
-        return [step for step in steps if step]
+        return steps
 
 
 class Packing(NamedTuple):

@@ -119,19 +119,18 @@ def push(directory: Path, repository: str, token: str | None, private: bool) -> 
     Raises:
         NertoolError: the hub refuses, or cannot be reached.
     """
-    import httpx
-    import requests
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    network = (requests.RequestException, httpx.HTTPError, HFValidationError, OSError)  # hub 0 and hub 1
+    # Each generation of huggingface_hub stands on another HTTP library; the root of its errors is found here.
+    roots = [base for base in HfHubHTTPError.__mro__ if base.__name__ in ("RequestException", "HTTPError")]
     try:
         api = HfApi(token=token)
         name = api.create_repo(repository, private=private, exist_ok=True).repo_id
         info = api.upload_folder(
             repo_id=name, folder_path=directory, ignore_patterns=["checkpoint-*/**"], commit_message="Upload the model"
         )
-    except network as error:
+    except (*roots, HFValidationError, OSError) as error:
         raise NertoolError(
             f"{directory} is whole, but was not sent to {repository}: {str(error).strip().splitlines()[0]}",
             "Once that is mended: the same command again (a token is taken from --token, HF_TOKEN or `hf auth login`)",
