@@ -1,4 +1,5 @@
 # make demo   the whole way on the embedded data and model; make test   the tests
+# make test-latest   the tests on current releases of transformers
 # make e2e    the same way on a data set of your choice, rule by rule:
 #             make e2e RECIPE=wnut17 SOURCE=DIR WORKSPACE=wnut BERT_MODEL=minilm NUM_EPOCHS=3
 #             make e2e DATA='--train-file train.conllu --dev-file dev.conllu --task pos' WORKSPACE=own
@@ -18,9 +19,9 @@ W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
-.PHONY: help demo test check format clean e2e FORCE
+.PHONY: help demo test test-latest check format clean e2e FORCE
 help:
-	@sed -n '1,5s/^# //p' Makefile
+	@sed -n '1,6s/^# //p' Makefile
 
 # -- set-up ---------------------------------------------------------------------------------
 
@@ -28,15 +29,19 @@ USABLE = import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= 
 PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3.10 python3,\
            $(shell $(python) -c '$(USABLE)' >/dev/null 2>&1 && echo $(python))))
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock
+.venv-latest/installed: requirements-latest.lock
+
+.venv/installed .venv-latest/installed: LOCK = requirements$(@D:.venv%=%).lock
+.venv/installed .venv-latest/installed: pyproject.toml
 	$(if $(PYTHON),,$(error nertool needs Python 3.11, 3.12 or 3.10 with the venv module, and none of them was found))
-	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --no-deps -r requirements.lock
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --no-deps -r $(LOCK)
 	@# torch once more, with what it needs: nothing for the CPU build, the CUDA libraries for the other
-	.venv/bin/pip install --quiet -c requirements.lock torch
-	.venv/bin/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	$(@D)/bin/pip install --quiet -c $(LOCK) torch
+	$(@D)/bin/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@# byte code now, so that the first call is as quick as later ones
-	.venv/bin/python -m compileall -q nertool
+	$(@D)/bin/python -m compileall -q nertool
 	touch $@
 
 # -- what one runs --------------------------------------------------------------------------
@@ -51,6 +56,9 @@ demo: .venv/installed
 test: .venv/installed
 	.venv/bin/pytest
 
+test-latest: .venv-latest/installed
+	.venv-latest/bin/pytest
+
 check: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -61,7 +69,7 @@ format: .venv/installed
 	.venv/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-latest demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # -- the workspace, file by file ------------------------------------------------------------
 # make decides by times what may be out of date, nertool by digests what is: a command whose inputs hold the same
@@ -87,7 +95,7 @@ $W/labels.txt: $W/train.txt $(wildcard $W/dev.txt $W/test.txt)
 	touch -c $@
 
 $(MODEL): $W/train.txt $W/labels.txt $(wildcard $W/dev.txt)
-	$(NERTOOL) train -w $W
+	$(NERTOOL) train --overwrite-output-dir -w $W
 	touch -c $@
 
 $W/evaluation/test_results.json: $(MODEL) $(wildcard $W/dev.txt $W/test.txt)

@@ -146,6 +146,22 @@ def make(directory: Path, options: Mapping[str, Any], own: Mapping[str, Any]) ->
         ) from error
 
 
+def check_report(name: str) -> None:
+    """The Trainer must be able to log there.
+
+    Raises:
+        InvalidOption: it does not know it, or that is not installed.
+    """
+    from transformers.integrations import get_available_reporting_integrations
+
+    there = ["none", *get_available_reporting_integrations()]
+    if name not in there:
+        raise InvalidOption(
+            f"--report-to {name}: unknown to this transformers, or not installed",
+            f"Here there is {', '.join(there)}; install what is missing, such as tensorboard.",
+        )
+
+
 def precision(wanted: str) -> str:
     """`fp32`, `bf16` or `fp16`: what the device computes fastest where `auto` is wanted.
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from nertool import ranks
 from nertool.batches import PARTS_BY_LENGTH, Collator, find_packing
 from nertool.encode import usable_length
-from nertool.errors import InvalidOption
 from nertool.examples import Examples
 from nertool.progress import Shown, bar
 
@@ -61,19 +60,12 @@ class Plan:
         return "none" if name == "tensorboard" or ranks.rank() else name
 
     def callbacks(self) -> list[Any]:
-        """For TensorBoard.
-
-        Raises:
-            InvalidOption: it is not installed.
-        """
+        """For TensorBoard."""
         if self.logs[0] != "tensorboard" or ranks.rank():
             return []
+        from torch.utils.tensorboard import SummaryWriter
         from transformers.integrations import TensorBoardCallback
 
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise InvalidOption("--report-to tensorboard: it is not installed", "pip install tensorboard") from error
         return [TensorBoardCallback(SummaryWriter(str(self.logs[1])))]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from nertool.progress import bars, note  # noqa: E402
 from nertool.stages import evaluate, labels, preprocess, quantize, train  # noqa: E402
 from nertool.workspace import Workspace  # noqa: E402
 
+needs_inc = pytest.mark.skipif(find_spec("optimum") is None, reason="needs Neural Compressor, which is not installed")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
 VERBS = ["visited", "left", "praised", "saw"]

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import fill
+from conftest import fill, needs_inc
 
 from nertool.cli import main
 from nertool.stages import preprocess
@@ -177,7 +177,7 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize("stage", HEAVY)
+@pytest.mark.parametrize("stage", ["evaluate", pytest.param("quantize", marks=needs_inc), "predict"])
 def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
     stage: str, copy: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

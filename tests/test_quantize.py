@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import needs_inc
 
 from nertool import inc
 from nertool.errors import MissingInput, NertoolError
@@ -30,6 +31,7 @@ def copy(trained: Path, tmp_path: Path) -> Workspace:
     return Workspace(shutil.copytree(trained, tmp_path / "copy"))
 
 
+@needs_inc
 def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quantized: Path) -> None:
     from nertool.tagger import load_tagger
 
@@ -44,18 +46,21 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
     assert (quantized / "evaluation/quantized/dev_results.json").exists()
 
 
+@needs_inc
 def test_a_second_run_is_fresh_and_tells_the_same_table(quantized: Path) -> None:
     result = quantize.run(Workspace(quantized), quantize.Options(tolerance=0.5))
     assert result.fresh
     assert result.facts == json.loads((quantized / "quantized/quantization.json").read_text())
 
 
+@needs_inc
 def test_static_calibrates_on_train(copy: Workspace) -> None:
     result = quantize.run(copy, quantize.Options(approach="static", tolerance=0.9, calibration_samples=10))
     assert result.facts["calibration_windows"] == 10
     assert "train.txt" in copy.records()["quantize"]["reads"]
 
 
+@needs_inc
 def test_where_no_trial_meets_the_tolerance_the_best_is_kept(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scores are made up here, as a tiny model loses nothing; Neural Compressor and the search are real."""
     scores = iter([0.9, 0.5, 0.7, 0.6])
@@ -78,6 +83,7 @@ def test_where_no_trial_meets_the_tolerance_the_best_is_kept(copy: Workspace, mo
     assert evaluate.run(copy, evaluate.Options(split=["dev"], quantized=True)).facts["dev"]["support"] == 40
 
 
+@needs_inc
 def test_an_error_while_scoring_a_trial_comes_out_as_it_is(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
@@ -88,6 +94,7 @@ def test_an_error_while_scoring_a_trial_comes_out_as_it_is(copy: Workspace, monk
     assert not (copy / "quantized").exists()
 
 
+@needs_inc
 def test_a_hostile_pickle_in_quantized_does_not_run(quantized: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(quantized, tmp_path / "hostile")
     flag = tmp_path / "ran"
@@ -115,6 +122,7 @@ def test_without_dev_there_is_nothing_to_decide_by(copy: Workspace) -> None:
         quantize.run(copy, quantize.Options(allow_stale=True))
 
 
+@needs_inc
 def test_predict_publishes_a_split_tagged_by_the_int8_model(quantized: Path) -> None:
     workspace = Workspace(quantized)
     result = predict.run(workspace, predict.Options(split="test", quantized=True))

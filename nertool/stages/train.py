@@ -349,6 +349,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
     from nertool.examples import Source, load_examples, tell
 
     precision = arguments.precision(options.precision)
+    arguments.check_report(options.report_to)
     arguments.parse(options.settings or [])
     labels, tokenizer = read_labels(workspace / LABELS), options.pretrained.tokenizer()
     config = options.pretrained.config(labels)
