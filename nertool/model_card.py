@@ -119,18 +119,18 @@ def push(directory: Path, repository: str, token: str | None, private: bool) -> 
     Raises:
         NertoolError: the hub refuses, or cannot be reached.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    from huggingface_hub import HfApi, errors
 
     # Each generation of huggingface_hub stands on another HTTP library; the root of its errors is found here.
-    roots = [base for base in HfHubHTTPError.__mro__ if base.__name__ in ("RequestException", "HTTPError")]
+    roots = [base for base in errors.HfHubHTTPError.__mro__ if base.__name__ in ("RequestException", "HTTPError")]
+    bad_name = (errors.HFValidationError, getattr(errors, "HfUriError", errors.HFValidationError))
     try:
         api = HfApi(token=token)
         name = api.create_repo(repository, private=private, exist_ok=True).repo_id
         info = api.upload_folder(
             repo_id=name, folder_path=directory, ignore_patterns=["checkpoint-*/**"], commit_message="Upload the model"
         )
-    except (*roots, HFValidationError, OSError) as error:
+    except (*roots, *bad_name, OSError) as error:
         raise NertoolError(
             f"{directory} is whole, but was not sent to {repository}: {str(error).strip().splitlines()[0]}",
             "Once that is mended: the same command again (a token is taken from --token, HF_TOKEN or `hf auth login`)",
