@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nertool.encode import MINILM_HUB
 from nertool.errors import NertoolError
 from nertool.scoring import METRICS, MODE
 
@@ -57,19 +56,25 @@ Words are split into sub-words one by one, and a word's label is read on its fir
 {% endfor %}"""
 
 
-def write(path: Path, name: str, labels: Sequence[str], stage: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+def write(
+    path: Path,
+    name: str,
+    base: str | None,
+    labels: Sequence[str],
+    stage: Mapping[str, Any],
+    data: Mapping[str, Any],
+) -> None:
     """Write the card of a model.
 
     Args:
         name: of the model.
+        base: the model it was made from, as the hub names it; None for one that is not there.
         stage: `facts`, `options` and `versions` of the training.
         data: facts of the stage `download`, empty for files made by hand.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
     facts, options = stage["facts"], stage["options"]
-    hub_name = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", options["model"]) and not facts["local"]
-    base = MINILM_HUB if options["model"] == "minilm" else options["model"] if hub_name else None
     set_options = {key: value for key, value in options.items() if value not in (None, "", False)}
     card = ModelCard.from_template(
         ModelCardData(

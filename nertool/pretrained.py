@@ -80,14 +80,14 @@ class Pretrained:
         Raises:
             InvalidOption: as `load`.
         """
-        from transformers import AutoConfig, AutoModelForTokenClassification
+        from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
         try:
             config = AutoConfig.from_pretrained(resolve_model(self.config_name or self.model), **self.hub)
         except (OSError, ValueError) as error:
             raise _no_model(self.config_name or self.model, error) from error
         own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
-        if type(config) not in AutoModelForTokenClassification._model_mapping and not own_code:
+        if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
             raise InvalidOption(
                 f"--model {self.model}: models of type {config.model_type} have no head for token classification",
                 "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",

@@ -14,6 +14,7 @@ from nertool.progress import bar, note
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial, Trial
 
 JOURNAL = "search.log"
@@ -87,7 +88,7 @@ class Search:
                 direction="maximize",
                 backend="optuna",
                 study_name=study.study_name,
-                storage=study._storage,
+                storage=self._storage(),
                 load_if_exists=True,
                 sampler=optuna.samplers.TPESampler(seed=self.tuning.arguments.seed + len(study.trials)),
             )
@@ -97,17 +98,24 @@ class Search:
         """The search as it stands; a trial that was killed is put in front again."""
         try:
             import optuna
-            from optuna.storages.journal import JournalFileBackend
         except ImportError as error:
             raise InvalidOption("--search: Optuna is not installed", "Install it: pip install 'optuna>=4'") from error
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(self.tuning.directory / JOURNAL)))
-        study = optuna.create_study(direction="maximize", study_name="train", storage=storage, load_if_exists=True)
+        study = optuna.create_study(
+            direction="maximize", study_name="train", storage=self._storage(), load_if_exists=True
+        )
         for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             study.enqueue_trial(trial.params)
             shutil.rmtree(self._folder(trial.number), ignore_errors=True)
         return study
+
+    def _storage(self) -> JournalStorage:
+        """A file that a kill leaves whole up to its last line."""
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+
+        return JournalStorage(JournalFileBackend(str(self._root / JOURNAL)))
 
     def _clear(self, study: Study) -> None:
         """Remove what trials left that are not the best: weights are large."""

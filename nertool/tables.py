@@ -178,5 +178,5 @@ def _text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return " ".join(map(_text, value))
     return "" if value is None else str(value)

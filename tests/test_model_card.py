@@ -29,12 +29,14 @@ class Hub(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.tokens: set[str | None] = set()
         self.created: dict[str, Any] = {}
+        self.asked: list[str] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: Hub
 
     def do_POST(self) -> None:
+        self.server.asked.append(self.path)
         body = self._body()
         self.server.tokens.add(self.headers["Authorization"])
         if self.headers["Authorization"] != "Bearer secret":
@@ -50,7 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
         for line in map(json.loads, body.splitlines()):
             if line["key"] == "file":
                 self.server.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-        return self._answer({"commitUrl": f"{self.server.url}/somebody/model/commit/1", "commitOid": "1", "success": True})
+        return self._answer(
+            {"commitUrl": f"{self.server.url}/somebody/model/commit/1", "commitOid": "1", "success": True}
+        )
 
     def _body(self) -> bytes:
         if self.headers["Content-Length"]:
@@ -62,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def do_GET(self) -> None:
+        self.server.asked.append(self.path)
         self._answer({"id": "somebody/model", "sha": "0", "siblings": []})
 
     def _answer(self, value: object, status: int = 200) -> None:
@@ -71,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_HEAD = do_GET
 
     def log_message(self, *_: object) -> None:
         pass
@@ -84,12 +91,27 @@ def hub() -> Iterator[Hub]:
     server.shutdown()
 
 
+def with_hub(endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run nertool where it could reach that hub."""
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "nertool", *arguments], capture_output=True, text=True, env=environment
+    )
+
+
 def push(workspace: Path, model: str, endpoint: str, token: str) -> subprocess.CompletedProcess[str]:
     """The training of the fixture `trained` again, now with a hub to send it to."""
     train = ["train", "-m", model, "--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3"]
-    train += ["--save-steps", "1000", "--push-to-hub", "--token", token, "-w", str(workspace)]
-    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
-    return subprocess.run([sys.executable, "-m", "nertool", *train], capture_output=True, text=True, env=environment)
+    return with_hub(endpoint, *train, "--save-steps", "1000", "--push-to-hub", "--token", token, "-w", str(workspace))
+
+
+def test_no_hub_is_asked_where_all_files_are_local(trained: Path, tiny_model: str, tmp_path: Path, hub: Hub) -> None:
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    at = ["-w", str(copy), "--force"]
+    for command in (["preprocess", "-m", tiny_model], ["train", "-m", tiny_model, "--num-epochs", "1"], ["evaluate"]):
+        done = with_hub(hub.url, *command, *at)
+        assert done.returncode == 0, done.stderr
+    assert hub.asked == []
 
 
 def test_a_model_is_sent_whole_and_without_checkpoints(
@@ -131,7 +153,7 @@ def test_a_card_is_one_that_the_hub_reads(trained: Path) -> None:
 def test_labels_cannot_write_markdown_or_html(trained: Path, tmp_path: Path) -> None:
     record = Workspace(trained).records()["train"]
     label = "B-`<script>`|x\n# no"
-    model_card.write(tmp_path / "card.md", "m", [label], record, {"recipe": "a|`b`"})
+    model_card.write(tmp_path / "card.md", "m", None, [label], record, {"recipe": "a|`b`"})
     text = (tmp_path / "card.md").read_text()
     assert "`B-'<script>'\\|x # no`" in text
     assert "\n# no" not in text

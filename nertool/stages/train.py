@@ -17,7 +17,7 @@ from nertool import ranks
 from nertool.columns import read_labels
 from nertool.commit import RECORDS
 from nertool.digests import write_json
-from nertool.encode import MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
+from nertool.encode import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.pretrained import Pretrained
@@ -380,8 +380,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
     else:
         only = tuning(options.seed)
         folder, facts = only.directory, only.run("train")
-    local = options.model != "minilm" and Path(options.model).is_dir()
-    return folder, {**examples.counts, "precision": precision, "local": local, **facts}
+    return folder, {**examples.counts, "precision": precision, **facts}
 
 
 def _tuning(
@@ -491,7 +490,9 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path)
     learning_curve.draw(stage.facts["history"], stage.facts.get("metric", "f1"), target / CURVE)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     labels = read_labels(workspace / LABELS)
-    model_card.write(target / model_card.CARD, options.output_dir, labels, training, workspace.facts("download"))
+    base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
+    card, data = target / model_card.CARD, workspace.facts("download")
+    model_card.write(card, options.output_dir, base, labels, training, data)
 
 
 def _link(source: str, target: str) -> None:
