@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nertool.scoring import METRICS
+from nertool.counts import METRICS
 
 
 def draw(history: Sequence[Mapping[str, Any]], metric: str, path: Path) -> None:

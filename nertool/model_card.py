@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nertool.counts import METRICS, MODE
 from nertool.errors import NertoolError
-from nertool.scoring import METRICS, MODE
 
 CARD = "README.md"
 TEMPLATE = """---

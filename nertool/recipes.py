@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from nertool.counts import Counts
 from nertool.errors import InvalidOption
 from nertool.filters import Filters
-from nertool.scoring import Counts
 
 _DRIVE = "https://drive.google.com/uc?export=download&id="
 _WNUT = "https://raw.githubusercontent.com/leondz/emerging_entities_17/master/"

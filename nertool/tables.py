@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nertool.check import Report
-from nertool.scoring import METRICS
+from nertool.counts import METRICS
 from nertool.workspace import Result, State
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}

@@ -52,19 +52,31 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
     start, before, label_before = 0, "O", ""
     for position, tag in enumerate([*tags, "O"]):
         prefix, label = _as_iobes(split_tag(tag))
-        if before != "O" and _ends(before, prefix, label_before != label):
+        if _ends(before, prefix, label_before != label):
             yield Span(label_before, start, position)
-        if prefix != "O" and _starts(before, prefix, label_before != label):
+        if _starts(before, prefix, label_before != label):
             start = position
         before, label_before = prefix, label
 
 
+def ends(before: str, tag: str) -> bool:
+    """An entity ends with `before`, where `tag` follows it."""
+    (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
+    return _ends(last, prefix, label != other)
+
+
+def starts(before: str, tag: str) -> bool:
+    """An entity begins with `tag`, where it follows `before`."""
+    (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
+    return _starts(last, prefix, label != other)
+
+
 def _ends(before: str, prefix: str, other_label: bool) -> bool:
-    return before in ("E", "S", "]") or prefix in ("O", "B", "S", "[") or other_label
+    return before != "O" and (before in ("E", "S", "]") or prefix in ("O", "B", "S", "[") or other_label)
 
 
 def _starts(before: str, prefix: str, other_label: bool) -> bool:
-    return prefix in ("B", "S", "[") or before in ("O", "E", "S", "]") or other_label
+    return prefix != "O" and (prefix in ("B", "S", "[") or before in ("O", "E", "S", "]") or other_label)
 
 
 # -- schemes ---------------------------------------------------------------------------------------
@@ -129,8 +141,8 @@ def _as_iobes(split: tuple[str, str]) -> tuple[str, str]:
 
 def goes_on(before: str, tag: str) -> bool:
     """The entity that `before` belongs to goes on with `tag`, in any scheme."""
-    (last, label), (prefix, other) = (_as_iobes(split_tag(before)), _as_iobes(split_tag(tag)))
-    return "O" not in (last, prefix) and label != "" and not _starts(last, prefix, label != other)
+    prefix, label = split_tag(tag)
+    return OUTSIDE not in (split_tag(before)[0], prefix) and label != "" and not starts(before, tag)
 
 
 def convert(tags: Sequence[str], scheme: str) -> list[str]:

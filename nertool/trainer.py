@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader
 from nertool import ranks
 from nertool.batches import Collator, Steps
 from nertool.columns import read_sentences
+from nertool.counts import METRICS
 from nertool.encode import IGNORE, usable_length
 from nertool.examples import Examples
 from nertool.progress import Shown, note
-from nertool.scoring import METRICS, Scorer, score
+from nertool.scoring import Scorer, score
 from nertool.tagger import Tagger
 
 
@@ -123,8 +124,8 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         metrics = {"eval_f1": scorer.headline, "eval_low": low, "eval_high": high, "eval_plain": float(scorer.plain)}
         metrics |= {
             f"eval_{label}_{name}": value
-            for label, row in scorer.results()["types"].items()
-            for name, value in row.items()
+            for label, counts in scorer.types.items()
+            for name, value in counts.as_dict().items()
         }
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
