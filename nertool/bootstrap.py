@@ -30,6 +30,11 @@ def totals(alike: Alike) -> tuple[int, int, int]:
     return correct, predicted, gold
 
 
+def alike_of(rows: npt.NDArray[Any]) -> Alike:
+    """Sentences by their counts; from (correct, predicted, gold) of each, shape (sentences, 3)."""
+    return Counter(map(tuple, rows.tolist()))
+
+
 def interval_of(alike: Alike, sentences: int, seed: int = 0) -> dict[str, tuple[float, float]]:
     """95 % intervals of precision, recall and F1: percentile bootstrap (Efron and Tibshirani, 1993, chapter 13).
 

@@ -58,7 +58,8 @@ class Recipe:
         tasks: what its tags can be used for; the first one is the default.
         defaults: option values below the user's own and above nertool's.
         task_defaults: the same by task, above those.
-        scores: published entity counts by split.
+        scores: published entity counts by split, of the defaults' model.
+        metric: what its shared task ranked by, where that is no plain F1: `surface forms`, or `both layers`.
         hub: hub data set that holds the splits, for recipes whose files have no URL of their own.
         generate: makes the files (name -> bytes) where nobody publishes them.
         editions: SHA-256 of `{split}.txt.tmp` by split, for each edition of the files that is known.
@@ -73,6 +74,7 @@ class Recipe:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     task_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     scores: Mapping[str, Counts] = field(default_factory=dict)
+    metric: str = ""
     hub: str = ""
     generate: Callable[[], dict[str, bytes]] | None = None
     editions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -164,6 +166,7 @@ RECIPES = {
             GERMEVAL_COLUMNS,
             defaults={"model": "bert-base-multilingual-cased"},
             scores={"dev": Counts(2349, 2774, 2674), "test": Counts(5328, 6192, 6178)},
+            metric="both layers",
             editions={
                 "GermEval 2014": {
                     "train": "9c3f847e933d410120532b9400610e7d99db249a5d361060abbb42ecb398788e",
@@ -183,6 +186,7 @@ RECIPES = {
             Filters(),
             defaults={"model": "bert-large-cased", "save_steps": 425},
             scores={"dev": Counts(424, 605, 836), "test": Counts(431, 738, 1079)},
+            metric="surface forms",
             editions={
                 "WNUT 2017": {
                     "train": "c1f526ef741713676b2ba49efbffce18ddc013d17a4e3cd9fa94b4e555165331",

@@ -182,9 +182,7 @@ class Scorer:
         same_ends = (wanted.start[mine] == found.start[theirs]) & (wanted.end[mine] == found.end[theirs])
         sentence = np.searchsorted(ends, wanted.start[mine])
         correct, predicted, gold = of_sentence
-        of_type, of_ends = (
-            np.bincount(sentence[which], minlength=len(ends)) for which in (same_type, same_ends)
-        )
+        of_type, of_ends = (np.bincount(sentence[which], minlength=len(ends)) for which in (same_type, same_ends))
         both = np.bincount(sentence, minlength=len(ends)) - of_type - of_ends
         self._tally("exact", "", correct + of_ends, predicted, gold)
         self._tally("type", "", correct + of_type, predicted, gold)
@@ -258,6 +256,12 @@ class Scorer:
             return None
         pairs = zip(codes.tolist(), counts.tolist(), strict=True)
         return recognise({(names[code // size], names[code % size]): count for code, count in pairs})
+
+    def sentence_counts(self) -> Array:
+        """(correct, predicted, gold) of each sentence in the headline's mode, where they are kept; (sentences, 3)."""
+        self._flush()
+        assert self.rows is not None
+        return np.concatenate(self.rows) if self.rows else np.zeros((0, 3), np.int64)
 
     # -- results -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -23,7 +23,7 @@ STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim
 def render(result: Result) -> list[Table]:
     """Tables of a stage's facts: figures first, then a table for each group of rows."""
     if result.stage.startswith("evaluate"):
-        return [_types(split, facts) for split, facts in result.facts.items()]
+        return _evaluation(result.facts)
     if result.stage == "quantize":
         return [_trials(result.facts), _before_after(result.facts)]
     facts = dict(result.facts)
@@ -90,6 +90,8 @@ def figures(stage: str, facts: Mapping[str, Any]) -> str:
     if stage == "train":
         score = f"dev {_metric(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
         return f"{score}{facts['model']}, {facts['steps']} steps"
+    if stage == "evaluate" and "metric" not in facts:  # the report, or a comparison
+        return ", ".join(_difference(split, row) for split, row in facts.items() if isinstance(row, Mapping))
     if stage == "evaluate" and facts["metric"] == "accuracy":
         return f"accuracy {facts['accuracy']:.4f}"
     if stage == "evaluate":
@@ -118,17 +120,67 @@ def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def _evaluation(results: Mapping[str, Any]) -> list[Table]:
+    """For each split a table of types; then how far the model is from another."""
+    tables = [_types(name, facts) for name, facts in results.items() if name != "comparison"]
+    return [*tables, _comparison(results["comparison"])] if "comparison" in results else tables
+
+
 def _types(split: str, facts: Mapping[str, Any]) -> Table:
-    if facts["metric"] == "accuracy":
-        return _rows(f"{split}: tags without types", [{key: facts[key] for key in ("accuracy", "sentences", "tokens")}])
-    columns = ("precision", "recall", "f1", "support", "predicted", "correct")
-    rows = [{"type": label, **{key: row[key] for key in columns}} for label, row in facts["types"].items()]
-    rows.append({"type": "all (micro average)", **{key: facts[key] for key in columns}})
-    table = _rows(f"{split}: entities, {facts['mode']} mode", rows)
-    table.caption = (
-        f"token accuracy {facts['accuracy']:.4f}; {facts['sentences']:,} sentences, {facts['tokens']:,} tokens"
+    plain = facts["metric"] == "accuracy"
+    column, every = ("tag", "all (accuracy)") if plain else ("type", "all (micro average)")
+    rows = [{column: label, **_scores(row)} for label, row in facts["types"].items()]
+    table = _rows(
+        f"{split}: tags without types" if plain else f"{split}: entities, {facts['mode']} mode",
+        [*rows, {column: every, **_scores(facts)}],
     )
-    table.caption_justify = "left"
+    notes = [] if plain else [f"token accuracy {facts['accuracy']:.4f}"]
+    notes += [f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens"]
+    table.caption, table.caption_justify = "\n".join(["; ".join(notes), *_other_scores(facts)]), "left"
+    return table
+
+
+def _scores(figures: Mapping[str, Any]) -> dict[str, Any]:
+    columns = ("precision", "recall", "f1", "support", "predicted", "correct")
+    return {**{key: figures[key] for key in columns}, "95 % of f1": _interval(figures["interval"]["f1"])}
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"{bounds[0]:.4f} to {bounds[1]:.4f}"
+
+
+def _other_scores(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The other figures of a split, each with its mode."""
+    if "strict" in facts:
+        yield f"{facts['strict']['mode']} mode: F1 {facts['strict']['f1']:.4f}"
+    yield f"errors: {', '.join(f'{kind} {count:,}' for kind, count in facts['errors'].items())}"
+    for name in ("task score", "published"):
+        if one := facts.get(name):
+            title = one.get("name") or f"published for {one['model']}"
+            counts = f"{_text(one['correct'])} of {_text(one['predicted'])} predicted, {_text(one['support'])} gold"
+            yield f"{title}: F1 {one['f1']:.4f} ({counts})"
+
+
+def _difference(split: str, row: Mapping[str, Any]) -> str:
+    return f"{split} {row['difference']:+.4f} (p {row['p']:.4f})"
+
+
+def _comparison(facts: Mapping[str, Any]) -> Table:
+    rows = [
+        {
+            "split": split,
+            "ours": row["ours"],
+            facts["other"]: row["other"],
+            "difference": f"{row['difference']:+.4f}",
+            "95 %": f"{row['interval'][0]:+.4f} to {row['interval'][1]:+.4f}",
+            "p": row["p"],
+        }
+        for split, row in facts.items()
+        if isinstance(row, Mapping)
+    ]
+    metric = METRICS[next(row["metric"] for row in facts.values() if isinstance(row, Mapping))]
+    table = _rows(f"{metric}, compared with {facts['other']}", rows)
+    table.caption, table.caption_justify = "paired bootstrap and approximate randomization over sentences", "left"
     return table
 
 

@@ -113,6 +113,12 @@ def recognise(counts: Mapping[Pair, int]) -> str:
     return "iob1" if found["first I"] > found["first B"] else "iob2"
 
 
+def without_types(tags: Iterable[str]) -> bool:
+    """Most of these tags, O aside, have no type: they are parts of speech or the like."""
+    others = set(tags) - {OUTSIDE}
+    return bool(others) and recognise({(OUTSIDE, tag): 1 for tag in others}) == "plain"
+
+
 def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
     """The pairs of neighbours that a scheme does not allow."""
     return {pair for pair in counts if not _allowed(*pair, scheme)}

@@ -1,103 +1,261 @@
-"""Tag dev and test with a trained model and score the entities."""
+"""Tag dev and test with a trained model, score the entities, show what went wrong; or score anybody's predictions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from nertool.columns import read_labels, read_sentences, write_columns
+from nertool.counts import Counts
+from nertool.digests import write_json
 from nertool.encode import quiet_transformers
-from nertool.errors import InvalidOption, MissingInput, StaleInput
+from nertool.errors import InvalidOption, MissingInput, StaleInput, command
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
 from nertool.progress import note, track
-from nertool.scoring import Scorer
-from nertool.workspace import EVALUATION, LABELS, QUANTIZED, SPLITS, Result, Stage, StageOptions, Workspace
+from nertool.recipes import RECIPES
+from nertool.tags import without_types
+from nertool.workspace import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
+    from nertool.mistakes import Analysis
+    from nertool.predictions import Tagged
+    from nertool.scoring import Scorer
     from nertool.tagger import Tagger
+
+REPORT = "report.html"
+COMPARISON = "comparison.json"
+SENTENCES_LOOKED_AT = 1000
+"""Sentences of a file by which is told whether its tags have types."""
+MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
 
 
 @dataclass(frozen=True)
 class Options(StageOptions):
     """Options of `evaluate`."""
 
-    unrecorded = (*StageOptions.unrecorded, "split", "quantized")  # both are in the record's name
+    unrecorded = (
+        *StageOptions.unrecorded,
+        *("split", "quantized", "both"),  # they are in the records' names
+        *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
+    )
 
     split: SplitsOption = None
     quantized: QuantizedOption = False
+    both: Annotated[bool, typer.Option("--both", help="Evaluate the FP32 model and, where there is one, INT8.")] = False
+    scheme: Annotated[
+        Literal["iob1", "iob2", "iobes", "bilou"] | None,
+        typer.Option("--scheme", help="Scheme of the strict mode [default: that of most gold tags]."),
+    ] = None
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", help="Also compare with another workspace, model directory or predictions file."),
+    ] = None
+    inner: Annotated[
+        str | None,
+        typer.Option("--inner", help="Workspace or predictions file of GermEval's inner layer, for its metric 1."),
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", help="Score this file, needs no model: a token and, as last columns, gold and predicted tag."
+        ),
+    ] = None
+    predicted: Annotated[
+        str | None, typer.Option("--predicted", help="The predicted tags are in this file, --columns holds gold tags.")
+    ] = None
+    report: Annotated[
+        str | None, typer.Option("--report", help="With --columns: write report and errors into this directory.")
+    ] = None
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
 
 def run(workspace: Workspace, options: Options) -> Result:
-    """Write `{split}_results.json` and `{split}_predictions.txt` (token, gold, predicted) of each split.
+    """Score each split, and write all that is known into `evaluation/`, for INT8 into `evaluation/quantized/`.
 
-    They lie in `evaluation/`, those of the INT8 model in `evaluation/quantized/`.
+    That is `{split}_results.json`, `{split}_predictions.txt` (token, gold, predicted), `{split}_errors.jsonl` (an error
+    a line), and `evaluation/report.html` of all that is there. With `columns` nothing but that file is looked at.
 
     Raises:
         MissingInput: no model, or no file of the split.
         StaleInput: the model was made from files that have changed since, or for other labels.
-        InvalidOption: no such split.
+        InvalidOption: no such split, nothing to compare with.
+        InvalidData: files to be compared hold other sentences (names file and line).
     """
-    splits = _splits(workspace, options.split)
-    directory = QUANTIZED if options.quantized else workspace.model_directory()
-    model_files = workspace.model_reads(directory, options.allow_stale)
+    if options.columns is not None:
+        return _score_files(options)
+    if options.predicted or options.report:
+        raise InvalidOption("--predicted and --report go with --columns", "Name the file of gold tags: --columns FILE")
+    splits, directories = _splits(workspace, options.split), _directories(workspace, options)
+    reads = {directory: workspace.model_reads(directory, options.allow_stale) for directory in directories}
     quiet_transformers()
-    tagger: list[Tagger] = []
-
-    def load() -> Tagger:
-        """The model, loaded once and only where there is something to do."""
-        if not tagger:
-            tagger.append(_load(workspace, directory))
-        return tagger[0]
-
     with workspace.locked("evaluate"):
-        results = [_evaluate(workspace, options, split, model_files, load) for split in splits]
+        results = {
+            f"{QUANTIZED} {split}" if directory == QUANTIZED else split: result
+            for directory in directories
+            for split, result in _evaluate(workspace, options, directory, reads[directory], splits).items()
+        }
+        if options.compare:
+            results["comparison"] = _compare(workspace, options, directories[0], splits)
+        report = _write_report(workspace, options)
+    note.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
-        f"evaluate:{QUANTIZED}" if options.quantized else "evaluate",
-        {split: result.facts for split, result in zip(splits, results, strict=True)},
-        all(result.fresh for result in results),
-        "; ".join(f"{result.stage} {result.why}" for result in results if result.why),
+        f"evaluate:{QUANTIZED}" if directories == [QUANTIZED] else "evaluate",
+        {name: result.facts for name, result in results.items()},
+        all(result.fresh for result in (*results.values(), report)),
+        "; ".join(f"{result.stage} {result.why}" for result in results.values() if result.why),
     )
 
 
+# -- a model ---------------------------------------------------------------------------------------
+
+
 def _evaluate(
-    workspace: Workspace, options: Options, split: str, model_files: list[str], load: Callable[[], Tagger]
+    workspace: Workspace, options: Options, directory: str, model_files: list[str], splits: Sequence[str]
+) -> dict[str, Result]:
+    @cache
+    def load() -> Tagger:
+        """The model, loaded once and only where there is something to do."""
+        return _load(workspace, directory)
+
+    return {split: _evaluate_split(workspace, options, directory, model_files, split, load) for split in splits}
+
+
+def _evaluate_split(
+    workspace: Workspace,
+    options: Options,
+    directory: str,
+    model_files: list[str],
+    split: str,
+    load: Callable[[], Tagger],
 ) -> Result:
-    folder = f"{EVALUATION}/{QUANTIZED}" if options.quantized else EVALUATION
-    results, predictions = f"{folder}/{split}_results.json", f"{folder}/{split}_predictions.txt"
+    folder = _folder(directory)
+    results, predictions, errors = (f"{folder}/{split}_{name}" for name in _files())
+    train = ["train.txt"] if "train" in workspace.splits(".txt") else []
     with workspace.open_stage(
-        f"evaluate:{QUANTIZED}:{split}" if options.quantized else f"evaluate:{split}",
+        f"evaluate:{QUANTIZED}:{split}" if directory == QUANTIZED else f"evaluate:{split}",
         options,
-        reads=[*model_files, f"{split}.txt"],
-        writes=[results, predictions],
+        reads=[*model_files, f"{split}.txt", *train],
+        writes=[results, predictions, errors],
+        sources=_inner_sources(workspace, options, split),
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
     ) as stage:
         if not stage.fresh:
-            scorer = _tag_and_score(load(), workspace / f"{split}.txt", stage.file(predictions))
-            stage.facts = scorer.results()
+            tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions))
+            plain = without_types(load().labels)
+            scorer, analysis = _score(tagged, plain, options.scheme, _train_entities(workspace), stage.file(errors))
+            stage.facts = {**scorer.results(), **analysis.results()}
+            stage.facts |= _task_score(workspace, options, split, scorer, stage.facts)
             _tell(stage, split, load())
-            text = json.dumps({"split": split, **stage.facts}, indent=2, ensure_ascii=False)
-            stage.file(results).write_text(text + "\n", encoding="utf-8")
+            write_json(stage.file(results), {"split": split, **stage.facts})
     return stage.result()
 
 
-def _tag_and_score(tagger: Tagger, path: Path, predictions: Path) -> Scorer:
+def _files() -> tuple[str, str, str]:
+    return "results.json", "predictions.txt", "errors.jsonl"
+
+
+def _folder(directory: str) -> str:
+    return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
+
+
+def _tag(tagger: Tagger, path: Path, predictions: Path) -> Iterator[Tagged]:
     """One pass: sentences are read twice, side by side, so that none has to be held."""
-    scorer = Scorer()
+    from nertool.predictions import Tagged
+
     tagger.windowed = tagger.without_subwords = 0
     tagged = tagger.tag(sentence.tokens for sentence in read_sentences(path))
     with predictions.open("w", encoding="utf-8", newline="\n") as out:
         pairs = zip(read_sentences(path), tagged, strict=True)
         total = sum(1 for _ in read_sentences(path))
         for sentence, predicted in track(pairs, f"evaluate {path.name}", total, "sentences"):
-            scorer.add(sentence.tags, predicted)
             write_columns(out, (sentence.tokens, sentence.tags, predicted))
-    return scorer
+            yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
+
+
+def _score(
+    tagged: Iterable[Tagged], plain: bool, scheme: str | None, train: Path | None, errors: Path
+) -> tuple[Scorer, Analysis]:
+    """Score sentences and write their errors, an error a line.
+
+    Args:
+        plain: the tags have no types.
+        train: what the model has learnt from; None where nobody knows.
+    """
+    from nertool.mistakes import Analysis, entities_of, single_words
+    from nertool.scoring import Scorer
+    from nertool.tags import spans
+
+    read = single_words if plain else spans
+    analysis = Analysis(entities_of(train, read) if train else None, read)
+    scorer = Scorer("plain" if plain else scheme, keep_sentences=True)
+    with errors.open("w", encoding="utf-8", newline="\n") as out:
+        for number, sentence in enumerate(tagged, start=1):
+            scorer.add(sentence.gold, sentence.predicted)
+            for row in analysis.add(number, sentence):
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return scorer, analysis
+
+
+def _task_score(
+    workspace: Workspace, options: Options, split: str, scorer: Scorer, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """The score by which the data set's own task ranked systems, and what is published for it."""
+    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    found: dict[str, Any] = {}
+    if recipe and recipe.metric == "surface forms":
+        found["task score"] = {"name": f"{recipe.name}: F1 of distinct surface forms", **facts["surface"]}
+    if options.inner:
+        found["task score"] = _both_layers(workspace, _inner(workspace, options, split), split, scorer)
+    elif recipe and recipe.metric == "both layers":
+        counts = scorer.counts.as_dict()
+        found["task score"] = {"name": "metric 1 on the outer layer alone (--inner adds the inner one)", **counts}
+    if recipe and split in recipe.scores:
+        found["published"] = {"model": recipe.defaults["model"], **recipe.scores[split].as_dict()}
+    return found
+
+
+def _both_layers(workspace: Workspace, inner: Path, split: str, scorer: Scorer) -> dict[str, Any]:
+    """GermEval 2014, metric 1: entities of both layers together; one on the wrong layer is wrong.
+
+    Source: https://sites.google.com/site/germeval2014ner/evaluation
+    """
+    import numpy as np
+
+    from nertool.bootstrap import alike_of, interval_of
+    from nertool.predictions import check_same, read_tagged
+    from nertool.scoring import Scorer
+
+    other, outer = Scorer(keep_sentences=True), workspace / f"{split}.txt"
+    for ours, theirs in zip_longest(read_sentences(outer), read_tagged(inner)):
+        check_same(ours, outer, theirs, inner)
+        other.add(theirs.gold, theirs.predicted)
+    both = scorer.sentence_counts() + other.sentence_counts()
+    counts = Counts(*np.sum(both, axis=0).tolist())
+    return {"name": "metric 1, both layers", **counts.as_dict(), "interval": interval_of(alike_of(both), len(both))}
+
+
+def _inner(workspace: Workspace, options: Options, split: str) -> Path:
+    assert options.inner
+    return _predictions_of(workspace, options.inner, split, "--inner")
+
+
+def _inner_sources(workspace: Workspace, options: Options, split: str) -> dict[str, Path]:
+    return {"inner": _inner(workspace, options, split)} if options.inner else {}
+
+
+def _train_entities(workspace: Workspace) -> Path | None:
+    return workspace / "train.txt" if "train" in workspace.splits(".txt") else None
 
 
 def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
@@ -125,6 +283,13 @@ def _load(workspace: Workspace, directory: str) -> Tagger:
     return tagger
 
 
+def _directories(workspace: Workspace, options: Options) -> list[str]:
+    if options.both:
+        there = (workspace / QUANTIZED / "config.json").exists()
+        return [workspace.model_directory(), *([QUANTIZED] if there else [])]
+    return [QUANTIZED if options.quantized else workspace.model_directory()]
+
+
 def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     there = workspace.splits(".txt")
     for split in wanted or []:
@@ -135,3 +300,178 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     if not splits:
         raise MissingInput(f"{workspace / 'dev.txt'} is missing", f"Run: {workspace.command('preprocess')}")
     return list(dict.fromkeys(splits))
+
+
+# -- two models ------------------------------------------------------------------------------------
+
+
+def _compare(workspace: Workspace, options: Options, directory: str, splits: Sequence[str]) -> Result:
+    """Score another model's tags of the same sentences, and how far apart the two are."""
+    assert options.compare
+    others = {split: _other(workspace, options.compare, split, splits) for split in splits}
+    ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
+    with workspace.open_stage(
+        "evaluate:comparison",
+        options,
+        reads=ours.values(),
+        writes=[f"{EVALUATION}/{COMPARISON}"],
+        sources={f"{split} {name}": path for split, (_, files) in others.items() for name, path in files.items()},
+        force=options.force,
+    ) as stage:
+        if not stage.fresh:
+            stage.facts = {"other": _name(options.compare)}
+            for split, (tagged, _) in others.items():
+                stage.facts[split] = _difference(workspace / ours[split], tagged(), Path(options.compare), options)
+            write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
+    return stage.result()
+
+
+def _difference(ours: Path, theirs: Iterable[Tagged], other: Path, options: Options) -> dict[str, Any]:
+    from nertool.bootstrap import compare
+    from nertool.predictions import check_same, read_tagged
+    from nertool.scoring import Scorer
+
+    scorers = Scorer(options.scheme, keep_sentences=True), Scorer(options.scheme, keep_sentences=True)
+    for mine, another in zip_longest(read_tagged(ours), theirs):
+        check_same(mine, ours, another, other)
+        scorers[0].add(mine.gold, mine.predicted)
+        scorers[1].add(mine.gold, another.predicted)
+    difference = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
+    scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
+    found = {**scores, "difference": difference.value, "interval": difference.interval, "p": difference.p}
+    return {**found, "other results": scorers[1].results()}
+
+
+Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]
+"""Gives the sentences as the other model tags them; and the files that it is made of."""
+
+
+def _other(workspace: Workspace, name: str, split: str, splits: Sequence[str]) -> Other:
+    from nertool.predictions import read_tagged
+
+    inside = workspace / name
+    place = inside if not Path(name).exists() and inside.exists() else Path(name)
+    if (place / "config.json").is_file():
+        files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
+        return (lambda: _tagged_by(place, workspace / f"{split}.txt")), files
+    if place.is_file() and len(splits) > 1:
+        raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
+    path = _predictions_of(workspace, name, split, "--compare")
+    return (lambda: read_tagged(path)), {"predictions": path}
+
+
+def _tagged_by(directory: Path, path: Path) -> Iterator[Tagged]:
+    from nertool.predictions import Tagged
+    from nertool.tagger import load_tagger
+
+    tags = load_tagger(directory).tag(sentence.tokens for sentence in read_sentences(path))
+    for sentence, predicted in zip(read_sentences(path), tags, strict=True):
+        yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
+
+
+def _predictions_of(workspace: Workspace, name: str, split: str, option: str) -> Path:
+    """The file of a split's predictions: itself, in a directory of them, or in a workspace."""
+    file = f"{split}_predictions.txt"
+    for place in (Path(name), workspace / name):
+        for path in (place, place / file, place / EVALUATION / file):
+            if path.is_file():
+                return path
+    raise MissingInput(
+        f"{option} {name}: neither a predictions file nor a workspace or directory with {file}",
+        f"Make them first: {command(Path(name), 'evaluate')}",
+    )
+
+
+def _name(path: str) -> str:
+    return Path(path).resolve().name
+
+
+# -- files of other tools --------------------------------------------------------------------------
+
+
+def _score_files(options: Options) -> Result:
+    """Score a file of gold and predicted tags, or two files; without a model, and without a workspace."""
+    from nertool.predictions import read_both, read_tagged, score_file
+    from nertool.scoring import Scorer
+
+    assert options.columns
+    name = "standard input" if options.columns == "-" else Path(options.columns).name
+    if options.predicted is None and options.report is None:
+        scorer = Scorer(options.scheme)
+        score_file(options.columns, scorer)
+        return Result("evaluate", {name: scorer.results()})
+    path = Path(options.columns)
+    for file in filter(None, (options.columns, options.predicted)):
+        if not Path(file).is_file():
+            raise MissingInput(f"{file}: no such file", "Name files; standard input goes with --columns - alone.")
+    tagged = read_both(path, Path(options.predicted)) if options.predicted else read_tagged(path)
+    return Result("evaluate", {name: _score_tagged(tagged, name, options)})
+
+
+def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict[str, Any]:
+    from nertool.report import Scored, write_report
+
+    first = list(islice(tagged, SENTENCES_LOOKED_AT))
+    plain = without_types(tag for sentence in first for tag in sentence.gold)
+    with TemporaryDirectory(dir=_made(options.report)) as place:
+        errors = Path(place) / "errors.jsonl"
+        scorer, analysis = _score(chain(first, tagged), plain, options.scheme, None, errors)
+        facts = {**scorer.results(), **analysis.results()}
+        if options.report:
+            write_report(Path(place) / REPORT, name, [Scored("", name, facts, errors)])
+            for path in (errors, Path(place) / REPORT):
+                os.replace(path, Path(options.report) / path.name)
+    return facts
+
+
+def _made(directory: str | None) -> str | None:
+    if directory:
+        try:
+            os.makedirs(directory, exist_ok=True)
+        except OSError as error:
+            raise InvalidOption(f"--report {directory}: {error.strerror}", "Name another directory.") from error
+    return directory
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def _write_report(workspace: Workspace, options: Options) -> Result:
+    """One page about all results that are there: of the FP32 model, of INT8, of the one it was compared with."""
+    there = {
+        f"{_folder(directory)}/{split}": (MODEL_NAMES[directory], split)
+        for directory in (MODEL, QUANTIZED)
+        for split in SPLITS
+        if (workspace / _folder(directory) / f"{split}_results.json").exists()
+    }
+    files = [f"{stem}_{name}" for stem in there for name in ("results.json", "errors.jsonl")]
+    comparison = [name for name in (f"{EVALUATION}/{COMPARISON}",) if (workspace / name).exists()]
+    with workspace.open_stage(
+        "evaluate:report",
+        ReportOptions(),
+        reads=[name for name in files if (workspace / name).exists()] + comparison,
+        writes=[f"{EVALUATION}/{REPORT}"],
+        force=options.force,
+    ) as stage:
+        if not stage.fresh:
+            from nertool.report import Scored, write_report
+
+            scored = [
+                Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")
+                for stem, (model, split) in there.items()
+            ]
+            title = workspace.facts("download").get("recipe") or "own data"
+            compared = _json(workspace / comparison[0]) if comparison else {}
+            stage.facts = {"pages": 1}
+            write_report(stage.file(f"{EVALUATION}/{REPORT}"), title, scored, compared, workspace.facts("train"))
+    return stage.result()
+
+
+@dataclass(frozen=True)
+class ReportOptions(StageOptions):
+    """The page has no options."""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

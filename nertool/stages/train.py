@@ -479,7 +479,7 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path)
 
     The running directory stays until all is done.
     """
-    from nertool import learning_curve, model_card
+    from nertool import model_card, plots
     from nertool.finetune import KEPT
 
     target = stage.directory(options.output_dir)
@@ -487,7 +487,8 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path)
         place = target if source.name == KEPT else target / source.name
         shutil.copytree(source, place, copy_function=_link, dirs_exist_ok=True)
     options.pretrained.tokenizer().save_pretrained(target)
-    learning_curve.draw(stage.facts["history"], stage.facts.get("metric", "f1"), target / CURVE)
+    curve = plots.learning_curve(stage.facts["history"], stage.facts.get("metric", "f1"))
+    (target / CURVE).write_text(curve, encoding="utf-8")
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     labels = read_labels(workspace / LABELS)
     base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
