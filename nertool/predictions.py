@@ -53,18 +53,15 @@ class _Ends(dict[bytes, int]):
 
     def __missing__(self, end: bytes) -> int:
         fields = end.split()
-        self[end] = 0
-        if fields:
-            if len(fields) < 2 or len(fields) != self.columns:
-                del self[end]
-                raise ValueError(f"{len(fields)} columns")
-            self[end] = self._number(fields[-2], fields[-1])
+        if fields and len(fields) != self.columns:
+            raise ValueError(f"{len(fields)} columns")
+        self[end] = self._number(fields[-2], fields[-1]) if fields else 0
         return self[end]
 
     def _number(self, gold: bytes, predicted: bytes) -> int:
         if (gold, predicted) not in self._numbers:
-            self._numbers[gold, predicted] = len(self.gold)
             mine, theirs = self._scorer.numbers((gold.decode("utf-8"), predicted.decode("utf-8")))
+            self._numbers[gold, predicted] = len(self.gold)
             self.gold.append(mine)
             self.predicted.append(theirs)
         return self._numbers[gold, predicted]
@@ -92,10 +89,9 @@ def score_file(name: str, scorer: Scorer) -> None:
 
 def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> list[int]:
     """A number for the tags of each line."""
-    if not ends.columns:
-        first = next((line for line in lines if line.strip()), b"")
-        ends.columns = max(len(first.split()) - 1, 2)
-        ends.whole = len(first.split()) == 2
+    if not ends.columns and (first := next((line.split() for line in lines if line.strip()), [])):
+        ends.whole = len(first) == 2
+        ends.columns = max(len(first) - 1, 2)
     try:
         if ends.whole:
             return [ends[line] for line in lines]

@@ -144,7 +144,7 @@ class Scorer:
         self.sentences += len(ends)
         self._tally("words", "", right, lengths, lengths)
         if self.scheme is None:
-            self.scheme = self._recognise(gold)
+            self.scheme = self._recognise(gold) or self._recognise(predicted)
         if self.scheme == "plain":
             self._count_entities("plain", gold, predicted, ends, right, lengths)
         else:
@@ -248,10 +248,11 @@ class Scorer:
         found = [step(mode, names[code // size], names[code % size]) for code in there.tolist()]
         return np.array(found, np.uint8)[place]
 
-    def _recognise(self, gold: Array) -> str | None:
-        """The scheme of the gold tags; None where all of them are O."""
+    def _recognise(self, tags: Array) -> str | None:
+        """The scheme of the tags of a block; None where all of them are O."""
         names, size = self._tags.names, len(self._tags.names)
-        codes, counts = np.unique(gold[:-1].astype(np.int64) * size + gold[1:], return_counts=True)
+        before = np.append(0, tags[:-1])  # O, in front of the first sentence
+        codes, counts = np.unique(before * size + tags, return_counts=True)
         if not codes.any():
             return None
         pairs = zip(codes.tolist(), counts.tolist(), strict=True)

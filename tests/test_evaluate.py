@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from seqeval.metrics import f1_score
 
 from nertool.columns import read_sentences
-from nertool.errors import InvalidOption, MissingInput, StaleInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
+from nertool.recipes import RECIPES
 from nertool.stages import evaluate
+from nertool.tags import spans
 from nertool.workspace import Workspace
 
 
@@ -94,6 +97,114 @@ def test_what_is_missing_is_named(workspace: Workspace, copy: Workspace) -> None
         evaluate.run(copy, evaluate.Options(quantized=True))
     with pytest.raises(InvalidOption, match="no such split"):
         evaluate.run(copy, evaluate.Options(split=["validation"]))
+
+
+def test_all_splits_and_both_models_in_one_call(copy: Workspace) -> None:
+    """INT8 is stood in for by a copy of the model: what matters is where results go."""
+    shutil.copytree(copy / "model", copy / "quantized", ignore=shutil.ignore_patterns("checkpoint-*"))
+    result = evaluate.run(copy, evaluate.Options(split=["train", "dev", "test"], both=True, allow_stale=True))
+    names = {f"{model}{split}" for model in ("", "quantized ") for split in ("train", "dev", "test")}
+    assert set(result.facts) == names
+    assert result.facts["quantized dev"]["f1"] == result.facts["dev"]["f1"]
+    assert (copy / "evaluation/quantized/train_errors.jsonl").exists()
+    assert {"INT8 test", "FP32 train"} <= set(re.findall(r"<option>([^<]+)</option>", _report(copy)))
+    without = evaluate.run(copy, evaluate.Options(both=True, split=["dev"], allow_stale=True)).facts
+    assert set(without) == {"dev", "quantized dev"}
+
+
+def test_a_model_compared_with_itself_is_no_better(copy: Workspace, tmp_path: Path) -> None:
+    other = shutil.copytree(copy.path, tmp_path / "other")
+    evaluate.run(Workspace(other), evaluate.Options())
+    before = (copy / "model/config.json").read_bytes()
+    places = [other, other / "model", other / "evaluation", "model"]
+    for place in places:
+        row = evaluate.run(copy, evaluate.Options(compare=str(place))).facts["comparison"]["test"]
+        assert (row["difference"], row["interval"], row["p"]) == (0.0, (0.0, 0.0), 1.0)
+    file = str(other / "evaluation/dev_predictions.txt")
+    facts = evaluate.run(copy, evaluate.Options(compare=file, split=["dev"])).facts["comparison"]
+    assert (facts["other"], facts["dev"]["p"]) == ("dev_predictions.txt", 1.0)
+    assert (copy / "model/config.json").read_bytes() == before
+    told = json.loads((copy / "evaluation/comparison.json").read_text())
+    assert told["dev"]["ours"] == told["dev"]["other"]
+    assert "Compared with dev_predictions.txt" in _report(copy)
+
+
+def test_a_worse_model_is_told_from_ours(copy: Workspace, tmp_path: Path) -> None:
+    evaluate.run(copy, evaluate.Options())
+    lines = (copy / "evaluation/test_predictions.txt").read_text().splitlines()
+    worse = tmp_path / "worse.txt"
+    worse.write_text(
+        "\n".join(line if number % 2 else re.sub(r" \S+$", " O", line) for number, line in enumerate(lines))
+    )
+    row = evaluate.run(copy, evaluate.Options(compare=str(worse), split=["test"])).facts["comparison"]["test"]
+    assert row["difference"] == pytest.approx(row["ours"] - row["other"])
+    assert row["interval"][0] > 0 and row["p"] < 0.001
+
+
+def test_what_cannot_be_compared_is_refused(copy: Workspace, tmp_path: Path) -> None:
+    evaluate.run(copy, evaluate.Options())
+    with pytest.raises(MissingInput, match="neither a predictions file nor a workspace"):
+        evaluate.run(copy, evaluate.Options(compare=str(tmp_path / "none")))
+    other = tmp_path / "other.txt"
+    other.write_text("somebody O O\n")
+    with pytest.raises(InvalidOption, match="one file, but 2 splits"):
+        evaluate.run(copy, evaluate.Options(compare=str(other)))
+    with pytest.raises(InvalidData, match=r"other\.txt:1: 'somebody' where .*dev_predictions.txt:1 has"):
+        evaluate.run(copy, evaluate.Options(compare=str(other), split=["dev"]))
+    assert not (copy / "evaluation/comparison.json").exists()
+    with pytest.raises(InvalidOption, match="go with --columns"):
+        evaluate.run(copy, evaluate.Options(predicted=str(other)))
+
+
+def test_what_was_seen_in_train_is_told_apart(copy: Workspace) -> None:
+    with (copy / "test.txt").open("a") as file:
+        file.write("nobody B-PER\n\n")
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True)).facts["test"]
+    train = set(_entities(copy / "train.txt"))
+    seen = sum(entity in train for entity in _entities(copy / "test.txt"))
+    assert 0 < seen < facts["support"]
+    groups = {name: row["support"] for name, row in facts["by"]["seen"].items()}
+    assert groups == {"in train": seen, "not in train": facts["support"] - seen}
+
+
+@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface forms"), ("germeval2014", "outer layer alone")])
+def test_the_score_of_the_task_and_the_published_one_stand_beside_ours(copy: Workspace, recipe: str, name: str) -> None:
+    records = json.loads((copy / "workspace.json").read_text())
+    empty: dict[str, object] = {"options": {}, "versions": {}, "reads": {}, "sources": {}, "writes": {}}
+    records["stages"]["download"] = {**empty, "facts": {"recipe": recipe}}
+    (copy / "workspace.json").write_text(json.dumps(records))
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], force=True)).facts["test"]
+    assert name in facts["task score"]["name"]
+    assert facts["published"]["support"] == RECIPES[recipe].scores["test"].gold
+    assert ("TensorFlow" in _report(copy)) == (recipe == "germeval2014")
+
+
+def test_both_layers_count_together(copy: Workspace, tmp_path: Path) -> None:
+    inner = tmp_path / "inner.txt"
+    tokens = [s.tokens for s in read_sentences(copy / "test.txt")]
+    rows = ["".join(f"{token} {'B-X B-X' if at == 0 else 'O O'}\n" for at, token in enumerate(row)) for row in tokens]
+    inner.write_text("\n".join(rows))
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], inner=str(inner))).facts["test"]
+    task = facts["task score"]
+    assert task["name"] == "metric 1, both layers"
+    for key in ("correct", "predicted", "support"):
+        assert task[key] == facts[key] + len(tokens)
+    assert task["interval"]["f1"][0] <= task["f1"] <= task["interval"]["f1"][1]
+    inner.write_text("\n".join(rows[1:]))
+    with pytest.raises(InvalidData, match=r"inner\.txt:\d+: .* where .*test\.txt:\d+ has"):
+        evaluate.run(copy, evaluate.Options(split=["test"], inner=str(inner)))
+
+
+def _entities(path: Path) -> list[tuple[str, str]]:
+    return [
+        (" ".join(sentence.tokens[span.start : span.end]), span.label)
+        for sentence in read_sentences(path)
+        for span in spans(sentence.tags)
+    ]
+
+
+def _report(workspace: Workspace) -> str:
+    return (workspace / "evaluation/report.html").read_text(encoding="utf-8")
 
 
 def _with_texts(workspace: Workspace) -> Workspace:
