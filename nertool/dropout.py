@@ -36,9 +36,7 @@ def dropout(values: torch.Tensor, share: float) -> torch.Tensor:
     return values * kept.to(values.dtype).mul_(1 / (1 - share))
 
 
-def _dropout(
-    input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> torch.Tensor | None:
+def _dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor | None:
     return dropout(input, p) if training and 0 < p < 1 and not inplace else None
 
 
