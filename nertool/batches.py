@@ -128,10 +128,12 @@ class Packing(NamedTuple):
         first_position: position id of a sentence's first sub-word.
         additive: the mask is added to the scores, shape (rows, 1, subwords, subwords); else it is 1 where a sub-word
             is seen, shape (rows, subwords, subwords).
+        most: sub-words of a row.
     """
 
     first_position: int
     additive: bool
+    most: int
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
     """Several sentences a row; each sub-word sees those of its own sentence. Tensors of shape (rows, subwords)."""
     import torch
 
-    rows = _fill_rows([len(example["input_ids"]) for example in examples])
+    rows = _fill_rows([len(example["input_ids"]) for example in examples], packing.most)
     shape = (len(rows), max(sum(len(examples[number]["input_ids"]) for number in row) for row in rows))
     ids, labels = torch.full(shape, pad_id), torch.full(shape, IGNORE)
     positions, sentence = torch.full(shape, packing.first_position), torch.zeros(shape).long()
@@ -198,9 +200,19 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
     return {"input_ids": ids, "attention_mask": seen, "position_ids": positions, "labels": labels}
 
 
-def _fill_rows(lengths: Sequence[int]) -> list[list[int]]:
-    """Numbers of the sentences in each row: the longest first, each into the first row with room for it."""
-    width = max(SMALLEST_ROW, *lengths) if lengths else SMALLEST_ROW
+def _fill_rows(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Numbers of the sentences in each row, in rows of that width, of several, which leaves least padding.
+
+    Args:
+        most: sub-words of a row, where no sentence is longer.
+    """
+    narrow = max(SMALLEST_ROW, *lengths)
+    widths = range(narrow, max(narrow, min(narrow + narrow // 4, most)) + 1)
+    return min((_first_fit(lengths, width) for width in widths), key=lambda rows: _area(rows, lengths))
+
+
+def _first_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
+    """The longest sentence first, each into the first row with room for it."""
     rows: list[list[int]] = []
     room: list[int] = []
     for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
@@ -211,6 +223,11 @@ def _fill_rows(lengths: Sequence[int]) -> list[list[int]]:
         rows[row].append(number)
         room[row] -= lengths[number]
     return rows
+
+
+def _area(rows: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
+    """Sub-words of a batch with these rows, padding included."""
+    return len(rows) * max(sum(lengths[number] for number in row) for row in rows)
 
 
 def find_packing(model: PreTrainedModel, pad_id: int, width: int) -> Packing | None:
@@ -231,7 +248,7 @@ def find_packing(model: PreTrainedModel, pad_id: int, width: int) -> Packing | N
         alone = [_scores(model, Collator(pad_id)([example])["batches"][0])[0] for example in examples]
         for first in (0, (model.config.pad_token_id or 0) + 1):
             for additive in (False, True):
-                packing = Packing(first, additive)
+                packing = Packing(first, additive, width)
                 if _same_scores(model, pack(examples, pad_id, packing), alone):
                     return packing
         return None

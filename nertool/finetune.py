@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ class FineTuning:
         checkpoint = ranks.from_first(_last_checkpoint(self.directory) if ranks.rank() == 0 else None)
         state = TrainerState.load_from_json(f"{checkpoint}/trainer_state.json") if checkpoint else None
         if state is None or not out_of_patience(scores(state.log_history), self.plan.patience):
-            with bar(name, unit="steps") as shown, allowed_random_states():
+            with bar(name, unit="steps") as shown, allowed_random_states(), self.dropout():
                 trainer = self.trainer(name, shown)
                 trainer.train(resume_from_checkpoint=checkpoint)
             state = trainer.state
@@ -144,6 +144,13 @@ class FineTuning:
         for callback in (PrinterCallback, ProgressCallback):  # they print to stdout, which carries results
             trainer.remove_callback(callback)
         return trainer
+
+    def dropout(self) -> AbstractContextManager[Any]:
+        """How dropout draws: as in PyTorch where a plain Trainer is wanted or a GPU draws fast, else our quick way."""
+        from nertool.dropout import QuickDropout
+
+        quick = self.plan.packed and self.arguments.device.type == "cpu"
+        return QuickDropout() if quick else nullcontext()
 
     def collator(self) -> Collator:
         """How the batches of a step are made, for this model."""

@@ -79,7 +79,7 @@ class Search:
             running[0].set_user_attr("steps", trainer.state.global_step)
             return max(scores(trainer.state.log_history))
 
-        with bar("search", unit="steps") as shown, allowed_random_states():
+        with bar("search", unit="steps") as shown, allowed_random_states(), self.tuning.dropout():
             trainer = self.tuning.trainer("trial", shown, make_model)
             trainer.hyperparameter_search(
                 _space,

@@ -108,12 +108,14 @@ def test_a_budget_below_the_longest_sentence_is_refused() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(lengths=LENGTHS, first=st.integers(0, 2), additive=st.booleans())
-def test_packed_sentences_see_themselves_alone(lengths: list[int], first: int, additive: bool) -> None:
+@given(lengths=LENGTHS, first=st.integers(0, 2), additive=st.booleans(), most=st.integers(SMALLEST_ROW, 100))
+def test_packed_sentences_see_themselves_alone(
+    lengths: list[int], first: int, additive: bool, most: int
+) -> None:
     examples = [example(length, seed) for seed, length in enumerate(lengths)]
-    batch = pack(examples, 0, Packing(first, additive))
+    batch = pack(examples, 0, Packing(first, additive, most))
     width = batch["input_ids"].shape[1]
-    assert width <= max(SMALLEST_ROW, *lengths)
+    assert width <= max(most, *lengths)
     seen = batch["attention_mask"][:, 0] == 0 if additive else batch["attention_mask"] == 1
     assert bool(seen.any(-1).all()), "a sub-word that sees nothing would have no score"
     found = []
@@ -131,7 +133,7 @@ def test_packed_sentences_see_themselves_alone(lengths: list[int], first: int, a
 
 
 @pytest.mark.parametrize("parts", [1, 3, 50])
-@pytest.mark.parametrize("kind", [{}, {"by_length": True}, {"packing": Packing(0, False)}])
+@pytest.mark.parametrize("kind", [{}, {"by_length": True}, {"packing": Packing(0, False, 512)}])
 def test_a_share_in_parts_holds_every_tag_once(kind: dict[str, Any], parts: int) -> None:
     examples = [example(length) for length in (3, 9, 5, 4, 12, 7, 2, 30)]
     made = Collator(0, parts, **kind)(examples)

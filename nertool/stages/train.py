@@ -159,8 +159,14 @@ class Options(StageOptions):
         ),
     ] = 5e-5
     warmup_ratio: Annotated[
-        float, typer.Option("--warmup-ratio", min=0, max=0.99, help="Share of the steps in which the rate rises.")
-    ] = 0.1
+        float,
+        typer.Option(
+            "--warmup-ratio",
+            min=0,
+            max=0.99,
+            help="Share of the steps in which the rate rises; 0.1 steadies large models.",
+        ),
+    ] = 0.0
     weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
     keep: Annotated[
         Literal["best", "last"], typer.Option("--keep", help="Weights to keep: of the epoch best on dev, or the last.")
