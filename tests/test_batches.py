@@ -109,9 +109,7 @@ def test_a_budget_below_the_longest_sentence_is_refused() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(lengths=LENGTHS, first=st.integers(0, 2), additive=st.booleans(), most=st.integers(SMALLEST_ROW, 100))
-def test_packed_sentences_see_themselves_alone(
-    lengths: list[int], first: int, additive: bool, most: int
-) -> None:
+def test_packed_sentences_see_themselves_alone(lengths: list[int], first: int, additive: bool, most: int) -> None:
     examples = [example(length, seed) for seed, length in enumerate(lengths)]
     batch = pack(examples, 0, Packing(first, additive, most))
     width = batch["input_ids"].shape[1]

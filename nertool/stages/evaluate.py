@@ -7,18 +7,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nertool import task_scores
 from nertool.columns import read_labels, read_sentences, write_columns
-from nertool.counts import Counts
+from nertool.compared import difference, find_other, predictions_of
 from nertool.digests import write_json
 from nertool.encode import quiet_transformers
-from nertool.errors import InvalidOption, MissingInput, StaleInput, command
+from nertool.errors import InvalidOption, MissingInput, StaleInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
 from nertool.progress import note, track
 from nertool.recipes import RECIPES
@@ -146,7 +147,7 @@ def _evaluate_split(
         options,
         reads=[*model_files, f"{split}.txt", *train],
         writes=[results, predictions, errors],
-        sources=_inner_sources(workspace, options, split),
+        sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
     ) as stage:
@@ -155,7 +156,7 @@ def _evaluate_split(
             plain = without_types(load().labels)
             scorer, analysis = _score(tagged, plain, options.scheme, _train_entities(workspace), stage.file(errors))
             stage.facts = {**scorer.results(), **analysis.results()}
-            stage.facts |= _task_score(workspace, options, split, scorer, stage.facts)
+            stage.facts |= _beside(workspace, options, split, scorer, stage.facts["surface"])
             _tell(stage, split, load())
             write_json(stage.file(results), {"split": split, **stage.facts})
     return stage.result()
@@ -207,51 +208,17 @@ def _score(
     return scorer, analysis
 
 
-def _task_score(
-    workspace: Workspace, options: Options, split: str, scorer: Scorer, facts: dict[str, Any]
+def _beside(
+    workspace: Workspace, options: Options, split: str, scorer: Scorer, surface: dict[str, Any]
 ) -> dict[str, Any]:
-    """The score by which the data set's own task ranked systems, and what is published for it."""
+    """The score of the data set's own task, and the published ones."""
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-    found: dict[str, Any] = {}
-    if recipe and recipe.metric == "surface forms":
-        found["task score"] = {"name": f"{recipe.name}: F1 of distinct surface forms", **facts["surface"]}
+    found = {"task score": task_scores.task_score(recipe, scorer, surface)} if recipe else {}
     if options.inner:
-        found["task score"] = _both_layers(workspace, _inner(workspace, options, split), split, scorer)
-    elif recipe and recipe.metric == "both layers":
-        counts = scorer.counts.as_dict()
-        found["task score"] = {"name": "metric 1 on the outer layer alone (--inner adds the inner one)", **counts}
-    if recipe and split in recipe.scores:
-        found["published"] = {"model": recipe.defaults["model"], **recipe.scores[split].as_dict()}
-    return found
-
-
-def _both_layers(workspace: Workspace, inner: Path, split: str, scorer: Scorer) -> dict[str, Any]:
-    """GermEval 2014, metric 1: entities of both layers together; one on the wrong layer is wrong.
-
-    Source: https://sites.google.com/site/germeval2014ner/evaluation
-    """
-    import numpy as np
-
-    from nertool.bootstrap import alike_of, interval_of
-    from nertool.predictions import check_same, read_tagged
-    from nertool.scoring import Scorer
-
-    other, outer = Scorer(keep_sentences=True), workspace / f"{split}.txt"
-    for ours, theirs in zip_longest(read_sentences(outer), read_tagged(inner)):
-        check_same(ours, outer, theirs, inner)
-        other.add(theirs.gold, theirs.predicted)
-    both = scorer.sentence_counts() + other.sentence_counts()
-    counts = Counts(*np.sum(both, axis=0).tolist())
-    return {"name": "metric 1, both layers", **counts.as_dict(), "interval": interval_of(alike_of(both), len(both))}
-
-
-def _inner(workspace: Workspace, options: Options, split: str) -> Path:
-    assert options.inner
-    return _predictions_of(workspace, options.inner, split, "--inner")
-
-
-def _inner_sources(workspace: Workspace, options: Options, split: str) -> dict[str, Path]:
-    return {"inner": _inner(workspace, options, split)} if options.inner else {}
+        inner = predictions_of(workspace, options.inner, split, "--inner")
+        found["task score"] = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
+    found["published"] = task_scores.published(recipe, split) if recipe else {}
+    return {name: figures for name, figures in found.items() if figures}
 
 
 def _train_entities(workspace: Workspace) -> Path | None:
@@ -308,7 +275,7 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
 def _compare(workspace: Workspace, options: Options, directory: str, splits: Sequence[str]) -> Result:
     """Score another model's tags of the same sentences, and how far apart the two are."""
     assert options.compare
-    others = {split: _other(workspace, options.compare, split, splits) for split in splits}
+    others = {split: find_other(workspace, options.compare, split, splits) for split in splits}
     ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
     with workspace.open_stage(
         "evaluate:comparison",
@@ -321,65 +288,11 @@ def _compare(workspace: Workspace, options: Options, directory: str, splits: Seq
         if not stage.fresh:
             stage.facts = {"other": _name(options.compare)}
             for split, (tagged, _) in others.items():
-                stage.facts[split] = _difference(workspace / ours[split], tagged(), Path(options.compare), options)
+                stage.facts[split] = difference(
+                    workspace / ours[split], tagged(), Path(options.compare), options.scheme
+                )
             write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
     return stage.result()
-
-
-def _difference(ours: Path, theirs: Iterable[Tagged], other: Path, options: Options) -> dict[str, Any]:
-    from nertool.bootstrap import compare
-    from nertool.predictions import check_same, read_tagged
-    from nertool.scoring import Scorer
-
-    scorers = Scorer(options.scheme, keep_sentences=True), Scorer(options.scheme, keep_sentences=True)
-    for mine, another in zip_longest(read_tagged(ours), theirs):
-        check_same(mine, ours, another, other)
-        scorers[0].add(mine.gold, mine.predicted)
-        scorers[1].add(mine.gold, another.predicted)
-    difference = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
-    scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
-    found = {**scores, "difference": difference.value, "interval": difference.interval, "p": difference.p}
-    return {**found, "other results": scorers[1].results()}
-
-
-Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]
-"""Gives the sentences as the other model tags them; and the files that it is made of."""
-
-
-def _other(workspace: Workspace, name: str, split: str, splits: Sequence[str]) -> Other:
-    from nertool.predictions import read_tagged
-
-    inside = workspace / name
-    place = inside if not Path(name).exists() and inside.exists() else Path(name)
-    if (place / "config.json").is_file():
-        files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
-        return (lambda: _tagged_by(place, workspace / f"{split}.txt")), files
-    if place.is_file() and len(splits) > 1:
-        raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
-    path = _predictions_of(workspace, name, split, "--compare")
-    return (lambda: read_tagged(path)), {"predictions": path}
-
-
-def _tagged_by(directory: Path, path: Path) -> Iterator[Tagged]:
-    from nertool.predictions import Tagged
-    from nertool.tagger import load_tagger
-
-    tags = load_tagger(directory).tag(sentence.tokens for sentence in read_sentences(path))
-    for sentence, predicted in zip(read_sentences(path), tags, strict=True):
-        yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
-
-
-def _predictions_of(workspace: Workspace, name: str, split: str, option: str) -> Path:
-    """The file of a split's predictions: itself, in a directory of them, or in a workspace."""
-    file = f"{split}_predictions.txt"
-    for place in (Path(name), workspace / name):
-        for path in (place, place / file, place / EVALUATION / file):
-            if path.is_file():
-                return path
-    raise MissingInput(
-        f"{option} {name}: neither a predictions file nor a workspace or directory with {file}",
-        f"Make them first: {command(Path(name), 'evaluate')}",
-    )
 
 
 def _name(path: str) -> str:
