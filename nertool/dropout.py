@@ -7,6 +7,7 @@ a seed and a checkpoint mean what they mean elsewhere. The share that is dropped
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def _attention(
     return dropout(weights.softmax(dim=-1), dropout_p) @ value
 
 
-OURS = {
+OURS: dict[Any, Callable[..., torch.Tensor | None]] = {
     torch.nn.functional.dropout: _dropout,
     torch.nn.functional.scaled_dot_product_attention: _attention,
 }

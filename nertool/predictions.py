@@ -147,7 +147,7 @@ def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
         yield sys.stdin.buffer, Path("standard input")
         return
     if not Path(name).is_file():
-        raise MissingInput(f"{name}: no such file", "Name a file of tokens with gold and predicted tags.")
+        raise MissingInput(f"{name}: there is no such file", "Name a file of tokens with gold and predicted tags.")
     with told(Path(name)), open_bytes(Path(name)) as file:
         yield file, Path(name)
 
@@ -189,7 +189,8 @@ def _sentences(path: Path, columns: int) -> Iterator[tuple[list[list[str]], int]
         fields = line.split()
         if fields and fields[0] != "-X-":
             if len(fields) < columns:
-                raise InvalidData(f"{path}:{number}: {len(fields)} columns: {line.rstrip()!r}", FORM)
+                what = f"{len(fields)} columns where there should be {columns} at least"
+                raise InvalidData(f"{path}:{number}: {what}: {line.rstrip()!r}", FORM)
             first = first or number
             rows.append(fields)
         elif rows:

@@ -107,9 +107,9 @@ def test_a_line_without_two_tags_is_named(text: bytes, wanted: str, tmp_path: Pa
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         score_file(str(tmp_path / "none"), Scorer())
-    with pytest.raises(MissingInput, match="no such file"):
+    with pytest.raises(MissingInput, match="there is no such file"):
         evaluate.run(Workspace(tmp_path / "w"), evaluate.Options(columns="none", predicted="none"))
 
 
@@ -159,7 +159,7 @@ def test_tokens_stay_with_their_tags(tmp_path: Path) -> None:
         (["b"], ["O"], ["O"], 4),
     ]
     (tmp_path / "tags.txt").write_text("a O\n")
-    with pytest.raises(InvalidData, match=r"tags\.txt:1: 2 columns"):
+    with pytest.raises(InvalidData, match=r"tags\.txt:1: 2 columns where there should be 3"):
         list(read_tagged(tmp_path / "tags.txt"))
 
 

@@ -227,6 +227,7 @@ def _train_entities(workspace: Workspace) -> Path | None:
 
 def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
     """Nothing is cut or left out in silence."""
+    _tell_unknown(split, stage.facts)
     stage.facts["windowed"], stage.facts["without_subwords"] = tagger.windowed, tagger.without_subwords
     if tagger.windowed:
         note.warning(
@@ -234,6 +235,12 @@ def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
         )
     if tagger.without_subwords:
         note.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
+
+
+def _tell_unknown(name: str, facts: dict[str, Any]) -> None:
+    strict = facts.get("strict", {})
+    if unknown := strict.get("not in the scheme"):
+        note.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
 
 
 def _load(workspace: Workspace, directory: str) -> Tagger:
@@ -312,11 +319,15 @@ def _score_files(options: Options) -> Result:
     if options.predicted is None and options.report is None:
         scorer = Scorer(options.scheme)
         score_file(options.columns, scorer)
-        return Result("evaluate", {name: scorer.results()})
+        facts = scorer.results()
+        _tell_unknown(name, facts)
+        return Result("evaluate", {name: facts})
     path = Path(options.columns)
     for file in filter(None, (options.columns, options.predicted)):
         if not Path(file).is_file():
-            raise MissingInput(f"{file}: no such file", "Name files; standard input goes with --columns - alone.")
+            raise MissingInput(
+                f"{file}: there is no such file", "Name files; standard input goes with --columns - alone."
+            )
     tagged = read_both(path, Path(options.predicted)) if options.predicted else read_tagged(path)
     return Result("evaluate", {name: _score_tagged(tagged, name, options)})
 
@@ -330,6 +341,7 @@ def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict
         errors = Path(place) / "errors.jsonl"
         scorer, analysis = _score(chain(first, tagged), plain, options.scheme, None, errors)
         facts = {**scorer.results(), **analysis.results()}
+        _tell_unknown(name, facts)
         if options.report:
             write_report(Path(place) / REPORT, name, [Scored("", name, facts, errors)])
             for path in (errors, Path(place) / REPORT):
