@@ -16,6 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +63,8 @@ def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -
         ) from error
 
 
+COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red")
+"""Of entities, by their type."""
 COMMON: dict[str, tuple[Any, Any]] = {
     "workspace": (
         Annotated[str, typer.Option("--workspace", "-w", envvar="NERTOOL_WORKSPACE", help="The workspace directory.")],
@@ -183,9 +186,33 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
         return
     if values["json"]:
         raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
-    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    for text in predict.tag_files(workspace, options):
-        sys.stdout.write(text)
+    if options.interactive:
+        _talk(workspace, options)
+    elif options.output:
+        predict.write_file(workspace, options)
+    else:
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+        for text in predict.tag_files(workspace, options):
+            sys.stdout.write(text)
+
+
+def _talk(workspace: Workspace, options: predict.Options) -> None:
+    """Show each line that is typed with its entities in colour, until the input ends."""
+    from rich.text import Text
+
+    with suppress(ImportError):
+        import readline  # noqa: F401  lets input() edit lines
+    tagger = predict.open_tagger(workspace, options)
+    labels = sorted({label.partition("-")[2] or label for label in tagger.labels})
+    note.info("type a sentence and Enter; Ctrl-D ends")
+    with suppress(EOFError):
+        while True:
+            shown = Text()
+            for word, label in predict.words_of(tagger, input("> ")):
+                style = f"bold {COLOURS[labels.index(label) % len(COLOURS)]}" if label else ""
+                shown.append(f"{word} ", style)
+                shown.append(f"({label}) " if label else "", "dim")
+            _stdout().print(shown)
 
 
 def _run(context: typer.Context, values: dict[str, Any]) -> None:

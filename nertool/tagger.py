@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from nertool.encode import Encoder, Window, load_tokenizer, usable_length
 from nertool.errors import NertoolError, command
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+Array = npt.NDArray[Any]
 OUTSIDE = "O"
 SENTENCES_AHEAD = 2048
 """Sentences read before the first is tagged: enough to sort by length, few enough to keep memory flat."""
@@ -21,8 +25,17 @@ BATCH_SUBWORDS = 1024
 """Padded sub-words of a batch: few enough for the processor's caches."""
 
 
+class Tagging(NamedTuple):
+    """A sentence's tags, and the model's probability of each (1 for a word without sub-words); both a word."""
+
+    tags: list[str]
+    scores: list[float]
+
+
 class _Job(NamedTuple):
-    sentence: int
+    """A window, and the number of its sentence's first word in the block."""
+
+    first: int
     window: Window
 
 
@@ -53,33 +66,46 @@ class Tagger:
         Sentences longer than the model takes go through overlapping windows (`windowed` counts them); a word without
         sub-words gets O (`without_subwords` counts those).
         """
+        return (tagging.tags for tagging in self.tag_scored(sentences))
+
+    def tag_scored(self, sentences: Iterable[Sequence[str]]) -> Iterator[Tagging]:
+        """Tags of each sentence as `tag` gives them, and how sure the model is of each."""
         stream = iter(sentences)
         while block := list(islice(stream, SENTENCES_AHEAD)):
             yield from self._tag_block(block)
 
-    def _tag_block(self, sentences: list[Sequence[str]]) -> list[list[str]]:
-        tags = [[OUTSIDE] * len(words) for words in sentences]
+    def _tag_block(self, sentences: list[Sequence[str]]) -> Iterator[Tagging]:
+        ends = np.cumsum([len(words) for words in sentences])
+        best, scores = np.full(ends[-1], -1), np.ones(ends[-1])
         jobs: list[_Job] = []
-        for number, encoded in enumerate(self.encoder.encode(sentences)):
+        for first, encoded in zip(
+            (ends - list(map(len, sentences))).tolist(), self.encoder.encode(sentences), strict=True
+        ):
             windows = self.encoder.windows(encoded) if encoded.ids else []
             self.windowed += len(windows) > 1
             self.without_subwords += encoded.starts.count(-1)
-            jobs += [_Job(number, window) for window in windows]
+            jobs += [_Job(first, window) for window in windows]
         for batch in _batches(jobs):
-            for job, labels in zip(batch, self._label_ids(batch), strict=True):
-                for word, position in zip(job.window.words, job.window.positions, strict=True):
-                    tags[job.sentence][word] = self.labels[labels[position]]
-        return tags
+            words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
+            best[words], scores[words] = self._best(batch)
+        names = [*self.labels, OUTSIDE]  # the last one is that of -1
+        tags = [names[number] for number in best.tolist()]
+        for end, sentence in zip(ends.tolist(), sentences, strict=True):
+            start = end - len(sentence)
+            yield Tagging(tags[start:end], scores[start:end].tolist())
 
-    def _label_ids(self, batch: list[_Job]) -> list[list[int]]:
-        """The best label id of every sub-word; shape (batch, subwords of the longest)."""
+    def _best(self, batch: list[_Job]) -> tuple[Array, Array]:
+        """Label id and probability for the first sub-word of each word that is read in a batch; shapes (words,)."""
         import torch
 
         inputs = self.collate([job.window.ids for job in batch])
+        rows = np.repeat(np.arange(len(batch)), [len(job.window.positions) for job in batch])
+        positions = list(chain.from_iterable(job.window.positions for job in batch))
         with torch.inference_mode():
             output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-        best: list[list[int]] = output["logits"].argmax(-1).tolist()
-        return best
+            chosen = output["logits"][torch.from_numpy(rows), torch.tensor(positions, dtype=torch.long)]
+            scores, best = chosen.float().softmax(-1).max(-1)
+        return best.cpu().numpy(), scores.cpu().numpy()
 
     def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Sub-word ids of windows as padded model inputs, both of shape (batch, subwords of the longest)."""

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nertool import writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.stages import evaluate, predict
 from nertool.tagger import load_tagger
@@ -33,6 +35,7 @@ def test_text_in_and_places_in_the_text_out(trained: Path, monkeypatch: pytest.M
     out = tag(trained, monkeypatch, b"anna visited  new lisbon.\n", format="jsonl")
     row = json.loads(out)
     assert [(entity["label"], entity["text"]) for entity in row["entities"]] == [("PER", "anna"), ("LOC", "new lisbon")]
+    assert all(0.5 < entity["score"] <= 1 for entity in row["entities"])
     for entity in row["entities"]:
         assert row["text"][entity["start"] : entity["end"]] == entity["text"]
 
@@ -83,6 +86,111 @@ def test_predictions_of_a_split_are_those_of_evaluate(trained: Path, tmp_path: P
     scored = (workspace / "evaluation/dev_predictions.txt").read_text().splitlines()
     tagged = (workspace / "predictions/dev.conll").read_text().splitlines()
     assert [line.split(" ")[-1] for line in scored] == [line.split(" ")[-1] for line in tagged]
+
+
+def test_records_keep_their_other_fields_and_their_order(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        {"id": 1, "text": "anna visited oslo .\nbruno visited vienna .", "source": {"a": [1]}},
+        {"id": 2, "tokens": ["bruno", "left"], "tags": ["O", "O"]},
+        {"id": 3, "text": ""},
+        {"id": 4, "text": "oslo " * 300},
+    ]
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    rows = [json.loads(line) for line in tag(trained, monkeypatch, data, format="jsonl").splitlines()]
+    assert [row["id"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["source"] == {"a": [1]} and rows[0]["text"] == lines[0]["text"]
+    assert [entity["text"] for entity in rows[0]["entities"]] == ["anna", "oslo", "bruno", "vienna"]
+    for entity in rows[0]["entities"]:
+        assert rows[0]["text"][entity["start"] : entity["end"]] == entity["text"]
+    assert (rows[1]["tags"], "text" in rows[1]) == (["B-PER", "O"], False)
+    assert (rows[2]["tokens"], rows[2]["entities"]) == ([], [])
+    assert len(rows[3]["tags"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("conll", "anna B-PER\nleft O\noslo B-LOC\n\n"),
+        ("inline", "anna/B-PER left/O oslo/B-LOC\n"),
+        ("entities", "1\t0\t4\tPER\t{}\tanna\n1\t11\t15\tLOC\t{}\toslo\n"),
+        ("html", '<p><mark title="{}">anna <small>PER</small></mark>  left <mark title="{}">oslo'),
+    ],
+)
+def test_every_form_of_output(form: str, wanted: str, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"anna  left oslo\n", format=form)
+    pattern = r"0\.\d{4}|1\.0000".join(map(re.escape, wanted.split("{}")))
+    assert re.search(pattern if form == "html" else f"^{pattern}$", out), out
+
+
+def test_entities_alone_is_a_format(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"anna visited oslo .\nnobody saw it\n"
+    assert tag(trained, monkeypatch, text, entities=True) == tag(trained, monkeypatch, text, format="entities")
+
+
+def test_pages_are_escaped(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"<script>alert(1)</script> & anna\n", format="html", input="text")
+    assert "<script>" not in out and "&lt;" in out and "&amp;" in out
+
+
+def test_a_record_that_cannot_be_read_stops_or_is_counted(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = b'{"text": "anna"}\n{"text": 1}\n[1]\n{"tok\n\xff\n{"text": "oslo"}\n'
+    with pytest.raises(InvalidData, match="standard input:2: neither a text 'text' nor a list of tokens 'tokens'"):
+        tag(trained, monkeypatch, data, input="jsonl")
+    skipped = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="skip").splitlines()
+    assert [json.loads(line)["text"] for line in skipped] == ["anna", "oslo"]
+    assert "4 records could not be read: left out" in caplog.text
+    kept = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="null").splitlines()
+    assert [line == "null" for line in kept] == [False, True, True, True, True, False]
+
+
+def test_a_file_that_a_kill_cut_short_is_gone_on_with(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "DOCUMENTS_BETWEEN", 10)
+    source, whole, cut = tmp_path / "in.txt", tmp_path / "whole.html", tmp_path / "cut.html"
+    source.write_text("".join(f"anna met {name} .\n" for name in ("bruno", "clara", "oslo") * 15))
+    options = {"files": [str(source)], "format": "html", "input": "text"}
+    predict.write_file(Workspace(trained), predict.Options(output=str(whole), **options))  # type: ignore[arg-type]
+
+    def killed(*_: object) -> str:
+        killed.calls += 1  # type: ignore[attr-defined]
+        if killed.calls > 25:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return real(*_)  # type: ignore[arg-type]
+
+    real, killed.calls = writers.WRITERS["html"], 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(writers.WRITERS, "html", killed)
+    with pytest.raises(KeyboardInterrupt):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
+    monkeypatch.setitem(writers.WRITERS, "html", real)
+    assert 0 < len(cut.read_bytes()) < len(whole.read_bytes())
+    with pytest.raises(InvalidOption, match="is there already"):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
+    predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+    assert cut.read_bytes() == whole.read_bytes()
+    assert not Path(f"{cut}.progress").exists()
+    with pytest.raises(InvalidOption, match="is whole"):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+
+
+def test_typed_sentences_are_shown_in_pieces(trained: Path) -> None:
+    tagger = load_tagger(trained / "model")
+    assert list(predict.words_of(tagger, "anna left  new lisbon.")) == [
+        ("anna", "PER"),
+        ("left", ""),
+        ("new lisbon", "LOC"),
+        (".", ""),
+    ]
+    assert list(predict.words_of(tagger, "")) == []
+
+
+def test_a_reader_that_has_enough_ends_the_run_quietly(trained: Path) -> None:
+    code = f"{sys.executable} -m nertool predict --input text -w {trained} | head -n 1"
+    done = subprocess.run(["bash", "-c", code], input=b"anna left .\n" * 20_000, capture_output=True)
+    assert done.stdout == b"anna B-PER\n"
+    assert b"Traceback" not in done.stderr and b"Error" not in done.stderr, done.stderr
 
 
 def test_bad_input_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

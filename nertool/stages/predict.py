@@ -1,33 +1,47 @@
-"""Tag tokens or running text: files or standard input in; standard output, or predictions/, out."""
+"""Tag tokens or running text: files or standard input in; standard output, a file, or predictions/, out."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import tee
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from nertool.columns import numbered_lines, read_sentences
+from nertool.columns import read_sentences
+from nertool.digests import write_json
+from nertool.documents import Document, Reader, sentence_splitter
 from nertool.encode import quiet_transformers
-from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidOption, MissingInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.progress import note, track
-from nertool.text import WRITERS, Words, read_words
+from nertool.tags import spans
+from nertool.text import Words, cut_words
 from nertool.workspace import PREDICTIONS, QUANTIZED, SPLITS, Result, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from nertool.tagger import Tagger
+    from nertool.tagger import Tagger, Tagging
+
+DOCUMENTS_BETWEEN = 2000
+"""Documents after which a file that is written says how far it is."""
 
 
 @dataclass(frozen=True)
 class Options(StageOptions):
     """Options of `predict`."""
 
-    unrecorded = (*StageOptions.unrecorded, "files", "split")  # what is read is in the record by its digest
+    unrecorded = (
+        *StageOptions.unrecorded,
+        *("files", "split"),  # what is read is in the record by its digest
+        *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
+        *("text_column", "tokens_column"),
+    )
 
     files: Annotated[
         list[str] | None,
@@ -38,19 +52,48 @@ class Options(StageOptions):
         typer.Option("--split", help="Tag the tokens of dev, test or train into predictions/, in place of files."),
     ] = None
     input: Annotated[
-        Literal["auto", "tokens", "text"],
-        typer.Option("--input", help="One token a line, or one sentence a line; auto tells by the first lines."),
+        Literal["auto", "tokens", "text", "document", "jsonl", "csv", "parquet"],
+        typer.Option(
+            "--input",
+            help="A token, a text or a JSON object a line; a text a file; rows. auto tells by name or first lines.",
+        ),
     ] = "auto"
+    text_column: Annotated[str, typer.Option("--text-column", help="Field or column that holds running text.")] = "text"
+    tokens_column: Annotated[
+        str, typer.Option("--tokens-column", help="Field or column that holds a list of tokens.")
+    ] = "tokens"
+    split_sentences: Annotated[
+        bool, typer.Option("--split-sentences", help="Cut texts into sentences (pySBD); else each line is one.")
+    ] = False
+    language: Annotated[str, typer.Option("--language", help="Language of the rules for that.")] = "en"
+    on_error: Annotated[
+        Literal["stop", "skip", "null"],
+        typer.Option("--on-error", help="What a record that cannot be read does; null leaves a gap in its place."),
+    ] = "stop"
     format: Annotated[
-        Literal["conll", "jsonl"], typer.Option("--format", help="`token tag` lines, or one JSON object a sentence.")
+        Literal["conll", "jsonl", "inline", "entities", "html"],
+        typer.Option("--format", help="`token tag` lines, JSON objects, `token/tag` sentences, entities, or a page."),
     ] = "conll"
+    entities: Annotated[bool, typer.Option("--entities", help="The same as --format entities.")] = False
+    output: Annotated[str | None, typer.Option("--output", "-o", help="File to write [default: standard output].")] = (
+        None
+    )
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a file that a killed run began.")] = False
+    interactive: Annotated[bool, typer.Option("--interactive", help="Type sentences, see them tagged in colour.")] = (
+        False
+    )
     quantized: QuantizedOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
+    @property
+    def form(self) -> str:
+        """The form of what is written."""
+        return "entities" if self.entities else self.format
+
 
 def run(workspace: Workspace, options: Options) -> Result:
-    """Tag one split into `predictions/{split}.conll` or `.jsonl`.
+    """Tag one split into `predictions/{split}.conll`, or the ending of another format.
 
     Raises:
         MissingInput: no model, or no file of the split.
@@ -63,7 +106,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     source = workspace.require(f"{split}.txt", "preprocess")
     directory = QUANTIZED if options.quantized else workspace.model_directory()
     model_files = workspace.model_reads(directory, options.allow_stale)
-    target = f"{PREDICTIONS}/{split}.{options.format}"
+    target = f"{PREDICTIONS}/{split}.{options.form}"
     quiet_transformers()
     with workspace.open_stage(
         f"predict:{split}",
@@ -76,63 +119,163 @@ def run(workspace: Workspace, options: Options) -> Result:
         if not stage.fresh:
             from nertool.tagger import load_tagger
 
-            tagger = load_tagger(workspace / directory)
+            documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
             stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
             with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
-                for words, tags in tag_words(tagger, (Words(sentence.tokens) for sentence in read_sentences(source))):
-                    out.write(WRITERS[options.format](words, tags))
-                    stage.facts["sentences"] += 1
-                    stage.facts["tokens"] += len(tags)
+                out.write(head_of(options.form))
+                for text, tagged in written(load_tagger(workspace / directory), documents, options.form):
+                    out.write(text)
+                    stage.facts["sentences"] += len(tagged)
+                    stage.facts["tokens"] += sum(len(one.tags) for one in tagged)
     return stage.result()
 
 
 def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
-    """Tag files, or standard input, and give the tagged sentences as they are to be printed; changes no file.
+    """Tag files, or standard input, and give the tagged documents as they are to be printed; changes no file.
 
     Raises:
         MissingInput: no model, or no such file.
         StaleInput: the model was made from files that have changed since.
-        InvalidData: bytes that are not UTF-8 (names file and line).
+        InvalidData: a record that cannot be read (names file and line).
+    """
+    tagger, documents = open_input(workspace, options)
+    return chain(filter(None, [head_of(options.form)]), (text for text, _ in written(tagger, documents, options.form)))
+
+
+def write_file(workspace: Workspace, options: Options) -> None:
+    """Tag files, or standard input, into a file.
+
+    Beside it lies, while it is written, how far it is, so that `resume` goes on behind the last whole document.
+
+    Raises:
+        InvalidOption: the file is there already; as `tag_files` beside that.
+    """
+    assert options.output
+    path, progress = Path(options.output), Path(f"{options.output}.progress")
+    done = _begun(path, progress, options)
+    tagger, documents = open_input(workspace, options)
+    with path.open("r+b" if done["documents"] else "wb") as out:
+        out.truncate(done["bytes"])
+        out.seek(done["bytes"])
+        rest = written(tagger, islice(documents, done["documents"], None), options.form)
+        for text in chain([] if done["documents"] else [head_of(options.form)], _told(rest, done, out, progress)):
+            out.write(text.encode("utf-8", "surrogatepass"))
+    progress.unlink(missing_ok=True)
+    note.info("written: %s", path)
+
+
+def _told(
+    rest: Iterator[tuple[str, list[Tagging]]], done: dict[str, int], out: BinaryIO, progress: Path
+) -> Iterator[str]:
+    """What is to be written, while `progress` says how much of it has been."""
+    for number, (text, _) in enumerate(rest, start=done["documents"]):
+        if number > done["documents"] and number % DOCUMENTS_BETWEEN == 0:
+            out.flush()
+            os.fsync(out.fileno())
+            write_json(progress, {"documents": number, "bytes": out.tell()})
+        yield text
+
+
+def _begun(path: Path, progress: Path, options: Options) -> dict[str, int]:
+    """How much of a file is written already; nothing, unless it is to be gone on with."""
+    if options.resume and progress.exists() and path.exists():
+        found: dict[str, int] = json.loads(progress.read_text(encoding="utf-8"))
+        note.info("%s goes on after %s documents", path, found["documents"])
+        return found
+    if options.resume and path.exists():
+        raise InvalidOption(f"--resume: {path} is whole, or was not begun by nertool", "Name another file, or --force.")
+    if path.exists() and not options.force:
+        raise InvalidOption(
+            f"--output {path} is there already", "Name another file, replace it by --force, or --resume."
+        )
+    return {"documents": 0, "bytes": 0}
+
+
+def open_tagger(workspace: Workspace, options: Options) -> Tagger:
+    """The model.
+
+    Raises:
+        MissingInput: there is none.
+        StaleInput: it was made from files that have changed since.
     """
     directory = QUANTIZED if options.quantized else workspace.model_directory()
     workspace.model_reads(directory, options.allow_stale)
+    quiet_transformers()
+    from nertool.tagger import load_tagger
+
+    return load_tagger(workspace / directory)
+
+
+def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator[Document]]:
+    """The model, and the documents of all files one after the other."""
     names = options.files or ["-"]
     for name in names:
         if name != "-" and not Path(name).is_file():
             raise MissingInput(f"{name}: no such file", "Name files that exist; - is standard input.")
-    quiet_transformers()
-    from nertool.tagger import load_tagger
-
-    tagger = load_tagger(workspace / directory)
+    split = sentence_splitter(options.language) if options.split_sentences else None
+    tagger = open_tagger(workspace, options)
     if "-" in names and sys.stdin.isatty():
-        note.info("type sentences or tokens; Ctrl-D ends the input and shows the tags")
-    for name in names:
-        lines = _standard_input() if name == "-" else (line for _, line in numbered_lines(Path(name)))
-        form, sentences = read_words(lines, options.input, tagger.labels)
-        if options.input == "auto" and form == "tokens":
-            note.info("read as one token a line (--input text reads one sentence a line)")
-        for words, tags in tag_words(tagger, sentences):
-            yield WRITERS[options.format](words, tags)
+        note.info("type sentences or tokens; Ctrl-D ends the input and shows the tags (--interactive shows each)")
+    columns = options.text_column, options.tokens_column
+    return tagger, _all_documents(Reader(options.input, tagger.labels, *columns, split, options.on_error), names)
 
 
-def tag_words(tagger: Tagger, sentences: Iterator[Words]) -> Iterator[tuple[Words, list[str]]]:
-    """Sentences with their tags, in order; a bounded number is held at a time."""
+def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
+    yield from chain.from_iterable(map(reader.read, names))
+    if reader.broken:
+        what = "left out" if reader.on_error == "skip" else "they stand as gaps"
+        note.warning("%s records could not be read: %s", reader.broken, what)
+
+
+def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
+    """What is written for each document, in order, with its tags; a bounded number is held at a time."""
+    from nertool.writers import WRITERS
+
     tagger.windowed = tagger.without_subwords = 0
-    ours, theirs = tee(sentences)
-    tagged = zip(ours, tagger.tag(words.tokens for words in theirs), strict=True)
-    yield from tagged if sys.stdout.isatty() else track(tagged, "predict", unit="sentences")
+    tagged = tag_documents(tagger, documents)
+    for document, tags in tagged if sys.stdout.isatty() else track(tagged, "predict", unit="documents"):
+        yield WRITERS[form](document, tags), tags
     if tagger.windowed:
         note.warning("%s sentences pass the model's length: tagged in overlapping windows", tagger.windowed)
     if tagger.without_subwords:
         note.warning("%s tokens have no sub-words: tagged O", tagger.without_subwords)
 
 
-def _standard_input() -> Iterator[str]:
-    """Lines of standard input, decoded here so that the locale has no say."""
-    for number, line in enumerate(sys.stdin.buffer, start=1):
-        try:
-            yield line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InvalidData(
-                f"standard input:{number}: not UTF-8: {error.reason}", "Convert it first: iconv -f ISO-8859-1 -t UTF-8"
-            ) from error
+def head_of(form: str) -> str:
+    """What stands before the first document."""
+    from nertool.writers import HEADS
+
+    return HEADS.get(form, "")
+
+
+def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:
+    """Each document with the tags of its sentences, in order."""
+    waiting: deque[Document] = deque()
+
+    def sentences() -> Iterator[Sequence[str]]:
+        for document in documents:
+            waiting.append(document)
+            for words in document.sentences:
+                yield words.tokens
+
+    ready: list[Tagging] = []
+    for one in tagger.tag_scored(sentences()):
+        ready.append(one)
+        while waiting and len(waiting[0].sentences) <= len(ready):
+            yield waiting[0], ready[: len(waiting[0].sentences)]
+            del ready[: len(waiting.popleft().sentences)]
+    yield from ((document, []) for document in waiting)
+
+
+def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
+    """A line in pieces from left to right: entities with their types, other words with none."""
+    words = cut_words(line)
+    if not words.tokens:
+        return
+    (tags,) = tagger.tag([words.tokens])
+    place = 0
+    for label, start, end in spans(tags):
+        yield from ((token, "") for token in words.tokens[place:start])
+        yield line[words.offsets[start][0] : words.offsets[end - 1][1]], label or tags[start]
+        place = end
+    yield from ((token, "") for token in words.tokens[place:])
