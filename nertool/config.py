@@ -22,6 +22,7 @@ STANDS_FOR = {
     "do_eval": "the subcommand evaluate",
     "do_predict": "the subcommand evaluate",
     "task_type": "the option --task of download",
+    "verify_loading": "quantize, which always loads what it saved",
     "use_fast": "the tokenizer, fast where there is one",
     "overwrite_cache": "the cache, which knows what it was made of",
 }

@@ -5,6 +5,7 @@ The only module that knows Neural Compressor. What it writes is read back withou
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import threading
@@ -17,9 +18,11 @@ from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError, command
+from nertool.progress import note
 from nertool.workspace import versions
 
 WEIGHTS = "pytorch_model.bin"
+TABLE = "quantization.json"
 PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
 
 
@@ -46,8 +49,11 @@ class Plan:
 
     Attributes:
         approach: `dynamic` or `static`.
-        tolerance: greatest loss of accuracy relative to FP32 (0.01 is one per cent).
+        tolerance: greatest loss of accuracy (0.01 is one per cent, or one point).
+        criterion: `relative` to FP32, or `absolute`.
         max_trials: trials at the most.
+        timeout: seconds after which no further trial begins; 0 for none.
+        reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
         calibration: `datasets.Dataset` of model inputs, for `static`.
         collator: makes a batch of calibration rows.
         seed: order of the calibration rows.
@@ -55,7 +61,10 @@ class Plan:
 
     approach: str
     tolerance: float
+    criterion: str
     max_trials: int
+    timeout: int
+    reduce_range: bool
     calibration: Any = None
     collator: Any = None
     seed: int = 1
@@ -149,8 +158,9 @@ def _config(plan: Plan) -> Any:
     return PostTrainingQuantConfig(
         approach=plan.approach,
         quant_level=1,
-        accuracy_criterion=AccuracyCriterion(criterion="relative", tolerable_loss=plan.tolerance),
-        tuning_criterion=TuningCriterion(strategy="basic", max_trials=plan.max_trials),
+        accuracy_criterion=AccuracyCriterion(criterion=plan.criterion, tolerable_loss=plan.tolerance),
+        tuning_criterion=TuningCriterion(strategy="basic", max_trials=plan.max_trials, timeout=plan.timeout),
+        reduce_range=plan.reduce_range,
         excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
     )
 
@@ -164,6 +174,7 @@ def load_int8(directory: Path, config: Any) -> Any:
     import torch
 
     require_inc()
+    _tell_other_torch(directory)
     path = directory / WEIGHTS
     with _quiet():
         from neural_compressor.utils.pytorch import load
@@ -178,6 +189,14 @@ def load_int8(directory: Path, config: Any) -> Any:
             ) from error
         config.torch_dtype = torch.float32
         return load(weights, AutoModelForTokenClassification.from_config(config)).eval()
+
+
+def _tell_other_torch(directory: Path) -> None:
+    """INT8 weights hold packed parameters, which another torch may read otherwise or not at all."""
+    made = json.loads((directory / TABLE).read_text(encoding="utf-8")).get("versions", {}).get("torch")
+    here = versions(["torch"])["torch"]
+    if made and made != here:
+        note.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)
 
 
 @contextmanager

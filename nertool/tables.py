@@ -198,22 +198,39 @@ def _trials(facts: Mapping[str, Any]) -> Table:
 
 
 def _before_after(facts: Mapping[str, Any]) -> Table:
-    rows = [
-        {
-            "": name,
-            f"dev {_metric(facts)}": facts[key]["f1"],
-            "size": _megabytes(facts[key]["bytes"]),
-            "words/s": f"{facts[key]['words_per_second']:,}",
-        }
-        for name, key in (("FP32", "fp32"), ("INT8", "int8"))
-    ]
-    change = {f"dev {_metric(facts)}": f"{-facts['relative_loss']:+.2%}", "size": f"{facts['size_ratio']:.2f}x"}
-    rows.append({"": "change", **change, "words/s": f"{facts['speed_ratio']:.2f}x"})
+    rows = [_cost(facts, number, name) for number, name in enumerate(("FP32", "INT8"))]
+    change = {"size": f"{facts['size_ratio']:.2f}x", "words/s": f"{facts['speed_ratio']:.2f}x"}
+    for split, scores in facts["splits"].items():
+        before, after = scores["f1"]
+        change[f"{split} {_metric(facts)}"] = f"{(after - before) / before:+.2%}" if before else ""
+    table = _rows("", [*rows, {"": "change", **change}])
     met = "met" if facts["met"] else "NOT met; the best trial is kept"
-    table = _rows("", rows)
-    table.caption = f"{facts['threads']} threads; tolerance of {facts['tolerance']:.1%} relative loss {met}"
-    table.caption_justify = "left"
+    lines = [f"{facts['threads']} threads; tolerance of {facts['tolerance']:.1%} {facts['criterion']} loss {met}"]
+    for split, row in facts["splits"].items():
+        low, high = map(_signed, row["lost_interval"])
+        lines.append(f"{split}: lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}")
+    table.caption, table.caption_justify = "\n".join(lines), "left"
     return table
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}"
+
+
+def _cost(facts: Mapping[str, Any], number: int, name: str) -> dict[str, Any]:
+    """A model's scores, size, and what it costs to use."""
+    row = facts["int8" if number else "fp32"]
+    scores = {f"{split} {_metric(facts)}": found["f1"][number] for split, found in facts["splits"].items()}
+    single = row["latency_ms"]["batch 1"]
+    return {
+        "": name,
+        **scores,
+        "size": _megabytes(row["bytes"]),
+        "words/s": f"{row['words_per_second']:,}",
+        "ms a sentence": f"{single['p50']:.1f} (p95 {single['p95']:.1f})",
+        "load": f"{row['load_seconds']:.1f} s",
+        "peak memory": f"{row['peak_mib']:,.0f} MiB",
+    }
 
 
 def _metric(facts: Mapping[str, Any]) -> str:

@@ -57,6 +57,7 @@ class Tagger:
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.device = next((parameter.device for parameter in model.parameters()), "cpu")
+        self.batch_subwords = BATCH_SUBWORDS
         self.windowed = 0
         self.without_subwords = 0
 
@@ -85,7 +86,7 @@ class Tagger:
             self.windowed += len(windows) > 1
             self.without_subwords += encoded.starts.count(-1)
             jobs += [_Job(first, window) for window in windows]
-        for batch in _batches(jobs):
+        for batch in _batches(jobs, self.batch_subwords):
             words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
             best[words], scores[words] = self._best(batch)
         names = [*self.labels, OUTSIDE]  # the last one is that of -1
@@ -120,11 +121,11 @@ class Tagger:
         return {"input_ids": padded, "attention_mask": mask}
 
 
-def _batches(jobs: list[_Job]) -> Iterator[list[_Job]]:
-    """Jobs of like length together, up to BATCH_SUBWORDS padded sub-words; the longest first."""
+def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
+    """Jobs of like length together, up to `most` padded sub-words; the longest first."""
     batch: list[_Job] = []
     for job in sorted(jobs, key=lambda job: -len(job.window.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].window.ids) > BATCH_SUBWORDS:
+        if batch and (len(batch) + 1) * len(batch[0].window.ids) > most:
             yield batch
             batch = []
         batch.append(job)

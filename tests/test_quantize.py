@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import needs_inc
 
-from nertool import inc
+from nertool import cpu, inc, measure
 from nertool.errors import MissingInput, NertoolError
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace import Workspace
@@ -44,6 +44,55 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
     facts = evaluate.run(Workspace(quantized), evaluate.Options(quantized=True)).facts
     assert facts["dev"]["f1"] == table["int8"]["f1"]
     assert (quantized / "evaluation/quantized/dev_results.json").exists()
+
+
+@needs_inc
+def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> None:
+    table = json.loads((quantized / "quantized/quantization.json").read_text())
+    assert set(table["splits"]) == {"dev", "test"}
+    for row in table["splits"].values():
+        before, after = row["f1"]
+        assert row["lost"] == pytest.approx(before - after)
+        assert row["lost_interval"][0] <= row["lost"] <= row["lost_interval"][1] and 0 < row["p"] <= 1
+        for value, (low, high) in zip(row["f1"], row["interval"], strict=True):
+            assert low <= value <= high
+    for model in ("fp32", "int8"):
+        cost = table[model]
+        assert cost["load_seconds"] > 0 and cost["peak_mib"] > 50
+        assert 0 < cost["latency_ms"]["batch 1"]["p50"] <= cost["latency_ms"]["batch 1"]["p95"]
+    assert not any(name.endswith("dense") for name in table["int8"]["left_in_fp32"])
+    assert table["cpu"]["machine"] and table["versions"]["torch"]
+    assert "words_per_second" not in json.dumps(Workspace(quantized).facts("quantize"))
+
+
+@needs_inc
+def test_a_model_that_loads_as_another_is_not_published(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = measure.measure
+    monkeypatch.setattr(measure, "measure", lambda *places: {**real(*places), "tags": "others"})
+    with pytest.raises(NertoolError, match="tags dev otherwise once it is loaded anew"):
+        quantize.run(copy, quantize.Options(tolerance=0.5))
+    assert not (copy / "quantized").exists()
+
+
+@needs_inc
+def test_another_torch_is_told(quantized: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = Workspace(shutil.copytree(quantized, tmp_path / "copy"))
+    table = json.loads((workspace / "quantized/quantization.json").read_text())
+    table["versions"]["torch"] = "1.2.3"
+    (workspace / "quantized/quantization.json").write_text(json.dumps(table))
+    evaluate.run(workspace, evaluate.Options(quantized=True, split=["dev"], allow_stale=True))
+    assert "was made with torch 1.2.3" in caplog.text
+
+
+@needs_inc
+def test_the_criterion_may_be_absolute(copy: Workspace) -> None:
+    facts = quantize.run(copy, quantize.Options(criterion="absolute", tolerance=0.9, timeout=600)).facts
+    assert (facts["criterion"], facts["met"]) == ("absolute", True)
+
+
+def test_the_processor_is_told() -> None:
+    described = cpu.describe()
+    assert described["machine"] and isinstance(described["flags"], list)
 
 
 @needs_inc

@@ -101,7 +101,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     quiet_transformers()
     with workspace.locked("evaluate"):
         results = {
-            f"{QUANTIZED} {split}" if directory == QUANTIZED else split: result
+            f"{QUANTIZED} {split}" if options.both and directory == QUANTIZED else split: result
             for directory in directories
             for split, result in _evaluate(workspace, options, directory, reads[directory], splits).items()
         }

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nertool import cpu
 from nertool.columns import Sentence, read_sentences
+from nertool.digests import write_json
 from nertool.encode import TOKENIZER_FILES, quiet_transformers
+from nertool.errors import NertoolError
 from nertool.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.progress import bar, note
-from nertool.scoring import Scorer, score
 from nertool.workspace import QUANTIZED, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from nertool.inc import Tuning
+    from nertool.scoring import Scorer
     from nertool.tagger import Tagger
 
 TABLE = "quantization.json"
-SPEED_WORDS = 10_000
-"""Words of dev that the speed is measured on."""
-SPEED_ROUNDS = 3
+RECORDED = ("approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8", "splits")
+MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
+"""What differs from run to run."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,17 @@ class Options(StageOptions):
     tolerance: Annotated[
         float,
         typer.Option(
-            "--tolerance", "--tolerance-criterion", min=0, max=0.99, help="Loss of dev F1 allowed, relative to FP32."
+            "--tolerance", "--tolerance-criterion", "--perf-tol", min=0, max=0.99, help="Loss of dev F1 allowed."
         ),
     ] = 0.01
+    criterion: Annotated[
+        Literal["relative", "absolute"],
+        typer.Option("--criterion", help="Whether that is a share of the FP32 model's F1, or a difference from it."),
+    ] = "relative"
     max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Trials at the most.")] = 20
+    timeout: Annotated[
+        int, typer.Option("--timeout", min=0, help="Seconds after which no further trial begins; 0: none is too late.")
+    ] = 0
     calibration_samples: Annotated[
         int,
         typer.Option(
@@ -74,8 +83,8 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     directory = workspace.model_directory()
     model_files = workspace.model_reads(directory, options.allow_stale)
-    dev = workspace.require("dev.txt", "preprocess")
-    reads = [*model_files, "dev.txt"]
+    workspace.require("dev.txt", "preprocess")
+    reads = [*model_files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
     if options.approach == "static":
         workspace.require("train.txt", "preprocess")
         reads.append("train.txt")
@@ -90,20 +99,19 @@ def run(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     ) as stage:
         if not stage.fresh:
-            facts = _quantize(workspace, options, stage, workspace / directory, list(read_sentences(dev)))
-            stage.facts = {
-                key: facts[key] for key in ("approach", "tolerance", "met", "trials", "metric", "fp32", "int8")
-            }
+            facts = _quantize(workspace, options, stage, workspace / directory)
+            stage.facts = {key: facts[key] for key in RECORDED}
             stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
     facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
     if not facts["met"]:
-        note.warning("no trial lost at most %s of dev F1: the best one is kept", f"{facts['tolerance']:.1%}")
+        allowed = (
+            f"{facts['tolerance']:.1%} of" if facts["criterion"] == "relative" else f"{facts['tolerance']} points of"
+        )
+        note.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
     return Result("quantize", facts, stage.fresh, stage.why, ok=facts["met"])
 
 
-def _quantize(
-    workspace: Workspace, options: Options, stage: Stage, directory: Path, dev: list[Sentence]
-) -> dict[str, Any]:
+def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> dict[str, Any]:
     """Tune into the staged directory, load what was saved, measure both; what `quantization.json` holds."""
     import torch
 
@@ -112,7 +120,7 @@ def _quantize(
 
     require_inc()
     fp32 = load_tagger(directory, device="cpu")
-    out = stage.directory(QUANTIZED)
+    out, dev = stage.directory(QUANTIZED), list(read_sentences(workspace / "dev.txt"))
 
     def accuracy(candidate: Any) -> float:
         tagger = Tagger(candidate, fp32.tokenizer, fp32.labels, fp32.max_length)
@@ -124,31 +132,46 @@ def _quantize(
     plan = Plan(
         options.approach,
         options.tolerance,
+        options.criterion,
         options.max_trials,
+        options.timeout,
+        not cpu.has_vnni(),
         calibration,
         lambda rows: fp32.collate([row["input_ids"] for row in rows]),
         options.seed,
     )
     with bar("quantize", options.max_trials + 1, "trials") as (progress, task):
         tuning = tune(fp32.model, accuracy, plan, out, stage.staging / "tuning")
-    for pattern in TOKENIZER_FILES:
-        for path in directory.glob(pattern):
-            if path.name != "config.json":  # the quantized model has its own
-                shutil.copyfile(path, out / path.name)
+    _copy_tokenizer(directory, out)
     facts = {
         "approach": options.approach,
+        "criterion": options.criterion,
         "tolerance": options.tolerance,
         "met": tuning.met,
         "trials": _trials(tuning),
         "calibration_windows": len(calibration) if calibration is not None else 0,
+        "calibration_sha256": _digest(calibration),
+        "reduced_range": plan.reduce_range,
         "threads": torch.get_num_threads(),
+        "cpu": cpu.describe(),
         "versions": stage.identity["versions"],
     }
-    (out / TABLE).write_text("{}", encoding="utf-8")  # marks the directory as INT8 for the tagger
-    int8 = load_tagger(out)
-    facts |= _compare(fp32, int8, directory, out, dev)
-    (out / TABLE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(out / TABLE, {"versions": facts["versions"]})  # marks the directory as INT8 for the tagger
+    facts |= _compare(workspace, fp32, load_tagger(out), directory, out)
+    write_json(out / TABLE, facts)
     return facts
+
+
+def _copy_tokenizer(source: Path, target: Path) -> None:
+    for pattern in TOKENIZER_FILES:
+        for path in source.glob(pattern):
+            if path.name != "config.json":  # the quantized model has its own
+                shutil.copyfile(path, target / path.name)
+
+
+def _digest(calibration: Any) -> str:
+    rows = [] if calibration is None else calibration["input_ids"]
+    return hashlib.sha256(json.dumps(list(rows)).encode()).hexdigest() if calibration is not None else ""
 
 
 def _trials(tuning: Tuning) -> list[dict[str, Any]]:
@@ -162,45 +185,73 @@ def _loss(before: float, after: float) -> float:
     return (before - after) / before if before else 0.0
 
 
-def _compare(fp32: Tagger, int8: Tagger, before: Path, after: Path, dev: list[Sentence]) -> dict[str, Any]:
-    """F1 on dev, size and speed of both models, in one process with the same threads, turn by turn."""
-    sample = list(islice(dev, _sentences_for(dev, SPEED_WORDS)))
-    rounds = [(_words_per_second(fp32, sample), _words_per_second(int8, sample)) for _ in range(SPEED_ROUNDS)]
-    speeds = [max(values) for values in zip(*rounds, strict=True)]
-    scorers = [_score(tagger, dev) for tagger in (fp32, int8)]
-    scores = [scorer.headline for scorer in scorers]
-    rows = [
-        {"f1": value, "bytes": _weights_size(path), "words_per_second": round(speed)}
-        for value, path, speed in zip(scores, (before, after), speeds, strict=True)
-    ]
+def _compare(workspace: Workspace, fp32: Tagger, int8: Tagger, before: Path, after: Path) -> dict[str, Any]:
+    """Scores on dev and test, size, and what both models cost to use, each measured in a process of its own.
+
+    Raises:
+        NertoolError: what was saved tags otherwise in a fresh process.
+    """
+    from nertool.measure import digest_of_tags, measure
+
+    dev = workspace / "dev.txt"
+    rows = [{"bytes": _weights_size(path), **measure(path, dev)} for path in (before, after)]
+    tags = digest_of_tags(list(int8.tag(sentence.tokens for sentence in read_sentences(dev))))
+    if rows[1].pop("tags") != tags:
+        raise NertoolError(
+            f"{after}: the INT8 model tags dev otherwise once it is loaded anew", "Try another --approach, or --seed."
+        )
+    del rows[0]["tags"]
+    splits = {
+        split: _apart(workspace / f"{split}.txt", fp32, int8)
+        for split in ("dev", "test")
+        if split in workspace.splits(".txt")
+    }
+    for number, row in enumerate(rows):
+        row["f1"] = splits["dev"]["f1"][number]
     return {
-        "metric": scorers[0].metric,
+        "metric": splits["dev"]["metric"],
         "fp32": rows[0],
-        "int8": rows[1],
-        "relative_loss": _loss(*scores),
+        "int8": {**rows[1], "left_in_fp32": _left_in_fp32(int8.model)},
+        "splits": splits,
+        "relative_loss": _loss(*splits["dev"]["f1"]),
         "size_ratio": rows[1]["bytes"] / rows[0]["bytes"],
-        "speed_ratio": speeds[1] / speeds[0],
+        "speed_ratio": rows[1]["words_per_second"] / rows[0]["words_per_second"],
     }
 
 
+def _apart(path: Path, fp32: Tagger, int8: Tagger) -> dict[str, Any]:
+    """Scores of both models on a split with their intervals, and what INT8 lost, with interval and p-value."""
+    from nertool.bootstrap import compare
+
+    sentences = list(read_sentences(path))
+    scorers = [_score(tagger, sentences) for tagger in (fp32, int8)]
+    lost = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
+    return {
+        "metric": scorers[0].metric,
+        "f1": [scorer.headline for scorer in scorers],
+        "interval": [scorer.interval() for scorer in scorers],
+        "lost": lost.value,
+        "lost_interval": lost.interval,
+        "p": lost.p,
+    }
+
+
+def _left_in_fp32(model: Any) -> list[str]:
+    """Linear layers and embeddings whose weights are still FP32."""
+    import torch
+
+    kinds = (torch.nn.Linear, torch.nn.Embedding)
+    return [name for name, module in model.named_modules() if type(module) in kinds]
+
+
 def _score(tagger: Tagger, sentences: Sequence[Sentence]) -> Scorer:
+    from nertool.scoring import Scorer
+
+    scorer = Scorer(keep_sentences=True)
     predicted = tagger.tag(sentence.tokens for sentence in sentences)
-    return score(zip((sentence.tags for sentence in sentences), predicted, strict=True))
-
-
-def _words_per_second(tagger: Tagger, sentences: Sequence[Sentence]) -> float:
-    start = time.perf_counter()
-    words = sum(len(tags) for tags in tagger.tag(sentence.tokens for sentence in sentences))
-    return words / (time.perf_counter() - start)
-
-
-def _sentences_for(sentences: Sequence[Sentence], words: int) -> int:
-    """How many sentences hold that many words."""
-    for number, sentence in enumerate(sentences, start=1):
-        words -= len(sentence.tokens)
-        if words <= 0:
-            return number
-    return len(sentences)
+    for sentence, tags in zip(sentences, predicted, strict=True):
+        scorer.add(sentence.tags, tags)
+    return scorer
 
 
 def _weights_size(directory: Path) -> int:
@@ -225,5 +276,5 @@ def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> Any:
 
 
 def _without_speed(value: dict[str, Any]) -> dict[str, Any]:
-    """Speeds differ from run to run and stay out of the record, so that equal runs give equal records."""
-    return {key: item for key, item in value.items() if key != "words_per_second"}
+    """What differs from run to run stays out of the record, so that equal runs give equal records."""
+    return {key: item for key, item in value.items() if key not in MEASURED}
