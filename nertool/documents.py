@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from nertool.columns import open_bytes, open_text, told
 from nertool.errors import InvalidData, InvalidOption, NertoolError
+from nertool.progress import note
 from nertool.text import Words, cut_text, form_of, token_sentences
 
 FORMS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
@@ -87,6 +88,8 @@ class Reader:
             ahead: list[tuple[int, bytes]] = []
             form = self._form(islice(_remembered(lines, ahead), PEEK))
             lines = chain(ahead, lines)
+            if form == "tokens" and ahead:
+                note.info("read as one token a line (--input text reads one sentence a line)")
         label = str(path or "standard input")
         if form == "jsonl":
             yield from self._records(label, lines)
@@ -155,7 +158,8 @@ class Reader:
             try:
                 yield number, line.decode("utf-8")
             except UnicodeDecodeError as error:
-                self._count(_bad(label, number, f"not UTF-8: {error.reason}"))
+                what = f"{label}:{number}: not UTF-8: {error.reason}"
+                self._count(InvalidData(what, "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip"))
                 yield number, ""
 
     def _tried(self, make: Callable[[], Document], number: int) -> Iterator[Document]:

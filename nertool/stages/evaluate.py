@@ -52,9 +52,9 @@ class Options(StageOptions):
     split: SplitsOption = None
     quantized: QuantizedOption = False
     both: Annotated[bool, typer.Option("--both", help="Evaluate the FP32 model and, where there is one, INT8.")] = False
-    scheme: Annotated[
+    strict: Annotated[
         Literal["iob1", "iob2", "iobes", "bilou"] | None,
-        typer.Option("--scheme", help="Scheme of the strict mode [default: that of most gold tags]."),
+        typer.Option("--strict", help="Scheme of the strict mode [default: that of most gold tags]."),
     ] = None
     compare: Annotated[
         str | None,
@@ -154,7 +154,7 @@ def _evaluate_split(
         if not stage.fresh:
             tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions))
             plain = without_types(load().labels)
-            scorer, analysis = _score(tagged, plain, options.scheme, _train_entities(workspace), stage.file(errors))
+            scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
             stage.facts = {**scorer.results(), **analysis.results()}
             stage.facts |= _beside(workspace, options, split, scorer, stage.facts["surface"])
             _tell(stage, split, load())
@@ -296,7 +296,7 @@ def _compare(workspace: Workspace, options: Options, directory: str, splits: Seq
             stage.facts = {"other": _name(options.compare)}
             for split, (tagged, _) in others.items():
                 stage.facts[split] = difference(
-                    workspace / ours[split], tagged(), Path(options.compare), options.scheme
+                    workspace / ours[split], tagged(), Path(options.compare), options.strict
                 )
             write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
     return stage.result()
@@ -317,7 +317,7 @@ def _score_files(options: Options) -> Result:
     assert options.columns
     name = "standard input" if options.columns == "-" else Path(options.columns).name
     if options.predicted is None and options.report is None:
-        scorer = Scorer(options.scheme)
+        scorer = Scorer(options.strict)
         score_file(options.columns, scorer)
         facts = scorer.results()
         _tell_unknown(name, facts)
@@ -339,7 +339,7 @@ def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict
     plain = without_types(tag for sentence in first for tag in sentence.gold)
     with TemporaryDirectory(dir=_made(options.report)) as place:
         errors = Path(place) / "errors.jsonl"
-        scorer, analysis = _score(chain(first, tagged), plain, options.scheme, None, errors)
+        scorer, analysis = _score(chain(first, tagged), plain, options.strict, None, errors)
         facts = {**scorer.results(), **analysis.results()}
         _tell_unknown(name, facts)
         if options.report:
