@@ -5,12 +5,13 @@ The only module that knows Neural Compressor. What it writes is read back withou
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,6 +118,53 @@ def tune(model: Any, accuracy: Callable[[Any], float], plan: Plan, directory: Pa
     known = iter([tuning.baseline, *tuning.trials[: tuning.chosen], tuning.baseline])
     accepted = _fit(model, lambda _: next(known), plan, directory, scratch)
     assert accepted, "a trial as good as FP32 is accepted"
+    return tuning
+
+
+def train_aware(
+    model: Any,
+    batches: Sequence[Mapping[str, Any]],
+    learning_rate: float,
+    accuracy: Callable[[Any], float],
+    allowed: Callable[[float, float], bool],
+    directory: Path,
+    step: Callable[[float], None],
+) -> Tuning:
+    """Quantization-aware training: fine-tune with rounding in place, then convert; one trial, which is kept.
+
+    Args:
+        model: FP32; it stays as it is.
+        batches: inputs of the model with `labels`, a step each, in their order.
+        learning_rate: of the first step; it decays linearly to 0.
+        accuracy: as in `tune`.
+        allowed: of the accuracies before and after, whether the loss is small enough.
+        step: called with the loss after each step.
+    """
+    import torch
+
+    tuning = Tuning(baseline=accuracy(model))
+    with _quiet(), _interruptible():
+        from neural_compressor import QuantizationAwareTrainingConfig
+        from neural_compressor.training import prepare_compression
+
+        compression = prepare_compression(copy.deepcopy(model), QuantizationAwareTrainingConfig())
+        compression.callbacks.on_train_begin()
+        learner = compression.model.train()
+        optimizer = torch.optim.AdamW(learner.parameters(), lr=learning_rate, weight_decay=0.0)
+        for number, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * (1 - number / len(batches))
+            loss = learner(**batch)["loss"]
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            step(float(loss))
+        compression.callbacks.on_train_end()
+        compression.save(str(directory))
+        (directory / "best_model.pt").rename(directory / WEIGHTS)
+        model.config.save_pretrained(directory)
+        tuning.trials = [accuracy(compression.model._model.eval())]
+    tuning.met = allowed(tuning.baseline, tuning.trials[0])
     return tuning
 
 

@@ -47,6 +47,11 @@ class Tagger:
         tokenizer: the model's.
         labels: the label of each id.
         max_length: sub-words of a window, special tokens included.
+
+    Attributes:
+        batch_subwords: padded sub-words of a batch.
+        type_ids: give the model token_type_ids too, all 0.
+        windowed, without_subwords: what `tag` counts.
     """
 
     def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int) -> None:
@@ -58,6 +63,7 @@ class Tagger:
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.device = next((parameter.device for parameter in model.parameters()), "cpu")
         self.batch_subwords = BATCH_SUBWORDS
+        self.type_ids = False
         self.windowed = 0
         self.without_subwords = 0
 
@@ -118,7 +124,8 @@ class Tagger:
         for row, window in enumerate(ids):
             padded[row, : len(window)] = torch.tensor(window)
             mask[row, : len(window)] = 1
-        return {"input_ids": padded, "attention_mask": mask}
+        types = {"token_type_ids": torch.zeros_like(padded)} if self.type_ids else {}
+        return {"input_ids": padded, "attention_mask": mask, **types}
 
 
 def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
@@ -160,12 +167,15 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
     if (directory / "quantization.json").exists():
         from nertool.inc import load_int8
 
-        model = load_int8(directory, config)
+        model, type_ids = load_int8(directory, config), True
     else:
-        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model, type_ids = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu")), False
     labels = [config.id2label[number] for number in range(config.num_labels)]
     tokenizer = load_tokenizer(str(directory))
-    return Tagger(model, tokenizer, labels, usable_length(tokenizer, config))
+    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, config))
+    # A quantized embedding takes no indices that are a view, which models make where they are given none.
+    tagger.type_ids = type_ids and "token_type_ids" in tokenizer.model_input_names
+    return tagger
 
 
 def _load_fp32(directory: Path, device: str) -> Any:

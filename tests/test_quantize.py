@@ -85,6 +85,20 @@ def test_another_torch_is_told(quantized: Path, tmp_path: Path, caplog: pytest.L
 
 
 @needs_inc
+def test_quantization_aware_training_gives_int8_that_learnt_its_ranges(copy: Workspace) -> None:
+    from nertool.tagger import load_tagger
+
+    result = quantize.run(copy, quantize.Options(approach="qat", qat_epochs=2, qat_learning_rate=1e-3, tolerance=0.2))
+    assert result.ok
+    assert result.facts["int8"]["bytes"] < result.facts["fp32"]["bytes"]
+    linear = load_tagger(copy / "quantized").model.bert.encoder.layer[0].intermediate.dense
+    assert "quantized" in type(linear.module).__module__
+    facts = evaluate.run(copy, evaluate.Options(quantized=True, split=["dev"])).facts
+    assert facts["dev"]["f1"] == result.facts["splits"]["dev"]["f1"][1]
+    assert copy.facts("train")["dev_f1"] == result.facts["splits"]["dev"]["f1"][0], "the FP32 model stays as it is"
+
+
+@needs_inc
 def test_the_criterion_may_be_absolute(copy: Workspace) -> None:
     facts = quantize.run(copy, quantize.Options(criterion="absolute", tolerance=0.9, timeout=600)).facts
     assert (facts["criterion"], facts["met"]) == ("absolute", True)

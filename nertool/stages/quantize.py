@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,12 +23,16 @@ from nertool.progress import bar, note
 from nertool.workspace import QUANTIZED, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from nertool.inc import Tuning
+    from nertool.batches import Batch
+    from nertool.inc import Plan, Tuning
     from nertool.scoring import Scorer
     from nertool.tagger import Tagger
 
 TABLE = "quantization.json"
 RECORDED = ("approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8", "splits")
+QAT_BATCH = 32
+"""Sentences of a step."""
+CACHE = ".examples"
 MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
 """What differs from run to run."""
 
@@ -38,13 +42,17 @@ class Options(StageOptions):
     """Options of `quantize`."""
 
     approach: Annotated[
-        Literal["dynamic", "static"],
+        Literal["dynamic", "static", "qat"],
         typer.Option(
             "--approach",
             "--quantization-approach",
-            help="Ranges of activations: found anew for each batch, or once on sentences of train.",
+            help="Ranges of activations: found for each batch, once on sentences of train, or in more training.",
         ),
     ] = "dynamic"
+    qat_epochs: Annotated[int, typer.Option("--qat-epochs", min=1, help="Passes over train of --approach qat.")] = 1
+    qat_learning_rate: Annotated[
+        float, typer.Option("--qat-learning-rate", min=0, help="First learning rate of --approach qat.")
+    ] = 2e-5
     tolerance: Annotated[
         float,
         typer.Option(
@@ -85,7 +93,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     model_files = workspace.model_reads(directory, options.allow_stale)
     workspace.require("dev.txt", "preprocess")
     reads = [*model_files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
-    if options.approach == "static":
+    if options.approach in ("static", "qat"):
         workspace.require("train.txt", "preprocess")
         reads.append("train.txt")
     quiet_transformers()
@@ -115,7 +123,7 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: P
     """Tune into the staged directory, load what was saved, measure both; what `quantization.json` holds."""
     import torch
 
-    from nertool.inc import Plan, require_inc, tune
+    from nertool.inc import require_inc, train_aware, tune
     from nertool.tagger import Tagger, load_tagger
 
     require_inc()
@@ -129,7 +137,45 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: P
         return value
 
     calibration = _calibration(workspace, options, fp32) if options.approach == "static" else None
-    plan = Plan(
+    batches = list(_batches(workspace, options, fp32)) if options.approach == "qat" else []
+    with bar("quantize", len(batches) or options.max_trials + 1, "trials") as (progress, task):
+        if batches:
+            tuning = train_aware(
+                fp32.model,
+                batches,
+                options.qat_learning_rate,
+                accuracy,
+                lambda before, after: _lost(before, after, options.criterion) <= options.tolerance,
+                out,
+                lambda loss: progress.update(task, advance=1, description=f"quantize: loss {loss:.3f}"),
+            )
+        else:
+            plan = _plan(options, calibration, fp32)
+            tuning = tune(fp32.model, accuracy, plan, out, stage.staging / "tuning")
+    _copy_tokenizer(directory, out)
+    facts = {
+        "approach": options.approach,
+        "criterion": options.criterion,
+        "tolerance": options.tolerance,
+        "met": tuning.met,
+        "trials": _trials(tuning),
+        "calibration_windows": len(calibration) if calibration is not None else 0,
+        "calibration_sha256": _digest(calibration),
+        "reduced_range": not cpu.has_vnni(),
+        "threads": torch.get_num_threads(),
+        "cpu": cpu.describe(),
+        "versions": stage.identity["versions"],
+    }
+    write_json(out / TABLE, {"versions": facts["versions"]})  # marks the directory as INT8 for the tagger
+    facts |= _compare(workspace, fp32, load_tagger(out), directory, out)
+    write_json(out / TABLE, facts)
+    return facts
+
+
+def _plan(options: Options, calibration: Any, fp32: Tagger) -> Plan:
+    from nertool.inc import Plan
+
+    return Plan(
         options.approach,
         options.tolerance,
         options.criterion,
@@ -140,26 +186,20 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: P
         lambda rows: fp32.collate([row["input_ids"] for row in rows]),
         options.seed,
     )
-    with bar("quantize", options.max_trials + 1, "trials") as (progress, task):
-        tuning = tune(fp32.model, accuracy, plan, out, stage.staging / "tuning")
-    _copy_tokenizer(directory, out)
-    facts = {
-        "approach": options.approach,
-        "criterion": options.criterion,
-        "tolerance": options.tolerance,
-        "met": tuning.met,
-        "trials": _trials(tuning),
-        "calibration_windows": len(calibration) if calibration is not None else 0,
-        "calibration_sha256": _digest(calibration),
-        "reduced_range": plan.reduce_range,
-        "threads": torch.get_num_threads(),
-        "cpu": cpu.describe(),
-        "versions": stage.identity["versions"],
-    }
-    write_json(out / TABLE, {"versions": facts["versions"]})  # marks the directory as INT8 for the tagger
-    facts |= _compare(workspace, fp32, load_tagger(out), directory, out)
-    write_json(out / TABLE, facts)
-    return facts
+
+
+def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:
+    """Train as training examples, in batches of like length, so often as there are epochs."""
+    from nertool.batches import Collator, Steps
+    from nertool.examples import Source, load_examples
+
+    source = Source(workspace / "train.txt", tuple(fp32.labels), fp32.max_length)
+    examples = load_examples(source, fp32.tokenizer, workspace / CACHE)
+    steps = Steps(examples.lengths, QAT_BATCH, None, options.seed, by_length=True)
+    for epoch in range(options.qat_epochs):
+        steps.set_epoch(epoch)
+        for numbers in steps:
+            yield from Collator(fp32.pad_id)(examples.__getitems__(numbers))["batches"]
 
 
 def _copy_tokenizer(source: Path, target: Path) -> None:
@@ -183,6 +223,10 @@ def _trials(tuning: Tuning) -> list[dict[str, Any]]:
 
 def _loss(before: float, after: float) -> float:
     return (before - after) / before if before else 0.0
+
+
+def _lost(before: float, after: float, criterion: str) -> float:
+    return _loss(before, after) if criterion == "relative" else before - after
 
 
 def _compare(workspace: Workspace, fp32: Tagger, int8: Tagger, before: Path, after: Path) -> dict[str, Any]:
