@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conftest import needs_inc
+
 
 def nertool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "nertool", *arguments], capture_output=True, text=True)
 
 
+@needs_inc
 def test_the_chain_on_sample_from_download_to_predictions(tiny_model: str, tmp_path: Path) -> None:
     """With the tiny model, whose scores are of no interest here, so that the tolerance lets all pass."""
     command = ["run", "sample", "-w", str(tmp_path), "--model", tiny_model, "--max-length", "64", "--num-epochs", "1"]

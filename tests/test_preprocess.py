@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from functools import partial
+from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -583,6 +584,9 @@ def test_a_tokenizer_that_would_cut_or_pad_by_itself_gives_the_same_files(
     assert written[0] == written[1] and written[0].count(b"\n\n") == 2
 
 
+@pytest.mark.skipif(
+    not version("transformers").startswith("4."), reason="transformers 5 imports torch wherever it is installed"
+)
 @pytest.mark.parametrize("command", ["preprocess", "check"])
 def test_the_command_needs_no_torch(command: str, workspace: Workspace, tiny_model: str) -> None:
     words = [command, "--model", tiny_model, "-w", str(workspace.path)]
