@@ -90,7 +90,9 @@ def figures(stage: str, facts: Mapping[str, Any]) -> str:
     if stage == "train":
         score = f"dev {_metric(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
         return f"{score}{facts['model']}, {facts['steps']} steps"
-    if stage == "evaluate" and "metric" not in facts:  # the report, or a comparison
+    if stage == "evaluate" and "results" in facts:
+        return f"a page about {facts['results']} results"
+    if stage == "evaluate" and "metric" not in facts:  # a comparison
         return ", ".join(_difference(split, row) for split, row in facts.items() if isinstance(row, Mapping))
     if stage == "evaluate" and facts["metric"] == "accuracy":
         return f"accuracy {facts['accuracy']:.4f}"

@@ -387,7 +387,7 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
             ]
             title = workspace.facts("download").get("recipe") or "own data"
             compared = _json(workspace / comparison[0]) if comparison else {}
-            stage.facts = {"pages": 1}
+            stage.facts = {"results": len(scored)}
             write_report(stage.file(f"{EVALUATION}/{REPORT}"), title, scored, compared, workspace.facts("train"))
     return stage.result()
 
