@@ -138,7 +138,9 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: P
 
     calibration = _calibration(workspace, options, fp32) if options.approach == "static" else None
     batches = list(_batches(workspace, options, fp32)) if options.approach == "qat" else []
-    with bar("quantize", len(batches) or options.max_trials + 1, "trials") as (progress, task):
+    torch.manual_seed(options.seed)
+    total, unit = (len(batches), "steps") if batches else (options.max_trials + 1, "trials")
+    with bar("quantize", total, unit) as (progress, task):
         if batches:
             tuning = train_aware(
                 fp32.model,
