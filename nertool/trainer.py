@@ -5,6 +5,7 @@ Imported where a training begins, as it imports transformers. It runs on transfo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from itertools import islice
@@ -24,6 +25,9 @@ from nertool.examples import Examples
 from nertool.progress import Shown, note
 from nertool.scoring import Scorer, score
 from nertool.tagger import Tagger
+
+SECONDS_BETWEEN_CHECKPOINTS = 300
+"""A checkpoint takes seconds to write; an epoch that ends so soon after one gets none."""
 
 
 class EpochLoader(DataLoader[Any]):
@@ -157,7 +161,7 @@ def dev_scorer(model: Any, tokenizer: Any, path: Path, limit: int | None) -> Sco
 
 
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
-    """Progress line, a checkpoint after each epoch, the best weights kept, an end where dev gets no better.
+    """Progress line, checkpoints at the end of epochs, the best weights kept, an end where dev gets no better.
 
     Args:
         keep: called where the weights are the best so far.
@@ -167,6 +171,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
     def __init__(self, name: str, keep: Callable[[], None], patience: int, shown: Shown) -> None:
         self.name, self.keep, self.patience = name, keep, patience
         self.progress, self.task = shown
+        self.saved = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show what is done already."""
@@ -182,8 +187,14 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         self.progress.update(self.task, completed=state.global_step, description=" ".join([self.name, *told]))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The loss so far, and a checkpoint, beside those every so many steps."""
-        control.should_log = control.should_save = True
+        """The loss so far; and a checkpoint, beside those every so many steps, if a kill would cost much else."""
+        control.should_log = True
+        late = ranks.from_first(time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS)
+        control.should_save |= late or state.global_step >= state.max_steps
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A checkpoint has been written."""
+        self.saved = time.monotonic()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far; end where they have not been for long."""
@@ -191,7 +202,8 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         note.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _told(state.log_history[-1]))
         if value > max(before, default=-1.0):
             self.keep()
-        control.should_training_stop |= out_of_patience([*before, value], self.patience)
+        if out_of_patience([*before, value], self.patience):
+            control.should_training_stop = control.should_save = True
 
 
 def metric_of(entry: Mapping[str, float]) -> str:

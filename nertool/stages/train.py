@@ -133,7 +133,10 @@ class Options(StageOptions):
     save_steps: Annotated[
         int,
         typer.Option(
-            "--save-steps", envvar="SAVE_STEPS", min=1, help="Steps between checkpoints, beside one an epoch."
+            "--save-steps",
+            envvar="SAVE_STEPS",
+            min=1,
+            help="Steps between checkpoints, beside those at the ends of epochs.",
         ),
     ] = 750
     save_total_limit: Annotated[
