@@ -55,6 +55,7 @@ class Reader:
         split: text -> (start, end) of its sentences; None: each line of a text is one.
         on_error: what a record that cannot be read does: `stop`, `skip`, or `null` (it stands as a gap).
         broken: how many there were.
+        replaced: records with fields of the names that tagging fills in, whose values are not passed on.
     """
 
     form: str = "auto"
@@ -64,6 +65,7 @@ class Reader:
     split: Callable[[str], Iterable[tuple[int, int]]] | None = None
     on_error: Literal["stop", "skip", "null"] = "stop"
     broken: int = 0
+    replaced: int = 0
 
     def read(self, name: str) -> Iterator[Document]:
         """The documents of a file, `-` for standard input.
@@ -134,10 +136,16 @@ class Reader:
     def _from_record(self, label: str, number: int, record: dict[str, Any]) -> Document:
         tokens, text = record.get(self.tokens_column), record.get(self.text_column)
         if isinstance(tokens, list) and all(isinstance(token, str) and token.strip() for token in tokens):
-            return Document(number, [Words(tokens)], None, _others(record, self.tokens_column))
+            return Document(number, [Words(tokens)], None, self._others(record, self.tokens_column))
         if isinstance(text, str):
-            return self._document(number, text, _others(record, self.text_column))
+            return self._document(number, text, self._others(record, self.text_column))
         raise _bad(label, number, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
+
+    def _others(self, record: Mapping[str, Any], but: str) -> dict[str, Any]:
+        """The fields that are passed on."""
+        others = {key: value for key, value in record.items() if key != but and key not in OURS}
+        self.replaced += len(others) < len(record) - 1
+        return others
 
     def _document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
         places = self.split(text) if self.split else _line_places(text)
@@ -177,10 +185,6 @@ class Reader:
         if self.on_error == "stop":
             raise error
         self.broken += 1
-
-
-def _others(record: Mapping[str, Any], but: str) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if key != but and key not in OURS}
 
 
 def _bad(label: str, number: int, what: str) -> InvalidData:

@@ -152,6 +152,8 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
     import torch
     from transformers import AutoConfig
 
+    from nertool.inc import TABLE, load_int8
+
     try:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError) as error:
@@ -164,9 +166,7 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
             f"{directory} holds a model without a head for tags",
             f"Fine-tune it first: {command(directory.parent, 'train')}",
         )
-    if (directory / "quantization.json").exists():
-        from nertool.inc import load_int8
-
+    if (directory / TABLE).exists():
         model, type_ids = load_int8(directory, config), True
     else:
         model, type_ids = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu")), False

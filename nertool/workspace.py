@@ -36,6 +36,8 @@ MODEL = "model"
 EVALUATION = "evaluation"
 QUANTIZED = "quantized"
 PREDICTIONS = "predictions"
+EXAMPLES = ".examples"
+"""Training examples, kept for the next training."""
 RUNS = "runs.jsonl"
 _LOCK, _OWNER = ".lock", ".lock-owner.json"
 

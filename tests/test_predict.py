@@ -88,7 +88,9 @@ def test_predictions_of_a_split_are_those_of_evaluate(trained: Path, tmp_path: P
     assert [line.split(" ")[-1] for line in scored] == [line.split(" ")[-1] for line in tagged]
 
 
-def test_records_keep_their_other_fields_and_their_order(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_keep_their_other_fields_and_their_order(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = [
         {"id": 1, "text": "anna visited oslo .\nbruno visited vienna .", "source": {"a": [1]}},
         {"id": 2, "tokens": ["bruno", "left"], "tags": ["O", "O"]},
@@ -103,6 +105,7 @@ def test_records_keep_their_other_fields_and_their_order(trained: Path, monkeypa
     for entity in rows[0]["entities"]:
         assert rows[0]["text"][entity["start"] : entity["end"]] == entity["text"]
     assert (rows[1]["tags"], "text" in rows[1]) == (["B-PER", "O"], False)
+    assert "1 records had fields named tokens, tags, entities: their values are not passed on" in caplog.text
     assert (rows[2]["tokens"], rows[2]["entities"]) == ([], [])
     assert len(rows[3]["tags"]) == 300
 

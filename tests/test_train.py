@@ -16,7 +16,7 @@ from conftest import fill
 from nertool.columns import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.stages import labels, train
-from nertool.workspace import Workspace
+from nertool.workspace import EXAMPLES, Workspace
 
 AS_RUN_NER = {
     "keep": "last",
@@ -265,7 +265,7 @@ def test_words_without_subwords_are_counted_and_sentences_in_windows_too(
 def test_processes_that_tokenize_change_nothing(workers: int, ready: Workspace, tiny_model: str) -> None:
     quick(ready, tiny_model)
     before = weights(ready)
-    shutil.rmtree(ready / train.CACHE)
+    shutil.rmtree(ready / EXAMPLES)
     quick(ready, tiny_model, force=True, preprocessing_num_workers=workers)
     assert weights(ready) == before
 
@@ -275,7 +275,7 @@ def test_examples_are_made_once_and_anew_for_other_data_labels_tokenizer_or_leng
 ) -> None:
     def made(**options: object) -> str:
         quick(ready, str(options.pop("model", tiny_model)), force=True, **options)
-        (place,) = (ready / train.CACHE).iterdir()
+        (place,) = (ready / EXAMPLES).iterdir()
         return f"{place.name} {place.stat().st_ino}"
 
     first = made()

@@ -16,7 +16,7 @@ import typer
 
 from nertool.columns import read_sentences
 from nertool.digests import write_json
-from nertool.documents import Document, Reader, sentence_splitter
+from nertool.documents import OURS, Document, Reader, sentence_splitter
 from nertool.encode import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
@@ -225,6 +225,8 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     if reader.broken:
         what = "left out" if reader.on_error == "skip" else "they stand as gaps"
         note.warning("%s records could not be read: %s", reader.broken, what)
+    if reader.replaced:
+        note.warning("%s records had fields named %s: their values are not passed on", reader.replaced, ", ".join(OURS))
 
 
 def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:

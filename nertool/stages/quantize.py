@@ -18,9 +18,10 @@ from nertool.columns import Sentence, read_sentences
 from nertool.digests import write_json
 from nertool.encode import TOKENIZER_FILES, quiet_transformers
 from nertool.errors import NertoolError
+from nertool.inc import TABLE
 from nertool.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.progress import bar, note
-from nertool.workspace import QUANTIZED, Result, Stage, StageOptions, Workspace
+from nertool.workspace import EXAMPLES, QUANTIZED, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from nertool.batches import Batch
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
     from nertool.scoring import Scorer
     from nertool.tagger import Tagger
 
-TABLE = "quantization.json"
 RECORDED = ("approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8", "splits")
 QAT_BATCH = 32
 """Sentences of a step."""
-CACHE = ".examples"
 MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
 """What differs from run to run."""
 
@@ -196,7 +195,7 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
     from nertool.examples import Source, load_examples
 
     source = Source(workspace / "train.txt", tuple(fp32.labels), fp32.max_length)
-    examples = load_examples(source, fp32.tokenizer, workspace / CACHE)
+    examples = load_examples(source, fp32.tokenizer, workspace / EXAMPLES)
     steps = Steps(examples.lengths, QAT_BATCH, None, options.seed, by_length=True)
     for epoch in range(options.qat_epochs):
         steps.set_epoch(epoch)
@@ -212,8 +211,9 @@ def _copy_tokenizer(source: Path, target: Path) -> None:
 
 
 def _digest(calibration: Any) -> str:
-    rows = [] if calibration is None else calibration["input_ids"]
-    return hashlib.sha256(json.dumps(list(rows)).encode()).hexdigest() if calibration is not None else ""
+    if calibration is None:
+        return ""
+    return hashlib.sha256(json.dumps(list(calibration["input_ids"])).encode()).hexdigest()
 
 
 def _trials(tuning: Tuning) -> list[dict[str, Any]]:

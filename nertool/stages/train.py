@@ -22,7 +22,7 @@ from nertool.errors import InvalidOption, MissingInput
 from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.pretrained import Pretrained
 from nertool.progress import note
-from nertool.workspace import LABELS, MODEL, OUTPUTS, RAW, RUNS, Result, Stage, StageOptions, Workspace
+from nertool.workspace import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 RUNNING = ".training"
 """Where checkpoints live until the model is published; what a killed run left here is gone on from."""
 IDENTITY = "identity.json"
-CACHE = ".examples"
 LOGS = "logs"
 CURVE = "learning_curve.svg"
 
@@ -371,7 +370,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
         options.max_train_samples,
         options.preprocessing_num_workers,
     )
-    examples = load_examples(source, tokenizer, workspace / CACHE)
+    examples = load_examples(source, tokenizer, workspace / EXAMPLES)
     if ranks.rank() == 0:
         tell(examples.counts, length)
 
