@@ -6,7 +6,9 @@ holds the workspace, prints and publishes; the others only compute.
 
 from __future__ import annotations
 
+import atexit
 import os
+from functools import cache
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -46,8 +48,10 @@ def from_all(value: Value) -> list[Value]:
     return values
 
 
+@cache
 def _join() -> None:
     import torch
     from accelerate import PartialState
 
-    PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=not torch.cuda.is_available())
+    atexit.register(state.destroy_process_group)  # its threads must have ended before the interpreter does
