@@ -1,4 +1,4 @@
-"""INT8 by Intel Neural Compressor, through optimum: tuning, saving, loading.
+"""INT8 by Intel Neural Compressor, through optimum: quantizing, further training, loading.
 
 The only module that knows Neural Compressor. What it writes is read back without unpickling anything but tensors.
 """
@@ -7,68 +7,27 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
+import re
 import signal
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nertool.errors import NertoolError, command
-from nertool.progress import note
-from nertool.workspace import versions
+from nertool.progress import note, silenced
+from nertool.workspace import TABLE, versions
 
 WEIGHTS = "pytorch_model.bin"
-TABLE = "quantization.json"
+ALGORITHMS = {"minmax": "minmax", "mse": "kl"}
+"""Observers by Neural Compressor's names; its "kl" is torch's HistogramObserver, which looks for the least error."""
+WRAPPED = ".module"
+"""What Neural Compressor adds to the name of a linear layer whose bias it adds itself."""
+Inputs = Mapping[str, Any]
 PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
-
-
-@dataclass
-class Tuning:
-    """What a tuning run found.
-
-    Attributes:
-        baseline: accuracy of the FP32 model.
-        trials: accuracy of each trial, in the order they were made.
-        chosen: 0-based number of the trial that was saved.
-        met: the chosen trial meets the criterion.
-    """
-
-    baseline: float = 0.0
-    trials: list[float] = field(default_factory=list)
-    chosen: int = 0
-    met: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to quantize.
-
-    Attributes:
-        approach: `dynamic` or `static`.
-        tolerance: greatest loss of accuracy (0.01 is one per cent, or one point).
-        criterion: `relative` to FP32, or `absolute`.
-        max_trials: trials at the most.
-        timeout: seconds after which no further trial begins; 0 for none.
-        reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
-        calibration: `datasets.Dataset` of model inputs, for `static`.
-        collator: makes a batch of calibration rows.
-        seed: order of the calibration rows.
-    """
-
-    approach: str
-    tolerance: float
-    criterion: str
-    max_trials: int
-    timeout: int
-    reduce_range: bool
-    calibration: Any = None
-    collator: Any = None
-    seed: int = 1
 
 
 def require_inc() -> None:
@@ -78,72 +37,90 @@ def require_inc() -> None:
         NertoolError: it has not; the hint holds the pins that mend it.
     """
     try:
-        with _quiet():
+        with silenced():
             from optimum.intel import INCQuantizer  # noqa: F401
     except (ImportError, RuntimeError) as error:
         packages = versions(["optimum-intel", "neural-compressor", "transformers"])
         found = ", ".join(f"{name} {number}" for name, number in packages.items())
         raise NertoolError(
             f"optimum has no working Neural Compressor here ({found}): {str(error).strip().splitlines()[0]}",
-            f"Install the last set that works together: pip install 'nertool[inc]' (or {PINS})",
+            f"Install the last set that works together: pip install 'nertool[inc]' (or {PINS}), or take --backend onnx",
         ) from error
 
 
-def tune(model: Any, accuracy: Callable[[Any], float], plan: Plan, directory: Path, scratch: Path) -> Tuning:
-    """Quantize `model` into `directory`, with `accuracy` deciding which trial is good enough.
-
-    Neural Compressor's basic strategy: quantization schemes per operator type first, then operators left in FP32
-    one by one. It ends at the first trial that meets the criterion. Where none does it keeps nothing; the search is
-    then replayed with the accuracies already known, up to the best trial, which is accepted.
+def quantize(
+    model: Any,
+    directory: Path,
+    in_fp32: Sequence[str],
+    reduce_range: bool,
+    observer: str = "",
+    calibration: Sequence[Inputs] = (),
+) -> list[str]:
+    """Write an INT8 model into a directory that is marked as one.
 
     Args:
-        accuracy: higher is better, for a module called as the model is.
-        scratch: an empty directory for Neural Compressor's own files.
+        model: FP32; it stays as it is.
+        in_fp32: names of linear layers that stay as they are.
+        reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
+        observer: how ranges of activations are found in calibration: `minmax`, or `mse`, by the least squared error;
+            without one they are found anew for each batch.
+        calibration: inputs of the model.
+
+    Returns:
+        Names of the linear layers and embeddings whose weights are in FP32.
+
+    Raises:
+        NertoolError: Neural Compressor does not know how to.
     """
-    tuning = Tuning()
+    with silenced(), _interruptible(), TemporaryDirectory() as scratch:
+        import neural_compressor
+        from neural_compressor.config import PostTrainingQuantConfig
+        from optimum.intel import INCQuantizer
 
-    def measure(candidate: Any) -> float:
-        value = accuracy(candidate)
-        tuning.trials.append(value)
-        return value
-
-    tuning.met = _fit(model, measure, plan, directory, scratch)
-    tuning.baseline, *tuning.trials = tuning.trials
-    if not tuning.trials:
-        raise RuntimeError("Neural Compressor failed before its first trial; the reason stands above")
-    if tuning.met:
-        tuning.chosen = len(tuning.trials) - 1
-        return tuning
-    tuning.chosen = tuning.trials.index(max(tuning.trials))
-    known = iter([tuning.baseline, *tuning.trials[: tuning.chosen], tuning.baseline])
-    accepted = _fit(model, lambda _: next(known), plan, directory, scratch)
-    assert accepted, "a trial as good as FP32 is accepted"
-    return tuning
+        neural_compressor.set_workspace(scratch)
+        exact = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
+        config = PostTrainingQuantConfig(
+            approach="static" if observer else "dynamic",
+            quant_level=1,
+            op_type_dict={"Linear": {"activation": {"algorithm": [ALGORITHMS[observer]]}}} if observer else None,
+            op_name_dict={f"{re.escape(name)}({re.escape(WRAPPED)})?": exact for name in in_fp32},
+            reduce_range=reduce_range,
+            excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
+        )
+        quantizer = INCQuantizer.from_pretrained(
+            model, calibration_fn=lambda model: [model(**batch) for batch in calibration], task="token-classification"
+        )
+        try:
+            quantizer.quantize(config, directory)
+        except RuntimeError as error:
+            raise NertoolError(
+                f"Neural Compressor cannot quantize a {type(model).__name__}: {str(error).splitlines()[0]}",
+                "Take the other backend: --backend onnx",
+            ) from error
+    return _left_in_fp32(load_int8(directory, model.config))
 
 
 def train_aware(
     model: Any,
-    batches: Sequence[Mapping[str, Any]],
-    learning_rate: float,
-    accuracy: Callable[[Any], float],
-    allowed: Callable[[float, float], bool],
     directory: Path,
+    batches: Sequence[Inputs],
+    learning_rate: float,
     step: Callable[[float], None],
-) -> Tuning:
-    """Quantization-aware training: fine-tune with rounding in place, then convert; one trial, which is kept.
+) -> list[str]:
+    """Quantization-aware training: fine-tune with rounding in place, then write the INT8 model.
 
     Args:
         model: FP32; it stays as it is.
         batches: inputs of the model with `labels`, a step each, in their order.
         learning_rate: of the first step; it decays linearly to 0.
-        accuracy: as in `tune`.
-        allowed: of the accuracies before and after, whether the loss is small enough.
         step: called with the loss after each step.
+
+    Returns:
+        As `quantize` does.
     """
     import torch
 
-    tuning = Tuning(baseline=accuracy(model))
-    with _quiet(), _interruptible():
+    with silenced(), _interruptible():
         from neural_compressor import QuantizationAwareTrainingConfig
         from neural_compressor.training import prepare_compression
 
@@ -163,58 +140,18 @@ def train_aware(
         compression.save(str(directory))
         (directory / "best_model.pt").rename(directory / WEIGHTS)
         model.config.save_pretrained(directory)
-        tuning.trials = [accuracy(compression.model._model.eval())]
-    tuning.met = allowed(tuning.baseline, tuning.trials[0])
-    return tuning
+    return _left_in_fp32(load_int8(directory, model.config))
 
 
-def _fit(model: Any, accuracy: Callable[[Any], float], plan: Plan, directory: Path, scratch: Path) -> bool:
-    """One search; True where a trial met the criterion and was saved."""
-    raised: list[BaseException] = []
+def _left_in_fp32(model: Any) -> list[str]:
+    import torch
 
-    def measure(candidate: Any) -> float:
-        try:
-            return accuracy(candidate)
-        except BaseException as error:  # Neural Compressor logs whatever comes out of here, Ctrl-C too, and goes on
-            raised.append(error)
-            raise
-
-    with _quiet(), _interruptible():
-        import neural_compressor
-        from optimum.intel import INCQuantizer
-
-        neural_compressor.set_workspace(str(scratch))
-        quantizer = INCQuantizer.from_pretrained(model, eval_fn=measure, task="token-classification", seed=plan.seed)
-        try:
-            quantizer.quantize(
-                _config(plan),
-                directory,
-                calibration_dataset=plan.calibration,
-                batch_size=8,
-                data_collator=plan.collator,
-            )
-        except RuntimeError:  # there was nothing to save: no trial met the criterion, or `measure` raised
-            if raised:
-                raise raised[0] from None
-            return False
-    return True
-
-
-def _config(plan: Plan) -> Any:
-    from neural_compressor.config import AccuracyCriterion, PostTrainingQuantConfig, TuningCriterion
-
-    return PostTrainingQuantConfig(
-        approach=plan.approach,
-        quant_level=1,
-        accuracy_criterion=AccuracyCriterion(criterion=plan.criterion, tolerable_loss=plan.tolerance),
-        tuning_criterion=TuningCriterion(strategy="basic", max_trials=plan.max_trials, timeout=plan.timeout),
-        reduce_range=plan.reduce_range,
-        excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
-    )
+    kinds = (torch.nn.Linear, torch.nn.Embedding)
+    return [name.removesuffix(WRAPPED) for name, module in model.named_modules() if type(module) in kinds]
 
 
 def load_int8(directory: Path, config: Any) -> Any:
-    """The INT8 module that `tune` saved.
+    """The INT8 module that `quantize` or `train_aware` wrote.
 
     Raises:
         NertoolError: Neural Compressor is missing, or the file holds more than tensors and their settings.
@@ -224,7 +161,7 @@ def load_int8(directory: Path, config: Any) -> Any:
     require_inc()
     _tell_other_torch(directory)
     path = directory / WEIGHTS
-    with _quiet():
+    with silenced():
         from neural_compressor.utils.pytorch import load
         from transformers import AutoModelForTokenClassification
 
@@ -245,19 +182,6 @@ def _tell_other_torch(directory: Path) -> None:
     here = versions(["torch"])["torch"]
     if made and made != here:
         note.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Neural Compressor and optimum write pages about their own progress; what matters is in the result."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        disabled = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(disabled)
 
 
 @contextmanager

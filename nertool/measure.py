@@ -6,14 +6,13 @@ is warm, and the peak of memory is the model's own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -30,36 +29,37 @@ BUDGETS = (256, 512, 1024, 2048, 4096)
 """Padded sub-words of a batch that are tried."""
 
 
-def measure(directory: Path, sentences: Path) -> dict[str, Any]:
+def measure(directory: Path, splits: Mapping[str, Path], tags: Path) -> dict[str, Any]:
     """Measure a model in a process of its own, with as many threads as this one.
+
+    Args:
+        splits: files of sentences by name; speed is measured on the first.
+        tags: a directory, where `{split}.json` will hold the tags of each sentence.
 
     Returns:
         load_seconds; peak_mib, of resident memory; words_per_second, in the best batches, and their sub-words;
-        latency_ms at batch 1 and in those, each {p50, p95}; and tags, a digest of all tags of the file.
+        latency_ms at batch 1 and in those, each {p50, p95}.
     """
     import torch
 
-    command = [sys.executable, "-m", "nertool.measure", str(directory), str(sentences), str(torch.get_num_threads())]
+    files = [f"{split}={path}" for split, path in splits.items()]
+    command = [sys.executable, "-m", "nertool.measure", str(directory), str(tags), str(torch.get_num_threads()), *files]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def digest_of_tags(tags: Sequence[Sequence[str]]) -> str:
-    """Equal for equal tags of all sentences."""
-    return hashlib.sha256(json.dumps(list(map(list, tags))).encode()).hexdigest()
-
-
-def _measured(directory: Path, path: Path) -> dict[str, Any]:
+def _measured(directory: Path, files: Mapping[str, Path], tags: Path) -> dict[str, Any]:
     from nertool.columns import read_sentences
     from nertool.tagger import load_tagger
 
     started = time.perf_counter()
     tagger = load_tagger(directory, device="cpu")
     loaded = time.perf_counter() - started
-    sentences = [sentence.tokens for sentence in read_sentences(path)]
-    tags = list(tagger.tag(sentences))
-    sample = _of_words(sentences, WORDS)
+    splits = {split: [sentence.tokens for sentence in read_sentences(path)] for split, path in files.items()}
+    for split, sentences in splits.items():
+        (tags / f"{split}.json").write_text(json.dumps(list(tagger.tag(sentences))), encoding="utf-8")
+    sample = _of_words(next(iter(splits.values())), WORDS)
     speeds = {budget: _speed(tagger, sample, budget) for budget in BUDGETS}
     best = max(speeds, key=lambda budget: speeds[budget])
     return {
@@ -68,7 +68,6 @@ def _measured(directory: Path, path: Path) -> dict[str, Any]:
         "words_per_second": round(speeds[best]),
         "best_batch_subwords": best,
         "latency_ms": {"batch 1": _latency(tagger, sample, 1), "best batch": _latency(tagger, sample, best)},
-        "tags": digest_of_tags(tags),
     }
 
 
@@ -118,14 +117,15 @@ def _latency(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) ->
 
 
 def _main() -> None:
-    directory, sentences, threads = sys.argv[1:]
+    directory, tags, threads, *files = sys.argv[1:]
     from nertool.encode import quiet_transformers
 
     quiet_transformers()
     import torch
 
     torch.set_num_threads(int(threads))
-    json.dump(_measured(Path(directory), Path(sentences)), sys.stdout)
+    splits = {split: Path(path) for split, _, path in (file.partition("=") for file in files)}
+    json.dump(_measured(Path(directory), splits, Path(tags)), sys.stdout)
 
 
 if __name__ == "__main__":

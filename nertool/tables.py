@@ -25,7 +25,7 @@ def render(result: Result) -> list[Table]:
     if result.stage.startswith("evaluate"):
         return _evaluation(result.facts)
     if result.stage == "quantize":
-        return [_trials(result.facts), _before_after(result.facts)]
+        return [_quantization(result.facts)]
     facts = dict(result.facts)
     rows = {**facts.pop("types", {}), **{key: value for key, value in facts.items() if isinstance(value, Mapping)}}
     tables = []
@@ -186,47 +186,42 @@ def _comparison(facts: Mapping[str, Any]) -> Table:
     return table
 
 
-def _trials(facts: Mapping[str, Any]) -> Table:
-    rows = [
-        {
-            "trial": number,
-            f"dev {_metric(facts)}": trial["f1"],
-            "relative loss": f"{trial['relative_loss']:.2%}",
-            "kept": "yes" if trial["kept"] else "",
-        }
-        for number, trial in enumerate(facts["trials"], start=1)
-    ]
-    return _rows(f"{facts['approach']} quantization, trials", rows)
-
-
-def _before_after(facts: Mapping[str, Any]) -> Table:
-    rows = [_cost(facts, number, name) for number, name in enumerate(("FP32", "INT8"))]
+def _quantization(facts: Mapping[str, Any]) -> Table:
+    """FP32 and every trial: scores, size, and what each costs to use."""
+    rows = [_cost("FP32", facts["fp32"], facts)]
+    rows += [_cost(_trial(row), row, facts) for row in facts["trials"]]
+    kept = facts["int8"]
     change = {"size": f"{facts['size_ratio']:.2f}x", "words/s": f"{facts['speed_ratio']:.2f}x"}
-    for split, scores in facts["splits"].items():
-        before, after = scores["f1"]
-        change[f"{split} {_metric(facts)}"] = f"{(after - before) / before:+.2%}" if before else ""
-    table = _rows("", [*rows, {"": "change", **change}])
-    met = "met" if facts["met"] else "NOT met; the best trial is kept"
-    lines = [f"{facts['threads']} threads; tolerance of {facts['tolerance']:.1%} {facts['criterion']} loss {met}"]
-    for split, row in facts["splits"].items():
+    lines = [f"{facts['threads']} threads; {_tolerance(facts)} {'met' if facts['met'] else 'NOT met'}; * is kept"]
+    for split, row in kept["splits"].items():
+        before = facts["fp32"]["splits"][split]["f1"]
+        change[f"{split} {_metric(facts)}"] = f"{(row['f1'] - before) / before:+.2%}" if before else ""
         low, high = map(_signed, row["lost_interval"])
         lines.append(f"{split}: lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}")
+    table = _rows(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
     table.caption, table.caption_justify = "\n".join(lines), "left"
     return table
+
+
+def _tolerance(facts: Mapping[str, Any]) -> str:
+    return f"tolerance of {facts['tolerance']:.1%} {facts['criterion']} loss"
+
+
+def _trial(row: Mapping[str, Any]) -> str:
+    left = f", {len(row['left_in_fp32'])} in FP32" if row["left_in_fp32"] else ""
+    return f"{row['approach']}{left}{' *' if row['kept'] else ''}"
 
 
 def _signed(value: float) -> str:
     return f"{value:+.4f}"
 
 
-def _cost(facts: Mapping[str, Any], number: int, name: str) -> dict[str, Any]:
+def _cost(name: str, row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """A model's scores, size, and what it costs to use."""
-    row = facts["int8" if number else "fp32"]
-    scores = {f"{split} {_metric(facts)}": found["f1"][number] for split, found in facts["splits"].items()}
     single = row["latency_ms"]["batch 1"]
     return {
         "": name,
-        **scores,
+        **{f"{split} {_metric(facts)}": found["f1"] for split, found in row["splits"].items()},
         "size": _megabytes(row["bytes"]),
         "words/s": f"{row['words_per_second']:,}",
         "ms a sentence": f"{single['p50']:.1f} (p95 {single['p95']:.1f})",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nertool.encode import Encoder, Window, load_tokenizer, usable_length
 from nertool.errors import NertoolError, command
+from nertool.workspace import TABLE
 
 if TYPE_CHECKING:
     import torch
@@ -152,8 +153,6 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
     import torch
     from transformers import AutoConfig
 
-    from nertool.inc import TABLE, load_int8
-
     try:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError) as error:
@@ -167,7 +166,7 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
             f"Fine-tune it first: {command(directory.parent, 'train')}",
         )
     if (directory / TABLE).exists():
-        model, type_ids = load_int8(directory, config), True
+        model, type_ids = _load_int8(directory, config), True
     else:
         model, type_ids = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu")), False
     labels = [config.id2label[number] for number in range(config.num_labels)]
@@ -176,6 +175,13 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     tagger.type_ids = type_ids and "token_type_ids" in tokenizer.model_input_names
     return tagger
+
+
+def _load_int8(directory: Path, config: Any) -> Any:
+    from nertool.inc import load_int8
+    from nertool.ort import GRAPH, OnnxModel
+
+    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else load_int8(directory, config)
 
 
 def _load_fp32(directory: Path, device: str) -> Any:

@@ -35,6 +35,7 @@ LABELS = "labels.txt"
 MODEL = "model"
 EVALUATION = "evaluation"
 QUANTIZED = "quantized"
+TABLE = "quantization.json"
 PREDICTIONS = "predictions"
 EXAMPLES = ".examples"
 """Training examples, kept for the next training."""
@@ -47,7 +48,7 @@ OUTPUTS = {
     "labels": (LABELS,),
     "train": (f"{MODEL}/config.json",),
     "evaluate": tuple(f"{EVALUATION}/{split}_results.json" for split in SPLITS[1:]),
-    "quantize": (f"{QUANTIZED}/quantization.json",),
+    "quantize": (f"{QUANTIZED}/{TABLE}",),
     "predict": (PREDICTIONS,),
 }
 """The stages in their order, with the files that show, where there is no record, that somebody did the work by hand."""

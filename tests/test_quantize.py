@@ -6,13 +6,17 @@ import json
 import pickle
 import shutil
 import sys
+from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from conftest import needs_inc
 
-from nertool import cpu, inc, measure
-from nertool.errors import MissingInput, NertoolError
+from nertool import cpu, measure, ort, trials
+from nertool.errors import InvalidOption, MissingInput, NertoolError
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace import Workspace
 
@@ -49,13 +53,13 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
 @needs_inc
 def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> None:
     table = json.loads((quantized / "quantized/quantization.json").read_text())
-    assert set(table["splits"]) == {"dev", "test"}
-    for row in table["splits"].values():
-        before, after = row["f1"]
-        assert row["lost"] == pytest.approx(before - after)
-        assert row["lost_interval"][0] <= row["lost"] <= row["lost_interval"][1] and 0 < row["p"] <= 1
-        for value, (low, high) in zip(row["f1"], row["interval"], strict=True):
-            assert low <= value <= high
+    for split in ("dev", "test"):
+        before, after = (table[model]["splits"][split] for model in ("fp32", "int8"))
+        assert after["lost"] == pytest.approx(before["f1"] - after["f1"])
+        assert after["lost_interval"][0] <= after["lost"] <= after["lost_interval"][1] and 0 < after["p"] <= 1
+        for row in (before, after):
+            assert row["interval"][0] <= row["f1"] <= row["interval"][1]
+    assert [trial for trial in table["trials"] if trial["kept"]] == [table["int8"]]
     for model in ("fp32", "int8"):
         cost = table[model]
         assert cost["load_seconds"] > 0 and cost["peak_mib"] > 50
@@ -68,7 +72,14 @@ def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> Non
 @needs_inc
 def test_a_model_that_loads_as_another_is_not_published(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     real = measure.measure
-    monkeypatch.setattr(measure, "measure", lambda *places: {**real(*places), "tags": "others"})
+
+    def other(directory: Path, splits: Mapping[str, Path], tags: Path) -> dict[str, Any]:
+        found = real(directory, splits, tags)
+        rows = json.loads((tags / "dev.json").read_text())
+        (tags / "dev.json").write_text(json.dumps([["B-X"] * len(row) for row in rows]))
+        return found
+
+    monkeypatch.setattr(measure, "measure", other)
     with pytest.raises(NertoolError, match="tags dev otherwise once it is loaded anew"):
         quantize.run(copy, quantize.Options(tolerance=0.5))
     assert not (copy / "quantized").exists()
@@ -88,7 +99,7 @@ def test_another_torch_is_told(quantized: Path, tmp_path: Path, caplog: pytest.L
 def test_quantization_aware_training_gives_int8_that_learnt_its_ranges(copy: Workspace) -> None:
     from nertool.tagger import load_tagger
 
-    result = quantize.run(copy, quantize.Options(approach="qat", qat_epochs=2, qat_learning_rate=1e-3, tolerance=0.2))
+    result = quantize.run(copy, quantize.Options(approach="qat", qat_epochs=1.5, qat_learning_rate=1e-3, tolerance=0.2))
     assert result.ok
     assert result.facts["int8"]["bytes"] < result.facts["fp32"]["bytes"]
     modules = dict(load_tagger(copy / "quantized").model.named_modules())
@@ -97,8 +108,8 @@ def test_quantization_aware_training_gives_int8_that_learnt_its_ranges(copy: Wor
         "quantized" in type(module).__module__ and type(module).__name__.startswith("Linear") for module in inside
     )
     facts = evaluate.run(copy, evaluate.Options(quantized=True, split=["dev"])).facts
-    assert facts["dev"]["f1"] == result.facts["splits"]["dev"]["f1"][1]
-    assert copy.facts("train")["dev_f1"] == result.facts["splits"]["dev"]["f1"][0], "the FP32 model stays as it is"
+    assert facts["dev"]["f1"] == result.facts["int8"]["f1"]
+    assert copy.facts("train")["dev_f1"] == result.facts["fp32"]["f1"], "the FP32 model stays as it is"
 
 
 @needs_inc
@@ -126,16 +137,37 @@ def test_static_calibrates_on_train(copy: Workspace) -> None:
     assert "train.txt" in copy.records()["quantize"]["reads"]
 
 
+def made_up(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
+    """FP32, then each trial, seem to have these accuracies: a tiny model loses nothing. All else is real.
+
+    Models are measured in this process, as a new one takes seconds to start.
+    """
+    real, left = trials.Judge.judged, iter(scores)
+    monkeypatch.setattr(measure, "measure", measure._measured)
+    monkeypatch.setattr(trials.Judge, "judged", lambda *places: {**real(*places), "f1": next(left)})
+
+
+def test_layers_fall_back_to_fp32_until_the_criterion_is_met(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.6, 0.7, 0.895, 0.89])
+    result = quantize.run(copy, quantize.Options(backend="onnx", approach="static"))
+    left = [len(trial["left_in_fp32"]) for trial in result.facts["trials"]]
+    assert (left, result.ok) == ([0, 1, 2, 4, 3], True)
+    assert result.facts["int8"]["f1"] == 0.895, "three were too few"
+    assert len(float_weights(copy)) == 4
+
+
 @needs_inc
-def test_where_no_trial_meets_the_tolerance_the_best_is_kept(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scores are made up here, as a tiny model loses nothing; Neural Compressor and the search are real."""
-    scores = iter([0.9, 0.5, 0.7, 0.6])
-    real_tune = inc.tune
+def test_layers_fall_back_to_fp32_in_neural_compressor(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.6, 0.9])
+    result = quantize.run(copy, quantize.Options())
+    assert result.ok and [len(trial["left_in_fp32"]) for trial in result.facts["trials"]] == [0, 1, 2], "as asked"
 
-    def tune(model, accuracy, plan, directory, scratch):  # type: ignore[no-untyped-def]
-        return real_tune(model, lambda candidate: accuracy(candidate) * 0 + next(scores), plan, directory, scratch)
 
-    monkeypatch.setattr(inc, "tune", tune)
+@needs_inc
+def test_where_no_trial_meets_the_tolerance_the_best_is_kept(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.7, 0.6])
     result = quantize.run(copy, quantize.Options(max_trials=3))
     assert not result.ok
     assert [(trial["f1"], trial["kept"]) for trial in result.facts["trials"]] == [
@@ -143,21 +175,125 @@ def test_where_no_trial_meets_the_tolerance_the_best_is_kept(copy: Workspace, mo
         (0.7, True),
         (0.6, False),
     ]
+    assert "the search ended after 3 trials" in caplog.text and "the best one is kept" in caplog.text
     assert not json.loads((copy / "quantized/quantization.json").read_text())["met"]
     again = quantize.run(copy, quantize.Options(max_trials=3))
     assert again.fresh and not again.ok
     assert evaluate.run(copy, evaluate.Options(split=["dev"], quantized=True)).facts["dev"]["support"] == 40
 
 
+def test_no_trial_begins_after_the_timeout(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5])
+    monkeypatch.setattr(quantize, "time", SimpleNamespace(monotonic=count(step=2).__next__))
+    result = quantize.run(copy, quantize.Options(backend="onnx", timeout=1))
+    assert len(result.facts["trials"]) == 1 and not result.ok
+
+
 @needs_inc
-def test_an_error_while_scoring_a_trial_comes_out_as_it_is(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.89, *[0.5] * 20])
+    facts = quantize.run(copy, quantize.Options(approach="auto", tolerance=0.02)).facts
+    assert [(trial["approach"], trial["kept"]) for trial in facts["trials"]] == [("dynamic", False), ("static", True)]
+    monkeypatch.undo()
+    made_up(monkeypatch, [0.9, *[0.5] * 20])
+    facts = quantize.run(copy, quantize.Options(approach="auto", qat_epochs=0.2)).facts
+    assert [trial["approach"] for trial in facts["trials"]][-1] == "qat"
+    assert [trial["approach"] for trial in facts["trials"]].count("static") == 5
+
+
+def test_an_interrupted_trial_publishes_nothing(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(quantize, "_score", broken)
+    monkeypatch.setattr(ort.Exported, "quantize", broken)
     with pytest.raises(KeyboardInterrupt):
-        quantize.run(copy, quantize.Options())
+        quantize.run(copy, quantize.Options(backend="onnx"))
     assert not (copy / "quantized").exists()
+
+
+# -- ONNX Runtime ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graph(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace filled up to `quantize`, with every approach of ONNX Runtime."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("graph") / "workspace")
+    assert quantize.run(Workspace(copy), quantize.Options(backend="onnx", approach="auto", tolerance=0.5)).ok
+    return copy
+
+
+def test_evaluate_and_predict_take_the_graph_as_it_was_judged(graph: Path) -> None:
+    workspace = Workspace(graph)
+    table = json.loads((graph / "quantized/quantization.json").read_text())
+    assert [trial["approach"] for trial in table["trials"]] == ["dynamic", "static"]
+    assert table["int8"]["bytes"] == (graph / "quantized/model.onnx").stat().st_size
+    facts = evaluate.run(workspace, evaluate.Options(quantized=True)).facts
+    assert facts["dev"]["f1"] == table["int8"]["f1"]
+    assert facts["test"]["f1"] == table["int8"]["splits"]["test"]["f1"]
+    assert predict.run(workspace, predict.Options(split="test", quantized=True)).facts["model"] == "quantized"
+
+
+def test_products_and_embeddings_of_the_graph_are_in_bytes(graph: Path) -> None:
+    assert not float_weights(Workspace(graph))
+
+
+def float_weights(workspace: Workspace) -> list[str]:
+    """Matrices of the published graph that are not in bytes."""
+    import onnx
+
+    whole = onnx.load(workspace / "quantized/model.onnx").graph
+    return [one.name for one in whole.initializer if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) == 2]
+
+
+@pytest.mark.parametrize("observer", ["minmax", "percentile", "mse"])
+def test_every_observer_gives_a_model_that_tags(copy: Workspace, observer: str) -> None:
+    options = quantize.Options(backend="onnx", approach="static", observer=observer, percentile=99.9, tolerance=0.9)  # type: ignore[arg-type]
+    facts = quantize.run(copy, options).facts
+    assert facts["observer"] == observer and facts["int8"]["f1"] > 0.9 * facts["fp32"]["f1"]
+
+
+def test_an_export_that_gives_other_answers_is_refused(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ort.OnnxModel.__call__
+    monkeypatch.setattr(
+        ort.OnnxModel,
+        "__call__",
+        lambda self, attention_mask, **inputs: real(self, attention_mask=attention_mask * 0 + 1, **inputs),
+    )
+    with pytest.raises(NertoolError, match="exported to ONNX the model gives other answers"):
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert not (copy / "quantized").exists()
+
+
+def test_a_graph_that_is_none_is_told(graph: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(graph, tmp_path / "copy")
+    (copy / "quantized/model.onnx").write_bytes(b"not a graph")
+    with pytest.raises(NertoolError, match="model.onnx cannot be read"):
+        evaluate.run(Workspace(copy), evaluate.Options(quantized=True, allow_stale=True))
+
+
+def test_without_onnx_runtime_the_extra_is_named(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(NertoolError) as raised:
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert "nertool[onnx]" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"backend": "onnx", "approach": "qat"}, "only Neural Compressor trains"),
+        ({"observer": "percentile"}, "has no such observer"),
+        ({"approach": "qat", "qat_epochs": 0.0}, "nothing would be trained"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_told_first(copy: Workspace, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidOption, match=told):
+        quantize.run(copy, quantize.Options(**options))
+
+
+# -- Neural Compressor -----------------------------------------------------------------------------
 
 
 @needs_inc

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,19 +20,18 @@ from nertool import cpu
 from nertool.columns import Sentence, read_sentences
 from nertool.digests import write_json
 from nertool.encode import TOKENIZER_FILES, quiet_transformers
-from nertool.errors import NertoolError
-from nertool.inc import TABLE
+from nertool.errors import InvalidOption, NertoolError
 from nertool.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.progress import bar, note
-from nertool.workspace import EXAMPLES, QUANTIZED, Result, Stage, StageOptions, Workspace
+from nertool.workspace import EXAMPLES, QUANTIZED, TABLE, Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from nertool.batches import Batch
-    from nertool.inc import Plan, Tuning
-    from nertool.scoring import Scorer
     from nertool.tagger import Tagger
+    from nertool.trials import Judge, Quantizer
 
-RECORDED = ("approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8", "splits")
+RECORDED = ("backend", "approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8")
+PACKAGES = {"inc": ["optimum", "optimum-intel", "neural-compressor"], "onnx": ["onnx", "onnxruntime"]}
 QAT_BATCH = 32
 """Sentences of a step."""
 MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
@@ -40,15 +42,31 @@ MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_
 class Options(StageOptions):
     """Options of `quantize`."""
 
+    backend: Annotated[
+        Literal["inc", "onnx"], typer.Option("--backend", help="Neural Compressor and PyTorch, or ONNX Runtime.")
+    ] = "inc"
     approach: Annotated[
-        Literal["dynamic", "static", "qat"],
+        Literal["dynamic", "static", "qat", "auto"],
         typer.Option(
             "--approach",
             "--quantization-approach",
-            help="Ranges of activations: found for each batch, once on sentences of train, or in more training.",
+            help="Ranges of activations: found for each batch, once on sentences of train, or in more training (inc "
+            "only); auto tries them all and keeps the smallest and fastest that will do.",
         ),
     ] = "dynamic"
-    qat_epochs: Annotated[int, typer.Option("--qat-epochs", min=1, help="Passes over train of --approach qat.")] = 1
+    observer: Annotated[
+        Literal["mse", "minmax", "percentile"],
+        typer.Option(
+            "--observer",
+            help="How static finds ranges: by the least squared error, the extremes, or a percentile (onnx only).",
+        ),
+    ] = "mse"
+    percentile: Annotated[
+        float, typer.Option("--percentile", min=50, max=100, help="Share of the values within the range, in per cent.")
+    ] = 99.99
+    qat_epochs: Annotated[
+        float, typer.Option("--qat-epochs", min=0, help="Passes over train of --approach qat; parts count.")
+    ] = 1.0
     qat_learning_rate: Annotated[
         float, typer.Option("--qat-learning-rate", min=0, help="First learning rate of --approach qat.")
     ] = 2e-5
@@ -69,31 +87,44 @@ class Options(StageOptions):
     calibration_samples: Annotated[
         int,
         typer.Option(
-            "--calibration-samples", "--num-calibration-samples", min=1, help="Sentences of train that static looks at."
+            "--calibration-samples",
+            "--num-calibration-samples",
+            min=1,
+            help="Sentences of train that ranges are found on.",
         ),
     ] = 128
     seed: SeedOption = 1
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
+    @property
+    def approaches(self) -> list[str]:
+        """Those that are tried, from cheap to dear."""
+        if self.approach != "auto":
+            return [self.approach]
+        return ["dynamic", "static", "qat"] if self.backend == "inc" else ["dynamic", "static"]
+
 
 def run(workspace: Workspace, options: Options) -> Result:
     """Write `quantized/`: INT8 weights, tokenizer, configuration and `quantization.json`.
 
-    Neural Compressor tries quantization schemes until one loses no more than the tolerance. Where none does, the best
-    one is kept and the result is not `ok`.
+    Models are made, one after the other, until one loses no more than the tolerance: first with everything in INT8,
+    then with the layers that suffer most in FP32. Where none does, the best one is kept and the result is not `ok`.
 
     Raises:
+        InvalidOption: the backend has no such approach or observer.
         MissingInput: no model, or no dev.txt.
         StaleInput: the model was made from files that have changed since.
-        NertoolError: optimum has no Neural Compressor behind it.
+        NertoolError: the backend is not installed, or cannot quantize such a model.
     """
+    _check_backend(options)
     directory = workspace.model_directory()
     model_files = workspace.model_reads(directory, options.allow_stale)
     workspace.require("dev.txt", "preprocess")
     reads = [*model_files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
-    if options.approach in ("static", "qat"):
+    if options.approach != "dynamic":
         workspace.require("train.txt", "preprocess")
+    if "train" in workspace.splits(".txt"):
         reads.append("train.txt")
     quiet_transformers()
     with workspace.open_stage(
@@ -102,7 +133,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         reads=reads,
         writes=[f"{QUANTIZED}/{TABLE}"],
         replaces=[QUANTIZED],
-        packages=["torch", "transformers", "optimum", "optimum-intel", "neural-compressor"],
+        packages=["torch", "transformers", *PACKAGES[options.backend]],
         force=options.force,
     ) as stage:
         if not stage.fresh:
@@ -118,75 +149,130 @@ def run(workspace: Workspace, options: Options) -> Result:
     return Result("quantize", facts, stage.fresh, stage.why, ok=facts["met"])
 
 
-def _quantize(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> dict[str, Any]:
-    """Tune into the staged directory, load what was saved, measure both; what `quantization.json` holds."""
+def _check_backend(options: Options) -> None:
+    """Tell what is missing before anything is read."""
+    from nertool.inc import require_inc
+    from nertool.ort import require_onnx
+
+    if options.backend == "onnx" and options.approach == "qat":
+        raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
+    if options.backend == "inc" and options.observer == "percentile":
+        raise InvalidOption(
+            "--observer percentile: Neural Compressor has no such observer", "Take mse, minmax, or --backend onnx."
+        )
+    if options.qat_epochs <= 0:
+        raise InvalidOption("--qat-epochs 0: nothing would be trained", "Take a part of an epoch, like 0.25, or more.")
+    require_inc() if options.backend == "inc" else require_onnx()
+
+
+def _quantize(workspace: Workspace, options: Options, stage: Stage, model: Path) -> dict[str, Any]:
+    """Try one model after the other, publish the best; what `quantization.json` holds."""
     import torch
 
-    from nertool.inc import require_inc, train_aware, tune
-    from nertool.tagger import Tagger, load_tagger
+    from nertool.gate import best
+    from nertool.tagger import load_tagger
+    from nertool.trials import Judge, Quantizer, Settings
 
-    require_inc()
-    fp32 = load_tagger(directory, device="cpu")
-    out, dev = stage.directory(QUANTIZED), list(read_sentences(workspace / "dev.txt"))
-
-    def accuracy(candidate: Any) -> float:
-        tagger = Tagger(candidate, fp32.tokenizer, fp32.labels, fp32.max_length)
-        value = _score(tagger, dev).headline
-        progress.update(task, advance=1, description=f"quantize: F1 {value:.4f}")
-        return value
-
-    calibration = _calibration(workspace, options, fp32) if options.approach == "static" else None
-    batches = list(_batches(workspace, options, fp32)) if options.approach == "qat" else []
+    fp32 = load_tagger(model, device="cpu")
+    fp32.type_ids = "token_type_ids" in fp32.tokenizer.model_input_names  # as it will be for INT8
+    windows = _calibration(workspace, options, fp32)
+    scratch = stage.staging / "trials"
     torch.manual_seed(options.seed)
-    total, unit = (len(batches), "steps") if batches else (options.max_trials + 1, "trials")
-    with bar("quantize", total, unit) as (progress, task):
-        if batches:
-            tuning = train_aware(
-                fp32.model,
-                batches,
-                options.qat_learning_rate,
-                accuracy,
-                lambda before, after: _lost(before, after, options.criterion) <= options.tolerance,
-                out,
-                lambda loss: progress.update(task, advance=1, description=f"quantize: loss {loss:.3f}"),
-            )
-        else:
-            plan = _plan(options, calibration, fp32)
-            tuning = tune(fp32.model, accuracy, plan, out, stage.staging / "tuning")
-    _copy_tokenizer(directory, out)
+    judge = Judge({split: workspace / f"{split}.txt" for split in ("dev", "test") if split in workspace.splits(".txt")})
+    with bar("quantize", options.max_trials, "trials") as (progress, task):
+        settings = Settings(
+            options.backend,
+            options.observer,
+            options.percentile,
+            lambda: list(_batches(workspace, options, fp32)),
+            options.qat_learning_rate,
+            lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
+        )
+        quantizer = Quantizer(fp32, settings, windows, _empty(scratch / "graph"))
+        before = judge.judged(model, _empty(scratch / "fp32.tags"))
+        trials: list[dict[str, Any]] = []
+        for trial in _tried(options, quantizer, judge, model, before["f1"], scratch, trials):
+            progress.update(task, advance=1, description=f"quantize: {trial['approach']}, F1 {trial['f1']:.4f}")
+    kept = best(trials)
+    trials[kept]["kept"] = True
+    out = stage.directory(QUANTIZED)
+    out.rmdir()
+    (scratch / f"{kept}").rename(out)
+    _check_loads(out, judge, scratch / f"{kept}.tags")
     facts = {
+        "backend": options.backend,
         "approach": options.approach,
         "criterion": options.criterion,
         "tolerance": options.tolerance,
-        "met": tuning.met,
-        "trials": _trials(tuning),
-        "calibration_windows": len(calibration) if calibration is not None else 0,
-        "calibration_sha256": _digest(calibration),
-        "reduced_range": not cpu.has_vnni(),
+        "met": trials[kept]["met"],
+        "metric": judge.metric,
+        "fp32": before,
+        "int8": trials[kept],
+        "trials": trials,
+        "size_ratio": trials[kept]["bytes"] / before["bytes"],
+        "speed_ratio": trials[kept]["words_per_second"] / before["words_per_second"],
+        "observer": options.observer,
+        "calibration_windows": len(windows),
+        "calibration_sha256": hashlib.sha256(json.dumps(windows).encode()).hexdigest(),
+        "reduced_range": quantizer.reduce_range,
         "threads": torch.get_num_threads(),
         "cpu": cpu.describe(),
         "versions": stage.identity["versions"],
     }
-    write_json(out / TABLE, {"versions": facts["versions"]})  # marks the directory as INT8 for the tagger
-    facts |= _compare(workspace, fp32, load_tagger(out), directory, out)
     write_json(out / TABLE, facts)
     return facts
 
 
-def _plan(options: Options, calibration: Any, fp32: Tagger) -> Plan:
-    from nertool.inc import Plan
+def _tried(
+    options: Options,
+    quantizer: Quantizer,
+    judge: Judge,
+    model: Path,
+    before: float,
+    scratch: Path,
+    trials: list[dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
+    """Make and judge models until one will do, or trials or time are used up; trial N's model is in `scratch/N`."""
+    from nertool.gate import Criterion, attempts, relative_loss
+    from nertool.linear import linear_layers
 
-    return Plan(
-        options.approach,
-        options.tolerance,
-        options.criterion,
-        options.max_trials,
-        options.timeout,
-        not cpu.has_vnni(),
-        calibration,
-        lambda rows: fp32.collate([row["input_ids"] for row in rows]),
-        options.seed,
-    )
+    criterion, began = Criterion(options.tolerance, options.criterion), time.monotonic()
+    operators = len(linear_layers(quantizer.fp32.model))
+    for number, attempt in enumerate(attempts(options.approaches, operators, trials)):
+        if number == options.max_trials or (number and options.timeout and time.monotonic() - began > options.timeout):
+            note.warning("the search ended after %s trials, before all was tried", number)
+            return
+        directory = _empty(scratch / f"{number}")
+        left = quantizer.make(attempt, directory)
+        _copy_tokenizer(model, directory)
+        row = judge.judged(directory, _empty(scratch / f"{number}.tags"))
+        trials.append(
+            {
+                "approach": attempt.approach,
+                **row,
+                "left_in_fp32": left,
+                "relative_loss": relative_loss(before, row["f1"]),
+                "met": criterion.met(before, row["f1"]),
+                "kept": False,
+            }
+        )
+        yield trials[-1]
+
+
+def _check_loads(out: Path, judge: Judge, tags: Path) -> None:
+    """What is published tags as it did in the process in which it was judged.
+
+    Raises:
+        NertoolError: it does not.
+    """
+    from nertool.tagger import load_tagger
+    from nertool.trials import read_tags
+
+    found = load_tagger(out).tag(sentence.tokens for sentence in judge.gold["dev"])
+    if list(found) != read_tags(tags, "dev"):
+        raise NertoolError(
+            f"{out}: the INT8 model tags dev otherwise once it is loaded anew", "Try another --approach, or --seed."
+        )
 
 
 def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:
@@ -197,9 +283,11 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
     source = Source(workspace / "train.txt", tuple(fp32.labels), fp32.max_length)
     examples = load_examples(source, fp32.tokenizer, workspace / EXAMPLES)
     steps = Steps(examples.lengths, QAT_BATCH, None, options.seed, by_length=True)
-    for epoch in range(options.qat_epochs):
+    left = round(options.qat_epochs * len(steps))
+    for epoch in range(math.ceil(options.qat_epochs)):
         steps.set_epoch(epoch)
-        for numbers in steps:
+        for numbers in islice(steps, left):
+            left -= 1
             yield from Collator(fp32.pad_id)(examples.__getitems__(numbers))["batches"]
 
 
@@ -210,115 +298,23 @@ def _copy_tokenizer(source: Path, target: Path) -> None:
                 shutil.copyfile(path, target / path.name)
 
 
-def _digest(calibration: Any) -> str:
-    if calibration is None:
-        return ""
-    return hashlib.sha256(json.dumps(list(calibration["input_ids"])).encode()).hexdigest()
+def _empty(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
 
 
-def _trials(tuning: Tuning) -> list[dict[str, Any]]:
-    return [
-        {"f1": value, "relative_loss": _loss(tuning.baseline, value), "kept": number == tuning.chosen}
-        for number, value in enumerate(tuning.trials)
-    ]
-
-
-def _loss(before: float, after: float) -> float:
-    return (before - after) / before if before else 0.0
-
-
-def _lost(before: float, after: float, criterion: str) -> float:
-    return _loss(before, after) if criterion == "relative" else before - after
-
-
-def _compare(workspace: Workspace, fp32: Tagger, int8: Tagger, before: Path, after: Path) -> dict[str, Any]:
-    """Scores on dev and test, size, and what both models cost to use, each measured in a process of its own.
-
-    Raises:
-        NertoolError: what was saved tags otherwise in a fresh process.
-    """
-    from nertool.measure import digest_of_tags, measure
-
-    dev = workspace / "dev.txt"
-    rows = [{"bytes": _weights_size(path), **measure(path, dev)} for path in (before, after)]
-    tags = digest_of_tags(list(int8.tag(sentence.tokens for sentence in read_sentences(dev))))
-    if rows[1].pop("tags") != tags:
-        raise NertoolError(
-            f"{after}: the INT8 model tags dev otherwise once it is loaded anew", "Try another --approach, or --seed."
-        )
-    del rows[0]["tags"]
-    splits = {
-        split: _apart(workspace / f"{split}.txt", fp32, int8)
-        for split in ("dev", "test")
-        if split in workspace.splits(".txt")
-    }
-    for number, row in enumerate(rows):
-        row["f1"] = splits["dev"]["f1"][number]
-    return {
-        "metric": splits["dev"]["metric"],
-        "fp32": rows[0],
-        "int8": {**rows[1], "left_in_fp32": _left_in_fp32(int8.model)},
-        "splits": splits,
-        "relative_loss": _loss(*splits["dev"]["f1"]),
-        "size_ratio": rows[1]["bytes"] / rows[0]["bytes"],
-        "speed_ratio": rows[1]["words_per_second"] / rows[0]["words_per_second"],
-    }
-
-
-def _apart(path: Path, fp32: Tagger, int8: Tagger) -> dict[str, Any]:
-    """Scores of both models on a split with their intervals, and what INT8 lost, with interval and p-value."""
-    from nertool.bootstrap import compare
-
-    sentences = list(read_sentences(path))
-    scorers = [_score(tagger, sentences) for tagger in (fp32, int8)]
-    lost = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
-    return {
-        "metric": scorers[0].metric,
-        "f1": [scorer.headline for scorer in scorers],
-        "interval": [scorer.interval() for scorer in scorers],
-        "lost": lost.value,
-        "lost_interval": lost.interval,
-        "p": lost.p,
-    }
-
-
-def _left_in_fp32(model: Any) -> list[str]:
-    """Linear layers and embeddings whose weights are still FP32."""
-    import torch
-
-    kinds = (torch.nn.Linear, torch.nn.Embedding)
-    return [name for name, module in model.named_modules() if type(module) in kinds]
-
-
-def _score(tagger: Tagger, sentences: Sequence[Sentence]) -> Scorer:
-    from nertool.scoring import Scorer
-
-    scorer = Scorer(keep_sentences=True)
-    predicted = tagger.tag(sentence.tokens for sentence in sentences)
-    for sentence, tags in zip(sentences, predicted, strict=True):
-        scorer.add(sentence.tags, tags)
-    return scorer
-
-
-def _weights_size(directory: Path) -> int:
-    """Bytes of the weights alone, as they lie on disk."""
-    return sum(path.stat().st_size for suffix in ("safetensors", "bin") for path in directory.glob(f"*.{suffix}"))
-
-
-def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> Any:
-    """A random sample of train's sentences as model inputs; one pass, so that train need not fit in memory."""
-    from datasets import Dataset
-
+def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
+    """Sub-word ids of a random sample of train's sentences (dev's, without train), in one pass over them."""
     chance = random.Random(options.seed)
     sample: list[Sentence] = []
-    for number, sentence in enumerate(read_sentences(workspace / "train.txt")):  # reservoir sampling (Vitter's R)
+    source = "train.txt" if "train" in workspace.splits(".txt") else "dev.txt"
+    for number, sentence in enumerate(read_sentences(workspace / source)):  # reservoir sampling (Vitter's R)
         if number < options.calibration_samples:
             sample.append(sentence)
         elif (place := int(chance.random() * (number + 1))) < options.calibration_samples:
             sample[place] = sentence
     encoded = tagger.encoder.encode([sentence.tokens for sentence in sample])
-    windows = [window for one in encoded if one.ids for window in tagger.encoder.windows(one)]
-    return Dataset.from_list([{"input_ids": window.ids} for window in windows])
+    return [window.ids for one in encoded if one.ids for window in tagger.encoder.windows(one)]
 
 
 def _without_speed(value: dict[str, Any]) -> dict[str, Any]:

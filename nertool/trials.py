@@ -1,0 +1,155 @@
+"""INT8 models of one FP32 model: made by a backend, then loaded, scored and measured in a process of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool import cpu, inc, ort
+from nertool.columns import Sentence, read_sentences
+from nertool.digests import write_json
+from nertool.gate import Attempt
+from nertool.linear import by_sensitivity, input_ranges
+from nertool.workspace import TABLE, versions
+
+if TYPE_CHECKING:
+    from nertool.scoring import Scorer
+    from nertool.tagger import Tagger
+
+CALIBRATION_BATCH = 8
+"""Windows of a batch."""
+WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How INT8 models are made.
+
+    Attributes:
+        backend: `inc` or `onnx`.
+        observer, percentile: how ranges of activations are found in calibration; see `linear.input_ranges`.
+        training: gives batches with `labels` for quantization-aware training.
+        learning_rate: the first one of that.
+        step: called with the loss after each step of it.
+    """
+
+    backend: str
+    observer: str
+    percentile: float
+    training: Callable[[], Sequence[Mapping[str, Any]]]
+    learning_rate: float
+    step: Callable[[float], None]
+
+
+class Quantizer:
+    """Makes INT8 models of one FP32 model.
+
+    Args:
+        windows: sub-word ids of the sentences that ranges, and the order of falling back, are found on.
+        scratch: an empty directory.
+
+    Attributes:
+        reduce_range: weights use 7 bits, as products of bytes may saturate on this processor.
+    """
+
+    def __init__(self, fp32: Tagger, settings: Settings, windows: Sequence[Sequence[int]], scratch: Path) -> None:
+        self.fp32, self.settings, self.windows, self.scratch = fp32, settings, windows, scratch
+        self.reduce_range = not cpu.has_vnni()
+
+    @cached_property
+    def batches(self) -> list[dict[str, Any]]:
+        """The windows as inputs of the model, those of like length together."""
+        windows = sorted(self.windows, key=len)
+        parts = [windows[start : start + CALIBRATION_BATCH] for start in range(0, len(windows), CALIBRATION_BATCH)]
+        return [self.fp32.collate(part) for part in parts]
+
+    @cached_property
+    def order(self) -> list[str]:
+        """Linear layers, those first that suffer most."""
+        return by_sensitivity(self.fp32.model, self.batches)
+
+    @cached_property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Bounds of the inputs of linear layers."""
+        return input_ranges(self.fp32.model, self.batches, self.settings.observer, self.settings.percentile)
+
+    @cached_property
+    def exported(self) -> ort.Exported:
+        """The model as an ONNX graph."""
+        return ort.Exported(self.fp32.model, self.batches, self.scratch)
+
+    def make(self, attempt: Attempt, directory: Path) -> list[str]:
+        """Write an INT8 model into an empty directory; gives the names of the layers whose weights are in FP32."""
+        settings, model = self.settings, self.fp32.model
+        write_json(directory / TABLE, {"backend": settings.backend, "versions": versions(["torch"])})
+        if attempt.approach == "qat":
+            return inc.train_aware(model, directory, settings.training(), settings.learning_rate, settings.step)
+        in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
+        static = attempt.approach == "static"
+        if settings.backend == "onnx":
+            model.config.save_pretrained(directory)
+            return self.exported.quantize(directory, in_fp32, self.reduce_range, self.ranges if static else None)
+        observer = settings.observer if static else ""
+        return inc.quantize(model, directory, in_fp32, self.reduce_range, observer, self.batches)
+
+
+class Judge:
+    """Scores and measures models on the same sentences.
+
+    Args:
+        files: columns of tokens and tags by split; dev is the first.
+
+    Attributes:
+        metric: of the figures named f1; known once a model is judged.
+    """
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+        self.gold = {split: list(read_sentences(path)) for split, path in files.items()}
+        self.before: dict[str, Scorer] = {}
+        self.metric = ""
+
+    def judged(self, directory: Path, tags: Path) -> dict[str, Any]:
+        """Size, cost and scores of a model; the first is that in FP32, with which the others are compared.
+
+        Args:
+            tags: an empty directory for the tags that the model gives.
+
+        Returns:
+            bytes, what `measure` gives, f1 on dev, and for each of the splits f1, interval, and what was lost against
+            FP32, with interval and p-value.
+        """
+        from nertool.bootstrap import compare
+        from nertool.measure import measure
+
+        cost = measure(directory, self.files, tags)
+        scorers = {split: _scored(self.gold[split], read_tags(tags, split)) for split in self.files}
+        splits: dict[str, dict[str, Any]] = {}
+        for split, scorer in scorers.items():
+            splits[split] = {"f1": scorer.headline, "interval": scorer.interval()}
+            if self.before:
+                lost = compare(self.before[split].sentence_counts(), scorer.sentence_counts())
+                splits[split] |= {"lost": lost.value, "lost_interval": lost.interval, "p": lost.p}
+        self.before = self.before or scorers
+        self.metric = scorers["dev"].metric
+        size = sum(path.stat().st_size for pattern in WEIGHTS for path in directory.glob(pattern))
+        return {"f1": scorers["dev"].headline, "splits": splits, "bytes": size, **cost}
+
+
+def read_tags(directory: Path, split: str) -> list[list[str]]:
+    """The tags that a judged model gave."""
+    tags: list[list[str]] = json.loads((directory / f"{split}.json").read_text(encoding="utf-8"))
+    return tags
+
+
+def _scored(gold: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> Scorer:
+    from nertool.scoring import Scorer
+
+    scorer = Scorer(keep_sentences=True)
+    for sentence, tags in zip(gold, predicted, strict=True):
+        scorer.add(sentence.tags, tags)
+    return scorer
