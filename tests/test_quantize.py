@@ -321,7 +321,7 @@ def test_optimum_without_neural_compressor_names_the_pin(copy: Workspace, monkey
 def test_without_dev_there_is_nothing_to_decide_by(copy: Workspace) -> None:
     (copy / "dev.txt").unlink()
     with pytest.raises(MissingInput, match="dev.txt"):
-        quantize.run(copy, quantize.Options(allow_stale=True))
+        quantize.run(copy, quantize.Options(backend="onnx", allow_stale=True))
 
 
 @needs_inc
