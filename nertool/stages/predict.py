@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -16,7 +15,7 @@ import typer
 
 from nertool.columns import read_sentences
 from nertool.digests import write_json
-from nertool.documents import OURS, Document, Reader, sentence_splitter
+from nertool.documents import OURS, Document, Reader, sentence_splitter, tag_documents
 from nertool.encode import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
@@ -248,25 +247,6 @@ def head_of(form: str) -> str:
     from nertool.writers import HEADS
 
     return HEADS.get(form, "")
-
-
-def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:
-    """Each document with the tags of its sentences, in order."""
-    waiting: deque[Document] = deque()
-
-    def sentences() -> Iterator[Sequence[str]]:
-        for document in documents:
-            waiting.append(document)
-            for words in document.sentences:
-                yield words.tokens
-
-    ready: list[Tagging] = []
-    for one in tagger.tag_scored(sentences()):
-        ready.append(one)
-        while waiting and len(waiting[0].sentences) <= len(ready):
-            yield waiting[0], ready[: len(waiting[0].sentences)]
-            del ready[: len(waiting.popleft().sentences)]
-    yield from ((document, []) for document in waiting)
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
