@@ -39,7 +39,7 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
-        *("text_column", "tokens_column"),
+        *("text_column", "tokens_column", "engine", "workers"),
     )
 
     files: Annotated[
@@ -81,6 +81,14 @@ class Options(StageOptions):
     interactive: Annotated[bool, typer.Option("--interactive", help="Type sentences, see them tagged in colour.")] = (
         False
     )
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="This process, or Ray: files and folders into the folder -o, as Parquet."),
+    ] = "local"
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Models at work with --engine ray [default: the GPUs, else the CPUs]."),
+    ] = None
     quantized: QuantizedOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
@@ -161,6 +169,30 @@ def write_file(workspace: Workspace, options: Options) -> None:
             out.write(text.encode("utf-8", "surrogatepass"))
     progress.unlink(missing_ok=True)
     note.info("written: %s", path)
+
+
+def tag_folder(workspace: Workspace, options: Options) -> None:
+    """Tag files and folders into a folder of Parquet files by a Ray cluster.
+
+    Raises:
+        InvalidOption: no folder is named, or what only the local engine does; as `cluster.tag_folder` beside that.
+    """
+    from nertool import cluster
+
+    files = options.files or ["-"]
+    for name, given in {
+        "standard input": "-" in files,
+        "--split": options.split is not None,
+        "--interactive": options.interactive,
+        "--format": options.form != "conll",
+    }.items():
+        if given:
+            raise InvalidOption(
+                f"{name} is for --engine local", "Ray tags files and folders into a folder of Parquet: -o FOLDER"
+            )
+    if not options.output:
+        raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
+    cluster.tag_folder(workspace, options)
 
 
 def _told(
