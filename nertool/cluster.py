@@ -68,6 +68,7 @@ class FileTagger:
     @cached_property
     def tagger(self) -> Tagger:
         """The model; loaded with the first file, since what a constructor raises comes out as an error of Ray."""
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # other workers have the other processors
         quiet_transformers()
         from nertool.tagger import load_tagger
 
