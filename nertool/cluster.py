@@ -76,7 +76,9 @@ class FileTagger:
 
     def _tried(self, job: Job) -> dict[str, Any]:
         try:
-            return self._tag(job)
+            with _heard() as notes:
+                counts = self._tag(job)
+            return {"notes": list(dict.fromkeys(notes)), **counts}  # a file is read twice for its columns
         except NertoolError as error:
             return {"error": (error.message, error.hint)}
         except OSError as error:
@@ -106,6 +108,22 @@ class FileTagger:
         counts = write(part, schema, tag_documents(tagger, reader.read(str(job.source))))
         counts |= {"broken": reader.broken, "replaced": reader.replaced}
         return counts | {"windowed": tagger.windowed, "without_subwords": tagger.without_subwords}
+
+
+@contextmanager
+def _heard() -> Iterator[list[tuple[int, str]]]:
+    """What is noted meanwhile, with its level: a worker's own standard error is seen by nobody."""
+    notes: list[tuple[int, str]] = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: notes.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    level = note.level
+    note.addHandler(handler)
+    note.setLevel(logging.INFO)
+    try:
+        yield notes
+    finally:
+        note.removeHandler(handler)
+        note.setLevel(level)
 
 
 def _claimed(job: Job) -> Path:
@@ -178,6 +196,8 @@ def _tag_all(jobs: Sequence[Job], settings: Settings, options: Options) -> Count
                 job = jobs[outcome.pop("job")]
                 if "error" in outcome:
                     raise NertoolError(*outcome["error"])
+                for level, message in outcome.pop("notes"):
+                    note.log(level, "%s", message)
                 counts.update(outcome)
                 done = f"{job.target}: {outcome['documents']:,} documents, {outcome['tokens']:,} tokens"
                 note.info("%s (%s of %s files)", done, number, len(jobs))

@@ -18,9 +18,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from nertool import cluster as cluster_module
 from nertool.cluster import FileTagger, Settings
 from nertool.errors import InvalidOption, NertoolError
 from nertool.folders import ATTEMPTS, Job
+from nertool.progress import note
 from nertool.stages import predict
 from nertool.workspace import Workspace
 
@@ -166,6 +168,17 @@ def test_bad_records_are_left_out_or_stand_as_gaps(
     rows = parquet.read_table(job.target).to_pylist()
     assert [row["id"] for row in rows] == wanted
     assert [row["tags"] is None for row in rows] == [number is None for number in wanted]
+
+
+def test_what_a_worker_notes_is_handed_on(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
+    job.source.write_text("anna\n")
+    claimed = cluster_module._claimed
+    monkeypatch.setattr(cluster_module, "_claimed", lambda job: note.warning("%s: odd", job.source) or claimed(job))
+    handlers = list(note.handlers)
+    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
+    assert outcome["notes"] == [[logging.WARNING, f"{job.source}: odd"]]
+    assert note.handlers == handlers
 
 
 def test_a_file_whose_workers_die_is_given_up(trained: Path, tmp_path: Path) -> None:
