@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"  # of the workers; before anything is imported that reads it
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (Ray spells it so) as other processes, not below all of them
 
 import pyarrow as pa  # noqa: E402
 import ray.data  # noqa: E402

@@ -12,7 +12,6 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from nertool.documents import OURS, Document, Reader
-from nertool.errors import InvalidData
 from nertool.tagger import Tagging
 from nertool.writers import as_row
 
@@ -56,7 +55,7 @@ def schema_for(reader: Reader, source: Path) -> pa.Schema:
         next(documents, None)  # complains of what is no Parquet, or lacks the columns
         others = _other_columns(parquet.read_schema(source), reader)
     else:
-        others = _other_fields(source, documents)
+        others = _other_fields(documents)
     return pa.schema([*(field for field in others if field.name not in (*OURS, "text")), *TAGGED])
 
 
@@ -64,17 +63,14 @@ def _other_columns(schema: pa.Schema, reader: Reader) -> list[pa.Field]:
     """Where texts and tokens are both there, a row may be read from either, and the other one is passed on."""
     read = {reader.text_column, reader.tokens_column}
     kept = read if read <= set(schema.names) else set()
-    return [field.remove_metadata() for field in schema if field.name not in read - kept]
+    last = {field.name: field for field in schema}  # of columns with one name, as in the documents
+    return [field.remove_metadata() for name, field in last.items() if name not in read - kept]
 
 
-def _other_fields(source: Path, documents: Iterable[Document]) -> list[pa.Field]:
+def _other_fields(documents: Iterable[Document]) -> list[pa.Field]:
     types: dict[str, pa.DataType | None] = {}
     for document in documents:
         for name, value in document.record.items():
-            if not _is_utf8(name):
-                raise InvalidData(
-                    f"{source}:{document.number}: no column can have the name {name!a}", "Rename that field."
-                )
             types[name] = _common(types.get(name, pa.null()), _type_of(value))
     return [
         pa.field(name, pa.string(), metadata=AS_JSON) if kind is None else pa.field(name, kind)
@@ -85,8 +81,6 @@ def _other_fields(source: Path, documents: Iterable[Document]) -> list[pa.Field]
 def _type_of(value: Any) -> pa.DataType | None:
     """The type of a value, or of a list of such values; None for what only JSON holds."""
     if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        return None
-    if isinstance(value, str) and not _is_utf8(value):
         return None
     if not isinstance(value, list):
         return SIMPLE.get(type(value))
@@ -144,10 +138,4 @@ def _column(field: pa.Field, values: list[Any]) -> pa.Array:
 
 
 def _as_json(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if _is_utf8(text) else json.dumps(value, default=str)
-
-
-def _is_utf8(text: str) -> bool:
-    """False where half a surrogate pair stands alone, as `\\ud800` in JSON may; no Arrow text holds that."""
-    return text.isascii() or text.encode("utf-8", "replace").decode("utf-8") == text
+    return json.dumps(value, ensure_ascii=False, default=str)
