@@ -178,7 +178,9 @@ def _stage_command(stage: ModuleType) -> None:
 def _predict(context: typer.Context, values: dict[str, Any]) -> None:
     options = chain.options_for(predict.Options, values)
     workspace = _workspace(context, values)
-    if options.split is not None:
+    if options.workers and options.engine == "local":
+        raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
+    if options.split is not None and options.engine == "local":
         if options.files:
             raise InvalidOption("FILES and --split cannot both be tagged", "Give one of them.")
         started = time.monotonic()
@@ -186,7 +188,9 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
         return
     if values["json"]:
         raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
-    if options.interactive:
+    if options.engine == "ray":
+        predict.tag_folder(workspace, options)
+    elif options.interactive:
         _talk(workspace, options)
     elif options.output:
         predict.write_file(workspace, options)
@@ -408,7 +412,8 @@ _command(
     [
         _parameter("recipe", _RECIPE, None),
         *_parameters(
-            [stage.Options for stage in (*STAGES, predict)], without=["recipe", "files", "split", "input", "quantized"]
+            [stage.Options for stage in (*STAGES, predict)],
+            without=["recipe", "files", "split", "input", "quantized", "engine", "workers"],
         ),
         _parameter("until", _UNTIL, None),
     ],

@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.columns import open_bytes, open_text, told
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.progress import note
 from nertool.text import Words, cut_text, form_of, token_sentences
+
+if TYPE_CHECKING:
+    from nertool.tagger import Tagger, Tagging
 
 FORMS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 """Forms that the end of a name tells."""
@@ -262,3 +266,22 @@ def sentence_splitter(language: str) -> Callable[[str], Iterator[tuple[int, int]
         yield end, len(text)
 
     return split
+
+
+def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:
+    """Each document with the tags of its sentences, in order."""
+    waiting: deque[Document] = deque()
+
+    def sentences() -> Iterator[Sequence[str]]:
+        for document in documents:
+            waiting.append(document)
+            for words in document.sentences:
+                yield words.tokens
+
+    ready: list[Tagging] = []
+    for one in tagger.tag_scored(sentences()):
+        ready.append(one)
+        while waiting and len(waiting[0].sentences) <= len(ready):
+            yield waiting[0], ready[: len(waiting[0].sentences)]
+            del ready[: len(waiting.popleft().sentences)]
+    yield from ((document, []) for document in waiting)

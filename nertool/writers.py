@@ -55,10 +55,10 @@ def _lines(words: Words, tags: Sequence[str]) -> str:
     return "".join(f"{token} {tag}\n" for token, tag in zip(words.tokens, tags, strict=True)) + "\n"
 
 
-def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
-    """One JSON object: the record's other fields, text, tokens, tags, entities; `null` for a broken record."""
+def as_row(document: Document, tagged: Sequence[Tagging]) -> dict[str, Any] | None:
+    """A document as a record: its other fields, text, tokens, tags, entities; None for a broken one."""
     if document.broken:
-        return "null\n"
+        return None
     row: dict[str, Any] = {**document.record, **({} if document.text is None else {"text": document.text})}
     found = [
         {"label": one.label, "start": one.start, "end": one.end, "text": one.text, "score": round(one.score, 4)}
@@ -66,7 +66,12 @@ def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
     ]
     tokens = [token for words in document.sentences for token in words.tokens]
     ours = zip(OURS, (tokens, [tag for one in tagged for tag in one.tags], found), strict=True)
-    return json.dumps({**row, **dict(ours)}, ensure_ascii=False, default=str) + "\n"
+    return {**row, **dict(ours)}
+
+
+def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
+    """`as_row` as one JSON object; `null` for a broken record."""
+    return json.dumps(as_row(document, tagged), ensure_ascii=False, default=str) + "\n"
 
 
 def as_inline(document: Document, tagged: Sequence[Tagging]) -> str:

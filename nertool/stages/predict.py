@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -16,7 +15,7 @@ import typer
 
 from nertool.columns import read_sentences
 from nertool.digests import write_json
-from nertool.documents import OURS, Document, Reader, sentence_splitter
+from nertool.documents import OURS, Document, Reader, sentence_splitter, tag_documents
 from nertool.encode import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
@@ -40,7 +39,7 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
-        *("text_column", "tokens_column"),
+        *("text_column", "tokens_column", "engine", "workers"),
     )
 
     files: Annotated[
@@ -82,6 +81,14 @@ class Options(StageOptions):
     interactive: Annotated[bool, typer.Option("--interactive", help="Type sentences, see them tagged in colour.")] = (
         False
     )
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option("--engine", help="This process, or Ray: files and folders into the folder -o, as Parquet."),
+    ] = "local"
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Models at work with --engine ray [default: the GPUs, else the CPUs]."),
+    ] = None
     quantized: QuantizedOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
@@ -162,6 +169,30 @@ def write_file(workspace: Workspace, options: Options) -> None:
             out.write(text.encode("utf-8", "surrogatepass"))
     progress.unlink(missing_ok=True)
     note.info("written: %s", path)
+
+
+def tag_folder(workspace: Workspace, options: Options) -> None:
+    """Tag files and folders into a folder of Parquet files by a Ray cluster.
+
+    Raises:
+        InvalidOption: no folder is named, or what only the local engine does; as `cluster.tag_folder` beside that.
+    """
+    from nertool import cluster
+
+    files = options.files or ["-"]
+    for name, given in {
+        "standard input": "-" in files,
+        "--split": options.split is not None,
+        "--interactive": options.interactive,
+        "--format": options.form != "conll",
+    }.items():
+        if given:
+            raise InvalidOption(
+                f"{name} is for --engine local", "Ray tags files and folders into a folder of Parquet: -o FOLDER"
+            )
+    if not options.output:
+        raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
+    cluster.tag_folder(workspace, options)
 
 
 def _told(
@@ -248,25 +279,6 @@ def head_of(form: str) -> str:
     from nertool.writers import HEADS
 
     return HEADS.get(form, "")
-
-
-def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:
-    """Each document with the tags of its sentences, in order."""
-    waiting: deque[Document] = deque()
-
-    def sentences() -> Iterator[Sequence[str]]:
-        for document in documents:
-            waiting.append(document)
-            for words in document.sentences:
-                yield words.tokens
-
-    ready: list[Tagging] = []
-    for one in tagger.tag_scored(sentences()):
-        ready.append(one)
-        while waiting and len(waiting[0].sentences) <= len(ready):
-            yield waiting[0], ready[: len(waiting[0].sentences)]
-            del ready[: len(waiting.popleft().sentences)]
-    yield from ((document, []) for document in waiting)
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
