@@ -47,6 +47,7 @@ def write_report(
     scored: Sequence[Scored],
     comparison: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
+    quantization: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the page.
 
@@ -54,6 +55,7 @@ def write_report(
         scored: results, in the order in which they are shown.
         comparison: as in `comparison.json`.
         training: facts of the training, whose `history` is drawn.
+        quantization: as in `quantization.json`.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -77,6 +79,7 @@ def write_report(
         metrics=METRICS,
         compared=compared,
         other=(comparison or {}).get("other"),
+        quantization=quantization,
         scores_plot=plots.scores(_by_split(everything)),
         confusion_plots={one.name: plots.confusion(one.results) for one in everything if one.results["confusion"]},
         group_plots={

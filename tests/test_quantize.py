@@ -232,6 +232,8 @@ def test_evaluate_and_predict_take_the_graph_as_it_was_judged(graph: Path) -> No
     facts = evaluate.run(workspace, evaluate.Options(quantized=True)).facts
     assert facts["dev"]["f1"] == table["int8"]["f1"]
     assert facts["test"]["f1"] == table["int8"]["splits"]["test"]["f1"]
+    page = (graph / "evaluation/report.html").read_text()
+    assert f"<td>{table['int8']['approach']} (kept)</td>" in page and page.count("(kept)") == 1
     assert predict.run(workspace, predict.Options(split="test", quantized=True)).facts["model"] == "quantized"
 
 

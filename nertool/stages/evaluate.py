@@ -24,7 +24,18 @@ from nertool.options import AllowStaleOption, ForceOption, QuantizedOption, Spli
 from nertool.progress import note, track
 from nertool.recipes import RECIPES
 from nertool.tags import without_types
-from nertool.workspace import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, Result, Stage, StageOptions, Workspace
+from nertool.workspace import (
+    EVALUATION,
+    LABELS,
+    MODEL,
+    QUANTIZED,
+    SPLITS,
+    TABLE,
+    Result,
+    Stage,
+    StageOptions,
+    Workspace,
+)
 
 if TYPE_CHECKING:
     from nertool.mistakes import Analysis
@@ -370,11 +381,11 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
         if (workspace / _folder(directory) / f"{split}_results.json").exists()
     }
     files = [f"{stem}_{name}" for stem in there for name in ("results.json", "errors.jsonl")]
-    comparison = [name for name in (f"{EVALUATION}/{COMPARISON}",) if (workspace / name).exists()]
+    comparison, quantization = f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}"
     with workspace.open_stage(
         "evaluate:report",
         ReportOptions(),
-        reads=[name for name in files if (workspace / name).exists()] + comparison,
+        reads=[name for name in (*files, comparison, quantization) if (workspace / name).exists()],
         writes=[f"{EVALUATION}/{REPORT}"],
         force=options.force,
     ) as stage:
@@ -386,9 +397,15 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
                 for stem, (model, split) in there.items()
             ]
             title = workspace.facts("download").get("recipe") or "own data"
-            compared = _json(workspace / comparison[0]) if comparison else {}
             stage.facts = {"results": len(scored)}
-            write_report(stage.file(f"{EVALUATION}/{REPORT}"), title, scored, compared, workspace.facts("train"))
+            write_report(
+                stage.file(f"{EVALUATION}/{REPORT}"),
+                title,
+                scored,
+                _json(workspace / comparison) if (workspace / comparison).exists() else None,
+                workspace.facts("train"),
+                _json(workspace / quantization) if (workspace / quantization).exists() else None,
+            )
     return stage.result()
 
 
