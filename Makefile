@@ -7,6 +7,7 @@
 RECIPE    ?= sample
 DATA      ?= $(RECIPE) $(if $(SOURCE),--source $(SOURCE)) $(if $(TASK),--task $(TASK))
 WORKSPACE ?= workspace
+BACKEND   ?= inc
 APPROACH  ?= dynamic
 TOLERANCE ?= 0.01
 
@@ -17,7 +18,7 @@ export $(VARIABLES)
 NERTOOL  = .venv/bin/nertool
 W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
-QUANTIZE = $(NERTOOL) quantize --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
+QUANTIZE = $(NERTOOL) quantize --backend $(BACKEND) --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
 .PHONY: help demo test test-latest check format clean e2e FORCE
 help:
@@ -79,7 +80,7 @@ MODEL = $W/$(or $(OUTPUT_DIR),model)/config.json
 
 $W/.settings: FORCE | .venv/installed
 	@mkdir -p $W
-	@echo '$(DATA) $(foreach name,$(VARIABLES),$(name)=$($(name))) $(APPROACH) $(TOLERANCE)' >$@.new
+	@echo '$(DATA) $(foreach name,$(VARIABLES),$(name)=$($(name))) $(BACKEND) $(APPROACH) $(TOLERANCE)' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 $W/train.txt.tmp: $W/.settings
