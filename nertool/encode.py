@@ -207,9 +207,12 @@ class Encoder:
         begins = _window_starts(len(encoded.ids), self.budget)
         reads: list[tuple[list[int], list[int]]] = [([], []) for _ in begins]
         middle = (self.budget - 1) / 2
+        number = 0
         for word, start in enumerate(encoded.starts):
             if start != NO_SUBWORD:
-                number = min(range(len(begins)), key=lambda n: abs(begins[n] + middle - start)) if begins[1:] else 0
+                wanted = start - middle  # where a window would begin that has the word in its middle
+                while number + 1 < len(begins) and abs(begins[number + 1] - wanted) < abs(begins[number] - wanted):
+                    number += 1
                 reads[number][0].append(word)
                 reads[number][1].append(start - begins[number] + len(self.prefix))
         pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in begins]

@@ -91,7 +91,7 @@ class Tagger:
             windows = self.encoder.windows(encoded) if encoded.ids else []
             self.windowed += len(windows) > 1
             self.without_subwords += encoded.starts.count(-1)
-            jobs += [_Job(first, window) for window in windows]
+            jobs += [_Job(first, window) for window in windows if window.words]  # others lie inside a long word
         for batch in _batches(jobs, self.batch_subwords):
             words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
             best[words], scores[words] = self._best(batch)
