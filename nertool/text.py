@@ -42,8 +42,8 @@ def cut_words(text: str) -> Words:
 
 def cut_text(text: str, start: int, end: int) -> Words:
     """A piece of a text, cut so; the offsets are places in the whole."""
-    found = list(TOKEN.finditer(text, start, end))
-    return Words([match.group() for match in found], [match.span() for match in found])
+    places = [match.span() for match in TOKEN.finditer(text, start, end)]
+    return Words([text[begin:stop] for begin, stop in places], places)
 
 
 def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:

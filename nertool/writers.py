@@ -19,7 +19,8 @@ Write = Callable[[Document, Sequence[Tagging]], str]
 
 COLUMNS = ("conll", "inline")
 """Forms in which white space ends a token."""
-COLUMN_END = re.compile(r"[ \t\n\r]")
+BLANKS = " \t\n\r"
+COLUMN_END = re.compile(f"[{BLANKS}]")
 
 
 class Entity(NamedTuple):
@@ -58,23 +59,25 @@ def as_conll(document: Document, tagged: Sequence[Tagging]) -> str:
 
 
 def _lines(words: Words, tags: Sequence[str]) -> str:
-    return "".join(f"{token} {tag}\n" for token, tag in zip(_columns(words), tags, strict=True)) + "\n"
+    return "".join([f"{token} {tag}\n" for token, tag in zip(_columns(words), tags, strict=True)]) + "\n"
 
 
 def _columns(words: Words) -> Sequence[str]:
     """Tokens as columns show them: `_` stands for a blank, tab or line end inside one, which would end its column."""
-    if COLUMN_END.search("".join(words.tokens)):
-        return [COLUMN_END.sub("_", token) for token in words.tokens]
-    return words.tokens
+    return [COLUMN_END.sub("_", token) for token in words.tokens] if _with_blanks(words) else words.tokens
+
+
+def _with_blanks(words: Words) -> bool:
+    if words.offsets:
+        return False  # cut at white space
+    text = "".join(words.tokens)
+    return any(blank in text for blank in BLANKS)
 
 
 def with_blanks(document: Document) -> int:
     """Tokens of a document that columns do not show as they are."""
-    return sum(
-        sum(map(bool, map(COLUMN_END.search, words.tokens)))
-        for words in document.sentences
-        if COLUMN_END.search("".join(words.tokens))
-    )
+    found = (map(COLUMN_END.search, words.tokens) for words in document.sentences if _with_blanks(words))
+    return sum(sum(map(bool, matches)) for matches in found)
 
 
 def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
