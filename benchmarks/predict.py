@@ -5,19 +5,28 @@
 Both get the same sentences and threads, in one process, turn by turn; a model is loaded before the clock starts. The
 pipeline takes running text (tokens with a space between), aggregates by first sub-words and is tried at several batch
 sizes. `equal` is the share of words with the tags of nertool's FP32 model. INT8 is timed where the workspace has it.
-The last lines say how much of the processor's speed in FP32 matrix products the FP32 model gets.
+The last lines say how much of the processor's speed in FP32 matrix products the FP32 model gets: its linear layers need
+two operations a weight and sub-word, padding included.
+
+    python benchmarks/predict.py -w WORKSPACE --split test --processes
+
+compares one process of two threads with two processes of one thread and half of the sentences each, FP32 and INT8. All
+are loaded and warm before they start together; the slowest one's time counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nertool.columns import read_sentences
-from nertool.tagger import load_tagger
+from nertool.tagger import Tagger, load_tagger
 from nertool.tags import convert
 from nertool.workspace import QUANTIZED, Workspace
 
@@ -59,18 +68,88 @@ def equal(tags: Tags, others: Tags) -> float:
     return sum(one == other for one, other in pairs) / len(pairs)
 
 
-def matrix_speed() -> float:
-    """FLOP/s of matrix products of the model's kind."""
+def matrix_speed(rows: int, inner: int, columns: int) -> float:
+    """FLOP/s of FP32 matrix products of a size, in the best of several rounds."""
     import torch
 
-    left, right = torch.randn(1024, 384), torch.randn(384, 1536)
-    rounds, best = 50, 0.0
-    for _ in range(8):
+    left, right = torch.randn(rows, inner), torch.randn(inner, columns)
+    flops, best = 2 * rows * inner * columns, 0.0
+    rounds = max(1, 50_000_000_000 // flops)
+    for _ in range(5):
         started = time.perf_counter()
         for _ in range(rounds):
-            left @ right
-        best = max(best, rounds * 2 * 1024 * 384 * 1536 / (time.perf_counter() - started))
+            torch.mm(left, right)
+        best = max(best, rounds * flops / (time.perf_counter() - started))
     return best
+
+
+def flops_of(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> float:
+    """FLOP in the linear layers of a model that tags these sentences, padding included."""
+    import torch
+
+    padded = 0
+
+    def count(_: Any, __: Any, inputs: dict[str, Any]) -> None:
+        nonlocal padded
+        padded += inputs["input_ids"].numel()
+
+    hook = tagger.model.register_forward_pre_hook(count, with_kwargs=True)
+    for _ in tagger.tag(sentences):
+        pass
+    hook.remove()
+    weights = sum(module.weight.numel() for module in tagger.model.modules() if isinstance(module, torch.nn.Linear))
+    return 2.0 * weights * padded
+
+
+def tag_share(directory: Path, sentences: Sequence[Sequence[str]], rounds: int) -> None:
+    """Load a model, say so, and tag at each line of standard input; prints seconds."""
+    tagger = load_tagger(directory, device="cpu")
+    list(tagger.tag(sentences[:100]))
+    print("ready", flush=True)
+    for _ in range(rounds):
+        sys.stdin.readline()
+        started = time.perf_counter()
+        for _ in tagger.tag(sentences):
+            pass
+        print(time.perf_counter() - started, flush=True)
+
+
+def by_processes(options: argparse.Namespace, directory: Path, processes: int, threads: int, words: int) -> float:
+    """Words per second of processes that share the sentences, in the best of several rounds."""
+    command = [sys.executable, __file__, "-w", options.workspace, "--split", options.split]
+    workers = [
+        subprocess.Popen(
+            [*command, "--rounds", str(options.rounds), "--share", str(number), str(processes), str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
+        for number in range(processes)
+    ]
+    streams = [(worker.stdin, worker.stdout) for worker in workers if worker.stdin and worker.stdout]
+    for _, answers in streams:
+        assert answers.readline() == "ready\n", "a worker ended before it was ready"
+    best = 0.0
+    for _ in range(options.rounds):
+        for starts, _ in streams:
+            starts.write("\n")
+            starts.flush()
+        best = max(best, words / max(float(answers.readline()) for _, answers in streams))
+    for worker in workers:
+        worker.communicate()
+    return best
+
+
+def compare_processes(options: argparse.Namespace, directories: dict[str, Path], words: int) -> None:
+    """Print words per second of one process of two threads, and of two of one."""
+    for name, directory in directories.items():
+        one, two = (by_processes(options, directory, *shape, words) for shape in ((1, 2), (2, 1)))
+        print(
+            f"nertool {name}: one process of two threads {one:9,.0f} words/s, "
+            f"two of one thread {two:9,.0f} ({two / one:.2f} times)",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -80,14 +159,25 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 64])
+    parser.add_argument("--processes", action="store_true", help="compare two threads with two processes")
+    parser.add_argument("--share", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    import torch
-    from transformers import pipeline
-
     workspace = Workspace(options.workspace)
     directory = workspace / workspace.model_directory()
     sentences = [sentence.tokens for sentence in read_sentences(workspace / f"{options.split}.txt")]
+    if options.share:
+        number, processes, name = options.share
+        tag_share(Path(name), sentences[int(number) :: int(processes)], options.rounds)
+        return
     words = sum(map(len, sentences))
+    if options.processes:
+        print(f"{len(sentences):,} sentences, {words:,} words", flush=True)
+        quantized = {"INT8": workspace / QUANTIZED} if (workspace / QUANTIZED / "config.json").exists() else {}
+        compare_processes(options, {"FP32": directory, **quantized}, words)
+        return
+    import torch
+    from transformers import pipeline
+
     print(f"{len(sentences):,} sentences, {words:,} words, {torch.get_num_threads()} threads")
     tagger = load_tagger(directory, device="cpu")
     fp32, ours = timed(lambda: list(tagger.tag(sentences)), options.rounds, words)
@@ -107,11 +197,11 @@ def main() -> None:
             f"nertool INT8:       {speed:9,.0f} words/s, {speed / max(speeds):.2f} times the pipeline's best, "
             f"{speed / fp32:.2f} times FP32, equal {share:.4f}"
         )
-    encoded = tagger.encoder.encode(sentences)
-    subwords = sum(len(one.ids) + 2 for one in encoded)
-    weights = sum(module.weight.numel() for module in tagger.model.modules() if isinstance(module, torch.nn.Linear))
-    needed, limit = 2 * weights * subwords / words * fp32, matrix_speed()
-    print(f"FP32 matrix products: {needed / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s ({needed / limit:.0%})")
+    flops = flops_of(tagger, sentences) / words
+    print(f"FP32 matrix products: {flops / 1e6:.0f} MFLOP a word, {flops * fp32 / 1e9:.0f} GFLOP/s")
+    for what, size in {"of one large size": (2048, 2048, 2048), "of the model's size": (1024, 384, 1536)}.items():
+        limit = matrix_speed(*size)
+        print(f"  that is {flops * fp32 / limit:.0%} of the {limit / 1e9:.0f} GFLOP/s of products {what}")
 
 
 if __name__ == "__main__":

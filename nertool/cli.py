@@ -15,8 +15,8 @@ import shlex
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from nertool import chain, check, config, ranks
-from nertool.errors import InvalidOption, NertoolError
+from nertool.errors import InvalidOption, NertoolError, Unwritable
 from nertool.progress import bars, console, note
 from nertool.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
+from nertool.text import visible
 from nertool.workspace import Result, StageOptions, State, Workspace
 
 if TYPE_CHECKING:
@@ -119,8 +120,10 @@ def main(arguments: list[str] | None = None) -> None:
     except NertoolError as error:
         if ranks.rank():
             sys.exit(1)  # the first process tells it
-        console().print(f"error: {error.message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
-        console().print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        console().print(
+            f"error: {visible(error.message)}", style="bold red", markup=False, highlight=False, soft_wrap=True
+        )
+        console().print(visible(error.hint), markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
@@ -178,6 +181,8 @@ def _stage_command(stage: ModuleType) -> None:
 def _predict(context: typer.Context, values: dict[str, Any]) -> None:
     options = chain.options_for(predict.Options, values)
     workspace = _workspace(context, values)
+    if sys.stdout is None:
+        raise InvalidOption("standard output is closed", "Let it go to a file, or to /dev/null.")
     if options.workers and options.engine == "local":
         raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
     if options.split is not None and options.engine == "local":
@@ -196,8 +201,24 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
         predict.write_file(workspace, options)
     else:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-        for text in predict.tag_files(workspace, options):
-            sys.stdout.write(text)
+        texts = predict.tag_files(workspace, options)
+        with _stdout_told():
+            for text in texts:
+                sys.stdout.write(text)
+
+
+@contextmanager
+def _stdout_told() -> Iterator[None]:
+    """Turn what goes wrong in writing to standard output into two lines."""
+    try:
+        with predict.output_told("standard output"):
+            yield
+            sys.stdout.flush()
+    except Unwritable:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is left to write must not fail once more at the end
+        os.close(nowhere)
+        raise
 
 
 def _talk(workspace: Workspace, options: predict.Options) -> None:
@@ -206,6 +227,8 @@ def _talk(workspace: Workspace, options: predict.Options) -> None:
 
     with suppress(ImportError):
         import readline  # noqa: F401  lets input() edit lines
+    predict.check_input("-")
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     tagger = predict.open_tagger(workspace, options)
     labels = sorted({label.partition("-")[2] or label for label in tagger.labels})
     note.info("type a sentence and Enter; Ctrl-D ends")
@@ -214,7 +237,7 @@ def _talk(workspace: Workspace, options: predict.Options) -> None:
             shown = Text()
             for word, label in predict.words_of(tagger, input("> ")):
                 style = f"bold {COLOURS[labels.index(label) % len(COLOURS)]}" if label else ""
-                shown.append(f"{word} ", style)
+                shown.append(f"{visible(word)} ", style)
                 shown.append(f"({label}) " if label else "", "dim")
             _stdout().print(shown)
 
@@ -314,7 +337,7 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         style = "yellow" if record.levelno >= logging.WARNING else None
-        console().print(record.getMessage(), style=style, markup=False, highlight=False, soft_wrap=True)
+        console().print(visible(record.getMessage()), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _set_up_output(quiet: bool, verbose: bool) -> None:

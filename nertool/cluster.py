@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.digests import digest, flush
-from nertool.documents import OURS, Reader, sentence_splitter, tag_documents
+from nertool.documents import Reader, sentence_splitter, tag_documents, tell
 from nertool.encode import quiet_transformers
 from nertool.errors import NertoolError
 from nertool.folders import ATTEMPTS, Job, begin, find_jobs
@@ -106,7 +106,7 @@ class FileTagger:
         schema, tagger = schema_for(reader, job.source), self.tagger
         tagger.windowed = tagger.without_subwords = 0
         counts = write(part, schema, tag_documents(tagger, reader.read(str(job.source))))
-        counts |= {"broken": reader.broken, "replaced": reader.replaced}
+        counts |= {"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}
         return counts | {"windowed": tagger.windowed, "without_subwords": tagger.without_subwords}
 
 
@@ -170,7 +170,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     jobs = find_jobs(names, options.input, folder)
     waiting = begin(folder, jobs, made_from, options.resume, options.force)
     counts = _tag_all(waiting, settings, options) if waiting else Counter()
-    _tell(counts, options.on_error)
+    tell(counts, options.on_error)
     note.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
 
 
@@ -256,18 +256,3 @@ def _outcomes(ray: Any, jobs: Sequence[Job], settings: Settings, options: Option
     note.info("%s files for %s workers", len(jobs), workers)
     for batch in outcomes.iter_batches(batch_size=None, prefetch_batches=0):
         yield from map(json.loads, batch["outcome"])
-
-
-def _tell(counts: Mapping[str, int], on_error: str) -> None:
-    """What the local engine tells of its documents, of those of all files."""
-    if counts["broken"]:
-        what = "left out" if on_error == "skip" else "they stand as gaps"
-        note.warning("%s records could not be read: %s", counts["broken"], what)
-    if counts["replaced"]:
-        what = f"had fields named {', '.join(OURS)}: their values are not passed on"
-        note.warning("%s records %s", counts["replaced"], what)
-    if counts["windowed"]:
-        what = "pass the model's length: tagged in overlapping windows"
-        note.warning("%s sentences %s", counts["windowed"], what)
-    if counts["without_subwords"]:
-        note.warning("%s tokens have no sub-words: tagged O", counts["without_subwords"])

@@ -80,7 +80,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(file, start=1)
 
 
-def open_text(path: Path, newline: str | None = None) -> TextIO:
+def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> TextIO:
     """A file of UTF-8 text, unpacked where its name ends in .gz, .bz2 or .xz.
 
     Raises:
@@ -90,11 +90,18 @@ def open_text(path: Path, newline: str | None = None) -> TextIO:
         with open_bytes(path) as file:
             head = file.read(16)
         binary = open_bytes(path)
+    if error := foreign(str(path), head):
+        binary.close()
+        raise error
+    return io.TextIOWrapper(binary, encoding="utf-8", newline=newline, errors=errors)
+
+
+def foreign(label: str, head: bytes) -> InvalidData | None:
+    """The error of a file whose first bytes are those of another kind of file than text in UTF-8."""
     for magic, what in MAGIC.items():
         if re.match(magic, head):
-            binary.close()
-            raise InvalidData(f"{path}:1: this is {what}, not text in UTF-8", _way_out(what))
-    return io.TextIOWrapper(binary, encoding="utf-8", newline=newline)
+            return InvalidData(f"{label}:1: this is {what}, not text in UTF-8", _way_out(what))
+    return None
 
 
 def open_bytes(path: Path) -> IO[bytes]:

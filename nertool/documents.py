@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
-from nertool.columns import open_bytes, open_text, told
+from nertool.columns import foreign, open_bytes, open_text, told
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.progress import note
 from nertool.text import Words, cut_text, form_of, token_sentences
@@ -27,6 +30,13 @@ PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 OURS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
+DEEPEST = 200
+"""Lists and objects inside each other that a record may hold: far from where Python's JSON gives up."""
+BOM = b"\xef\xbb\xbf"
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What no row of a table of text holds; bytes that are not UTF-8 are read as surrogates."""
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON spells surrogates, which are characters in pairs alone."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class Reader:
         on_error: what a record that cannot be read does: `stop`, `skip`, or `null` (it stands as a gap).
         broken: how many there were.
         replaced: records with fields of the names that tagging fills in, whose values are not passed on.
+        endless: numbers that JSON does not have (NaN, Infinity), passed on as null.
     """
 
     form: str = "auto"
@@ -70,6 +81,7 @@ class Reader:
     on_error: Literal["stop", "skip", "null"] = "stop"
     broken: int = 0
     replaced: int = 0
+    endless: int = 0
 
     def read(self, name: str) -> Iterator[Document]:
         """The documents of a file, `-` for standard input.
@@ -83,10 +95,9 @@ class Reader:
         if form == "auto" and path:
             form = FORMS.get(Path(path.stem if path.suffix in (".gz", ".bz2", ".xz") else path.name).suffix, "auto")
         if form in ("parquet", "csv"):
-            if path is None:
-                raise InvalidOption(
-                    f"--input {form}: standard input has no columns", "Name a file, or send JSON Lines."
-                )
+            if path is None or not path.is_file():
+                what = "standard input has no columns" if path is None else f"{name} is no regular file"
+                raise InvalidOption(f"--input {form}: {what}", "Name a file, or send JSON Lines.")
             yield from self._rows(path, form)
             return
         lines = _lines(path)
@@ -102,7 +113,7 @@ class Reader:
         elif form == "tokens":
             yield from self._tokens(label, lines)
         elif form == "document":
-            yield self._document(1, "".join(text for _, text in self._decoded(label, lines)), {})
+            yield from self._tried(partial(self._whole, label, lines), 1)
         else:
             yield from self._texts(label, lines)
 
@@ -111,8 +122,12 @@ class Reader:
         return form_of(first, set(self.labels))
 
     def _tokens(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Document]:
-        for number, words in token_sentences(self._decoded(label, lines)):
-            yield Document(number, [words])
+        for number, words in token_sentences(self._decoded(label, lines, _token_line)):
+            if "" in words.tokens:  # lines that cannot be read: a sentence without them would be another one
+                self.broken -= words.tokens.count("") - 1
+                yield from self._gap(number)
+            else:
+                yield Document(number, [words])
 
     def _texts(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Document]:
         for number, text in self._decoded(label, lines):
@@ -129,27 +144,50 @@ class Reader:
                 yield from self._tried(partial(self._record, label, number, text), number)
 
     def _record(self, label: str, number: int, text: str) -> Document:
+        place = f"{label}:{number}"
         try:
             record = json.loads(text)
+            if HALF_CHARACTER.search(text):
+                json.dumps(record, ensure_ascii=False).encode("utf-8")
+        except RecursionError as error:
+            raise _bad(place, f"lists or objects more than {DEEPEST} deep") from error
+        except UnicodeEncodeError as error:
+            raise _bad(place, f"half a character (a lone surrogate): {ascii(error.object[error.start])}") from error
         except ValueError as error:
-            raise _bad(label, number, f"not JSON: {error}") from error
+            raise _bad(place, f"not JSON: {str(error).partition(';')[0]}") from error
         if not isinstance(record, dict):
-            raise _bad(label, number, "not a JSON object")
-        return self._from_record(label, number, record)
+            raise _bad(place, "not a JSON object")
+        if text.count("[") + text.count("{") > DEEPEST and _depth(record) > DEEPEST:
+            raise _bad(place, f"lists or objects more than {DEEPEST} deep")
+        return self._from_record(place, number, record)
 
-    def _from_record(self, label: str, number: int, record: dict[str, Any]) -> Document:
+    def _from_record(self, place: str, number: int, record: dict[str, Any]) -> Document:
         tokens, text = record.get(self.tokens_column), record.get(self.text_column)
         if isinstance(tokens, list) and all(isinstance(token, str) and token.strip() for token in tokens):
-            return Document(number, [Words(tokens)], None, self._others(record, self.tokens_column))
+            return Document(number, [Words(tokens)], None, self._others(record, self.tokens_column, OURS))
         if isinstance(text, str):
-            return self._document(number, text, self._others(record, self.text_column))
-        raise _bad(label, number, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
+            return self._document(number, text, self._others(record, self.text_column, (*OURS, "text")))
+        raise _bad(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
 
-    def _others(self, record: Mapping[str, Any], but: str) -> dict[str, Any]:
+    def _others(self, record: Mapping[str, Any], but: str, filled_in: Sequence[str]) -> dict[str, Any]:
         """The fields that are passed on."""
-        others = {key: value for key, value in record.items() if key != but and key not in OURS}
+        others = {key: self._finite(value) for key, value in record.items() if key != but and key not in filled_in}
         self.replaced += len(others) < len(record) - 1
         return others
+
+    def _finite(self, value: Any) -> Any:
+        """A value with null in place of numbers that JSON does not have."""
+        if isinstance(value, float):
+            if math.isfinite(value):
+                return value
+            self.endless += 1
+            return None
+        if isinstance(value, dict):
+            return {key: self._finite(one) for key, one in value.items()}
+        return [self._finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    def _whole(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Document:
+        return self._document(1, "".join(_text(label, number, line) for number, line in lines), {})
 
     def _document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
         places = self.split(text) if self.split else _line_places(text)
@@ -157,21 +195,30 @@ class Reader:
         return Document(number, [words for words in sentences if words.tokens], text, record)
 
     def _rows(self, path: Path, form: str) -> Iterator[Document]:
-        rows = _csv_rows(path) if form == "csv" else _parquet_rows(path)
-        for number, row in rows:
-            if number == 1 and not {self.text_column, self.tokens_column} & row.keys():
-                wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
-                raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(row)}: --text-column NAME")
-            yield from self._tried(partial(self._from_record, str(path), number, row), number)
+        columns, rows = (_csv_rows if form == "csv" else _parquet_rows)(path)
+        if columns and not {self.text_column, self.tokens_column} & {*columns}:
+            wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
+            raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
+        if twice := sorted({name for name in columns if columns.count(name) > 1}):
+            note.warning("%s: more than one column %s: the last is passed on", path, ", ".join(twice))
+        for number, row in enumerate(rows, start=1):
+            yield from self._tried(partial(self._row, f"{path}: row {number}", number, row), number)
 
-    def _decoded(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, str]]:
-        """Lines as text; one that is not UTF-8 is a record that cannot be read, and comes without even a line end."""
+    def _row(self, place: str, number: int, row: dict[str, Any] | str) -> Document:
+        if isinstance(row, str):
+            raise _bad(place, row)
+        return self._from_record(place, number, row)
+
+    def _decoded(
+        self, label: str, lines: Iterable[tuple[int, bytes]], decode: Callable[[str, int, bytes], str] | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """Lines as text; one that is no text is a record that cannot be read, and comes without even a line end."""
+        decode = decode or _text
         for number, line in lines:
             try:
-                yield number, line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                what = f"{label}:{number}: not UTF-8: {error.reason}"
-                self._count(InvalidData(what, "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip"))
+                yield number, decode(label, number, line)
+            except InvalidData as error:
+                self._count(error)
                 yield number, ""
 
     def _tried(self, make: Callable[[], Document], number: int) -> Iterator[Document]:
@@ -191,8 +238,40 @@ class Reader:
         self.broken += 1
 
 
-def _bad(label: str, number: int, what: str) -> InvalidData:
-    return InvalidData(f"{label}:{number}: {what}", "Mend it, or go on without it: --on-error skip (or null)")
+def _bad(place: str, what: str) -> InvalidData:
+    return InvalidData(f"{place}: {what}", "Mend it, or go on without it: --on-error skip (or null)")
+
+
+def _text(label: str, number: int, line: bytes) -> str:
+    """A line as text.
+
+    Raises:
+        InvalidData: it is none (names file and line).
+    """
+    if b"\0" in line:
+        raise _bad(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"{label}:{number}: not UTF-8: {error.reason}"
+        raise InvalidData(what, "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip") from error
+
+
+def _token_line(label: str, number: int, line: bytes) -> str:
+    text = _text(label, number, line)
+    if "\r" in text.rstrip("\r\n"):
+        what = f"{label}:{number}: a carriage return inside a line of one token"
+        raise InvalidData(what, "Convert the ends of lines first: tr '\\r' '\\n'; or --on-error skip")
+    return text
+
+
+def _depth(value: Any) -> int:
+    """How many lists and objects are inside each other."""
+    depth, level = 0, [value]
+    while level := [one for one in level if isinstance(one, (dict, list))]:
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        depth += 1
+    return depth
 
 
 def _line_places(text: str) -> Iterator[tuple[int, int]]:
@@ -205,11 +284,24 @@ def _line_places(text: str) -> Iterator[tuple[int, int]]:
 
 def _lines(path: Path | None) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers; standard input is read no further than it must be."""
-    if path is None:
-        yield from enumerate(sys.stdin.buffer, start=1)
-        return
-    with told(path), open_bytes(path) as file:
-        yield from enumerate(file, start=1)
+    with told(path or Path("standard input")):
+        source: AbstractContextManager[IO[bytes]] = open_bytes(path) if path else nullcontext(sys.stdin.buffer)
+        with source as file:
+            for number, line in enumerate(file, start=1):
+                yield number, line if number > 1 else _first_line(str(path or "standard input"), line)
+
+
+def _first_line(label: str, line: bytes) -> bytes:
+    """It without a byte order mark.
+
+    Raises:
+        InvalidData: it is that of a file that is no text.
+    """
+    if error := foreign(label, line):
+        raise error
+    if line.startswith(BOM):
+        note.info("%s: a byte order mark at its beginning is left out", label)
+    return line.removeprefix(BOM)
 
 
 def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -218,24 +310,75 @@ def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes
         yield line
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+Rows = tuple[Sequence[str], Iterator["dict[str, Any] | str"]]
+"""Names of columns, and rows; in place of one that cannot be read, what is wrong with it."""
+
+
+def _csv_rows(path: Path) -> Rows:
     csv.field_size_limit(1 << 30)
-    with told(path), open_text(path, newline="") as file:
+    rows = filter(None, _csv_fields(path))
+    columns = next(rows, [])
+    if bad := [name for name in columns if NO_TEXT.search(name)]:
+        raise _bad(f"{path}:1", f"the name of a column is no text in UTF-8: {bad[0]!a}")
+    return columns, (_csv_row(columns, fields) for fields in rows)
+
+
+def _csv_row(columns: Sequence[str], fields: Sequence[str]) -> dict[str, Any] | str:
+    if len(fields) > len(columns):
+        return f"{len(fields)} fields, but {len(columns)} columns"
+    if found := NO_TEXT.search("".join(fields)):
+        return "a NUL byte" if found[0] == "\0" else "not UTF-8"
+    return {**dict.fromkeys(columns), **dict(zip(columns, fields, strict=False))}
+
+
+def _csv_fields(path: Path) -> Iterator[list[str]]:
+    with told(path), open_text(path, newline="", errors="surrogateescape") as file:
+        first = _first_line(str(path), next(file, "").encode("utf-8", "surrogateescape"))
+        reader = csv.reader(chain([first.decode("utf-8", "surrogateescape")], file), strict=True)
         try:
-            yield from enumerate(csv.DictReader(file), start=1)
+            yield from reader
         except csv.Error as error:
-            raise InvalidData(f"{path}: not CSV: {error}", "Quote fields with commas or line breaks.") from error
+            what = f"{path}:{reader.line_num}: not CSV: {error}"
+            raise InvalidData(what, "Quote fields with commas or line breaks; double a quote inside one.") from error
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow
+def _parquet_rows(path: Path) -> Rows:
     from pyarrow import parquet
 
+    with _arrow_told(path):
+        file = parquet.ParquetFile(path)
+    return file.schema_arrow.names, _batches(path, file)
+
+
+def _batches(path: Path, file: Any) -> Iterator[dict[str, Any] | str]:
+    with _arrow_told(path):
+        for batch in file.iter_batches(batch_size=1000):
+            try:
+                yield from batch.to_pylist()
+            except (ValueError, OverflowError):
+                yield from (_arrow_row(batch.slice(number, 1)) for number in range(batch.num_rows))
+
+
+def _arrow_row(batch: Any) -> dict[str, Any] | str:
     try:
-        batches = parquet.ParquetFile(path).iter_batches(batch_size=1000)
-        yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InvalidData(f"{path} is no Parquet file: {error}", "Name the form that it has: --input FORM") from error
+        (row,) = batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        return f"not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else str(error)
+    return cast(dict[str, Any], row)
+
+
+@contextmanager
+def _arrow_told(path: Path) -> Iterator[None]:
+    import pyarrow
+
+    with told(path):
+        try:
+            yield
+        except (OSError, pyarrow.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            hint = "Name the form that it has: --input FORM"
+            raise InvalidData(f"{path} is no Parquet file: {error}", hint) from error
 
 
 def sentence_splitter(language: str) -> Callable[[str], Iterator[tuple[int, int]]]:
@@ -285,3 +428,18 @@ def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tup
             yield waiting[0], ready[: len(waiting[0].sentences)]
             del ready[: len(waiting.popleft().sentences)]
     yield from ((document, []) for document in waiting)
+
+
+def tell(counts: Mapping[str, int], on_error: str = "") -> None:
+    """Say what was not passed on, or not as it was, in so many records, sentences and tokens."""
+    shown = {
+        "broken": f"records could not be read: {'left out' if on_error == 'skip' else 'they stand as gaps'}",
+        "replaced": f"records had fields named {', '.join((*OURS, 'text'))}: their values are not passed on",
+        "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
+        "windowed": "sentences pass the model's length: tagged in overlapping windows",
+        "without_subwords": "tokens have no sub-words: tagged O",
+        "blanks": "tokens hold a blank, tab or line end: written as _",
+    }
+    for name, what in shown.items():
+        if counts.get(name):
+            note.warning("%s %s", counts[name], what)

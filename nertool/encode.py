@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -204,12 +204,19 @@ class Encoder:
 
     def windows(self, encoded: Encoded) -> list[Window]:
         """The sentence in windows that overlap by half; each word is read where it has the most context."""
+        if len(encoded.ids) <= self.budget:
+            words = [word for word, start in enumerate(encoded.starts) if start != NO_SUBWORD]
+            positions = [encoded.starts[word] + len(self.prefix) for word in words]
+            return [Window([*self.prefix, *encoded.ids, *self.suffix], words, positions)]
         begins = _window_starts(len(encoded.ids), self.budget)
         reads: list[tuple[list[int], list[int]]] = [([], []) for _ in begins]
         middle = (self.budget - 1) / 2
+        number = 0
         for word, start in enumerate(encoded.starts):
             if start != NO_SUBWORD:
-                number = min(range(len(begins)), key=lambda n: abs(begins[n] + middle - start)) if begins[1:] else 0
+                wanted = start - middle  # where a window would begin that has the word in its middle
+                while number + 1 < len(begins) and abs(begins[number + 1] - wanted) < abs(begins[number] - wanted):
+                    number += 1
                 reads[number][0].append(word)
                 reads[number][1].append(start - begins[number] + len(self.prefix))
         pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in begins]
@@ -283,18 +290,15 @@ def positions(config: Any) -> int | None:
 
 
 def _window_starts(length: int, budget: int) -> list[int]:
-    if length <= budget:
-        return [0]
     return [*range(0, length - budget, max(1, budget // 2)), length - budget]
 
 
 def _join(words: Sequence[Sequence[int]]) -> Encoded:
-    ids: list[int] = []
-    starts = []
-    for subwords in words:
-        starts.append(len(ids) if subwords else NO_SUBWORD)
-        ids += subwords
-    return Encoded(ids, starts)
+    starts = accumulate(map(len, words), initial=0)
+    return Encoded(
+        list(chain.from_iterable(words)),
+        [start if subwords else NO_SUBWORD for start, subwords in zip(starts, words, strict=False)],  # and the end
+    )
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -45,6 +45,10 @@ class InvalidOption(NertoolError):
     """An option, environment variable or configuration value makes no sense here."""
 
 
+class Unwritable(NertoolError):
+    """A result cannot be written where it is to go."""
+
+
 class DownloadFailed(NertoolError):
     """A published file could not be fetched whole."""
 

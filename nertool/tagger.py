@@ -92,7 +92,7 @@ class Tagger:
             windows = self.encoder.windows(encoded) if encoded.ids else []
             self.windowed += len(windows) > 1
             self.without_subwords += encoded.starts.count(-1)
-            jobs += [_Job(first, window) for window in windows]
+            jobs += [_Job(first, window) for window in windows if window.words]  # others lie inside a long word
         for batch in _batches(jobs, self.batch_subwords):
             words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
             best[words], scores[words] = self._best(batch)
@@ -119,14 +119,12 @@ class Tagger:
         """Sub-word ids of windows as padded model inputs, both of shape (batch, subwords of the longest)."""
         import torch
 
-        shape = (len(ids), max(map(len, ids)))
-        padded = torch.full(shape, self.pad_id)
-        mask = torch.zeros(shape, dtype=torch.long)
-        for row, window in enumerate(ids):
-            padded[row, : len(window)] = torch.tensor(window)
-            mask[row, : len(window)] = 1
-        types = {"token_type_ids": torch.zeros_like(padded)} if self.type_ids else {}
-        return {"input_ids": padded, "attention_mask": mask, **types}
+        lengths = np.array(list(map(len, ids)))
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        padded = np.full(mask.shape, self.pad_id)
+        padded[mask] = list(chain.from_iterable(ids))
+        inputs = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        return {**inputs, "token_type_ids": torch.zeros_like(inputs["input_ids"])} if self.type_ids else inputs
 
 
 def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:

@@ -18,6 +18,10 @@ TOKEN = re.compile(
 )
 
 
+SHOWN = "\n\u00a0\u200c\u200d"
+"""Not printable, and harmless on a terminal: words of many scripts and emoji need the last two."""
+
+
 class Words(NamedTuple):
     """A sentence to be tagged.
 
@@ -38,18 +42,22 @@ def cut_words(text: str) -> Words:
 
 def cut_text(text: str, start: int, end: int) -> Words:
     """A piece of a text, cut so; the offsets are places in the whole."""
-    found = list(TOKEN.finditer(text, start, end))
-    return Words([match.group() for match in found], [match.span() for match in found])
+    places = [match.span() for match in TOKEN.finditer(text, start, end)]
+    return Words([text[begin:stop] for begin, stop in places], places)
 
 
 def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:
-    """One token a line (the first white-space field), a blank line ends a sentence; with its first line's number."""
+    """One token a line, a blank line ends a sentence; with its first line's number.
+
+    The token ends at the first blank or tab; other white space, as in `10\u00a0000`, is part of it. A line that is not
+    even a line end could not be read; it is a token of no characters.
+    """
     tokens: list[str] = []
     first = 0
     for number, line in lines:
-        if fields := line.split(maxsplit=1):
+        if not line or line.strip():
             first = first or number
-            tokens.append(fields[0])
+            tokens.append(line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0])
         elif tokens:
             yield first, Words(tokens)
             tokens, first = [], 0
@@ -75,3 +83,18 @@ def form_of(lines: Iterator[str], labels: set[str]) -> str:
             return "tokens"
         seen = seen or bool(fields)
     return "tokens"
+
+
+def visible(text: str) -> str:
+    r"""A text that does nothing to the terminal it is shown on: control and other invisible characters escaped.
+
+    >>> visible("a\x1b[2J")
+    'a\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in SHOWN else _escaped(one) for one in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -14,6 +15,12 @@ from nertool.text import Words
 
 Write = Callable[[Document, Sequence[Tagging]], str]
 """A document with the tags of its sentences -> what is written for it."""
+
+
+COLUMNS = ("conll", "inline")
+"""Forms in which white space ends a token."""
+BLANKS = " \t\n\r"
+COLUMN_END = re.compile(f"[{BLANKS}]")
 
 
 class Entity(NamedTuple):
@@ -52,7 +59,25 @@ def as_conll(document: Document, tagged: Sequence[Tagging]) -> str:
 
 
 def _lines(words: Words, tags: Sequence[str]) -> str:
-    return "".join(f"{token} {tag}\n" for token, tag in zip(words.tokens, tags, strict=True)) + "\n"
+    return "".join([f"{token} {tag}\n" for token, tag in zip(_columns(words), tags, strict=True)]) + "\n"
+
+
+def _columns(words: Words) -> Sequence[str]:
+    """Tokens as columns show them: `_` stands for a blank, tab or line end inside one, which would end its column."""
+    return [COLUMN_END.sub("_", token) for token in words.tokens] if _with_blanks(words) else words.tokens
+
+
+def _with_blanks(words: Words) -> bool:
+    if words.offsets:
+        return False  # cut at white space
+    text = "".join(words.tokens)
+    return any(blank in text for blank in BLANKS)
+
+
+def with_blanks(document: Document) -> int:
+    """Tokens of a document that columns do not show as they are."""
+    found = (map(COLUMN_END.search, words.tokens) for words in document.sentences if _with_blanks(words))
+    return sum(sum(map(bool, matches)) for matches in found)
 
 
 def as_row(document: Document, tagged: Sequence[Tagging]) -> dict[str, Any] | None:
@@ -77,7 +102,7 @@ def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
 def as_inline(document: Document, tagged: Sequence[Tagging]) -> str:
     """A line a sentence, each token with its tag behind a slash."""
     pairs = zip(document.sentences, tagged, strict=True)
-    lines = (" ".join(map("/".join, zip(words.tokens, one.tags, strict=True))) for words, one in pairs)
+    lines = (" ".join(map("/".join, zip(_columns(words), one.tags, strict=True))) for words, one in pairs)
     return "".join(f"{line}\n" for line in lines) or "\n"
 
 

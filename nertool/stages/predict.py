@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -15,9 +16,9 @@ import typer
 
 from nertool.columns import read_sentences
 from nertool.digests import write_json
-from nertool.documents import OURS, Document, Reader, sentence_splitter, tag_documents
+from nertool.documents import Document, Reader, sentence_splitter, tag_documents, tell
 from nertool.encode import quiet_transformers
-from nertool.errors import InvalidOption, MissingInput
+from nertool.errors import InvalidOption, MissingInput, Unwritable
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.progress import note, track
 from nertool.tags import spans
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS_BETWEEN = 2000
 """Documents after which a file that is written says how far it is."""
+DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
+"""How paths begin that stand for a file that is open already."""
 
 
 @dataclass(frozen=True)
@@ -150,25 +153,61 @@ def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
 
 
 def write_file(workspace: Workspace, options: Options) -> None:
-    """Tag files, or standard input, into a file.
+    """Tag files, or standard input, into a file: all of it or nothing.
 
-    Beside it lies, while it is written, how far it is, so that `resume` goes on behind the last whole document.
+    Until it is whole it is `FILE.partial`, and `FILE.progress` says how far it is, so that `resume` goes on behind the
+    last document that is on the disk. A device or a pipe is written to at once.
 
     Raises:
-        InvalidOption: the file is there already; as `tag_files` beside that.
+        InvalidOption: the file is there already, or cannot be; as `tag_files` beside that.
+        Unwritable: it cannot be written.
     """
     assert options.output
-    path, progress = Path(options.output), Path(f"{options.output}.progress")
-    done = _begun(path, progress, options)
+    path = target = Path(options.output)
+    at_once = (target.exists() and not target.is_file()) or options.output.startswith(DESCRIPTORS)
+    if not at_once:
+        target = Path(os.path.realpath(target))  # a link goes on pointing to what is written
+        path = Path(f"{target}.partial")
+    progress = Path(f"{target}.progress")
+    done = _begun(target, path, progress, options)
     tagger, documents = open_input(workspace, options)
-    with path.open("r+b" if done["documents"] else "wb") as out:
-        out.truncate(done["bytes"])
-        out.seek(done["bytes"])
-        rest = written(tagger, islice(documents, done["documents"], None), options.form)
-        for text in chain([] if done["documents"] else [head_of(options.form)], _told(rest, done, out, progress)):
-            out.write(text.encode("utf-8", "surrogatepass"))
-    progress.unlink(missing_ok=True)
-    note.info("written: %s", path)
+    if not done["documents"]:
+        progress.unlink(missing_ok=True)
+    try:
+        with output_told(str(target)), path.open("r+b" if done["documents"] else "wb") as out:
+            if done["documents"]:
+                out.truncate(done["bytes"])
+                out.seek(done["bytes"])
+            rest = written(tagger, islice(documents, done["documents"], None), options.form)
+            for text in chain([] if done["documents"] else [head_of(options.form)], _told(rest, done, out, progress)):
+                out.write(text.encode("utf-8"))
+            out.flush()
+            if not at_once:
+                os.fsync(out.fileno())
+                os.replace(path, target)
+                progress.unlink(missing_ok=True)
+    finally:
+        if not at_once and not progress.exists():
+            path.unlink(missing_ok=True)  # nothing could go on with it
+    note.info("written: %s", options.output)
+
+
+@contextmanager
+def output_told(label: str) -> Iterator[None]:
+    """Turn what goes wrong in writing into two lines; a reader that has left is no mistake, and left alone.
+
+    Raises:
+        Unwritable: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(
+            f"{label} cannot be written: {error.strerror or error}",
+            "Make room, or write to another place; --output FILE that was long at work goes on by --resume.",
+        ) from error
 
 
 def tag_folder(workspace: Workspace, options: Options) -> None:
@@ -207,17 +246,28 @@ def _told(
         yield text
 
 
-def _begun(path: Path, progress: Path, options: Options) -> dict[str, int]:
+def _begun(target: Path, path: Path, progress: Path, options: Options) -> dict[str, int]:
     """How much of a file is written already; nothing, unless it is to be gone on with."""
-    if options.resume and progress.exists() and path.exists():
-        found: dict[str, int] = json.loads(progress.read_text(encoding="utf-8"))
-        note.info("%s goes on after %s documents", path, found["documents"])
-        return found
-    if options.resume and path.exists():
-        raise InvalidOption(f"--resume: {path} is whole, or was not begun by nertool", "Name another file, or --force.")
-    if path.exists() and not options.force:
+    if target.is_dir() or not target.parent.is_dir():
+        what = f"{target} is a directory" if target.is_dir() else f"there is no directory {target.parent}"
+        raise InvalidOption(f"--output {options.output}: {what}", "Name a file in a directory that is there.")
+    begun = path != target and path.exists() and progress.exists()
+    if options.resume and begun:
+        try:
+            found = json.loads(progress.read_text(encoding="utf-8"))
+            done = {name: int(found[name]) for name in ("documents", "bytes")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidOption(f"--resume: {progress} is damaged", "Begin again: --force") from error
+        note.info("%s goes on after %s documents", options.output, done["documents"])
+        return done
+    if options.resume and target.exists():
         raise InvalidOption(
-            f"--output {path} is there already", "Name another file, replace it by --force, or --resume."
+            f"--resume: {options.output} is whole, or was not begun by nertool", "Name another file, or --force."
+        )
+    if (target.is_file() or begun) and not options.force:
+        raise InvalidOption(
+            f"--output {options.output} {'is there already' if target.is_file() else 'was begun'}",
+            "Name another file, replace it by --force, or --resume.",
         )
     return {"documents": 0, "bytes": 0}
 
@@ -241,8 +291,7 @@ def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator
     """The model, and the documents of all files one after the other."""
     names = options.files or ["-"]
     for name in names:
-        if name != "-" and not Path(name).is_file():
-            raise MissingInput(f"{name}: no such file", "Name files that exist; - is standard input.")
+        check_input(name)
     split = sentence_splitter(options.language) if options.split_sentences else None
     tagger = open_tagger(workspace, options)
     if "-" in names and sys.stdin.isatty():
@@ -251,27 +300,33 @@ def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator
     return tagger, _all_documents(Reader(options.input, tagger.labels, *columns, split, options.on_error), names)
 
 
+def check_input(name: str) -> None:
+    """Raise what is wrong with the name of an input, `-` for standard input."""
+    hint = "Name files that exist; - is standard input."
+    if name == "-":
+        if sys.stdin is None:
+            raise InvalidOption("standard input is closed", hint)
+    elif Path(name).is_dir():
+        raise InvalidOption(f"{name} is a directory", "Name the files in it.")
+    elif not Path(name).exists():
+        raise MissingInput(f"{name}: no such file", hint)
+
+
 def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     yield from chain.from_iterable(map(reader.read, names))
-    if reader.broken:
-        what = "left out" if reader.on_error == "skip" else "they stand as gaps"
-        note.warning("%s records could not be read: %s", reader.broken, what)
-    if reader.replaced:
-        note.warning("%s records had fields named %s: their values are not passed on", reader.replaced, ", ".join(OURS))
+    tell({"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}, reader.on_error)
 
 
 def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
     """What is written for each document, in order, with its tags; a bounded number is held at a time."""
-    from nertool.writers import WRITERS
+    from nertool.writers import COLUMNS, WRITERS, with_blanks
 
-    tagger.windowed = tagger.without_subwords = 0
+    tagger.windowed = tagger.without_subwords = blanks = 0
     tagged = tag_documents(tagger, documents)
     for document, tags in tagged if sys.stdout.isatty() else track(tagged, "predict", unit="documents"):
+        blanks += form in COLUMNS and with_blanks(document)
         yield WRITERS[form](document, tags), tags
-    if tagger.windowed:
-        note.warning("%s sentences pass the model's length: tagged in overlapping windows", tagger.windowed)
-    if tagger.without_subwords:
-        note.warning("%s tokens have no sub-words: tagged O", tagger.without_subwords)
+    tell({"windowed": tagger.windowed, "without_subwords": tagger.without_subwords, "blanks": blanks})
 
 
 def head_of(form: str) -> str:

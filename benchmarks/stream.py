@@ -1,0 +1,116 @@
+"""Peak memory and time of `nertool predict` on a stream that grows, from a process that writes it into a pipe.
+
+    python benchmarks/stream.py --tokens 1000000 10000000 100000000
+
+The model is made on the spot and as small as can be: what is measured is the stream, not the model. Sentences have 2 to
+40 words out of 20,000, and one token in a hundred is a word that was not there before, as in running text; what is
+remembered of words is therefore part of the peak. The line of 0 tokens is what Python, torch and the model take alone.
+Output goes to /dev/null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing import get_context
+from pathlib import Path
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+SENTENCES = 500
+"""Sentences that are made once and written again and again, with new words in them."""
+NEW_WORDS = 100
+"""One token of so many is new."""
+
+
+def make_words() -> list[str]:
+    """The words that come again and again."""
+    chance = random.Random(0)
+    return ["".join(chance.choices(LETTERS[:26], k=chance.randint(2, 12))) for _ in range(20_000)]
+
+
+def make_model(folder: Path) -> None:
+    """A random token-classification model of one narrow layer, with a WordPiece tokenizer that knows the words."""
+    from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
+
+    folder.mkdir()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = list(dict.fromkeys([*special, *LETTERS, *(f"##{letter}" for letter in LETTERS), *make_words()]))
+    (folder / "vocab.txt").write_text("".join(f"{entry}\n" for entry in vocabulary), encoding="utf-8")
+    BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=128).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=128,
+        id2label=dict(enumerate(["B-LOC", "I-LOC", "O"])),
+    )
+    BertForTokenClassification(config).save_pretrained(folder)
+
+
+def write_stream(tokens: int, form: str) -> None:
+    """Write so many tokens to standard output as `form`."""
+    chance = random.Random(1)
+    words = make_words()
+    block = [chance.choices(words, k=chance.randint(2, 40)) for _ in range(SENTENCES)]
+    number = 0
+    while tokens > 0:
+        for sentence in block:
+            sentence = sentence[:tokens]
+            for place in range(-number % NEW_WORDS, len(sentence), NEW_WORDS):
+                sentence[place] = f"x{number + place}"
+            number += len(sentence)
+            tokens -= len(sentence)
+            if form == "tokens":
+                sys.stdout.write("\n".join(sentence) + "\n\n")
+            elif sentence:
+                text = " ".join(sentence)
+                sys.stdout.write((json.dumps({"text": text}) if form == "jsonl" else text) + "\n")
+
+
+def measure(workspace: Path, tokens: int, form: str, output: str) -> tuple[float, float]:
+    """Seconds and peak MiB of one run."""
+    stream = [sys.executable, __file__, "--write", str(tokens), "--input", form]
+    command = [sys.executable, "-m", "nertool", "predict", "-q", "-w", str(workspace)]
+    started = time.perf_counter()
+    with subprocess.Popen(stream, stdout=subprocess.PIPE) as writer:
+        process = subprocess.Popen(
+            [*command, "--input", form, "--format", output], stdin=writer.stdout, stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0 == writer.returncode, (status, writer.returncode)
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tokens", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--input", default="tokens", choices=["tokens", "text", "jsonl"])
+    parser.add_argument("--format", default="conll", choices=["conll", "jsonl", "inline", "entities", "html"])
+    parser.add_argument("--write", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.write is not None:
+        write_stream(options.write, options.input)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        # In a process of its own: a child's peak is never below what its parent held when it was started.
+        maker = get_context("spawn").Process(target=make_model, args=(Path(name) / "model",))
+        maker.start()
+        maker.join()
+        assert maker.exitcode == 0, maker.exitcode
+        print(f"{'tokens':>13}{'seconds':>10}{'tokens/s':>11}{'peak, MiB':>11}")
+        for tokens in (0, *options.tokens):
+            seconds, peak = measure(Path(name), tokens, options.input, options.format)
+            print(f"{tokens:13,}{seconds:10.1f}{tokens / seconds:11,.0f}{peak:11,.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
