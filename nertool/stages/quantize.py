@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 RECORDED = ("backend", "approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8")
 PACKAGES = {"inc": ["optimum", "optimum-intel", "neural-compressor"], "onnx": ["onnx", "onnxruntime"]}
+LEARNING_RATE = 5e-5
+"""Of further training of a model that was trained elsewhere."""
 QAT_BATCH = 32
 """Sentences of a step."""
 MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
@@ -66,10 +68,15 @@ class Options(StageOptions):
     ] = 99.99
     qat_epochs: Annotated[
         float, typer.Option("--qat-epochs", min=0, help="Passes over train of --approach qat; parts count.")
-    ] = 1.0
+    ] = 2.0
     qat_learning_rate: Annotated[
-        float, typer.Option("--qat-learning-rate", min=0, help="First learning rate of --approach qat.")
-    ] = 2e-5
+        float | None,
+        typer.Option(
+            "--qat-learning-rate",
+            min=0,
+            help="First learning rate of --approach qat [default: that of the training, else 5e-5].",
+        ),
+    ] = None
     tolerance: Annotated[
         float,
         typer.Option(
@@ -185,7 +192,7 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, model: Path)
             options.observer,
             options.percentile,
             lambda: list(_batches(workspace, options, fp32)),
-            options.qat_learning_rate,
+            _learning_rate(workspace, options),
             lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
         )
         quantizer = Quantizer(fp32, settings, windows, _empty(scratch / "graph"))
@@ -273,6 +280,14 @@ def _check_loads(out: Path, judge: Judge, tags: Path) -> None:
         raise NertoolError(
             f"{out}: the INT8 model tags dev otherwise once it is loaded anew", "Try another --approach, or --seed."
         )
+
+
+def _learning_rate(workspace: Workspace, options: Options) -> float:
+    """Of further training: what was asked for, or what the model itself was trained with."""
+    if options.qat_learning_rate is not None:
+        return options.qat_learning_rate
+    trained = workspace.records().get("train", {}).get("options", {})
+    return float(trained.get("learning_rate") or LEARNING_RATE)
 
 
 def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:
