@@ -43,7 +43,7 @@ def attempts(approaches: Sequence[str], operators: int, trials: Sequence[Mapping
     """What to try, from cheap to dear.
 
     First everything in INT8, dynamic and static. Where neither will do, operators are left in FP32: 1, 2, 4 and so on
-    until it does or half of them are, then fewer again by halves. Training comes last.
+    until it does or half of them are, then fewer again by halves. Training comes last, where nothing else will do.
 
     Args:
         approaches: of `dynamic`, `static` and `qat`.
@@ -56,7 +56,7 @@ def attempts(approaches: Sequence[str], operators: int, trials: Sequence[Mapping
         return
     for approach in quick:
         yield from _falling_back(approach, operators // 2, trials)
-    if "qat" in approaches:
+    if "qat" in approaches and not any(trial["met"] for trial in trials):
         yield Attempt("qat", 0)
 
 

@@ -42,6 +42,7 @@ def test_training_is_the_last_resort() -> None:
     tried = search(["dynamic", "static", "qat"], 6, {})
     assert [attempt.approach for attempt in tried] == ["dynamic", "static", *["dynamic"] * 3, *["static"] * 3, "qat"]
     assert search(["qat"], 6, {}) == [Attempt("qat", 0)]
+    assert Attempt("qat", 0) not in search(["dynamic", "static", "qat"], 6, {"static": 3})
 
 
 def row(met: bool, f1: float, size: int, speed: int) -> dict[str, Any]:
