@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.digests import digest, flush
-from nertool.documents import Reader, sentence_splitter, tag_documents, tell
+from nertool.documents import Reader, tag_documents, tell
 from nertool.encode import quiet_transformers
 from nertool.errors import NertoolError
 from nertool.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.progress import note
+from nertool.text import sentence_splitter
 from nertool.workspace import QUANTIZED, Workspace
 
 if TYPE_CHECKING:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.columns import foreign, open_bytes, open_text, told
-from nertool.errors import InvalidData, InvalidOption, NertoolError
+from nertool.columns import open_bytes, told
+from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import note
+from nertool.rows import bad, csv_rows, first_line, parquet_rows
 from nertool.text import Words, cut_text, form_of, token_sentences
 
 if TYPE_CHECKING:
@@ -32,9 +32,6 @@ OURS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
 DEEPEST = 200
 """Lists and objects inside each other that a record may hold: far from where Python's JSON gives up."""
-BOM = b"\xef\xbb\xbf"
-NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What no row of a table of text holds; bytes that are not UTF-8 are read as surrogates."""
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 """How JSON spells surrogates, which are characters in pairs alone."""
 
@@ -150,15 +147,15 @@ class Reader:
             if HALF_CHARACTER.search(text):
                 json.dumps(record, ensure_ascii=False).encode("utf-8")
         except RecursionError as error:
-            raise _bad(place, f"lists or objects more than {DEEPEST} deep") from error
+            raise bad(place, f"lists or objects more than {DEEPEST} deep") from error
         except UnicodeEncodeError as error:
-            raise _bad(place, f"half a character (a lone surrogate): {ascii(error.object[error.start])}") from error
+            raise bad(place, f"half a character (a lone surrogate): {ascii(error.object[error.start])}") from error
         except ValueError as error:
-            raise _bad(place, f"not JSON: {str(error).partition(';')[0]}") from error
+            raise bad(place, f"not JSON: {str(error).partition(';')[0]}") from error
         if not isinstance(record, dict):
-            raise _bad(place, "not a JSON object")
+            raise bad(place, "not a JSON object")
         if text.count("[") + text.count("{") > DEEPEST and _depth(record) > DEEPEST:
-            raise _bad(place, f"lists or objects more than {DEEPEST} deep")
+            raise bad(place, f"lists or objects more than {DEEPEST} deep")
         return self._from_record(place, number, record)
 
     def _from_record(self, place: str, number: int, record: dict[str, Any]) -> Document:
@@ -167,7 +164,7 @@ class Reader:
             return Document(number, [Words(tokens)], None, self._others(record, self.tokens_column, OURS))
         if isinstance(text, str):
             return self._document(number, text, self._others(record, self.text_column, (*OURS, "text")))
-        raise _bad(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
+        raise bad(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
 
     def _others(self, record: Mapping[str, Any], but: str, filled_in: Sequence[str]) -> dict[str, Any]:
         """The fields that are passed on."""
@@ -195,7 +192,7 @@ class Reader:
         return Document(number, [words for words in sentences if words.tokens], text, record)
 
     def _rows(self, path: Path, form: str) -> Iterator[Document]:
-        columns, rows = (_csv_rows if form == "csv" else _parquet_rows)(path)
+        columns, rows = (csv_rows if form == "csv" else parquet_rows)(path)
         if columns and not {self.text_column, self.tokens_column} & {*columns}:
             wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
             raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
@@ -206,7 +203,7 @@ class Reader:
 
     def _row(self, place: str, number: int, row: dict[str, Any] | str) -> Document:
         if isinstance(row, str):
-            raise _bad(place, row)
+            raise bad(place, row)
         return self._from_record(place, number, row)
 
     def _decoded(
@@ -238,10 +235,6 @@ class Reader:
         self.broken += 1
 
 
-def _bad(place: str, what: str) -> InvalidData:
-    return InvalidData(f"{place}: {what}", "Mend it, or go on without it: --on-error skip (or null)")
-
-
 def _text(label: str, number: int, line: bytes) -> str:
     """A line as text.
 
@@ -249,7 +242,7 @@ def _text(label: str, number: int, line: bytes) -> str:
         InvalidData: it is none (names file and line).
     """
     if b"\0" in line:
-        raise _bad(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
+        raise bad(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -288,127 +281,13 @@ def _lines(path: Path | None) -> Iterator[tuple[int, bytes]]:
         source: AbstractContextManager[IO[bytes]] = open_bytes(path) if path else nullcontext(sys.stdin.buffer)
         with source as file:
             for number, line in enumerate(file, start=1):
-                yield number, line if number > 1 else _first_line(str(path or "standard input"), line)
-
-
-def _first_line(label: str, line: bytes) -> bytes:
-    """It without a byte order mark.
-
-    Raises:
-        InvalidData: it is that of a file that is no text.
-    """
-    if error := foreign(label, line):
-        raise error
-    if line.startswith(BOM):
-        note.info("%s: a byte order mark at its beginning is left out", label)
-    return line.removeprefix(BOM)
+                yield number, line if number > 1 else first_line(str(path or "standard input"), line)
 
 
 def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
     for line in lines:
         ahead.append(line)
         yield line
-
-
-Rows = tuple[Sequence[str], Iterator["dict[str, Any] | str"]]
-"""Names of columns, and rows; in place of one that cannot be read, what is wrong with it."""
-
-
-def _csv_rows(path: Path) -> Rows:
-    csv.field_size_limit(1 << 30)
-    rows = filter(None, _csv_fields(path))
-    columns = next(rows, [])
-    if bad := [name for name in columns if NO_TEXT.search(name)]:
-        raise _bad(f"{path}:1", f"the name of a column is no text in UTF-8: {bad[0]!a}")
-    return columns, (_csv_row(columns, fields) for fields in rows)
-
-
-def _csv_row(columns: Sequence[str], fields: Sequence[str]) -> dict[str, Any] | str:
-    if len(fields) > len(columns):
-        return f"{len(fields)} fields, but {len(columns)} columns"
-    if found := NO_TEXT.search("".join(fields)):
-        return "a NUL byte" if found[0] == "\0" else "not UTF-8"
-    return {**dict.fromkeys(columns), **dict(zip(columns, fields, strict=False))}
-
-
-def _csv_fields(path: Path) -> Iterator[list[str]]:
-    with told(path), open_text(path, newline="", errors="surrogateescape") as file:
-        first = _first_line(str(path), next(file, "").encode("utf-8", "surrogateescape"))
-        reader = csv.reader(chain([first.decode("utf-8", "surrogateescape")], file), strict=True)
-        try:
-            yield from reader
-        except csv.Error as error:
-            what = f"{path}:{reader.line_num}: not CSV: {error}"
-            raise InvalidData(what, "Quote fields with commas or line breaks; double a quote inside one.") from error
-
-
-def _parquet_rows(path: Path) -> Rows:
-    from pyarrow import parquet
-
-    with _arrow_told(path):
-        file = parquet.ParquetFile(path)
-    return file.schema_arrow.names, _batches(path, file)
-
-
-def _batches(path: Path, file: Any) -> Iterator[dict[str, Any] | str]:
-    with _arrow_told(path):
-        for batch in file.iter_batches(batch_size=1000):
-            try:
-                yield from batch.to_pylist()
-            except (ValueError, OverflowError):
-                yield from (_arrow_row(batch.slice(number, 1)) for number in range(batch.num_rows))
-
-
-def _arrow_row(batch: Any) -> dict[str, Any] | str:
-    try:
-        (row,) = batch.to_pylist()
-    except (ValueError, OverflowError) as error:
-        return f"not UTF-8: {error.reason}" if isinstance(error, UnicodeDecodeError) else str(error)
-    return cast(dict[str, Any], row)
-
-
-@contextmanager
-def _arrow_told(path: Path) -> Iterator[None]:
-    import pyarrow
-
-    with told(path):
-        try:
-            yield
-        except (OSError, pyarrow.ArrowException) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            hint = "Name the form that it has: --input FORM"
-            raise InvalidData(f"{path} is no Parquet file: {error}", hint) from error
-
-
-def sentence_splitter(language: str) -> Callable[[str], Iterator[tuple[int, int]]]:
-    """Text -> (start, end) of its sentences, by pySBD's rules for a language.
-
-    Raises:
-        NertoolError: it is not installed.
-        InvalidOption: it does not know the language.
-    """
-    try:
-        from pysbd import Segmenter
-    except ImportError as error:
-        raise NertoolError(
-            "--split-sentences: pySBD is not installed", "Install it: pip install 'nertool[sentences]'"
-        ) from error
-    try:
-        segmenter = Segmenter(language=language, clean=False, char_span=True)
-    except ValueError as error:
-        raise InvalidOption(
-            f"--language {language}: pySBD has no rules for it", "Codes are such as en, de, fr."
-        ) from error
-
-    def split(text: str) -> Iterator[tuple[int, int]]:
-        end = 0
-        for span in segmenter.segment(text):
-            yield end, span.end  # nothing between sentences is lost
-            end = span.end
-        yield end, len(text)
-
-    return split
 
 
 def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:

@@ -1,10 +1,12 @@
-"""Running text and token lists -> sentences of tokens; and the form that lines are in."""
+"""Running text and token lists -> sentences, of tokens; and the form that lines are in."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
+
+from nertool.errors import InvalidOption, NertoolError
 
 TOKEN = re.compile(
     r"""
@@ -98,3 +100,33 @@ def visible(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def sentence_splitter(language: str) -> Callable[[str], Iterator[tuple[int, int]]]:
+    """Text -> (start, end) of its sentences, by pySBD's rules for a language.
+
+    Raises:
+        NertoolError: it is not installed.
+        InvalidOption: it does not know the language.
+    """
+    try:
+        from pysbd import Segmenter
+    except ImportError as error:
+        raise NertoolError(
+            "--split-sentences: pySBD is not installed", "Install it: pip install 'nertool[sentences]'"
+        ) from error
+    try:
+        segmenter = Segmenter(language=language, clean=False, char_span=True)
+    except ValueError as error:
+        raise InvalidOption(
+            f"--language {language}: pySBD has no rules for it", "Codes are such as en, de, fr."
+        ) from error
+
+    def split(text: str) -> Iterator[tuple[int, int]]:
+        end = 0
+        for span in segmenter.segment(text):
+            yield end, span.end  # nothing between sentences is lost
+            end = span.end
+        yield end, len(text)
+
+    return split

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from nertool.documents import Document, Reader, sentence_splitter
+from nertool.documents import Document, Reader
 from nertool.errors import InvalidData, InvalidOption
+from nertool.text import sentence_splitter
 
 TEXTS = ["Anna left Oslo.", "Clara, too"]
 TOKENS = [["Anna", "left", "Oslo", "."], ["Clara", ",", "too"]]

@@ -16,13 +16,13 @@ import typer
 
 from nertool.columns import read_sentences
 from nertool.digests import write_json
-from nertool.documents import Document, Reader, sentence_splitter, tag_documents, tell
+from nertool.documents import Document, Reader, tag_documents, tell
 from nertool.encode import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput, Unwritable
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.progress import note, track
 from nertool.tags import spans
-from nertool.text import Words, cut_words
+from nertool.text import Words, cut_words, sentence_splitter
 from nertool.workspace import PREDICTIONS, QUANTIZED, SPLITS, Result, StageOptions, Workspace
 
 if TYPE_CHECKING:
