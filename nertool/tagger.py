@@ -185,7 +185,9 @@ def _load_int8(directory: Path, config: Any) -> Any:
 def _load_fp32(directory: Path, device: str) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # a directory is read in a moment
     try:
         return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
     except (OSError, SafetensorError) as error:
