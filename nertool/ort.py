@@ -50,7 +50,8 @@ class Exported:
 
     Args:
         model: FP32, in PyTorch.
-        batches: inputs of the model, padded, among which the graph is compared with it.
+        batches: inputs of the model, on which the graph is compared with it; it is traced on the first, which should
+            have padding, lest the graph forget the mask.
         directory: an empty directory for the graph.
 
     Raises:

@@ -79,8 +79,9 @@ class Quantizer:
 
     @cached_property
     def exported(self) -> ort.Exported:
-        """The model as an ONNX graph."""
-        return ort.Exported(self.fp32.model, self.batches, self.scratch)
+        """The model as an ONNX graph, traced on the batch with most padding."""
+        padded = self.fp32.collate([min(self.windows, key=len), max(self.windows, key=len)])
+        return ort.Exported(self.fp32.model, [padded, *self.batches], self.scratch)
 
     def make(self, attempt: Attempt, directory: Path) -> list[str]:
         """Write an INT8 model into an empty directory; gives the names of the layers whose weights are in FP32."""
