@@ -19,7 +19,7 @@ IGNORE = -100
 """Label id of a sub-word that carries no tag (the loss leaves it out)."""
 
 NO_SUBWORD = -1
-REMEMBERED_WORDS = 1_000_000
+REMEMBERED_WORDS = 200_000
 """Distinct words whose sub-words are remembered before all are forgotten; a bound to memory, not a limit."""
 
 UNLIMITED = 1 << 30
