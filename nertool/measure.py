@@ -1,4 +1,4 @@
-"""What a model costs to use: time to load, memory, words per second, latency; and whether it loads as it was saved.
+"""What a model costs to use: time to load, memory, words per second, latency; and the tags that it gives.
 
 Run as `python -m nertool.measure`, so that each model is measured in a process of its own, as a user meets it: nothing
 is warm, and the peak of memory is the model's own.
