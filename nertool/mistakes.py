@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nertool.bootstrap import Alike, interval_of, totals
 from nertool.columns import read_sentences
 from nertool.counts import Counts
 from nertool.tags import Span, spans
@@ -79,8 +80,9 @@ class Analysis:
 
     def __init__(self, train: set[Form] | None, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> None:
         self.train, self.read = train, read
-        self.by: dict[str, defaultdict[str, list[int]]] = {
-            name: defaultdict(lambda: [0, 0, 0]) for name in ("seen", "entity length", "sentence length")
+        self.sentences = 0
+        self.by: dict[str, defaultdict[str, Alike]] = {
+            name: defaultdict(Counter) for name in ("seen", "entity length", "sentence length")
         }
         self.wrong: Counter[tuple[str, str, str]] = Counter()
         self.forms: tuple[set[Form], set[Form], set[Form]] = (set(), set(), set())
@@ -93,12 +95,16 @@ class Analysis:
         """
         tokens, wanted, found = sentence.tokens, list(self.read(sentence.gold)), list(self.read(sentence.predicted))
         right = set(wanted) & set(found)
+        here: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
         for column, entities in enumerate((right, found, wanted)):
             for span in entities:
                 form = (_text(tokens, span), span.label)
                 self.forms[column].add(form)
-                for name, group in self._groups(form, span, len(tokens)):
-                    self.by[name][group][column] += 1
+                for of_group in self._groups(form, span, len(tokens)):
+                    here[of_group][column] += 1
+        self.sentences += 1
+        for (name, group), counts in here.items():
+            self.by[name][group][tuple(counts)] += 1
         if not len(right) == len(wanted) == len(found):
             for mistake in find_mistakes(wanted, found):
                 yield {"sentence": number, "line": sentence.line, **self._row(tokens, mistake)}
@@ -122,21 +128,30 @@ class Analysis:
         """Counts by group, the most frequent wrong surface forms, and the score of distinct surface forms.
 
         The last is the second metric of WNUT'17 (its `wnuteval.py`): how many distinct (form, type) were right
-        somewhere, were predicted, and are in the gold tags.
+        somewhere, were predicted, and are in the gold tags. Its interval resamples forms, as each of them counts once;
+        those of the groups resample sentences.
         """
-        surface = Counts(*map(len, self.forms))
         return {
-            "by": {name: _ordered(groups) for name, groups in self.by.items() if groups},
+            "by": {name: self._ordered(groups) for name, groups in self.by.items() if groups},
             "wrong forms": [
                 {"text": text, "gold": gold, "predicted": predicted, "count": count}
                 for (text, gold, predicted), count in sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
             ][:MOST_FREQUENT],
-            "surface": surface.as_dict(),
+            "surface": _surface(*self.forms),
         }
 
+    def _ordered(self, groups: Mapping[str, Alike]) -> dict[str, dict[str, Any]]:
+        names = sorted(groups, key=lambda name: (len(name), name))
+        return {name: _figures(groups[name], self.sentences) for name in names}
 
-def _ordered(groups: Mapping[str, list[int]]) -> dict[str, dict[str, Any]]:
-    return {name: Counts(*groups[name]).as_dict() for name in sorted(groups, key=lambda name: (len(name), name))}
+
+def _surface(right: set[Form], found: set[Form], wanted: set[Form]) -> dict[str, Any]:
+    forms = found | wanted
+    return _figures(Counter((form in right, form in found, form in wanted) for form in forms), len(forms))
+
+
+def _figures(alike: Alike, units: int) -> dict[str, Any]:
+    return {**Counts(*totals(alike)).as_dict(), "interval": interval_of(alike, units)}
 
 
 def _group(length: int, borders: Sequence[int]) -> str:

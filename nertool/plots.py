@@ -70,12 +70,8 @@ def scores(by_split: Mapping[str, Named]) -> str:
                 shift = (number - (len(models) - 1) / 2) * 0.8 / max(len(models), 2)
                 known = [(row, results if row == "all" else results["types"].get(row)) for row in rows]
                 there = [(place, figures) for place, (_, figures) in enumerate(known) if figures]
-                low, high = zip(*(figures["interval"]["f1"] for _, figures in there), strict=True)
                 values = [figures["f1"] for _, figures in there]
-                spread = [
-                    [max(0.0, value - below) for value, below in zip(values, low, strict=True)],
-                    [max(0.0, above - value) for value, above in zip(values, high, strict=True)],
-                ]
+                spread = _spread([(figures["f1"], figures["interval"]["f1"]) for _, figures in there])
                 places = [place + shift for place, _ in there]
                 colour = COLOURS[number % len(COLOURS)]
                 axis.errorbar(values, places, xerr=spread, fmt="o", color=colour, capsize=2, ms=4, label=model)
@@ -85,6 +81,14 @@ def scores(by_split: Mapping[str, Named]) -> str:
             if len(models) > 1:
                 axis.legend(loc="best")
         return _svg(figure, "F1 with intervals")
+
+
+def _spread(figures: Sequence[tuple[float, tuple[float, float]]]) -> list[list[float]]:
+    """How far the bounds of each figure's interval are below and above it; shape (2, figures)."""
+    return [
+        [max(0.0, value - low) for value, (low, _) in figures],
+        [max(0.0, high - value) for value, (_, high) in figures],
+    ]
 
 
 def confusion(results: Mapping[str, Any]) -> str:
@@ -115,14 +119,22 @@ def confusion(results: Mapping[str, Any]) -> str:
 
 
 def groups(name: str, models: Named) -> str:
-    """Recall of the entities of each group."""
+    """Recall of the entities of each group, with its interval."""
     rows = list(dict.fromkeys(group for _, by in models for group in by))
     with _figure(6, 0.3 * len(rows) * max(1, len(models) ** 0.5) + 1) as (figure, (axis,)):
         height = 0.8 / len(models)
         for number, (model, by) in enumerate(models):
             places = [place + (number - (len(models) - 1) / 2) * height for place in range(len(rows))]
-            values = [by.get(group, {"recall": 0.0})["recall"] for group in rows]
-            axis.barh(places, values, height * 0.9, color=COLOURS[number % len(COLOURS)], label=model)
+            there = [(place, by[group]) for place, group in zip(places, rows, strict=True) if group in by]
+            axis.barh(
+                [place for place, _ in there],
+                [figures["recall"] for _, figures in there],
+                height * 0.9,
+                xerr=_spread([(figures["recall"], figures["interval"]["recall"]) for _, figures in there]),
+                error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2},
+                color=COLOURS[number % len(COLOURS)],
+                label=model,
+            )
         axis.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=rows, xlabel=f"recall by {name}")
         axis.invert_yaxis()
         if len(models) > 1:

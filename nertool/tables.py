@@ -154,13 +154,19 @@ def _interval(bounds: Sequence[float]) -> str:
 def _other_scores(facts: Mapping[str, Any]) -> Iterator[str]:
     """The other figures of a split, each with its mode."""
     if "strict" in facts:
-        yield f"{facts['strict']['mode']} mode: F1 {facts['strict']['f1']:.4f}"
+        yield f"{facts['strict']['mode']} mode: F1 {_with_interval(facts['strict'])}"
     yield f"errors: {', '.join(f'{kind} {count:,}' for kind, count in facts['errors'].items())}"
     for name in ("task score", "published"):
         if one := facts.get(name):
             title = one.get("name") or f"published for {one['model']}"
             counts = f"{_text(one['correct'])} of {_text(one['predicted'])} predicted, {_text(one['support'])} gold"
-            yield f"{title}: F1 {one['f1']:.4f} ({counts})"
+            yield f"{title}: F1 {_with_interval(one)}; {counts}"
+
+
+def _with_interval(figures: Mapping[str, Any]) -> str:
+    """F1 and, where it was resampled, its interval; published figures have none."""
+    interval = f" ({_interval(figures['interval']['f1'])})" if "interval" in figures else ""
+    return f"{figures['f1']:.4f}{interval}"
 
 
 def _difference(split: str, row: Mapping[str, Any]) -> str:

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from nertool.scoring import Scorer
 
 
-def task_score(recipe: Recipe, scorer: Scorer, surface: dict[str, Any]) -> dict[str, Any]:
+def task_score(recipe: Recipe, results: dict[str, Any]) -> dict[str, Any]:
     """What the data set's own task ranked by; empty where that is plain F1.
 
     Args:
-        surface: counts of distinct surface forms.
+        results: of a split, the counts of distinct surface forms among them.
     """
     if recipe.metric == "surface forms":
-        return {"name": f"{recipe.name}: F1 of distinct surface forms", **surface}
+        return {"name": f"{recipe.name}: F1 of distinct surface forms", **results["surface"]}
     if recipe.metric == "both layers":
-        return {"name": "metric 1 on the outer layer alone (--inner adds the inner one)", **scorer.counts.as_dict()}
+        outer = {key: results[key] for key in (*Counts(0, 0, 0).as_dict(), "interval")}
+        return {"name": "metric 1 on the outer layer alone (--inner adds the inner one)", **outer}
     return {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,25 @@ def test_groups_forms_and_rows() -> None:
     # WNUT'17: distinct forms that were right somewhere, were predicted, are in the gold tags
     surface = results["surface"]
     assert (surface["correct"], surface["predicted"], surface["support"]) == (1, 2, 2)
+
+
+def test_groups_and_forms_have_intervals() -> None:
+    """Sentences of one group alone are resampled; forms are, where each of them counts once."""
+    analysis = Analysis({("Rome", "LOC")})
+    for number in range(60):
+        tokens = ["Rome", "is", f"town{number}"]
+        list(
+            analysis.add(
+                number, Tagged(tokens, ["B-LOC", "O", "B-LOC"], ["B-LOC", "O", "O" if number % 2 else "B-LOC"], 1)
+            )
+        )
+    results = analysis.results()
+    assert results["by"]["seen"]["in train"]["interval"]["recall"] == (1.0, 1.0)
+    for figures in (results["by"]["seen"]["not in train"], results["surface"]):
+        low, high = figures["interval"]["recall"]
+        # of a binomial share of one half, sixty times
+        assert (low, high) == pytest.approx((0.38, 0.62), abs=0.03)
+        assert low < figures["recall"] < high
 
 
 def test_without_train_nobody_says_what_was_seen() -> None:

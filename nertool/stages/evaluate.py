@@ -167,7 +167,7 @@ def _evaluate_split(
             plain = without_types(load().labels)
             scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
             stage.facts = {**scorer.results(), **analysis.results()}
-            stage.facts |= _beside(workspace, options, split, scorer, stage.facts["surface"])
+            stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
             _tell(stage, split, load())
             write_json(stage.file(results), {"split": split, **stage.facts})
     return stage.result()
@@ -220,11 +220,11 @@ def _score(
 
 
 def _beside(
-    workspace: Workspace, options: Options, split: str, scorer: Scorer, surface: dict[str, Any]
+    workspace: Workspace, options: Options, split: str, scorer: Scorer, results: dict[str, Any]
 ) -> dict[str, Any]:
     """The score of the data set's own task, and the published ones."""
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-    found = {"task score": task_scores.task_score(recipe, scorer, surface)} if recipe else {}
+    found = {"task score": task_scores.task_score(recipe, results)} if recipe else {}
     if options.inner:
         inner = predictions_of(workspace, options.inner, split, "--inner")
         found["task score"] = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
