@@ -1,9 +1,10 @@
-"""What the processor can do with bytes."""
+"""What the processor can do."""
 
 from __future__ import annotations
 
 import platform
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -11,14 +12,26 @@ OF_INTEREST = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx
 
 
 @cache
+def _told(name: str) -> str:
+    """What Linux tells of the first processor; empty where it tells nothing."""
+    with suppress(OSError):
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if found := re.search(rf"^(?:{name})\s*:(.*)$", text, re.MULTILINE):
+            return found[1].strip()
+    return ""
+
+
 def flags() -> frozenset[str]:
     """The processor's flags as Linux names them; empty elsewhere."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return frozenset()
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.MULTILINE)
-    return frozenset(found[1].split()) if found else frozenset()
+    return frozenset(_told("flags|Features").split())
+
+
+def mkl_holds_back() -> bool:
+    """PyTorch's FP32 products are MKL's, which leaves out the widest instructions of processors other than Intel's.
+
+    Measured on one with AVX-512: oneDNN, which asks the processor alone, was 2.4 times as fast.
+    """
+    return _told("vendor_id") not in ("", "GenuineIntel")
 
 
 def has_vnni() -> bool:
@@ -30,5 +43,9 @@ def has_vnni() -> bool:
 
 
 def describe() -> dict[str, object]:
-    """Kind and flags that matter here, for records."""
-    return {"machine": platform.machine(), "flags": [flag for flag in OF_INTEREST if flag in flags()]}
+    """Kind, name and flags that matter here, for records."""
+    return {
+        "machine": platform.machine(),
+        "name": _told("model name"),
+        "flags": [flag for flag in OF_INTEREST if flag in flags()],
+    }

@@ -139,11 +139,12 @@ def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
         yield batch
 
 
-def load_tagger(directory: Path, device: str = "") -> Tagger:
+def load_tagger(directory: Path, device: str = "", as_stored: bool = False) -> Tagger:
     """The tagger of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
     Args:
         device: where it runs; the first GPU where there is one, else the CPU. INT8 models run on the CPU.
+        as_stored: keep the model's own layers, though others may be faster here; what is to be quantized needs them.
 
     Raises:
         NertoolError: there is no such model, or it is not for token classification.
@@ -166,7 +167,8 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
     if (directory / TABLE).exists():
         model, type_ids = _load_int8(directory, config), True
     else:
-        model, type_ids = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu")), False
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        model, type_ids = _load_fp32(directory, place, as_stored), False
     labels = [config.id2label[number] for number in range(config.num_labels)]
     tokenizer = load_tokenizer(str(directory))
     tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, config))
@@ -178,20 +180,24 @@ def load_tagger(directory: Path, device: str = "") -> Tagger:
 def _load_int8(directory: Path, config: Any) -> Any:
     from nertool.inc import load_int8
     from nertool.ort import GRAPH, OnnxModel
+    from nertool.products import use_fastest
 
-    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else load_int8(directory, config)
+    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else use_fastest(load_int8(directory, config))
 
 
-def _load_fp32(directory: Path, device: str) -> Any:
+def _load_fp32(directory: Path, device: str, as_stored: bool) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification
     from transformers.utils.logging import disable_progress_bar
 
+    from nertool.products import use_fastest
+
     disable_progress_bar()  # a directory is read in a moment
     try:
-        return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
+        model = AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
+    return model if as_stored or device != "cpu" else use_fastest(model)

@@ -57,6 +57,13 @@ def test_one_split_leaves_the_others_results_alone(copy: Workspace) -> None:
     assert evaluate.run(copy, evaluate.Options()).fresh
 
 
+def test_a_split_without_sentences_is_told(copy: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    (copy / "test.txt").write_text("\n\n")
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True)).facts["test"]
+    assert (facts["sentences"], facts["support"], facts["f1"]) == (0, 0, 0.0)
+    assert "test holds no sentence" in caplog.text
+
+
 def test_long_sentences_and_words_without_subwords_are_tagged_whole_and_counted(copy: Workspace) -> None:
     with (copy / "test.txt").open("a") as file:
         file.write("oslo B-LOC\n" * 200 + "\n" + "\x96 O\nanna B-PER\n\n")

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from nertool import writers
+from nertool import cpu, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.stages import evaluate, predict
 from nertool.tagger import load_tagger
@@ -54,6 +55,20 @@ def test_sentences_come_out_in_order_whatever_their_length(trained: Path) -> Non
     sentences = [["anna"] * length for length in (5, 190, 1, 0, 33, 200, 2)]
     assert [len(tags) for tags in tagger.tag(sentences)] == [5, 190, 1, 0, 33, 200, 2]
     assert (tagger.windowed, tagger.without_subwords) == (2, 0)
+
+
+def test_products_by_either_library_give_the_same_tags(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [["anna", "visited", "new", "lisbon"] * length for length in (1, 3, 60)]
+    found = []
+    for held_back in (True, False):
+        monkeypatch.setattr(cpu, "mkl_holds_back", lambda held_back=held_back: held_back)
+        tagger = load_tagger(trained / "model", device="cpu")
+        linear = sum(type(module) is torch.nn.Linear for module in tagger.model.modules())
+        assert (linear == 0) == (held_back and torch.backends.mkldnn.is_available())
+        found.append(list(tagger.tag_scored(sentences)))
+    for one, other in zip(*found, strict=True):
+        assert one.tags == other.tags
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
 
 
 def test_a_sentence_is_tagged_the_same_alone_and_among_others(trained: Path) -> None:

@@ -238,7 +238,7 @@ def _train_entities(workspace: Workspace) -> Path | None:
 
 def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
     """Nothing is cut or left out in silence."""
-    _tell_unknown(split, stage.facts)
+    _tell_odd(split, stage.facts)
     stage.facts["windowed"], stage.facts["without_subwords"] = tagger.windowed, tagger.without_subwords
     if tagger.windowed:
         note.warning(
@@ -248,7 +248,9 @@ def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
         note.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
 
 
-def _tell_unknown(name: str, facts: dict[str, Any]) -> None:
+def _tell_odd(name: str, facts: dict[str, Any]) -> None:
+    if not facts["sentences"]:
+        note.warning("%s holds no sentence: every figure is 0", name)
     strict = facts.get("strict", {})
     if unknown := strict.get("not in the scheme"):
         note.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
@@ -331,7 +333,7 @@ def _score_files(options: Options) -> Result:
         scorer = Scorer(options.strict)
         score_file(options.columns, scorer)
         facts = scorer.results()
-        _tell_unknown(name, facts)
+        _tell_odd(name, facts)
         return Result("evaluate", {name: facts})
     path = Path(options.columns)
     for file in filter(None, (options.columns, options.predicted)):
@@ -352,7 +354,7 @@ def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict
         errors = Path(place) / "errors.jsonl"
         scorer, analysis = _score(chain(first, tagged), plain, options.strict, None, errors)
         facts = {**scorer.results(), **analysis.results()}
-        _tell_unknown(name, facts)
+        _tell_odd(name, facts)
         if options.report:
             write_report(Path(place) / REPORT, name, [Scored("", name, facts, errors)])
             for path in (errors, Path(place) / REPORT):
