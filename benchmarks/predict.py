@@ -197,7 +197,7 @@ def main() -> None:
             f"nertool INT8:       {speed:9,.0f} words/s, {speed / max(speeds):.2f} times the pipeline's best, "
             f"{speed / fp32:.2f} times FP32, equal {share:.4f}"
         )
-    flops = flops_of(tagger, sentences) / words
+    flops = flops_of(load_tagger(directory, device="cpu", as_stored=True), sentences) / words
     print(f"FP32 matrix products: {flops / 1e6:.0f} MFLOP a word, {flops * fp32 / 1e9:.0f} GFLOP/s")
     for what, size in {"of one large size": (2048, 2048, 2048), "of the model's size": (1024, 384, 1536)}.items():
         limit = matrix_speed(*size)

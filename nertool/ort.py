@@ -137,11 +137,10 @@ class OnnxModel:
     def __init__(self, path: Path) -> None:
         require_onnx()
         import onnxruntime
-        import torch
         from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = 1  # a batch; several batches are worked on at once
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,8 +23,10 @@ Array = npt.NDArray[Any]
 OUTSIDE = "O"
 SENTENCES_AHEAD = 2048
 """Sentences read before the first is tagged: enough to sort by length, few enough to keep memory flat."""
-BATCH_SUBWORDS = 1024
-"""Padded sub-words of a batch: few enough for the processor's caches."""
+BATCH_SUBWORDS = 512
+"""Padded sub-words of a batch: few enough for the caches of one core."""
+LEAST_SUBWORDS = 128
+"""Padded sub-words of a batch that is not worth being shared out to threads."""
 
 
 class Tagging(NamedTuple):
@@ -93,14 +96,41 @@ class Tagger:
             self.windowed += len(windows) > 1
             self.without_subwords += encoded.starts.count(-1)
             jobs += [_Job(first, window) for window in windows if window.words]  # others lie inside a long word
-        for batch in _batches(jobs, self.batch_subwords):
+        batches = list(_batches(jobs, self._batch_size(jobs)))
+        for batch, found in zip(batches, self._best_of_all(batches), strict=True):
             words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
-            best[words], scores[words] = self._best(batch)
+            best[words], scores[words] = found
         names = [*self.labels, OUTSIDE]  # the last one is that of -1
         tags = [names[number] for number in best.tolist()]
         for end, sentence in zip(ends.tolist(), sentences, strict=True):
             start = end - len(sentence)
             yield Tagging(tags[start:end], scores[start:end].tolist())
+
+    @property
+    def _threads(self) -> int:
+        """Batches that are worked on at once, each by one thread: threads that share one wait for each other."""
+        import torch
+
+        return torch.get_num_threads() if str(self.device) == "cpu" else 1
+
+    def _batch_size(self, jobs: list[_Job]) -> int:
+        """Padded sub-words of a batch, such that each thread has one where there is enough for all."""
+        subwords = sum(len(job.window.ids) for job in jobs)
+        return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // self._threads)))
+
+    def _best_of_all(self, batches: list[list[_Job]]) -> Iterable[tuple[Array, Array]]:
+        """What `_best` gives for each batch."""
+        import torch
+
+        threads = self._threads
+        if min(threads, len(batches)) < 2:
+            return map(self._best, batches)
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(threads) as pool:
+                return list(pool.map(self._best, batches))
+        finally:
+            torch.set_num_threads(threads)
 
     def _best(self, batch: list[_Job]) -> tuple[Array, Array]:
         """Label id and probability for the first sub-word of each word that is read in a batch; shapes (words,)."""

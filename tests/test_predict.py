@@ -71,6 +71,27 @@ def test_products_by_either_library_give_the_same_tags(trained: Path, monkeypatc
         assert one.scores == pytest.approx(other.scores, abs=1e-5)
 
 
+def test_threads_change_neither_tags_nor_their_number(trained: Path) -> None:
+    """Batches are worked on side by side; what was set for the process is as before, after a failure too."""
+    tagger, before = load_tagger(trained / "model", device="cpu"), torch.get_num_threads()
+    tagger.batch_subwords = 24
+    sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 5) for number in range(200)]
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(list(tagger.tag_scored(sentences)))
+            assert torch.get_num_threads() == threads
+        tagger.model = None
+        with pytest.raises(TypeError):
+            list(tagger.tag(sentences))
+        assert torch.get_num_threads() == 5
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert [one.tags for one in other] == [one.tags for one in found[0]]
+
+
 def test_a_sentence_is_tagged_the_same_alone_and_among_others(trained: Path) -> None:
     tagger = load_tagger(trained / "model")
     sentences = [["clara", "saw", "new", "lisbon", "!"], ["oslo"], ["anna", "left"] * 20]
