@@ -141,8 +141,7 @@ class Analysis:
         }
 
     def _ordered(self, groups: Mapping[str, Alike]) -> dict[str, dict[str, Any]]:
-        names = sorted(groups, key=lambda name: (len(name), name))
-        return {name: _figures(groups[name], self.sentences) for name in names}
+        return {name: _figures(groups[name], self.sentences) for name in sorted(groups, key=_place)}
 
 
 def _surface(right: set[Form], found: set[Form], wanted: set[Form]) -> dict[str, Any]:
@@ -166,6 +165,16 @@ def _group(length: int, borders: Sequence[int]) -> str:
             return str(border) if lower == border else f"{lower}-{border}"
         lower = border + 1
     return f"> {borders[-1]}"
+
+
+def _place(group: str) -> tuple[bool, int, str]:
+    """Where a group stands among its like.
+
+    >>> sorted(["> 50", "11-20", "2-10", "1"], key=_place)
+    ['1', '2-10', '11-20', '> 50']
+    """
+    first = group.partition("-")[0]
+    return group.startswith(">"), int(first) if first.isdigit() else 0, group
 
 
 def _text(tokens: Sequence[str], span: Span) -> str:

@@ -36,6 +36,7 @@ def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Fig
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.size": 9,
+        "legend.frameon": False,  # its paper would hide the text where the page is dark
     }
     with matplotlib.rc_context({**style, **dict.fromkeys(inked, INK)}):
         figure, axes = pyplot.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)

@@ -198,7 +198,8 @@ def _quantization(facts: Mapping[str, Any]) -> Table:
     rows += [_cost(_trial(row), row, facts) for row in facts["trials"]]
     kept = facts["int8"]
     change = {"size": f"{facts['size_ratio']:.2f}x", "words/s": f"{facts['speed_ratio']:.2f}x"}
-    lines = [f"{facts['threads']} threads; {_tolerance(facts)} {'met' if facts['met'] else 'NOT met'}; * is kept"]
+    threads, met = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}", "met" if facts["met"] else "NOT met"
+    lines = [f"{threads}; {_tolerance(facts)} {met}; * is kept"]
     for split, row in kept["splits"].items():
         before = facts["fp32"]["splits"][split]["f1"]
         change[f"{split} {_metric(facts)}"] = f"{(row['f1'] - before) / before:+.2%}" if before else ""
