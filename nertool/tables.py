@@ -204,7 +204,8 @@ def _quantization(facts: Mapping[str, Any]) -> Table:
         before = facts["fp32"]["splits"][split]["f1"]
         change[f"{split} {_metric(facts)}"] = f"{(row['f1'] - before) / before:+.2%}" if before else ""
         low, high = map(_signed, row["lost_interval"])
-        lines.append(f"{split}: lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}")
+        lost = f"lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}"
+        lines.append(f"{split}: {lost}; {row['equal']:.2%} of the words tagged as in FP32")
     table = _rows(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
     table.caption, table.caption_justify = "\n".join(lines), "left"
     return table

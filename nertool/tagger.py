@@ -24,9 +24,13 @@ OUTSIDE = "O"
 SENTENCES_AHEAD = 2048
 """Sentences read before the first is tagged: enough to sort by length, few enough to keep memory flat."""
 BATCH_SUBWORDS = 512
-"""Padded sub-words of a batch: few enough for the caches of one core."""
-LEAST_SUBWORDS = 128
-"""Padded sub-words of a batch that is not worth being shared out to threads."""
+"""Padded sub-words of a batch on the CPU: few enough for the caches of one core."""
+GPU_SUBWORDS = 16_384
+"""The same on a GPU: enough that starting its kernels is not what takes the time."""
+LEAST_SUBWORDS, SHARES = 128, 8
+"""Few sentences are shared out to so many batches, of so many padded sub-words at least, that threads find work. Which
+batches there are does not depend on the threads: dynamic INT8 finds ranges for each batch, so tags would differ.
+"""
 
 
 class Tagging(NamedTuple):
@@ -66,7 +70,8 @@ class Tagger:
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.device = next((parameter.device for parameter in model.parameters()), "cpu")
-        self.batch_subwords = BATCH_SUBWORDS
+        self.on_cpu = str(self.device) == "cpu"
+        self.batch_subwords = BATCH_SUBWORDS if self.on_cpu else GPU_SUBWORDS
         self.type_ids = False
         self.windowed = 0
         self.without_subwords = 0
@@ -106,23 +111,21 @@ class Tagger:
             start = end - len(sentence)
             yield Tagging(tags[start:end], scores[start:end].tolist())
 
-    @property
-    def _threads(self) -> int:
-        """Batches that are worked on at once, each by one thread: threads that share one wait for each other."""
-        import torch
-
-        return torch.get_num_threads() if str(self.device) == "cpu" else 1
-
     def _batch_size(self, jobs: list[_Job]) -> int:
-        """Padded sub-words of a batch, such that each thread has one where there is enough for all."""
+        """Padded sub-words of a batch."""
+        if not self.on_cpu:
+            return self.batch_subwords
         subwords = sum(len(job.window.ids) for job in jobs)
-        return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // self._threads)))
+        return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // SHARES)))
 
     def _best_of_all(self, batches: list[list[_Job]]) -> Iterable[tuple[Array, Array]]:
-        """What `_best` gives for each batch."""
+        """What `_best` gives for each batch.
+
+        On the CPU each thread has a batch of its own: threads that share one wait for each other at every product.
+        """
         import torch
 
-        threads = self._threads
+        threads = torch.get_num_threads() if self.on_cpu else 1
         if min(threads, len(batches)) < 2:
             return map(self._best, batches)
         torch.set_num_threads(1)

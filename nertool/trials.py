@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 8
 """Windows of a batch."""
+Tags = list[list[str]]
+"""A tag a word, sentence by sentence."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
 
 
@@ -111,7 +113,7 @@ class Judge:
     def __init__(self, files: Mapping[str, Path]) -> None:
         self.files = files
         self.gold = {split: list(read_sentences(path)) for split, path in files.items()}
-        self.before: dict[str, Scorer] = {}
+        self.before: dict[str, tuple[Tags, Scorer]] = {}
         self.metric = ""
 
     def judged(self, directory: Path, tags: Path) -> dict[str, Any]:
@@ -121,30 +123,43 @@ class Judge:
             tags: an empty directory for the tags that the model gives.
 
         Returns:
-            bytes, what `measure` gives, f1 on dev, and for each of the splits f1, interval, and what was lost against
-            FP32, with interval and p-value.
+            bytes, what `measure` gives, f1 on dev and `equal`, the share of its words with the tags of FP32; and for
+            each of the splits f1, interval, `equal`, and what was lost against FP32, with interval and p-value.
         """
         from nertool.bootstrap import compare
         from nertool.measure import measure
 
         cost = measure(directory, self.files, tags)
-        scorers = {split: _scored(self.gold[split], read_tags(tags, split)) for split in self.files}
+        found = {split: read_tags(tags, split) for split in self.files}
+        here = {split: (found[split], _scored(self.gold[split], found[split])) for split in self.files}
+        self.before = self.before or here
         splits: dict[str, dict[str, Any]] = {}
-        for split, scorer in scorers.items():
-            splits[split] = {"f1": scorer.headline, "interval": scorer.interval()}
-            if self.before:
-                lost = compare(self.before[split].sentence_counts(), scorer.sentence_counts())
-                splits[split] |= {"lost": lost.value, "lost_interval": lost.interval, "p": lost.p}
-        self.before = self.before or scorers
-        self.metric = scorers["dev"].metric
+        for split, (given, scorer) in here.items():
+            before, of_before = self.before[split]
+            lost = compare(of_before.sentence_counts(), scorer.sentence_counts())
+            splits[split] = {
+                "f1": scorer.headline,
+                "interval": scorer.interval(),
+                "equal": _share_of_equal(before, given),
+                "lost": lost.value,
+                "lost_interval": lost.interval,
+                "p": lost.p,
+            }
+        self.metric = here["dev"][1].metric
         size = sum(path.stat().st_size for pattern in WEIGHTS for path in directory.glob(pattern))
-        return {"f1": scorers["dev"].headline, "splits": splits, "bytes": size, **cost}
+        return {"f1": splits["dev"]["f1"], "equal": splits["dev"]["equal"], "splits": splits, "bytes": size, **cost}
 
 
-def read_tags(directory: Path, split: str) -> list[list[str]]:
+def read_tags(directory: Path, split: str) -> Tags:
     """The tags that a judged model gave."""
-    tags: list[list[str]] = json.loads((directory / f"{split}.json").read_text(encoding="utf-8"))
+    tags: Tags = json.loads((directory / f"{split}.json").read_text(encoding="utf-8"))
     return tags
+
+
+def _share_of_equal(tags: Tags, others: Tags) -> float:
+    words = sum(map(len, tags))
+    same = sum(one == other for pair in zip(tags, others, strict=True) for one, other in zip(*pair, strict=True))
+    return same / words if words else 1.0
 
 
 def _scored(gold: Sequence[Sentence], predicted: Sequence[Sequence[str]]) -> Scorer:

@@ -45,12 +45,17 @@ def test_training_is_the_last_resort() -> None:
     assert Attempt("qat", 0) not in search(["dynamic", "static", "qat"], 6, {"static": 3})
 
 
-def row(met: bool, f1: float, size: int, speed: int) -> dict[str, Any]:
-    return {"met": met, "f1": f1, "bytes": size, "words_per_second": speed}
+def row(met: bool, f1: float, size: int, speed: int, equal: float = 0.9) -> dict[str, Any]:
+    return {"met": met, "f1": f1, "bytes": size, "words_per_second": speed, "equal": equal}
 
 
 def test_the_fastest_of_the_smallest_that_met_is_kept() -> None:
     assert best([row(True, 0.8, 100, 5), row(True, 0.7, 104, 9), row(True, 0.9, 200, 20), row(False, 0.9, 50, 30)]) == 1
+
+
+def test_among_equals_the_one_most_like_fp32_is_kept() -> None:
+    like = [row(True, 0.9, 100, 1000, 0.95), row(True, 0.8, 102, 980, 0.97), row(True, 0.8, 100, 900, 0.99)]
+    assert best(like) == 1
 
 
 def test_where_none_met_the_best_score_is_kept() -> None:

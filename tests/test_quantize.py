@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from conftest import needs_inc
 
 from nertool import cpu, measure, ort, trials
@@ -53,11 +54,29 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
 
 
 @needs_inc
+def test_tags_do_not_hang_on_the_number_of_threads(quantized: Path) -> None:
+    """Dynamic ranges are those of a batch: batches are the same, whoever works on them."""
+    from nertool.tagger import load_tagger
+
+    tagger, before = load_tagger(quantized / "quantized"), torch.get_num_threads()
+    sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 7) for number in range(60)]
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(list(tagger.tag_scored(sentences)))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+@needs_inc
 def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> None:
     table = json.loads((quantized / "quantized/quantization.json").read_text())
     for split in ("dev", "test"):
         before, after = (table[model]["splits"][split] for model in ("fp32", "int8"))
         assert after["lost"] == pytest.approx(before["f1"] - after["f1"])
+        assert 0 < after["equal"] <= before["equal"] == 1
         assert after["lost_interval"][0] <= after["lost"] <= after["lost_interval"][1] and 0 < after["p"] <= 1
         for row in (before, after):
             assert row["interval"][0] <= row["f1"] <= row["interval"][1]
