@@ -116,6 +116,15 @@ def main(arguments: list[str] | None = None) -> None:
             os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
             gc.disable()  # looking for cycles among a million strings takes a tenth of the time, and there are none
     try:
+        _run_app(arguments)
+    except SystemExit as ending:
+        ranks.leave(ending.code)
+        raise
+
+
+def _run_app(arguments: list[str]) -> None:
+    """Parse and run; what the user can mend is told in two lines."""
+    try:
         app(arguments, prog_name="nertool", obj=shlex.join(["nertool", *arguments]))
     except NertoolError as error:
         if ranks.rank():

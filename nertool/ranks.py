@@ -6,10 +6,13 @@ holds the workspace, prints and publishes; the others only compute.
 
 from __future__ import annotations
 
-import atexit
 import os
+import sys
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 Value = TypeVar("Value")
 
@@ -48,10 +51,23 @@ def from_all(value: Value) -> list[Value]:
     return values
 
 
+def leave(status: object) -> None:
+    """End one of several processes at once, with the status that `SystemExit` holds; where there is one, do nothing.
+
+    The interpreter is not torn down: a thread of the process group that wants it meanwhile would abort the process, and
+    the launcher would then end all others.
+    """
+    if not _join.cache_info().currsize:
+        return
+    _join().destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
 @cache
-def _join() -> None:
+def _join() -> PartialState:
     import torch
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
-    atexit.register(state.destroy_process_group)  # its threads must have ended before the interpreter does
+    return PartialState(cpu=not torch.cuda.is_available())
