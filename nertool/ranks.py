@@ -6,6 +6,7 @@ holds the workspace, prints and publishes; the others only compute.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from functools import cache
@@ -70,4 +71,6 @@ def _join() -> PartialState:
     import torch
     from accelerate import PartialState
 
-    return PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=not torch.cuda.is_available())
+    atexit.register(state.destroy_process_group)  # for scripts that train without the command, which ends by `leave`
+    return state

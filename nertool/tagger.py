@@ -57,7 +57,8 @@ class Tagger:
         max_length: sub-words of a window, special tokens included.
 
     Attributes:
-        batch_subwords: padded sub-words of a batch.
+        batch_subwords: padded sub-words of a batch, at most.
+        on_cpu: the model is on the CPU.
         type_ids: give the model token_type_ids too, all 0.
         windowed, without_subwords: what `tag` counts.
     """
