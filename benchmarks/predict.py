@@ -28,7 +28,8 @@ from typing import Any
 from nertool.columns import read_sentences
 from nertool.tagger import Tagger, load_tagger
 from nertool.tags import convert
-from nertool.workspace import QUANTIZED, Workspace
+from nertool.workspace import Workspace
+from nertool.workspace_names import QUANTIZED
 
 Tags = list[list[str]]
 

@@ -37,7 +37,7 @@ def plain(workspace: Path, target: Path, model_name: str, settings: dict[str, An
     )
 
     from nertool.columns import read_labels, read_sentences
-    from nertool.encode import resolve_model
+    from nertool.model_names import resolve_model
 
     labels = read_labels(workspace / "labels.txt")
     ids = {label: number for number, label in enumerate(labels)}

@@ -26,6 +26,7 @@ import typer
 
 from nertool import chain, check, config, ranks
 from nertool.errors import InvalidOption, NertoolError, Unwritable
+from nertool.output_file import translate_write_errors
 from nertool.progress import bars, console, note
 from nertool.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
@@ -220,7 +221,7 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
 def _stdout_told() -> Iterator[None]:
     """Turn what goes wrong in writing to standard output into two lines."""
     try:
-        with predict.output_told("standard output"):
+        with translate_write_errors("standard output"):
             yield
             sys.stdout.flush()
     except Unwritable:

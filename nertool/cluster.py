@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.digests import digest, flush
 from nertool.documents import Reader, tag_documents, tell
-from nertool.encode import quiet_transformers
+from nertool.model_names import quiet_transformers
 from nertool.errors import NertoolError
 from nertool.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.progress import note
 from nertool.text import sentence_splitter
-from nertool.workspace import QUANTIZED, Workspace
+from nertool.workspace import Workspace
+from nertool.workspace_names import QUANTIZED
 
 if TYPE_CHECKING:
-    from nertool.stages.predict import Options
     from nertool.tagger import Tagger
 
 SAME_PATHS = "Every machine must see input, output and workspace under the same paths."
@@ -141,37 +141,48 @@ def _claimed(job: Job) -> Path:
     )
 
 
-def tag_folder(workspace: Workspace, options: Options) -> None:
-    """Tag files into the folder `options.output`, a Parquet file each, by the workers of a Ray cluster.
+def tag_folder(
+    names: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    *,
+    form: str,
+    digests: Mapping[str, str],
+    on_gpus: bool,
+    workers: int | None,
+    resume: bool,
+    force: bool,
+) -> None:
+    """Tag files and folders into a folder, a Parquet file each, by the workers of a Ray cluster.
 
     A file gets its name when it is whole; `resume` leaves those that are there as they are and does the rest.
 
+    Args:
+        names: files and folders.
+        folder: output; an absolute path that every machine sees.
+        form: of the input, as in `--input`.
+        digests: SHA-256 of the model's files; `resume` only goes on with the same model.
+        on_gpus: give the GPUs of the cluster to the workers.
+        workers: how many; None: one a GPU, or one a processor where there are none.
+        force: replace a folder that other settings have made.
+
     Raises:
-        MissingInput: no model, or no such file.
-        StaleInput: the model was made from files that have changed since.
         InvalidOption: two files with one output, or a folder that is there already.
         NertoolError: a record that cannot be read (names file and line); Ray is not installed, or no cluster is at its
             address, or a machine of it does not see a path.
     """
-    assert options.output
-    names, folder = options.files or [], Path(options.output).absolute()
     _import_ray()
-    directory = QUANTIZED if options.quantized else workspace.model_directory()
-    files = workspace.model_reads(directory, options.allow_stale)
-    language = options.language if options.split_sentences else ""
-    if language:
-        sentence_splitter(language)  # complains here, before anything starts
-    columns = options.text_column, options.tokens_column
-    settings = Settings((workspace / directory).absolute(), *columns, options.on_error, language)
+    if settings.language:
+        sentence_splitter(settings.language)  # complains here, before anything starts
     made_from = {
         **{name: value for name, value in asdict(settings).items() if name != "model"},
-        **{"files": [str(Path(name).absolute()) for name in names], "input": options.input},
-        "model": {Path(name).name: digest(workspace / name)["sha256"] for name in files},
+        **{"files": [str(Path(name).absolute()) for name in names], "input": form},
+        "model": dict(digests),
     }
-    jobs = find_jobs(names, options.input, folder)
-    waiting = begin(folder, jobs, made_from, options.resume, options.force)
-    counts = _tag_all(waiting, settings, options) if waiting else Counter()
-    tell(counts, options.on_error)
+    jobs = find_jobs(names, form, folder)
+    waiting = begin(folder, jobs, made_from, resume, force)
+    counts = _tag_all(waiting, settings, workers, on_gpus) if waiting else Counter()
+    tell(counts, settings.on_error)
     note.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
 
 
@@ -187,13 +198,13 @@ def _import_ray() -> Any:
     return ray
 
 
-def _tag_all(jobs: Sequence[Job], settings: Settings, options: Options) -> Counter[str]:
+def _tag_all(jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool) -> Counter[str]:
     """Counts over all files."""
     counts: Counter[str] = Counter()
     ray = _import_ray()
     try:
         with redirect_stdout(sys.stderr), _connected(ray):
-            for number, outcome in enumerate(_outcomes(ray, jobs, settings, options), start=1):
+            for number, outcome in enumerate(_outcomes(ray, jobs, settings, workers, on_gpus), start=1):
                 job = jobs[outcome.pop("job")]
                 if "error" in outcome:
                     raise NertoolError(*outcome["error"])
@@ -238,11 +249,13 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
-def _outcomes(ray: Any, jobs: Sequence[Job], settings: Settings, options: Options) -> Iterator[dict[str, Any]]:
+def _outcomes(
+    ray: Any, jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool
+) -> Iterator[dict[str, Any]]:
     """What came of each file, as each ends."""
     resources = ray.cluster_resources()
-    gpus = 0 if options.quantized else int(resources.get("GPU", 0))  # INT8 models run on the CPU
-    workers = min(len(jobs), options.workers or gpus or int(resources.get("CPU", 1)))
+    gpus = int(resources.get("GPU", 0)) if on_gpus else 0
+    workers = min(len(jobs), workers or gpus or int(resources.get("CPU", 1)))
     rows = ray.data.from_items([{"job": number} for number in range(len(jobs))], override_num_blocks=len(jobs))
     rows.context.enable_progress_bars = False
     outcomes = rows.map_batches(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.columns import read_sentences
 from nertool.errors import InvalidOption, MissingInput, command
-from nertool.workspace import EVALUATION, Workspace
+from nertool.workspace import Workspace
+from nertool.workspace_names import EVALUATION
 
 if TYPE_CHECKING:
     from nertool.predictions import Tagged

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nertool.errors import InvalidOption
-from nertool.workspace import LABELS
+from nertool.workspace_names import LABELS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -89,7 +89,7 @@ def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
 def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
     """A key that is no option may be one of the Trainer's arguments; importing those takes a second."""
     from nertool import arguments
-    from nertool.encode import quiet_transformers
+    from nertool.model_names import quiet_transformers
 
     quiet_transformers()
     if key not in arguments.known():

@@ -15,7 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.columns import open_bytes, told
+from nertool.files import open_bytes, told
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import note
 from nertool.rows import bad, csv_rows, first_line, parquet_rows

@@ -21,7 +21,7 @@ from nertool.digests import digest, write_json
 from nertool.encode import IGNORE, Encoder, LabelledWindow, labelled_windows
 from nertool.errors import InvalidData, command
 from nertool.progress import note
-from nertool.workspace import LABELS
+from nertool.workspace_names import LABELS
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool import ranks
 from nertool.batches import PARTS_BY_LENGTH, Collator, find_packing
-from nertool.encode import usable_length
+from nertool.model_names import usable_length
 from nertool.examples import Examples
 from nertool.progress import Shown, bar
 

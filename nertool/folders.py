@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nertool.columns import PACKED
+from nertool.files import PACKED
 from nertool.digests import write_json
 from nertool.documents import FORMS
 from nertool.errors import InvalidOption, MissingInput

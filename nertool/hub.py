@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nertool.columns import Sentence
-from nertool.encode import quiet_transformers
+from nertool.model_names import quiet_transformers
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.progress import note
 from nertool.readers.layout import Layout, find_column

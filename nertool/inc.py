@@ -5,6 +5,8 @@ The only module that knows Neural Compressor. What it writes is read back withou
 
 from __future__ import annotations
 
+from nertool.inc_model import WEIGHTS, load_int8
+
 import copy
 import json
 import re
@@ -19,9 +21,8 @@ from typing import Any
 
 from nertool.errors import NertoolError, command
 from nertool.progress import note, silenced
-from nertool.workspace import TABLE, versions
+from nertool.workspace_names import TABLE, versions
 
-WEIGHTS = "pytorch_model.bin"
 ALGORITHMS = {"minmax": "minmax", "mse": "kl"}
 """Observers by Neural Compressor's names; its "kl" is torch's HistogramObserver, which looks for the least error."""
 EXACT = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
@@ -29,25 +30,8 @@ EXACT = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
 WRAPPED = ".module"
 """What Neural Compressor adds to the name of a linear layer whose bias it adds itself."""
 Inputs = Mapping[str, Any]
-PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
 
 
-def require_inc() -> None:
-    """Check that optimum has a Neural Compressor behind it.
-
-    Raises:
-        NertoolError: it has not; the hint holds the pins that mend it.
-    """
-    try:
-        with silenced():
-            from optimum.intel import INCQuantizer  # noqa: F401
-    except (ImportError, RuntimeError) as error:
-        packages = versions(["optimum-intel", "neural-compressor", "transformers"])
-        found = ", ".join(f"{name} {number}" for name, number in packages.items())
-        raise NertoolError(
-            f"optimum has no working Neural Compressor here ({found}): {str(error).strip().splitlines()[0]}",
-            f"Install the last set that works together: pip install 'nertool[inc]' (or {PINS}), or take --backend onnx",
-        ) from error
 
 
 def quantize(
@@ -153,38 +137,8 @@ def _left_in_fp32(model: Any) -> list[str]:
     return [name.removesuffix(WRAPPED) for name, module in model.named_modules() if type(module) in kinds]
 
 
-def load_int8(directory: Path, config: Any) -> Any:
-    """The INT8 module that `quantize` or `train_aware` wrote.
-
-    Raises:
-        NertoolError: Neural Compressor is missing, or the file holds more than tensors and their settings.
-    """
-    import torch
-
-    require_inc()
-    _tell_other_torch(directory)
-    path = directory / WEIGHTS
-    with silenced():
-        from neural_compressor.utils.pytorch import load
-        from transformers import AutoModelForTokenClassification
-
-        try:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        except UnpicklingError as error:
-            raise NertoolError(
-                f"{path} holds more than weights and is not loaded: it could run code",
-                f"Make it anew: {command(directory.parent, 'quantize', '--force')}",
-            ) from error
-        config.torch_dtype = torch.float32
-        return load(weights, AutoModelForTokenClassification.from_config(config)).eval()
 
 
-def _tell_other_torch(directory: Path) -> None:
-    """INT8 weights hold packed parameters, which another torch may read otherwise or not at all."""
-    made = json.loads((directory / TABLE).read_text(encoding="utf-8")).get("versions", {}).get("torch")
-    here = versions(["torch"])["torch"]
-    if made and made != here:
-        note.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from itertools import count, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from nertool.columns import LONGEST_LINE, open_text, told
+from nertool.files import LONGEST_LINE, open_text, told
 from nertool.errors import InvalidData
 from nertool.tags import OUTSIDE
 

@@ -118,7 +118,7 @@ def _latency(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) ->
 
 def _main() -> None:
     directory, tags, threads, *files = sys.argv[1:]
-    from nertool.encode import quiet_transformers
+    from nertool.model_names import quiet_transformers
 
     quiet_transformers()
     import torch

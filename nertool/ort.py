@@ -6,6 +6,8 @@ are the products with weights, and the embeddings.
 
 from __future__ import annotations
 
+from nertool.onnx_model import GRAPH, OnnxModel
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,30 +21,14 @@ from nertool.progress import silenced
 if TYPE_CHECKING:
     import torch
 
-GRAPH = "model.onnx"
 OPSET = 17
 OPERATORS = ["MatMul", "Gather"]
 CLOSE = 1e-3
 """Greatest difference of a logit between the model and its export."""
-SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
-"""On CPUs these kernels take longer than those that they stand for."""
 
 Inputs = Mapping[str, Any]
 
 
-def require_onnx() -> None:
-    """Check that what makes and runs ONNX graphs is here.
-
-    Raises:
-        NertoolError: it is not.
-    """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise NertoolError(
-            f"--backend onnx: {error.name} is not installed", "Install it: pip install 'nertool[onnx]'"
-        ) from error
 
 
 class Exported:
@@ -124,45 +110,6 @@ class Exported:
         return [layer for layer in dict.fromkeys(layer for _, layer, _ in nodes) if layer in in_fp32]
 
 
-class OnnxModel:
-    """A graph, called as the model it was made from.
-
-    Args:
-        path: the ONNX file.
-
-    Raises:
-        NertoolError: ONNX Runtime is missing, or the file is not a graph.
-    """
-
-    def __init__(self, path: Path) -> None:
-        require_onnx()
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as raised
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # a batch; several batches are worked on at once
-        options.log_severity_level = 3
-        try:
-            self.session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
-            )
-        except (raised.Fail, raised.InvalidProtobuf, raised.InvalidGraph, raised.NoSuchFile) as error:
-            raise NertoolError(
-                f"{path} cannot be read: {str(error).splitlines()[0]}",
-                f"Make it anew: {command(path.parent.parent, 'quantize', '--force')}",
-            ) from error
-        self.inputs = [one.name for one in self.session.get_inputs()]
-
-    def parameters(self) -> Iterator[torch.Tensor]:
-        """None: it runs on the CPU."""
-        return iter(())
-
-    def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The logits, of shape (batch, subwords, labels)."""
-        import torch
-
-        values = {name: inputs[name].numpy() for name in self.inputs}
-        return {"logits": torch.from_numpy(self.session.run(None, values)[0])}
 
 
 def _export(model: Any, batch: Inputs, path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from nertool.columns import Sentence, numbered_lines, open_bytes, told
+from nertool.columns import Sentence
+from nertool.files import numbered_lines, open_bytes, told
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring import Array, Scorer
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nertool.encode import load_tokenizer, model_hint, resolve_model
+from nertool.model_names import load_tokenizer, model_hint, resolve_model
 from nertool.errors import InvalidOption
-from nertool.workspace import LABELS
+from nertool.workspace_names import LABELS
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from nertool.columns import foreign, open_text, told
+from nertool.files import foreign, open_text, told
 from nertool.errors import InvalidData
 from nertool.progress import note
 

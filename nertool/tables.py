@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nertool.check import Report
+from nertool.findings import Report
 from nertool.counts import METRICS
 from nertool.workspace import Result, State
 

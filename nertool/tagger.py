@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nertool.encode import Encoder, Window, load_tokenizer, usable_length
+from nertool.encode import Encoder, Window
+from nertool.model_names import load_tokenizer, usable_length
 from nertool.errors import NertoolError, command
-from nertool.workspace import TABLE
+from nertool.workspace_names import TABLE
 
 if TYPE_CHECKING:
     import torch
@@ -212,8 +213,8 @@ def load_tagger(directory: Path, device: str = "", as_stored: bool = False) -> T
 
 
 def _load_int8(directory: Path, config: Any) -> Any:
-    from nertool.inc import load_int8
-    from nertool.ort import GRAPH, OnnxModel
+    from nertool.inc_model import load_int8
+    from nertool.onnx_model import GRAPH, OnnxModel
     from nertool.products import use_fastest
 
     return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else use_fastest(load_int8(directory, config))

@@ -20,7 +20,8 @@ from nertool import ranks
 from nertool.batches import Collator, Steps
 from nertool.columns import read_sentences
 from nertool.counts import METRICS
-from nertool.encode import IGNORE, usable_length
+from nertool.encode import IGNORE
+from nertool.model_names import usable_length
 from nertool.examples import Examples
 from nertool.progress import Shown, note
 from nertool.scoring import Scorer, score

@@ -14,7 +14,7 @@ from nertool.columns import Sentence, read_sentences
 from nertool.digests import write_json
 from nertool.gate import Attempt
 from nertool.linear import by_sensitivity, input_ranges
-from nertool.workspace import TABLE, versions
+from nertool.workspace_names import TABLE, versions
 
 if TYPE_CHECKING:
     from nertool.scoring import Scorer

@@ -10,6 +10,8 @@ its place.
 
 from __future__ import annotations
 
+from nertool.workspace_names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, versions, words
+
 import json
 import os
 import shlex
@@ -29,29 +31,8 @@ from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, St
 if TYPE_CHECKING:
     from filelock import FileLock
 
-SPLITS = ("train", "dev", "test")
-RAW = "raw"
-LABELS = "labels.txt"
-MODEL = "model"
-EVALUATION = "evaluation"
-QUANTIZED = "quantized"
-TABLE = "quantization.json"
-PREDICTIONS = "predictions"
-EXAMPLES = ".examples"
-"""Training examples, kept for the next training."""
-RUNS = "runs.jsonl"
 _LOCK, _OWNER = ".lock", ".lock-owner.json"
 
-OUTPUTS = {
-    "download": tuple(f"{split}.txt.tmp" for split in SPLITS),
-    "preprocess": tuple(f"{split}.txt" for split in SPLITS),
-    "labels": (LABELS,),
-    "train": (f"{MODEL}/config.json",),
-    "evaluate": tuple(f"{EVALUATION}/{split}_results.json" for split in SPLITS[1:]),
-    "quantize": (f"{QUANTIZED}/{TABLE}",),
-    "predict": (PREDICTIONS,),
-}
-"""The stages in their order, with the files that show, where there is no record, that somebody did the work by hand."""
 
 
 class StageOptions:
@@ -458,11 +439,6 @@ class Workspace:
                 log.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def words(names: list[str]) -> str:
-    """`a`, `a and b`, `a, b and 3 more`."""
-    if len(names) > 3:
-        names = [*names[:2], f"{len(names) - 2} more"]
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def _on(place: Path, line: str) -> str:
@@ -511,14 +487,3 @@ def _owner(path: Path) -> str:
         return "another process"
 
 
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Installed versions of nertool and of these distributions, `absent` where there is none."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for package in ("nertool", *packages):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "absent"
-    return found

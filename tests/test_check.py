@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool import check, lines, profiles
-from nertool.check import Finding, Options, Report
+from nertool.check import Options
+from nertool.findings import Finding, Report
 from nertool.cli import main
 from nertool.columns import read_sentences
 from nertool.errors import InvalidData, MissingInput, NertoolError

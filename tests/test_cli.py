@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 from nertool.cli import COMMON, app, main
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
-from nertool.workspace import OUTPUTS, Workspace
+from nertool.workspace import Workspace
+from nertool.workspace_names import OUTPUTS
 
 STAGES = {
     module.__name__.rpartition(".")[2]: module

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.columns import Sentence, numbered_lines, read_labels, read_sentences, write_columns
+from nertool.columns import Sentence, read_labels, read_sentences, write_columns
+from nertool.files import numbered_lines
 from nertool.errors import InvalidData
 
 WORD = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=6)

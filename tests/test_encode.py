@@ -13,17 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nertool.encode import (
-    IGNORE,
-    NO_SUBWORD,
-    Encoded,
-    Encoder,
-    Subwords,
-    labelled_windows,
-    load_tokenizer,
-    model_sources,
-    usable_length,
-)
+from nertool.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, labelled_windows
+from nertool.model_names import load_tokenizer, model_sources, usable_length
 from nertool.errors import InvalidOption
 
 WORDS = [

@@ -18,7 +18,9 @@ import pytest
 from nertool.cli import main
 from nertool.columns import read_sentences
 from nertool.documents import DEEPEST
-from nertool.encode import Encoded, Encoder, load_tokenizer
+from nertool.encode import Encoded, Encoder
+from nertool.model_names import load_tokenizer
+from nertool import output_file
 from nertool.stages import predict
 from nertool.text import visible
 
@@ -330,7 +332,7 @@ def test_what_is_no_file_to_read_is_told(tmp_path: Path, tag: Predict, monkeypat
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, tag: Predict) -> None:
-    for lines, left in ((100, []), (predict.DOCUMENTS_BETWEEN + 100, ["out.partial", "out.progress"])):
+    for lines, left in ((100, []), (output_file.DOCUMENTS_BETWEEN + 100, ["out.partial", "out.progress"])):
         tag(b"anna\n" * lines + b"\xff\n", "--input", "text", "-o", tmp_path / "out", code=1)
         assert sorted(path.name for path in tmp_path.iterdir()) == left
     (tmp_path / "out").write_text("anna")

@@ -17,6 +17,7 @@ import torch
 
 from nertool import cpu, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool import output_file
 from nertool.stages import evaluate, predict
 from nertool.tagger import load_tagger
 from nertool.workspace import Workspace
@@ -187,7 +188,7 @@ def test_a_record_that_cannot_be_read_stops_or_is_counted(
 def test_a_file_that_a_kill_cut_short_is_gone_on_with(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "DOCUMENTS_BETWEEN", 10)
+    monkeypatch.setattr(output_file, "DOCUMENTS_BETWEEN", 10)
     source, whole, cut = tmp_path / "in.txt", tmp_path / "whole.html", tmp_path / "cut.html"
     source.write_text("".join(f"anna met {name} .\n" for name in ("bruno", "clara", "oslo") * 15))
     options = {"files": [str(source)], "format": "html", "input": "text"}

@@ -20,7 +20,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nertool import check, lines
-from nertool.encode import count_subwords, load_tokenizer
+from nertool.encode import count_subwords
+from nertool.model_names import load_tokenizer
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.fitting import Counts, Fitting
 from nertool.lines import KnownLines, read_blocks

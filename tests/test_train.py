@@ -16,7 +16,8 @@ from conftest import fill
 from nertool.columns import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.stages import labels, train
-from nertool.workspace import EXAMPLES, Workspace
+from nertool.workspace import Workspace
+from nertool.workspace_names import EXAMPLES
 
 AS_RUN_NER = {
     "keep": "last",
@@ -500,7 +501,7 @@ def japanese(tmp_path: Path) -> str:
 
 
 def test_a_model_with_a_slow_tokenizer_goes_the_whole_way(workspace: Workspace, japanese: str) -> None:
-    from nertool.encode import load_tokenizer
+    from nertool.model_names import load_tokenizer
     from nertool.stages import predict, quantize
 
     for name in ("train", "dev", "test"):

@@ -22,7 +22,8 @@ from conftest import fill
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput
 from nertool.stages import download, labels, preprocess
 from nertool.stages import train as training
-from nertool.workspace import Stage, StageOptions, Workspace, words
+from nertool.workspace import Stage, StageOptions, Workspace
+from nertool.workspace_names import words
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
 """Events of the interpreter before each change of a directory; opening a file for writing is one more."""

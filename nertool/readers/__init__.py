@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nertool.columns import PACKED, Sentence
+from nertool.columns import Sentence
+from nertool.files import PACKED
 from nertool.readers import column_text, conllu, csv_rows, json_rows, rows
 from nertool.readers.layout import Layout
 from nertool.readers.tally import Tally

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from nertool.columns import LONGEST_LINE, Sentence
+from nertool.columns import Sentence
+from nertool.files import LONGEST_LINE
 from nertool.errors import InvalidData, InvalidOption
 from nertool.readers.column_text import ESCAPES
 from nertool.readers.layout import SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, Layout, find_column

@@ -9,7 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nertool.columns import Sentence, open_text, told
+from nertool.columns import Sentence
+from nertool.files import open_text, told
 from nertool.errors import InvalidData
 from nertool.readers.char_spans import read_spans, text_of
 from nertool.readers.layout import Layout

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.columns import Sentence, told
+from nertool.columns import Sentence
+from nertool.files import told
 from nertool.errors import InvalidData, InvalidOption
 from nertool.readers.column_text import DOCSTART
 from nertool.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, find_column

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nertool.columns import LONGEST_LINE, open_text, told
+from nertool.files import LONGEST_LINE, open_text, told
 from nertool.errors import InvalidData
 from nertool.readers.tally import Tally
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 
 from nertool import hub, readers
-from nertool.columns import open_bytes, told
+from nertool.files import open_bytes, told
 from nertool.digests import digest
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.fetch import fetch
@@ -22,7 +22,8 @@ from nertool.readers.rows import read_tag_names
 from nertool.readers.tally import Tally
 from nertool.recipes import RECIPES, Recipe, find_recipe
 from nertool.storing import convert_splits, named, write_split
-from nertool.workspace import RAW, SPLITS, Result, Stage, StageOptions, Workspace, words
+from nertool.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace_names import RAW, SPLITS, words
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,14 @@ from nertool import task_scores
 from nertool.columns import read_labels, read_sentences, write_columns
 from nertool.compared import difference, find_other, predictions_of
 from nertool.digests import write_json
-from nertool.encode import quiet_transformers
+from nertool.model_names import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput, StaleInput
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
 from nertool.progress import note, track
 from nertool.recipes import RECIPES
 from nertool.tags import without_types
-from nertool.workspace import (
-    EVALUATION,
-    LABELS,
-    MODEL,
-    QUANTIZED,
-    SPLITS,
-    TABLE,
-    Result,
-    Stage,
-    StageOptions,
-    Workspace,
-)
+from nertool.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace_names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
 
 if TYPE_CHECKING:
     from nertool.mistakes import Analysis

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.columns import numbered_lines, told
+from nertool.files import numbered_lines, told
 from nertool.errors import InvalidData, MissingInput
 from nertool.filters import blocks_of_lines
 from nertool.lines import REMEMBERED_LINES
 from nertool.options import ForceOption
-from nertool.workspace import LABELS, Result, StageOptions, Workspace
+from nertool.workspace import Result, StageOptions, Workspace
+from nertool.workspace_names import LABELS
 
 
 @dataclass(frozen=True)

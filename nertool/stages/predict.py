@@ -15,23 +15,20 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 import typer
 
 from nertool.columns import read_sentences
-from nertool.digests import write_json
+from nertool.digests import digest
 from nertool.documents import Document, Reader, tag_documents, tell
-from nertool.encode import quiet_transformers
+from nertool.model_names import quiet_transformers
 from nertool.errors import InvalidOption, MissingInput, Unwritable
+from nertool.output_file import OutputFile
 from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.progress import note, track
 from nertool.tags import spans
 from nertool.text import Words, cut_words, sentence_splitter
-from nertool.workspace import PREDICTIONS, QUANTIZED, SPLITS, Result, StageOptions, Workspace
+from nertool.workspace import Result, StageOptions, Workspace
+from nertool.workspace_names import PREDICTIONS, QUANTIZED, SPLITS
 
 if TYPE_CHECKING:
     from nertool.tagger import Tagger, Tagging
-
-DOCUMENTS_BETWEEN = 2000
-"""Documents after which a file that is written says how far it is."""
-DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
-"""How paths begin that stand for a file that is open already."""
 
 
 @dataclass(frozen=True)
@@ -153,61 +150,17 @@ def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
 
 
 def write_file(workspace: Workspace, options: Options) -> None:
-    """Tag files, or standard input, into a file: all of it or nothing.
-
-    Until it is whole it is `FILE.partial`, and `FILE.progress` says how far it is, so that `resume` goes on behind the
-    last document that is on the disk. A device or a pipe is written to at once.
+    """Tag files, or standard input, into the file `options.output`: all of it or nothing.
 
     Raises:
         InvalidOption: the file is there already, or cannot be; as `tag_files` beside that.
         Unwritable: it cannot be written.
     """
     assert options.output
-    path = target = Path(options.output)
-    at_once = (target.exists() and not target.is_file()) or options.output.startswith(DESCRIPTORS)
-    if not at_once:
-        target = Path(os.path.realpath(target))  # a link goes on pointing to what is written
-        path = Path(f"{target}.partial")
-    progress = Path(f"{target}.progress")
-    done = _begun(target, path, progress, options)
+    output = OutputFile(options.output, options.resume, options.force)
     tagger, documents = open_input(workspace, options)
-    if not done["documents"]:
-        progress.unlink(missing_ok=True)
-    try:
-        with output_told(str(target)), path.open("r+b" if done["documents"] else "wb") as out:
-            if done["documents"]:
-                out.truncate(done["bytes"])
-                out.seek(done["bytes"])
-            rest = written(tagger, islice(documents, done["documents"], None), options.form)
-            for text in chain([] if done["documents"] else [head_of(options.form)], _told(rest, done, out, progress)):
-                out.write(text.encode("utf-8"))
-            out.flush()
-            if not at_once:
-                os.fsync(out.fileno())
-                os.replace(path, target)
-                progress.unlink(missing_ok=True)
-    finally:
-        if not at_once and not progress.exists():
-            path.unlink(missing_ok=True)  # nothing could go on with it
-    note.info("written: %s", options.output)
-
-
-@contextmanager
-def output_told(label: str) -> Iterator[None]:
-    """Turn what goes wrong in writing into two lines; a reader that has left is no mistake, and left alone.
-
-    Raises:
-        Unwritable: it cannot be written.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise Unwritable(
-            f"{label} cannot be written: {error.strerror or error}",
-            "Make room, or write to another place; --output FILE that was long at work goes on by --resume.",
-        ) from error
+    rest = written(tagger, islice(documents, output.documents, None), options.form)
+    output.write(head_of(options.form), (text for text, _ in rest))
 
 
 def tag_folder(workspace: Workspace, options: Options) -> None:
@@ -231,45 +184,26 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
             )
     if not options.output:
         raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
-    cluster.tag_folder(workspace, options)
-
-
-def _told(
-    rest: Iterator[tuple[str, list[Tagging]]], done: dict[str, int], out: BinaryIO, progress: Path
-) -> Iterator[str]:
-    """What is to be written, while `progress` says how much of it has been."""
-    for number, (text, _) in enumerate(rest, start=done["documents"]):
-        if number > done["documents"] and number % DOCUMENTS_BETWEEN == 0:
-            out.flush()
-            os.fsync(out.fileno())
-            write_json(progress, {"documents": number, "bytes": out.tell()})
-        yield text
-
-
-def _begun(target: Path, path: Path, progress: Path, options: Options) -> dict[str, int]:
-    """How much of a file is written already; nothing, unless it is to be gone on with."""
-    if target.is_dir() or not target.parent.is_dir():
-        what = f"{target} is a directory" if target.is_dir() else f"there is no directory {target.parent}"
-        raise InvalidOption(f"--output {options.output}: {what}", "Name a file in a directory that is there.")
-    begun = path != target and path.exists() and progress.exists()
-    if options.resume and begun:
-        try:
-            found = json.loads(progress.read_text(encoding="utf-8"))
-            done = {name: int(found[name]) for name in ("documents", "bytes")}
-        except (ValueError, KeyError, TypeError) as error:
-            raise InvalidOption(f"--resume: {progress} is damaged", "Begin again: --force") from error
-        note.info("%s goes on after %s documents", options.output, done["documents"])
-        return done
-    if options.resume and target.exists():
-        raise InvalidOption(
-            f"--resume: {options.output} is whole, or was not begun by nertool", "Name another file, or --force."
-        )
-    if (target.is_file() or begun) and not options.force:
-        raise InvalidOption(
-            f"--output {options.output} {'is there already' if target.is_file() else 'was begun'}",
-            "Name another file, replace it by --force, or --resume.",
-        )
-    return {"documents": 0, "bytes": 0}
+    directory = QUANTIZED if options.quantized else workspace.model_directory()
+    model_files = workspace.model_reads(directory, options.allow_stale)
+    settings = cluster.Settings(
+        model=(workspace / directory).absolute(),
+        text_column=options.text_column,
+        tokens_column=options.tokens_column,
+        on_error=options.on_error,
+        language=options.language if options.split_sentences else "",
+    )
+    cluster.tag_folder(
+        files,
+        Path(options.output).absolute(),
+        settings,
+        form=options.input,
+        digests={Path(name).name: digest(workspace / name)["sha256"] for name in model_files},
+        on_gpus=not options.quantized,  # INT8 models run on the CPU
+        workers=options.workers,
+        resume=options.resume,
+        force=options.force,
+    )
 
 
 def open_tagger(workspace: Workspace, options: Options) -> Tagger:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from nertool.check import report_on
-from nertool.encode import TOKENIZER_FILES, count_subwords, load_tokenizer, model_sources, quiet_transformers
+from nertool.findings import report_on
+from nertool.encode import count_subwords
+from nertool.model_names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.fitting import Counts, Fitting
 from nertool.lines import KnownLines, read_blocks

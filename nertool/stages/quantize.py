@@ -19,11 +19,12 @@ import typer
 from nertool import cpu
 from nertool.columns import Sentence, read_sentences
 from nertool.digests import write_json
-from nertool.encode import TOKENIZER_FILES, quiet_transformers
+from nertool.model_names import TOKENIZER_FILES, quiet_transformers
 from nertool.errors import InvalidOption, NertoolError
 from nertool.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.progress import bar, note
-from nertool.workspace import EXAMPLES, QUANTIZED, TABLE, Result, Stage, StageOptions, Workspace
+from nertool.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace_names import EXAMPLES, QUANTIZED, TABLE
 
 if TYPE_CHECKING:
     from nertool.batches import Batch
@@ -158,8 +159,8 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _check_backend(options: Options) -> None:
     """Tell what is missing before anything is read."""
-    from nertool.inc import require_inc
-    from nertool.ort import require_onnx
+    from nertool.inc_model import require_inc
+    from nertool.onnx_model import require_onnx
 
     if options.backend == "onnx" and options.approach == "qat":
         raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")

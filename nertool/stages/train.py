@@ -17,12 +17,13 @@ from nertool import ranks
 from nertool.columns import read_labels
 from nertool.commit import RECORDS
 from nertool.digests import write_json
-from nertool.encode import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
+from nertool.model_names import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
 from nertool.errors import InvalidOption, MissingInput
 from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.pretrained import Pretrained
 from nertool.progress import note
-from nertool.workspace import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS, Result, Stage, StageOptions, Workspace
+from nertool.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace_names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
