@@ -27,9 +27,9 @@ import pyarrow as pa  # noqa: E402
 import ray.data  # noqa: E402
 from pyarrow import parquet  # noqa: E402
 
-from nertool.columns import read_sentences  # noqa: E402
+from nertool.corpus.column_files import read_sentences  # noqa: E402
 from nertool.stages import predict  # noqa: E402
-from nertool.workspace import Workspace  # noqa: E402
+from nertool.workspace.workspace import Workspace  # noqa: E402
 
 
 def write_folder(sentences: list[list[str]], files: int, folder: Path) -> int:

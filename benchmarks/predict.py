@@ -25,11 +25,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nertool.columns import read_sentences
-from nertool.tagger import Tagger, load_tagger
+from nertool.corpus.column_files import read_sentences
+from nertool.models.tagger import Tagger, load_tagger
 from nertool.tags import convert
-from nertool.workspace import Workspace
-from nertool.workspace_names import QUANTIZED
+from nertool.workspace.names import QUANTIZED
+from nertool.workspace.workspace import Workspace
 
 Tags = list[list[str]]
 
@@ -73,7 +73,7 @@ def matrix_speed(rows: int, inner: int, columns: int) -> float:
     """FLOP/s of FP32 matrix products of a size, by the library that the tagger takes, in the best of several rounds."""
     import torch
 
-    from nertool.products import use_fastest
+    from nertool.models.onednn import use_fastest
 
     left, layer = torch.randn(rows, inner), torch.nn.Sequential(torch.nn.Linear(inner, columns, bias=False)).eval()
     layer = use_fastest(layer)

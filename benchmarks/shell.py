@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nertool.recipes import RECIPES
+from nertool.sources.recipes import RECIPES
 from nertool.stages.labels import distinct_tags
 
 RECIPE = RECIPES["germeval2014"]

@@ -36,8 +36,8 @@ def plain(workspace: Path, target: Path, model_name: str, settings: dict[str, An
         set_seed,
     )
 
-    from nertool.columns import read_labels, read_sentences
-    from nertool.model_names import resolve_model
+    from nertool.corpus.column_files import read_labels, read_sentences
+    from nertool.models.names import resolve_model
 
     labels = read_labels(workspace / "labels.txt")
     ids = {label: number for number, label in enumerate(labels)}
@@ -71,9 +71,9 @@ def plain(workspace: Path, target: Path, model_name: str, settings: dict[str, An
 
 def scored(workspace: Path, directory: Path) -> dict[str, float]:
     """F1 of a model directory on dev and test."""
-    from nertool.columns import read_sentences
-    from nertool.scoring import score
-    from nertool.tagger import load_tagger
+    from nertool.corpus.column_files import read_sentences
+    from nertool.models.tagger import load_tagger
+    from nertool.scoring.scorer import score
 
     figures = {}
     for split in ("dev", "test"):
@@ -116,7 +116,7 @@ def main() -> None:
     at = ["-w", str(options.workspace), "--quiet"]
     data = [options.recipe, "--source", options.source, "--model", options.model, "--until", "labels"]
     subprocess.run([*NERTOOL, "run", *data, *at], check=True, stdout=subprocess.DEVNULL)
-    from nertool.columns import read_sentences
+    from nertool.corpus.column_files import read_sentences
 
     sentences = sum(1 for _ in read_sentences(options.workspace / "train.txt"))
     kinds = [(side, options.epochs) for side in options.sides]

@@ -1,5 +1,5 @@
 """`python -m nertool`."""
 
-from nertool.cli import main
+from nertool.cli.main import main
 
 main()

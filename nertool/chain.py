@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from nertool.errors import MissingInput
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
-from nertool.workspace import Result, StageOptions, Workspace
+from nertool.workspace.workspace import Result, StageOptions, Workspace
 
 OptionsType = TypeVar("OptionsType", bound=StageOptions)
 

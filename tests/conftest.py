@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
+import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,35 +25,10 @@ for _name in (
     os.environ.pop(_name, None)  # the README's variables would reach every command
 os.environ.pop("NERTOOL_WORKSPACE", None)
 
+from helpers import NAMES, SHARED, VERBS, fill, write_corpus  # noqa: E402
+
 from nertool.progress import bars, note  # noqa: E402
-from nertool.stages import evaluate, labels, preprocess, quantize, train  # noqa: E402
-from nertool.workspace import Workspace  # noqa: E402
-
-needs_inc = pytest.mark.skipif(find_spec("optimum") is None, reason="needs Neural Compressor, which is not installed")
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
-VERBS = ["visited", "left", "praised", "saw"]
-
-
-def sentence_lines(chance: random.Random) -> list[str]:
-    """`Anna visited Oslo .` as `token, space, tag` lines, with a blank line."""
-    lines = []
-    for label, names in (("PER", NAMES["PER"]), ("", VERBS), ("LOC", NAMES["LOC"]), ("", [".", "!"])):
-        for number, token in enumerate(chance.choice(names).split()):
-            tag = f"{'I' if number else 'B'}-{label}" if label else "O"
-            lines.append(f"{token} {tag}")
-    return [*lines, ""]
-
-
-def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) -> None:
-    """`{train,dev,test}{suffix}` with that many sentences in train and a third in the others."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, split in enumerate(("train", "dev", "test")):
-        chance = random.Random(seed)
-        lines = [
-            line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)
-        ]
-        (folder / f"{split}{suffix}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+from nertool.workspace.workspace import Workspace  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -108,24 +82,6 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "workspace")
 
 
-def fill(workspace: Workspace, model: str, until: str) -> Workspace:
-    """Run the stages from preprocess on, with settings that train in a second."""
-    steps = {
-        "preprocess": lambda: preprocess.run(workspace, preprocess.Options(model=model)),
-        "labels": lambda: labels.run(workspace, labels.Options()),
-        "train": lambda: train.run(
-            workspace, train.Options(model=model, num_epochs=8.0, batch_size=4, learning_rate=5e-3, save_steps=1000)
-        ),
-        "evaluate": lambda: evaluate.run(workspace, evaluate.Options()),
-        "quantize": lambda: quantize.run(workspace, quantize.Options(tolerance=0.5)),
-    }
-    for name, step in steps.items():
-        step()
-        if name == until:
-            break
-    return workspace
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Path:
     """A workspace filled up to `train`; to be copied by whoever changes it."""
@@ -133,6 +89,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Path:
     write_corpus(folder)
     fill(Workspace(folder), tiny_model, "train")
     return folder
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path) -> Workspace:
+    """A workspace filled up to `train`, to be changed at will."""
+    return Workspace(shutil.copytree(trained, tmp_path / "copy"))
+
+
+@pytest.fixture
+def ready(workspace: Workspace, tiny_model: str) -> Workspace:
+    """A workspace filled up to `labels`."""
+    return fill(workspace, tiny_model, "labels")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import needs_inc
+from helpers import needs_inc
 
 
 def nertool(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,20 +10,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
-from nertool import hub, readers
-from nertool.files import open_bytes, told
-from nertool.digests import digest
+from nertool.corpus.files import open_bytes, told
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
-from nertool.fetch import fetch
-from nertool.options import ForceOption
 from nertool.progress import note
-from nertool.readers.layout import Layout
-from nertool.readers.rows import read_tag_names
-from nertool.readers.tally import Tally
-from nertool.recipes import RECIPES, Recipe, find_recipe
-from nertool.storing import convert_splits, named, write_split
-from nertool.workspace import Result, Stage, StageOptions, Workspace
-from nertool.workspace_names import RAW, SPLITS, words
+from nertool.sources import hub
+from nertool.sources.fetch import fetch
+from nertool.sources.readers import read_file
+from nertool.sources.readers.layout import Layout
+from nertool.sources.readers.rows import read_tag_names
+from nertool.sources.readers.tally import Tally
+from nertool.sources.recipes import RECIPES, Recipe, find_recipe
+from nertool.sources.write_splits import convert_splits, named, write_split
+from nertool.stages.options import ForceOption
+from nertool.workspace.digests import digest
+from nertool.workspace.names import RAW, SPLITS, words
+from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def run(workspace: Workspace, options: Options) -> Result:
             else:
                 for split, path in options.own_files.items():
                     tally = Tally()
-                    write_split(split, readers.read(path, layout, tally), stage, tally, options.limit)
+                    write_split(split, read_file.read(path, layout, tally), stage, tally, options.limit)
                     _refuse_empty(path, stage.facts[split])
             convert_splits(stage, options.scheme, options.limit, filtered=filters is not None)
             if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
@@ -224,7 +225,9 @@ def _sources(options: Options, local: Mapping[str, Path] | None) -> dict[str, Pa
         return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()} | names
     if local is None or options.dataset:
         return names or None
-    return {path.name if options.recipe else split + readers.form(path): path for split, path in local.items()} | names
+    return {
+        path.name if options.recipe else split + read_file.form(path): path for split, path in local.items()
+    } | names
 
 
 def _source(options: Options, recipe: Recipe | None, from_hub: str) -> str:
@@ -277,7 +280,7 @@ def _from_published(
         with named(raw, str(raw) if local else published.name):
             if filters is None:
                 tally = Tally()
-                write_split(split, readers.read(raw, layout, tally), stage, tally, options.limit)
+                write_split(split, read_file.read(raw, layout, tally), stage, tally, options.limit)
             else:
                 with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
                     stage.facts[split] = filters.apply(source, target)

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nertool import task_scores
-from nertool.columns import read_labels, read_sentences, write_columns
-from nertool.compared import difference, find_other, predictions_of
-from nertool.digests import write_json
-from nertool.model_names import quiet_transformers
+from nertool.corpus.column_files import read_labels, read_sentences, write_columns
 from nertool.errors import InvalidOption, MissingInput, StaleInput
-from nertool.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
+from nertool.models.names import quiet_transformers
 from nertool.progress import note, track
-from nertool.recipes import RECIPES
+from nertool.scoring import task_scores
+from nertool.scoring.comparison import difference, find_other, predictions_of
+from nertool.sources.recipes import RECIPES
+from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
 from nertool.tags import without_types
-from nertool.workspace import Result, Stage, StageOptions, Workspace
-from nertool.workspace_names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
+from nertool.workspace.digests import write_json
+from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
+from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from nertool.mistakes import Analysis
-    from nertool.predictions import Tagged
-    from nertool.scoring import Scorer
-    from nertool.tagger import Tagger
+    from nertool.models.tagger import Tagger
+    from nertool.scoring.error_analysis import Analysis
+    from nertool.scoring.prediction_files import Tagged
+    from nertool.scoring.scorer import Scorer
 
 REPORT = "report.html"
 COMPARISON = "comparison.json"
@@ -173,7 +173,7 @@ def _folder(directory: str) -> str:
 
 def _tag(tagger: Tagger, path: Path, predictions: Path) -> Iterator[Tagged]:
     """One pass: sentences are read twice, side by side, so that none has to be held."""
-    from nertool.predictions import Tagged
+    from nertool.scoring.prediction_files import Tagged
 
     tagger.windowed = tagger.without_subwords = 0
     tagged = tagger.tag(sentence.tokens for sentence in read_sentences(path))
@@ -194,8 +194,8 @@ def _score(
         plain: the tags have no types.
         train: what the model has learnt from; None where nobody knows.
     """
-    from nertool.mistakes import Analysis, entities_of, single_words
-    from nertool.scoring import Scorer
+    from nertool.scoring.error_analysis import Analysis, entities_of, single_words
+    from nertool.scoring.scorer import Scorer
     from nertool.tags import spans
 
     read = single_words if plain else spans
@@ -247,7 +247,7 @@ def _tell_odd(name: str, facts: dict[str, Any]) -> None:
 
 
 def _load(workspace: Workspace, directory: str) -> Tagger:
-    from nertool.tagger import load_tagger
+    from nertool.models.tagger import load_tagger
 
     tagger = load_tagger(workspace / directory)
     if (workspace / LABELS).exists():
@@ -314,8 +314,8 @@ def _name(path: str) -> str:
 
 def _score_files(options: Options) -> Result:
     """Score a file of gold and predicted tags, or two files; without a model, and without a workspace."""
-    from nertool.predictions import read_both, read_tagged, score_file
-    from nertool.scoring import Scorer
+    from nertool.scoring.prediction_files import read_both, read_tagged, score_file
+    from nertool.scoring.scorer import Scorer
 
     assert options.columns
     name = "standard input" if options.columns == "-" else Path(options.columns).name
@@ -336,7 +336,7 @@ def _score_files(options: Options) -> Result:
 
 
 def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict[str, Any]:
-    from nertool.report import Scored, write_report
+    from nertool.report.report import Scored, write_report
 
     first = list(islice(tagged, SENTENCES_LOOKED_AT))
     plain = without_types(tag for sentence in first for tag in sentence.gold)
@@ -382,7 +382,7 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     ) as stage:
         if not stage.fresh:
-            from nertool.report import Scored, write_report
+            from nertool.report.report import Scored, write_report
 
             scored = [
                 Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")

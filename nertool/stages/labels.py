@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.files import numbered_lines, told
+from nertool.corpus.files import numbered_lines, told
+from nertool.corpus.known_lines import REMEMBERED_LINES
 from nertool.errors import InvalidData, MissingInput
-from nertool.filters import blocks_of_lines
-from nertool.lines import REMEMBERED_LINES
-from nertool.options import ForceOption
-from nertool.workspace import Result, StageOptions, Workspace
-from nertool.workspace_names import LABELS
+from nertool.sources.shell_filters import blocks_of_lines
+from nertool.stages.options import ForceOption
+from nertool.workspace.names import LABELS
+from nertool.workspace.workspace import Result, StageOptions, Workspace
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nertool.columns import read_sentences
-from nertool.digests import digest
-from nertool.documents import Document, Reader, tag_documents, tell
-from nertool.model_names import quiet_transformers
-from nertool.errors import InvalidOption, MissingInput, Unwritable
-from nertool.output_file import OutputFile
-from nertool.options import AllowStaleOption, ForceOption, QuantizedOption
+from nertool.corpus.column_files import read_sentences
+from nertool.corpus.running_text import Words, cut_words, sentence_splitter
+from nertool.documents.output_file import OutputFile
+from nertool.documents.reader import Document, Reader, tag_documents, tell
+from nertool.errors import InvalidOption, MissingInput
+from nertool.models.names import quiet_transformers
 from nertool.progress import note, track
+from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.tags import spans
-from nertool.text import Words, cut_words, sentence_splitter
-from nertool.workspace import Result, StageOptions, Workspace
-from nertool.workspace_names import PREDICTIONS, QUANTIZED, SPLITS
+from nertool.workspace.digests import digest
+from nertool.workspace.names import PREDICTIONS, QUANTIZED, SPLITS
+from nertool.workspace.workspace import Result, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from nertool.tagger import Tagger, Tagging
+    from nertool.models.tagger import Tagger, Tagging
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     ) as stage:
         if not stage.fresh:
-            from nertool.tagger import load_tagger
+            from nertool.models.tagger import load_tagger
 
             documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
             stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
@@ -167,9 +164,9 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     """Tag files and folders into a folder of Parquet files by a Ray cluster.
 
     Raises:
-        InvalidOption: no folder is named, or what only the local engine does; as `cluster.tag_folder` beside that.
+        InvalidOption: no folder is named, or what only the local engine does; as `ray_workers.tag_folder` beside that.
     """
-    from nertool import cluster
+    from nertool.documents import ray_workers
 
     files = options.files or ["-"]
     for name, given in {
@@ -186,14 +183,14 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
     directory = QUANTIZED if options.quantized else workspace.model_directory()
     model_files = workspace.model_reads(directory, options.allow_stale)
-    settings = cluster.Settings(
+    settings = ray_workers.Settings(
         model=(workspace / directory).absolute(),
         text_column=options.text_column,
         tokens_column=options.tokens_column,
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
     )
-    cluster.tag_folder(
+    ray_workers.tag_folder(
         files,
         Path(options.output).absolute(),
         settings,
@@ -216,7 +213,7 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
     directory = QUANTIZED if options.quantized else workspace.model_directory()
     workspace.model_reads(directory, options.allow_stale)
     quiet_transformers()
-    from nertool.tagger import load_tagger
+    from nertool.models.tagger import load_tagger
 
     return load_tagger(workspace / directory)
 
@@ -253,7 +250,7 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
 
 def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
     """What is written for each document, in order, with its tags; a bounded number is held at a time."""
-    from nertool.writers import COLUMNS, WRITERS, with_blanks
+    from nertool.documents.writers import COLUMNS, WRITERS, with_blanks
 
     tagger.windowed = tagger.without_subwords = blanks = 0
     tagged = tag_documents(tagger, documents)
@@ -265,7 +262,7 @@ def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterato
 
 def head_of(form: str) -> str:
     """What stands before the first document."""
-    from nertool.writers import HEADS
+    from nertool.documents.writers import HEADS
 
     return HEADS.get(form, "")
 

@@ -8,17 +8,17 @@ from typing import Annotated
 
 import typer
 
-from nertool.findings import report_on
-from nertool.encode import count_subwords
-from nertool.model_names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
+from nertool.corpus.findings import report_on
+from nertool.corpus.known_lines import KnownLines, read_blocks
+from nertool.corpus.max_length import Counts, Fitting
+from nertool.corpus.profile import Known, Profile
+from nertool.corpus.repair import Repair, scheme_of
 from nertool.errors import InvalidData, InvalidOption, MissingInput
-from nertool.fitting import Counts, Fitting
-from nertool.lines import KnownLines, read_blocks
-from nertool.options import ForceOption, MaxLengthOption, ModelOption
-from nertool.profiles import Known, Profile
+from nertool.models.encode import count_subwords
+from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.progress import bar, note
-from nertool.repair import Repair, scheme_of
-from nertool.workspace import Result, Stage, StageOptions, Workspace
+from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption
+from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 
 @dataclass(frozen=True)

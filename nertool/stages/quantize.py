@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nertool import cpu
-from nertool.columns import Sentence, read_sentences
-from nertool.digests import write_json
-from nertool.model_names import TOKENIZER_FILES, quiet_transformers
+from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidOption, NertoolError
-from nertool.options import AllowStaleOption, ForceOption, SeedOption
+from nertool.models import cpu
+from nertool.models.names import TOKENIZER_FILES, quiet_transformers
 from nertool.progress import bar, note
-from nertool.workspace import Result, Stage, StageOptions, Workspace
-from nertool.workspace_names import EXAMPLES, QUANTIZED, TABLE
+from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption
+from nertool.workspace.digests import write_json
+from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
+from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
-    from nertool.batches import Batch
-    from nertool.tagger import Tagger
-    from nertool.trials import Judge, Quantizer
+    from nertool.int8.trials import Judge, Quantizer
+    from nertool.models.tagger import Tagger
+    from nertool.training.batches import Batch
 
 RECORDED = ("backend", "approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8")
 PACKAGES = {"inc": ["optimum", "optimum-intel", "neural-compressor"], "onnx": ["onnx", "onnxruntime"]}
@@ -159,8 +159,8 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _check_backend(options: Options) -> None:
     """Tell what is missing before anything is read."""
-    from nertool.inc_model import require_inc
-    from nertool.onnx_model import require_onnx
+    from nertool.models.inc_model import require_inc
+    from nertool.models.onnx_model import require_onnx
 
     if options.backend == "onnx" and options.approach == "qat":
         raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
@@ -177,9 +177,9 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, model: Path)
     """Try one model after the other, publish the best; what `quantization.json` holds."""
     import torch
 
-    from nertool.gate import best
-    from nertool.tagger import load_tagger
-    from nertool.trials import Judge, Quantizer, Settings
+    from nertool.int8.choice import best
+    from nertool.int8.trials import Judge, Quantizer, Settings
+    from nertool.models.tagger import load_tagger
 
     fp32 = load_tagger(model, device="cpu", as_stored=True)
     fp32.type_ids = "token_type_ids" in fp32.tokenizer.model_input_names  # as it will be for INT8
@@ -241,8 +241,8 @@ def _tried(
     trials: list[dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Make and judge models until one will do, or trials or time are used up; trial N's model is in `scratch/N`."""
-    from nertool.gate import Criterion, attempts, relative_loss
-    from nertool.linear import linear_layers
+    from nertool.int8.choice import Criterion, attempts, relative_loss
+    from nertool.int8.layer_ranges import linear_layers
 
     criterion, began = Criterion(options.tolerance, options.criterion), time.monotonic()
     operators = len(linear_layers(quantizer.fp32.model))
@@ -273,8 +273,8 @@ def _check_loads(out: Path, judge: Judge, tags: Path) -> None:
     Raises:
         NertoolError: it does not.
     """
-    from nertool.tagger import load_tagger
-    from nertool.trials import read_tags
+    from nertool.int8.trials import read_tags
+    from nertool.models.tagger import load_tagger
 
     found = load_tagger(out).tag(sentence.tokens for sentence in judge.gold["dev"])
     if list(found) != read_tags(tags, "dev"):
@@ -293,8 +293,8 @@ def _learning_rate(workspace: Workspace, options: Options) -> float:
 
 def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:
     """Train as training examples, in batches of like length, so often as there are epochs."""
-    from nertool.batches import Collator, Steps
-    from nertool.examples import Source, load_examples
+    from nertool.training.batches import Collator, Steps
+    from nertool.training.examples import Source, load_examples
 
     source = Source(workspace / "train.txt", tuple(fp32.labels), fp32.max_length)
     examples = load_examples(source, fp32.tokenizer, workspace / EXAMPLES)

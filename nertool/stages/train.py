@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nertool import ranks
-from nertool.columns import read_labels
-from nertool.commit import RECORDS
-from nertool.digests import write_json
-from nertool.model_names import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
+from nertool.corpus.column_files import read_labels
 from nertool.errors import InvalidOption, MissingInput
-from nertool.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
-from nertool.pretrained import Pretrained
+from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
 from nertool.progress import note
-from nertool.workspace import Result, Stage, StageOptions, Workspace
-from nertool.workspace_names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
+from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
+from nertool.training import processes
+from nertool.training.pretrained import Pretrained
+from nertool.workspace.commit import RECORDS
+from nertool.workspace.digests import write_json
+from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
+from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-    from nertool.examples import Examples
-    from nertool.finetune import FineTuning, Plan
+    from nertool.training.examples import Examples
+    from nertool.training.finetune import FineTuning, Plan
 
 RUNNING = ".training"
 """Where checkpoints live until the model is published; what a killed run left here is gone on from."""
@@ -229,13 +229,13 @@ def run(workspace: Workspace, options: Options) -> Result:
         NertoolError: a model that other options or data have made would be replaced; the hub refuses.
     """
     quiet_transformers()
-    if ranks.rank():
+    if processes.rank():
         return _follow(workspace, options)
     _check(workspace, options)
     with workspace.locked("train"):
         result = _lead(workspace, options)
     if options.push_to_hub:
-        from nertool.model_card import push
+        from nertool.training.model_card import push
 
         directory = workspace / options.output_dir
         name = options.hub_model_id or options.output_dir
@@ -259,7 +259,7 @@ def _lead(workspace: Workspace, options: Options) -> Result:
         packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
         force=options.force,
     ) as stage:
-        ranks.from_first(stage.fresh)
+        processes.from_first(stage.fresh)
         if not stage.fresh:
             _start_or_go_on(running, stage)
             folder, facts = _train(workspace, options)
@@ -274,7 +274,7 @@ def _lead(workspace: Workspace, options: Options) -> Result:
 
 def _follow(workspace: Workspace, options: Options) -> Result:
     """What a process that is not the first does: train, if the first one finds that there is something to do."""
-    fresh = ranks.from_first(True)
+    fresh = processes.from_first(True)
     facts = {} if fresh else _train(workspace, options)[1]
     return Result("train", facts, fresh)
 
@@ -299,7 +299,7 @@ def _check(workspace: Workspace, options: Options) -> None:
             f"{workspace / 'dev.txt'} is missing: {named} chooses by its scores",
             "Add a dev file, or train without one: --keep last",
         )
-    if options.search and (options.seeds or options.keep == "last" or ranks.world() > 1):
+    if options.search and (options.seeds or options.keep == "last" or processes.world() > 1):
         raise InvalidOption(
             "--search goes with none of --seeds, --keep last and several processes",
             "Search first; then train with what was found.",
@@ -354,12 +354,12 @@ def _left_by_this_run(running: Path, stage: Stage) -> bool:
 
 def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]]:
     """Train once, or with each seed, or in each trial: the folder of the best run, and what the record says of it."""
-    from nertool import arguments
-    from nertool.examples import Source, load_examples, tell
+    from nertool.training import trainer_arguments
+    from nertool.training.examples import Source, load_examples, tell
 
-    precision = arguments.precision(options.precision)
-    arguments.check_report(options.report_to)
-    arguments.parse(options.settings or [])
+    precision = trainer_arguments.precision(options.precision)
+    trainer_arguments.check_report(options.report_to)
+    trainer_arguments.parse(options.settings or [])
     labels, tokenizer = read_labels(workspace / LABELS), options.pretrained.tokenizer()
     config = options.pretrained.config(labels)
     length = _length(options, tokenizer, config)
@@ -372,7 +372,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
         options.preprocessing_num_workers,
     )
     examples = load_examples(source, tokenizer, workspace / EXAMPLES)
-    if ranks.rank() == 0:
+    if processes.rank() == 0:
         tell(examples.counts, length)
 
     def tuning(seed: int) -> FineTuning:
@@ -381,7 +381,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
         return _tuning(workspace, replace(options, seed=seed), model, tokenizer, examples, folder)
 
     if options.search:
-        from nertool.search import Search
+        from nertool.training.search import Search
 
         folder, facts = Search(tuning(options.seed), options.pretrained, labels, options.search).run()
     elif options.seeds:
@@ -400,8 +400,8 @@ def _tuning(
     examples: Examples,
     folder: Path,
 ) -> FineTuning:
-    from nertool import arguments
-    from nertool.finetune import FineTuning, Plan
+    from nertool.training import trainer_arguments
+    from nertool.training.finetune import FineTuning, Plan
 
     plan = Plan(
         dev=_dev(workspace),
@@ -415,17 +415,17 @@ def _tuning(
         logs=(options.report_to, workspace / LOGS / options.output_dir / folder.name),
     )
     folder.mkdir(parents=True, exist_ok=True)
-    own = arguments.parse(options.settings or [])
+    own = trainer_arguments.parse(options.settings or [])
     return FineTuning(
-        model, tokenizer, examples, folder, plan, arguments.make(folder, _trainer_options(options, plan), own)
+        model, tokenizer, examples, folder, plan, trainer_arguments.make(folder, _trainer_options(options, plan), own)
     )
 
 
 def _trainer_options(options: Options, plan: Plan) -> dict[str, Any]:
     """The options under their names in `transformers.TrainingArguments`."""
-    from nertool import arguments
+    from nertool.training import trainer_arguments
 
-    precision = arguments.precision(options.precision)
+    precision = trainer_arguments.precision(options.precision)
     return {
         "per_device_train_batch_size": options.batch_size,
         "num_train_epochs": options.num_epochs,
@@ -488,8 +488,9 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path)
 
     The running directory stays until all is done.
     """
-    from nertool import model_card, plots
-    from nertool.finetune import KEPT
+    from nertool.report import plots
+    from nertool.training import model_card
+    from nertool.training.finetune import KEPT
 
     target = stage.directory(options.output_dir)
     for source in [folder / KEPT, *folder.glob("checkpoint-*")]:

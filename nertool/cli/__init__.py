@@ -1,0 +1,1 @@
+"""The command line: options out of dataclasses, configuration files, tables, messages."""

@@ -1,0 +1,98 @@
+"""Configuration files: one JSON object or TOML table of options, run_ner.py's own files among them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nertool.errors import InvalidOption
+from nertool.workspace.names import LABELS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+STANDS_FOR = {
+    "do_train": "the subcommand train",
+    "do_eval": "the subcommand evaluate",
+    "do_predict": "the subcommand evaluate",
+    "task_type": "the option --task of download",
+    "verify_loading": "quantize, which always loads what it saved",
+    "use_fast": "the tokenizer, fast where there is one",
+    "overwrite_cache": "the cache, which knows what it was made of",
+}
+"""Keys of run_ner.py that are not options here, and what stands for them."""
+PRECISIONS = ("bf16", "fp16")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, TOML where its name ends in .toml, else JSON.
+
+    Raises:
+        InvalidOption: it cannot be read, or is neither.
+    """
+    name, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", json.loads)
+    try:
+        found = load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON or TOML file of options.") from error
+    except ValueError as error:
+        raise InvalidOption(
+            f"--config {path}: not {name}: {error}",
+            f"The file holds one {name} {'table' if name == 'TOML' else 'object'}.",
+        ) from error
+    if not isinstance(found, dict):
+        raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
+    return found
+
+
+def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict[str, Any]:
+    """The values of a file by parameter name, of those options that a command has.
+
+    Args:
+        names: every spelling of every command's options -> its parameter's name.
+        here: the parameters of the command.
+
+    Raises:
+        InvalidOption: a key that nobody knows, or labels elsewhere than in the workspace.
+    """
+    config, values, settings = read(path), {}, []
+    if isinstance(config.get("seeds"), list):
+        config["seeds"] = ",".join(map(str, config["seeds"]))
+    for key, value in config.items():
+        if key == "data_dir":
+            values["workspace"] = value
+        elif key == "labels":
+            _check_labels(path, value, config)
+        elif key in PRECISIONS:
+            values |= {"precision": key} if value and "precision" in here else {}
+        elif key in names:
+            values |= {names[key]: value} if names[key] in here and value is not None else {}
+        elif key not in STANDS_FOR:
+            _check_known(path, key, names)
+            settings.append(f"{key}={json.dumps(value)}")
+    if settings and "settings" in here:
+        values["settings"] = [*values.get("settings", []), *settings]
+    return values
+
+
+def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
+    if Path(value).resolve() != Path(config.get("data_dir", "."), LABELS).resolve():
+        raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
+
+
+def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
+    """A key that is no option may be one of the Trainer's arguments; importing those takes a second."""
+    from nertool.models.names import quiet_transformers
+    from nertool.training import trainer_arguments
+
+    quiet_transformers()
+    if key not in trainer_arguments.known():
+        near = difflib.get_close_matches(key, [*names, *STANDS_FOR, "data_dir", *trainer_arguments.known()], n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
+        raise InvalidOption(f"--config {path}: unknown key {key}", hint)

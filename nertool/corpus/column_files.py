@@ -1,0 +1,74 @@
+"""Column files: one token a line, a blank line ends a sentence; UTF-8, `token, space, tag`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from nertool.corpus.files import numbered_lines
+from nertool.errors import InvalidData, command
+
+
+class Sentence(NamedTuple):
+    """Tokens with their tags, and the 1-based number of the first token's line (or row) in its file."""
+
+    tokens: list[str]
+    tags: list[str]
+    line: int
+
+
+def read_sentences(path: Path) -> Iterator[Sentence]:
+    """Sentences of a `token, space, tag` file, one at a time.
+
+    The token is what stands before the first space, the tag what stands behind the last one, as in the README's
+    `run_ner.py`; white space at the end of a line does not count.
+
+    Raises:
+        InvalidData: a line has no tag, or is not UTF-8 (names file and line).
+    """
+    tokens: list[str] = []
+    tags: list[str] = []
+    first = 0
+    for number, line in numbered_lines(path):
+        line = line.rstrip()
+        if line:
+            token, _, rest = line.partition(" ")
+            if not token or not rest:
+                raise InvalidData(
+                    f"{path}:{number}: no tag behind the token: {line!r}", "A line holds a token, one space and a tag."
+                )
+            first = first or number
+            tokens.append(token)
+            tags.append(rest.rpartition(" ")[2])
+        elif tokens:
+            yield Sentence(tokens, tags, first)
+            tokens, tags, first = [], [], 0
+    if tokens:
+        yield Sentence(tokens, tags, first)
+
+
+def write_columns(target: TextIO, columns: Iterable[Iterable[str]]) -> None:
+    """Write one sentence: a line for each row of `zip(*columns)`, then a blank line."""
+    for row in zip(*columns, strict=True):
+        target.write(" ".join(row) + "\n")
+    target.write("\n")
+
+
+def read_labels(path: Path) -> list[str]:
+    """The labels of `labels.txt`, in its order; the position is the label's id.
+
+    Raises:
+        InvalidData: a blank line between labels, or a label twice (names file and line).
+    """
+    labels: dict[str, int] = {}
+    anew = command(path.parent, "labels", "--force")
+    for number, line in numbered_lines(path):
+        label = line.rstrip()
+        if not label or label in labels:
+            what = f"{label!r} stands there twice" if label else "a blank line"
+            raise InvalidData(f"{path}:{number}: {what}", f"Every line holds one label; write it anew: {anew}")
+        labels[label] = number
+    if not labels:
+        raise InvalidData(f"{path} is empty", f"Write it anew: {anew}")
+    return list(labels)

@@ -1,0 +1,122 @@
+"""Open files of text, packed or not, and report what cannot be read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TextIO, cast
+
+from nertool.errors import InvalidData
+from nertool.workspace.commit import FULL_DISK
+
+LONGEST_LINE = 1 << 20
+"""Characters of a line beyond which a file is not what it seems to be."""
+PACKED = (".gz", ".bz2", ".xz")
+"""Ends of the names of packed files."""
+MAGIC = {
+    rb"\x1f\x8b": "a gzip archive",
+    rb"BZh[1-9]1AY&SY": "a bzip2 archive",
+    rb"\xfd7zXZ": "an xz archive",
+    rb"PK\x03\x04": "a zip archive",
+    rb"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    rb"PAR1[\x00-\x1f]": "a Parquet file",
+    rb"\xff\xfe|\xfe\xff": "UTF-16",
+}
+"""How files begin that are not text in UTF-8, and what they are."""
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines of a UTF-8 file with their 1-based numbers, line ends as Python's text mode sees them.
+
+    Raises:
+        InvalidData: bytes that are not UTF-8 (names file and line).
+    """
+    with open_text(path) as file, told(path):
+        yield from enumerate(file, start=1)
+
+
+def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> TextIO:
+    """A file of UTF-8 text, unpacked where its name ends in .gz, .bz2 or .xz.
+
+    Raises:
+        InvalidData: it cannot be read, or its first bytes are those of another kind of file.
+    """
+    with told(path):
+        with open_bytes(path) as file:
+            head = file.read(16)
+        binary = open_bytes(path)
+    if error := foreign(str(path), head):
+        binary.close()
+        raise error
+    return io.TextIOWrapper(binary, encoding="utf-8", newline=newline, errors=errors)
+
+
+def foreign(label: str, head: bytes) -> InvalidData | None:
+    """The error of a file whose first bytes are those of another kind of file than text in UTF-8."""
+    for magic, what in MAGIC.items():
+        if re.match(magic, head):
+            return InvalidData(f"{label}:1: this is {what}, not text in UTF-8", _way_out(what))
+    return None
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The bytes of a file, unpacked where its name ends in .gz, .bz2 or .xz."""
+    if path.suffix == ".gz":
+        return cast(IO[bytes], gzip.open(path))
+    if path.suffix == ".bz2":
+        return bz2.open(path)
+    return lzma.open(path) if path.suffix == ".xz" else path.open("rb")
+
+
+def _way_out(what: str) -> str:
+    if what == "UTF-16":
+        return "Convert it first: iconv -f UTF-16 -t UTF-8 FILE"
+    return "Unpack it, or give it the name that tells what it is (.gz, .bz2, .xz, .parquet)."
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading `path` into two lines.
+
+    Raises:
+        InvalidData: the file cannot be read, is a damaged archive, or is not UTF-8 (names file and line).
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InvalidData(
+            f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
+            "Convert it first: iconv -f ISO-8859-1 -t UTF-8 FILE",
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InvalidData(
+            f"{path} is no whole archive of the kind its name says: {error}", "Fetch or pack it anew, or rename it."
+        ) from error
+    except OSError as error:
+        if error.errno in FULL_DISK:  # of a file that is written meanwhile
+            raise
+        if path.suffix in PACKED and error.errno is None:  # bz2 has no error of its own
+            raise InvalidData(f"{path} is not the archive its name says: {error}", "Rename it, or pack it.") from error
+        raise InvalidData(
+            f"{path} cannot be read: {error.strerror or error}", "Name a file that is there and can be read."
+        ) from error
+
+
+def _bad_line(path: Path) -> int:
+    """1-based number of the first line that is not UTF-8, lines ending as in Python's text mode."""
+    number = 1
+    with open_bytes(path) as file:
+        for line in file:
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return number + line[: error.start].count(b"\r")
+            number += line.count(b"\n") + line.count(b"\r") - line.count(b"\r\n")
+    raise AssertionError(f"every line of {path} is UTF-8")

@@ -1,0 +1,142 @@
+"""The file that `predict -o FILE` writes: whole or not at all, and gone on with after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from nertool.errors import InvalidOption, Unwritable
+from nertool.progress import note
+from nertool.workspace.digests import write_json
+
+DOCUMENTS_BETWEEN = 2000
+"""Documents after which a file that is written says how far it is."""
+DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
+"""How paths begin that stand for a file that is open already."""
+
+
+class OutputFile:
+    """A file of tagged documents that appears once it is whole.
+
+    Until then it is `FILE.partial`, and `FILE.progress` holds how many documents of it are on the disk, so that
+    `resume` goes on behind them. A device or a pipe is written to at once.
+
+    Args:
+        name: the path as the user gave it.
+        resume: go on with a file that a killed run began.
+        force: replace a file of this name.
+
+    Attributes:
+        documents: documents that are on the disk already; skip so many.
+
+    Raises:
+        InvalidOption: the file exists and neither `resume` nor `force` applies, or no file can have this name.
+    """
+
+    def __init__(self, name: str, resume: bool = False, force: bool = False) -> None:
+        self.name, self._resume, self._force = name, resume, force
+        self._target = self._path = Path(name)
+        self._at_once = (self._target.exists() and not self._target.is_file()) or name.startswith(DESCRIPTORS)
+        if not self._at_once:
+            self._target = Path(os.path.realpath(self._target))  # a link goes on pointing to what is written
+            self._path = Path(f"{self._target}.partial")
+        self._progress = Path(f"{self._target}.progress")
+        self.documents, self._bytes = self._resume_point()
+
+    def write(self, head: str, documents: Iterable[str]) -> None:
+        """Write the file.
+
+        Args:
+            head: what stands before the first document.
+            documents: the text of each document behind the first `self.documents`.
+
+        Raises:
+            Unwritable: the disk is full, or the like.
+        """
+        if not self.documents:
+            self._progress.unlink(missing_ok=True)
+        try:
+            with translate_write_errors(str(self._target)), self._open() as out:
+                for text in chain([] if self.documents else [head], self._noting_progress(documents, out)):
+                    out.write(text.encode("utf-8"))
+                out.flush()
+                if not self._at_once:
+                    os.fsync(out.fileno())
+                    os.replace(self._path, self._target)
+                    self._progress.unlink(missing_ok=True)
+        finally:
+            if not self._at_once and not self._progress.exists():
+                self._path.unlink(missing_ok=True)  # nothing could go on with it
+        note.info("written: %s", self.name)
+
+    @contextmanager
+    def _open(self) -> Iterator[BinaryIO]:
+        with self._path.open("r+b" if self.documents else "wb") as out:
+            if self.documents:
+                out.truncate(self._bytes)
+                out.seek(self._bytes)
+            yield out
+
+    def _noting_progress(self, documents: Iterable[str], out: BinaryIO) -> Iterator[str]:
+        """The documents; every DOCUMENTS_BETWEEN of them, `FILE.progress` is brought up to date."""
+        for number, text in enumerate(documents, start=self.documents):
+            if number > self.documents and number % DOCUMENTS_BETWEEN == 0:
+                out.flush()
+                os.fsync(out.fileno())
+                write_json(self._progress, {"documents": number, "bytes": out.tell()})
+            yield text
+
+    def _resume_point(self) -> tuple[int, int]:
+        """Documents and bytes that are on the disk already; both 0 for a new file."""
+        self._check_directory()
+        begun = self._path != self._target and self._path.exists() and self._progress.exists()
+        if self._resume and begun:
+            return self._read_progress()
+        if self._resume and self._target.exists():
+            raise InvalidOption(
+                f"--resume: {self.name} is whole, or was not begun by nertool", "Name another file, or --force."
+            )
+        if (self._target.is_file() or begun) and not self._force:
+            raise InvalidOption(
+                f"--output {self.name} {'is there already' if self._target.is_file() else 'was begun'}",
+                "Name another file, replace it by --force, or --resume.",
+            )
+        return 0, 0
+
+    def _check_directory(self) -> None:
+        if self._target.is_dir() or not self._target.parent.is_dir():
+            no_directory = f"there is no directory {self._target.parent}"
+            what = f"{self._target} is a directory" if self._target.is_dir() else no_directory
+            raise InvalidOption(f"--output {self.name}: {what}", "Name a file in a directory that is there.")
+
+    def _read_progress(self) -> tuple[int, int]:
+        try:
+            progress = json.loads(self._progress.read_text(encoding="utf-8"))
+            done = int(progress["documents"]), int(progress["bytes"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidOption(f"--resume: {self._progress} is damaged", "Begin again: --force") from error
+        note.info("%s goes on after %s documents", self.name, done[0])
+        return done
+
+
+@contextmanager
+def translate_write_errors(label: str) -> Iterator[None]:
+    """Turn what goes wrong in writing into two lines; a reader that has left is no mistake, and left alone.
+
+    Raises:
+        Unwritable: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritable(
+            f"{label} cannot be written: {error.strerror or error}",
+            "Make room, or write to another place; --output FILE that was long at work goes on by --resume.",
+        ) from error

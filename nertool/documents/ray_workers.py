@@ -1,0 +1,270 @@
+"""Files tagged by many processes or machines: Ray Data hands them out to workers, each of which holds a model."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nertool.corpus.running_text import sentence_splitter
+from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
+from nertool.documents.reader import Reader, tag_documents, tell
+from nertool.errors import NertoolError
+from nertool.models.names import quiet_transformers
+from nertool.progress import note
+from nertool.workspace.digests import flush
+
+if TYPE_CHECKING:
+    from nertool.models.tagger import Tagger
+
+SAME_PATHS = "Every machine must see input, output and workspace under the same paths."
+KNOCK_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every file is tagged.
+
+    Attributes:
+        model: directory of the model, under a path that every machine sees.
+        text_column, tokens_column, on_error: as in `Reader`.
+        language: of the rules that cut texts into sentences; empty: each line is one.
+    """
+
+    model: Path
+    text_column: str
+    tokens_column: str
+    on_error: Literal["stop", "skip", "null"]
+    language: str
+
+
+class FileTagger:
+    """A worker: tags one file after the other with a model that it loads once.
+
+    Args:
+        jobs: all files; it is told the numbers of its own.
+        settings: of all of them.
+    """
+
+    def __init__(self, jobs: Sequence[Job], settings: Settings) -> None:
+        self.jobs, self.settings = jobs, settings
+
+    def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[str]]:
+        """`job`: numbers of files -> `outcome`: for each a JSON object, its counts or the two lines of an error."""
+        return {"outcome": [json.dumps({"job": int(job), **self._tried(self.jobs[job])}) for job in batch["job"]]}
+
+    @cached_property
+    def tagger(self) -> Tagger:
+        """The model; loaded with the first file, since what a constructor raises comes out as an error of Ray."""
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # other workers have the other processors
+        quiet_transformers()
+        from nertool.models.tagger import load_tagger
+
+        return load_tagger(self.settings.model)
+
+    def _tried(self, job: Job) -> dict[str, Any]:
+        try:
+            with _heard() as notes:
+                counts = self._tag(job)
+            return {"notes": list(dict.fromkeys(notes)), **counts}  # a file is read twice for its columns
+        except NertoolError as error:
+            return {"error": (error.message, error.hint)}
+        except OSError as error:
+            place = f"{error.filename or job.target}: {error.strerror or error}"
+            return {"error": (f"{place} (on {platform.node()})", SAME_PATHS)}
+
+    def _tag(self, job: Job) -> dict[str, int]:
+        part = _claimed(job)
+        try:
+            counts = self._write(job, part)
+            flush(part)
+            os.replace(part, job.target)
+        finally:
+            part.unlink(missing_ok=True)
+        return counts
+
+    def _write(self, job: Job, part: Path) -> dict[str, int]:
+        from nertool.documents.parquet import schema_for, write
+
+        if not self.settings.model.is_dir():
+            raise NertoolError(f"{self.settings.model}: no such folder (on {platform.node()})", SAME_PATHS)
+        split = sentence_splitter(self.settings.language) if self.settings.language else None
+        columns = self.settings.text_column, self.settings.tokens_column
+        reader = Reader(job.form, (), *columns, split, self.settings.on_error)
+        schema, tagger = schema_for(reader, job.source), self.tagger
+        tagger.windowed = tagger.without_subwords = 0
+        counts = write(part, schema, tag_documents(tagger, reader.read(str(job.source))))
+        counts |= {"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}
+        return counts | {"windowed": tagger.windowed, "without_subwords": tagger.without_subwords}
+
+
+@contextmanager
+def _heard() -> Iterator[list[tuple[int, str]]]:
+    """What is noted meanwhile, with its level: a worker's own standard error is seen by nobody."""
+    notes: list[tuple[int, str]] = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: notes.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
+    level = note.level
+    note.addHandler(handler)
+    note.setLevel(logging.INFO)
+    try:
+        yield notes
+    finally:
+        note.removeHandler(handler)
+        note.setLevel(level)
+
+
+def _claimed(job: Job) -> Path:
+    """A new file to write to; that of a worker that died stays behind, and so its attempt counts."""
+    for part in job.parts():
+        try:
+            part.touch(exist_ok=False)
+            return part
+        except FileExistsError:
+            continue
+    raise NertoolError(
+        f"{job.source}: {ATTEMPTS} workers died over it",
+        "Mostly memory runs out: cut it into smaller files, take fewer --workers, go on with --resume.",
+    )
+
+
+def tag_folder(
+    names: Sequence[str],
+    folder: Path,
+    settings: Settings,
+    *,
+    form: str,
+    digests: Mapping[str, str],
+    on_gpus: bool,
+    workers: int | None,
+    resume: bool,
+    force: bool,
+) -> None:
+    """Tag files and folders into a folder, a Parquet file each, by the workers of a Ray cluster.
+
+    A file gets its name when it is whole; `resume` leaves those that are there as they are and does the rest.
+
+    Args:
+        names: files and folders.
+        folder: output; an absolute path that every machine sees.
+        form: of the input, as in `--input`.
+        digests: SHA-256 of the model's files; `resume` only goes on with the same model.
+        on_gpus: give the GPUs of the cluster to the workers.
+        workers: how many; None: one a GPU, or one a processor where there are none.
+        force: replace a folder that other settings have made.
+
+    Raises:
+        InvalidOption: two files with one output, or a folder that is there already.
+        NertoolError: a record that cannot be read (names file and line); Ray is not installed, or no cluster is at its
+            address, or a machine of it does not see a path.
+    """
+    _import_ray()
+    if settings.language:
+        sentence_splitter(settings.language)  # complains here, before anything starts
+    made_from = {
+        **{name: value for name, value in asdict(settings).items() if name != "model"},
+        **{"files": [str(Path(name).absolute()) for name in names], "input": form},
+        "model": dict(digests),
+    }
+    jobs = find_jobs(names, form, folder)
+    waiting = begin(folder, jobs, made_from, resume, force)
+    counts = _tag_all(waiting, settings, workers, on_gpus) if waiting else Counter()
+    tell(counts, settings.on_error)
+    note.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
+
+
+def _import_ray() -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if not note.isEnabledFor(logging.DEBUG):
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise NertoolError("--engine ray: Ray is not installed", "Install it: pip install 'nertool[ray]'") from error
+    return ray
+
+
+def _tag_all(jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool) -> Counter[str]:
+    """Counts over all files."""
+    counts: Counter[str] = Counter()
+    ray = _import_ray()
+    try:
+        with redirect_stdout(sys.stderr), _connected(ray):
+            for number, outcome in enumerate(_outcomes(ray, jobs, settings, workers, on_gpus), start=1):
+                job = jobs[outcome.pop("job")]
+                if "error" in outcome:
+                    raise NertoolError(*outcome["error"])
+                for level, message in outcome.pop("notes"):
+                    note.log(level, "%s", message)
+                counts.update(outcome)
+                done = f"{job.target}: {outcome['documents']:,} documents, {outcome['tokens']:,} tokens"
+                note.info("%s (%s of %s files)", done, number, len(jobs))
+    finally:
+        for part in (part for job in jobs for part in job.parts()):
+            part.unlink(missing_ok=True)
+    return counts
+
+
+@contextmanager
+def _connected(ray: Any) -> Iterator[None]:
+    """A cluster: that of RAY_ADDRESS, or one that runs on this machine, or one of this machine alone."""
+    if ray.is_initialized():
+        yield
+        return
+    level = logging.INFO if note.isEnabledFor(logging.DEBUG) else logging.CRITICAL
+    logging.getLogger("ray.data").setLevel(level)
+    address = os.environ.get("RAY_ADDRESS", "")
+    try:
+        _knock(address)
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=level)
+    except OSError as error:
+        raise NertoolError(
+            f"no Ray cluster at {address or 'this machine'}: {error.strerror or error}",
+            "Start one (ray start --head), or unset RAY_ADDRESS: then one runs while this command does.",
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody answers; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+
+
+def _outcomes(
+    ray: Any, jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool
+) -> Iterator[dict[str, Any]]:
+    """What came of each file, as each ends."""
+    resources = ray.cluster_resources()
+    gpus = int(resources.get("GPU", 0)) if on_gpus else 0
+    workers = min(len(jobs), workers or gpus or int(resources.get("CPU", 1)))
+    rows = ray.data.from_items([{"job": number} for number in range(len(jobs))], override_num_blocks=len(jobs))
+    rows.context.enable_progress_bars = False
+    outcomes = rows.map_batches(
+        FileTagger,
+        batch_size=1,
+        # a file is given to a worker that is free, not to one that is still at another
+        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+        fn_constructor_args=(jobs, settings),
+        num_cpus=1,
+        num_gpus=1 / ceil(workers / gpus) if gpus else 0,
+    )
+    note.info("%s files for %s workers", len(jobs), workers)
+    for batch in outcomes.iter_batches(batch_size=None, prefetch_batches=0):
+        yield from map(json.loads, batch["outcome"])

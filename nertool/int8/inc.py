@@ -1,0 +1,152 @@
+"""INT8 by Intel Neural Compressor, through optimum: quantizing, further training, loading.
+
+The only module that knows Neural Compressor. What it writes is read back without unpickling anything but tensors.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nertool.errors import NertoolError
+from nertool.models.inc_model import WEIGHTS, load_int8
+from nertool.progress import silenced
+
+ALGORITHMS = {"minmax": "minmax", "mse": "kl"}
+"""Observers by Neural Compressor's names; its "kl" is torch's HistogramObserver, which looks for the least error."""
+EXACT = {"weight": {"dtype": ["fp32"]}, "activation": {"dtype": ["fp32"]}}
+"""Settings of an operator that stays in FP32."""
+WRAPPED = ".module"
+"""What Neural Compressor adds to the name of a linear layer whose bias it adds itself."""
+Inputs = Mapping[str, Any]
+
+
+def quantize(
+    model: Any,
+    directory: Path,
+    in_fp32: Sequence[str],
+    reduce_range: bool,
+    observer: str = "",
+    calibration: Sequence[Inputs] = (),
+) -> list[str]:
+    """Write an INT8 model into a directory that is marked as one.
+
+    Args:
+        model: FP32; it stays as it is.
+        in_fp32: names of linear layers that stay as they are.
+        reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
+        observer: how ranges of activations are found in calibration: `minmax`, or `mse`, by the least squared error;
+            without one they are found anew for each batch.
+        calibration: inputs of the model.
+
+    Returns:
+        Names of the linear layers and embeddings whose weights are in FP32.
+
+    Raises:
+        NertoolError: Neural Compressor does not know how to.
+    """
+    with silenced(), _interruptible(), TemporaryDirectory() as scratch:
+        import neural_compressor
+        from neural_compressor.config import PostTrainingQuantConfig
+        from optimum.intel import INCQuantizer
+
+        neural_compressor.set_workspace(scratch)
+        config = PostTrainingQuantConfig(
+            approach="static" if observer else "dynamic",
+            quant_level=1,
+            op_type_dict={"Linear": {"activation": {"algorithm": [ALGORITHMS[observer]]}}} if observer else None,
+            op_name_dict={f"{re.escape(name)}({re.escape(WRAPPED)})?": EXACT for name in in_fp32},
+            reduce_range=reduce_range,
+            excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
+        )
+        quantizer = INCQuantizer.from_pretrained(
+            model, calibration_fn=lambda model: [model(**batch) for batch in calibration], task="token-classification"
+        )
+        try:
+            quantizer.quantize(config, directory)
+        except RuntimeError as error:
+            raise NertoolError(
+                f"Neural Compressor cannot quantize a {type(model).__name__}: {str(error).splitlines()[0]}",
+                "Take the other backend: --backend onnx",
+            ) from error
+    return _left_in_fp32(load_int8(directory, model.config))
+
+
+def train_aware(
+    model: Any,
+    directory: Path,
+    batches: Sequence[Inputs],
+    learning_rate: float,
+    step: Callable[[float], None],
+) -> list[str]:
+    """Quantization-aware training: fine-tune with rounding in place, then write the INT8 model.
+
+    Args:
+        model: FP32; it stays as it is.
+        batches: inputs of the model with `labels`, a step each, in their order.
+        learning_rate: of the first step; it decays linearly to 0.
+        step: called with the loss after each step.
+
+    Returns:
+        As `quantize` does.
+    """
+    import torch
+
+    with silenced(), _interruptible():
+        from neural_compressor import QuantizationAwareTrainingConfig
+        from neural_compressor.training import prepare_compression
+
+        # Rounding what layer norms give was half of what INT8 lost on WNUT'17 before training, and saves nothing.
+        config = QuantizationAwareTrainingConfig(op_type_dict={"LayerNorm": EXACT})
+        compression = prepare_compression(copy.deepcopy(model), config)
+        compression.callbacks.on_train_begin()
+        learner = compression.model.train()
+        optimizer = torch.optim.AdamW(learner.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
+        for number, batch in enumerate(batches):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * (1 - number / len(batches))
+            loss = learner(**batch)["loss"]
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            step(float(loss))
+        compression.callbacks.on_train_end()
+        compression.save(str(directory))
+        (directory / "best_model.pt").rename(directory / WEIGHTS)
+        model.config.save_pretrained(directory)
+    return _left_in_fp32(load_int8(directory, model.config))
+
+
+def _left_in_fp32(model: Any) -> list[str]:
+    import torch
+
+    kinds = (torch.nn.Linear, torch.nn.Embedding)
+    return [name.removesuffix(WRAPPED) for name, module in model.named_modules() if type(module) in kinds]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Neural Compressor swallows Ctrl-C; raise it again once it has let go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = []
+
+    def remember(number: int, frame: Any) -> None:
+        interrupted.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, remember)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if interrupted:
+            raise KeyboardInterrupt

@@ -1,0 +1,1 @@
+"""Models in use: find and load them, cut words into sub-words, tag sentences."""

@@ -1,0 +1,1 @@
+"""The page that `evaluate` writes, and its plots."""

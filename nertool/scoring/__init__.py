@@ -1,0 +1,1 @@
+"""Scores: entity F1 as conlleval and seqeval count it, intervals, errors, comparisons."""

@@ -1,0 +1,100 @@
+"""Another model's tags of the same sentences, and how far it is from ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.corpus.column_files import read_sentences
+from nertool.errors import InvalidOption, MissingInput, command
+from nertool.workspace.names import EVALUATION
+from nertool.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nertool.scoring.prediction_files import Tagged
+
+
+def difference(ours: Path, theirs: Iterable[Tagged], other: Path, scheme: str | None) -> dict[str, Any]:
+    """Scores of both, how far apart they are, with interval and p-value, and all results of the other one.
+
+    Args:
+        ours: file of our predictions.
+        theirs: the same sentences with the other model's tags.
+        other: where those come from.
+        scheme: of the strict mode; None for that of most tags.
+
+    Raises:
+        InvalidData: they are not the same sentences (names both places).
+    """
+    from nertool.scoring.bootstrap import compare
+    from nertool.scoring.prediction_files import check_same, read_tagged
+    from nertool.scoring.scorer import Scorer
+
+    scorers = Scorer(scheme, keep_sentences=True), Scorer(scheme, keep_sentences=True)
+    for mine, another in zip_longest(read_tagged(ours), theirs):
+        check_same(mine, ours, another, other)
+        scorers[0].add(mine.gold, mine.predicted)
+        scorers[1].add(mine.gold, another.predicted)
+    difference = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
+    scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
+    found = {**scores, "difference": difference.value, "interval": difference.interval, "p": difference.p}
+    return {**found, "other results": scorers[1].results()}
+
+
+Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]
+"""Gives the sentences as the other model tags them; and the files that it is made of."""
+
+
+def find_other(workspace: Workspace, name: str, split: str, splits: Sequence[str]) -> Other:
+    """The other model's tags of a split: a model directory, here or elsewhere, tags it; else there is a file of them.
+
+    Args:
+        name: what --compare names.
+        splits: all that are compared.
+
+    Raises:
+        InvalidOption: one file for several splits.
+        MissingInput: there is nothing of the kind.
+    """
+    from nertool.scoring.prediction_files import read_tagged
+
+    inside = workspace / name
+    place = inside if not Path(name).exists() and inside.exists() else Path(name)
+    if (place / "config.json").is_file():
+        files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
+        return (lambda: _tagged_by(place, workspace / f"{split}.txt")), files
+    if place.is_file() and len(splits) > 1:
+        raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
+    path = predictions_of(workspace, name, split, "--compare")
+    return (lambda: read_tagged(path)), {"predictions": path}
+
+
+def _tagged_by(directory: Path, path: Path) -> Iterator[Tagged]:
+    from nertool.models.tagger import load_tagger
+    from nertool.scoring.prediction_files import Tagged
+
+    tags = load_tagger(directory).tag(sentence.tokens for sentence in read_sentences(path))
+    for sentence, predicted in zip(read_sentences(path), tags, strict=True):
+        yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
+
+
+def predictions_of(workspace: Workspace, name: str, split: str, option: str) -> Path:
+    """The file of a split's predictions: itself, in a directory of them, or in a workspace.
+
+    Args:
+        option: that names it, for the message.
+
+    Raises:
+        MissingInput: there is none.
+    """
+    file = f"{split}_predictions.txt"
+    for place in (Path(name), workspace / name):
+        for path in (place, place / file, place / EVALUATION / file):
+            if path.is_file():
+                return path
+    raise MissingInput(
+        f"{option} {name}: neither a predictions file nor a workspace or directory with {file}",
+        f"Make them first: {command(Path(name), 'evaluate')}",
+    )

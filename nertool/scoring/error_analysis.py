@@ -1,0 +1,193 @@
+"""What went wrong: each error with its place, and where errors gather.
+
+An error is one of the kinds of `scoring.KINDS`; gold and predicted entities that overlap are partners, one to one, as
+`scoring.pair` pairs them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nertool.corpus.column_files import read_sentences
+from nertool.counts import Counts
+from nertool.scoring.bootstrap import Alike, interval_of, totals
+from nertool.tags import Span, spans
+
+if TYPE_CHECKING:
+    from nertool.scoring.prediction_files import Tagged
+
+LENGTHS = (1, 2, 3)
+"""Words of an entity; longer ones stand together."""
+SENTENCE_LENGTHS = (10, 20, 30, 50)
+"""Words of a sentence up to which it belongs to a group; longer ones stand together."""
+MOST_FREQUENT = 25
+Form = tuple[str, str]
+"""Surface form of an entity, and its type."""
+
+
+class Mistake(NamedTuple):
+    """An error: a gold entity that was not found as it is, or a predicted one that is none."""
+
+    kind: str
+    gold: Span | None
+    predicted: Span | None
+
+
+def single_words(tags: Sequence[str]) -> Iterator[Span]:
+    """Tags without types, as parts of speech: each is an entity of one word."""
+    return (Span(tag, place, place + 1) for place, tag in enumerate(tags))
+
+
+def find_mistakes(gold: Sequence[Span], predicted: Sequence[Span]) -> list[Mistake]:
+    """The errors of one sentence, from left to right."""
+    wanted, found = set(gold), set(predicted)
+    left, extra = [span for span in gold if span not in found], [span for span in predicted if span not in wanted]
+    mistakes = []
+    for _, _, mine, theirs in sorted(_overlaps(left, extra)):
+        if left[mine] in wanted and extra[theirs] in found:
+            wanted.remove(left[mine])
+            found.remove(extra[theirs])
+            mistakes.append(Mistake(_kind(left[mine], extra[theirs]), left[mine], extra[theirs]))
+    mistakes += [Mistake("missed", span, None) for span in left if span in wanted]
+    mistakes += [Mistake("invented", None, span) for span in extra if span in found]
+    return sorted(mistakes, key=lambda mistake: (mistake.gold or mistake.predicted).start)  # type: ignore[union-attr]
+
+
+def _overlaps(gold: Sequence[Span], predicted: Sequence[Span]) -> Iterator[tuple[int, bool, int, int]]:
+    for mine, span in enumerate(gold):
+        for theirs, other in enumerate(predicted):
+            shared = min(span.end, other.end) - max(span.start, other.start)
+            if shared > 0:
+                yield -shared, span.label != other.label, mine, theirs
+
+
+def _kind(gold: Span, predicted: Span) -> str:
+    if gold.label == predicted.label:
+        return "border"
+    return "type" if gold[1:] == predicted[1:] else "type and border"
+
+
+class Analysis:
+    """Counts where errors gather, one sentence at a time; memory grows with the distinct entities alone.
+
+    Args:
+        train: the entities of the training data; None where nobody knows them.
+        read: tags -> entities.
+    """
+
+    def __init__(self, train: set[Form] | None, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> None:
+        self.train, self.read = train, read
+        self.sentences = 0
+        self.by: dict[str, defaultdict[str, Alike]] = {
+            name: defaultdict(Counter) for name in ("seen", "entity length", "sentence length")
+        }
+        self.wrong: Counter[tuple[str, str, str]] = Counter()
+        self.forms: tuple[set[Form], set[Form], set[Form]] = (set(), set(), set())
+
+    def add(self, number: int, sentence: Tagged) -> Iterator[dict[str, Any]]:
+        """Count one sentence; gives its errors as JSON objects.
+
+        Args:
+            number: of the sentence, from 1.
+        """
+        tokens, wanted, found = sentence.tokens, list(self.read(sentence.gold)), list(self.read(sentence.predicted))
+        right = set(wanted) & set(found)
+        here: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        for column, entities in enumerate((right, found, wanted)):
+            for span in entities:
+                form = (_text(tokens, span), span.label)
+                self.forms[column].add(form)
+                for of_group in self._groups(form, span, len(tokens)):
+                    here[of_group][column] += 1
+        self.sentences += 1
+        for (name, group), counts in here.items():
+            self.by[name][group][tuple(counts)] += 1
+        if not len(right) == len(wanted) == len(found):
+            for mistake in find_mistakes(wanted, found):
+                yield {"sentence": number, "line": sentence.line, **self._row(tokens, mistake)}
+
+    def _row(self, tokens: Sequence[str], mistake: Mistake) -> dict[str, Any]:
+        gold, predicted = (_told(tokens, span) for span in mistake[1:])
+        known = gold or predicted
+        assert known
+        self.wrong[known["text"], gold["type"] if gold else "", predicted["type"] if predicted else ""] += 1
+        seen = None if self.train is None else (known["text"], known["type"]) in self.train
+        row = {"kind": mistake.kind, "gold": gold, "predicted": predicted, "seen": seen}
+        return {**row, "tokens": list(tokens)}
+
+    def _groups(self, form: Form, span: Span, words: int) -> Iterator[tuple[str, str]]:
+        if self.train is not None:
+            yield "seen", "in train" if form in self.train else "not in train"
+        yield "entity length", _group(span.end - span.start, LENGTHS)
+        yield "sentence length", _group(words, SENTENCE_LENGTHS)
+
+    def results(self) -> dict[str, Any]:
+        """Counts by group, the most frequent wrong surface forms, and the score of distinct surface forms.
+
+        The last is the second metric of WNUT'17 (its `wnuteval.py`): how many distinct (form, type) were right
+        somewhere, were predicted, and are in the gold tags. Its interval resamples forms, as each of them counts once;
+        those of the groups resample sentences.
+        """
+        return {
+            "by": {name: self._ordered(groups) for name, groups in self.by.items() if groups},
+            "wrong forms": [
+                {"text": text, "gold": gold, "predicted": predicted, "count": count}
+                for (text, gold, predicted), count in sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
+            ][:MOST_FREQUENT],
+            "surface": _surface(*self.forms),
+        }
+
+    def _ordered(self, groups: Mapping[str, Alike]) -> dict[str, dict[str, Any]]:
+        return {name: _figures(groups[name], self.sentences) for name in sorted(groups, key=_place)}
+
+
+def _surface(right: set[Form], found: set[Form], wanted: set[Form]) -> dict[str, Any]:
+    forms = found | wanted
+    return _figures(Counter((form in right, form in found, form in wanted) for form in forms), len(forms))
+
+
+def _figures(alike: Alike, units: int) -> dict[str, Any]:
+    return {**Counts(*totals(alike)).as_dict(), "interval": interval_of(alike, units)}
+
+
+def _group(length: int, borders: Sequence[int]) -> str:
+    """Name of the group that a length belongs to.
+
+    >>> [_group(length, (10, 20)) for length in (3, 11, 21)], _group(2, (1, 2, 3))
+    (['1-10', '11-20', '> 20'], '2')
+    """
+    lower = 1
+    for border in borders:
+        if length <= border:
+            return str(border) if lower == border else f"{lower}-{border}"
+        lower = border + 1
+    return f"> {borders[-1]}"
+
+
+def _place(group: str) -> tuple[bool, int, str]:
+    """Where a group stands among its like.
+
+    >>> sorted(["> 50", "11-20", "2-10", "1"], key=_place)
+    ['1', '2-10', '11-20', '> 50']
+    """
+    first = group.partition("-")[0]
+    return group.startswith(">"), int(first) if first.isdigit() else 0, group
+
+
+def _text(tokens: Sequence[str], span: Span) -> str:
+    return " ".join(tokens[span.start : span.end])
+
+
+def _told(tokens: Sequence[str], span: Span | None) -> dict[str, Any] | None:
+    """An entity as JSON: `start` included, `end` not, both 0-based words."""
+    return span and {"type": span.label, "start": span.start, "end": span.end, "text": _text(tokens, span)}
+
+
+def entities_of(path: Path, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> set[Form]:
+    """The distinct entities of a file of tokens and tags."""
+    return {
+        (_text(sentence.tokens, span), span.label) for sentence in read_sentences(path) for span in read(sentence.tags)
+    }

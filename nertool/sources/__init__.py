@@ -1,0 +1,1 @@
+"""Where data come from: named data sets, the hub, files of many forms."""

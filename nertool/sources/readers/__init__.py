@@ -1,0 +1,1 @@
+"""Readers of data files, a module a form."""

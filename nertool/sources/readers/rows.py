@@ -1,0 +1,187 @@
+"""Rows that hold a sentence each: a list of tokens and a list of tags (Parquet, Arrow, JSON, data sets of a hub)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.corpus.column_files import Sentence
+from nertool.corpus.files import told
+from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.column_text import DOCSTART
+from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, find_column
+from nertool.sources.readers.tally import Tally
+
+if TYPE_CHECKING:
+    from datasets import Features
+    from pyarrow import RecordBatch
+
+ROWS_AHEAD = 1000
+NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
+
+
+def read_rows(
+    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    path: Path | str,
+    layout: Layout,
+    columns: Sequence[str],
+    tally: Tally,
+    names: Sequence[str] = (),
+    unit: str = "",
+) -> Iterator[Sentence]:
+    """Sentences of rows.
+
+    Args:
+        rows: each with its 1-based line or row number.
+        path: the file, for errors.
+        columns: the rows' keys.
+        names: of tags that are integers, where the file itself knows them; the layout's go before.
+        unit: what the number counts, where it is not lines.
+
+    Raises:
+        InvalidData: a row without its lists, lists of unlike lengths, integers without names (names file and row).
+        InvalidOption: there is no such column.
+    """
+    token_column = find_column(path, layout.token_column, "--token-column", columns, TOKEN_NAMES)
+    tag_column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
+    names = layout.tag_names or names
+    for number, row in rows:
+        place = f"{path}:{unit}{number}"
+        tokens, tags = (_list(row.get(column), column, place) for column in (token_column, tag_column))
+        if not all(isinstance(token, str) for token in tokens):
+            raise InvalidData(f"{place}: a token in {token_column} is no text", "Tokens are strings.")
+        if len(tokens) != len(tags):
+            raise InvalidData(f"{place}: {len(tags)} tags for {len(tokens)} tokens", "Every token has one tag.")
+        if tokens[:1] == [DOCSTART]:  # some public copies of CoNLL-2003 have such rows
+            tally.add("-DOCSTART- rows left out")
+            continue
+        yield Sentence(tokens, [_name(tag, names, place) for tag in tags], number)
+
+
+def tag_columns(task: str) -> tuple[str, ...]:
+    """Likely names of the tag column: run_ner.py's `ner_tags` first."""
+    return (f"{task}_tags", task, *(["upos"] if task == "pos" else []), *TAG_NAMES)
+
+
+def _list(value: Any, column: str, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        found = "nothing" if value is None else f"a {type(value).__name__}"
+        raise InvalidData(
+            f"{place}: column {column} holds {found}, not a list",
+            "A row holds the list of a sentence's tokens and the list of their tags.",
+        )
+    return value
+
+
+def _name(tag: Any, names: Sequence[str], place: str) -> str:
+    if isinstance(tag, str):
+        if tag.strip():
+            return tag
+        raise InvalidData(f"{place}: an empty tag", "Every token has one tag.")
+    if isinstance(tag, bool) or not isinstance(tag, int):
+        raise InvalidData(f"{place}: a tag is {tag!r}", "Tags are strings, or integers with names.")
+    if not names:
+        raise InvalidData(f"{place}: tag {tag} is an integer without a name", NAMES_HELP)
+    if not 0 <= tag < len(names):
+        raise InvalidData(f"{place}: tag {tag}, but there are names for 0 to {len(names) - 1}", NAMES_HELP)
+    return names[tag]
+
+
+def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
+    """Sentences of a Parquet file; tags that are integers take the names that `datasets` stores with it.
+
+    Raises:
+        InvalidData: as `read_rows`; or the file is not Parquet, or cut short.
+    """
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with told(path):
+            file = ParquetFile(path)
+        yield from _read_batches(file.iter_batches(ROWS_AHEAD), file.schema_arrow, path, layout, tally)
+    except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError without a number
+        raise InvalidData(
+            f"{path} is no whole Parquet file: {_first_line(error)}", "Fetch or write it anew, or rename it."
+        ) from error
+
+
+def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
+    """Sentences of an Arrow file, streaming (as `save_to_disk` writes) or random-access (Feather).
+
+    Raises:
+        InvalidData: as `read_rows`; or the file is not Arrow, or cut short.
+    """
+    import pyarrow
+
+    try:
+        with told(path):
+            mapped = pyarrow.memory_map(str(path))
+        with mapped as source:
+            feather = source.read(6) == b"ARROW1"
+            source.seek(0)
+            if feather:
+                reader = pyarrow.ipc.open_file(source)
+                batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+            else:
+                batches = reader = pyarrow.ipc.open_stream(source)
+            yield from _read_batches(batches, reader.schema, path, layout, tally)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InvalidData(
+            f"{path} is no whole Arrow file: {_first_line(error)}", "Fetch or write it anew, or rename it."
+        ) from error
+
+
+def _read_batches(
+    batches: Iterable[RecordBatch], schema: Any, path: Path, layout: Layout, tally: Tally
+) -> Iterator[Sentence]:
+    from datasets import Features
+
+    columns = list(schema.names)
+    features = Features.from_arrow_schema(schema) if b"huggingface" in (schema.metadata or {}) else {}
+    column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
+    rows = (row for batch in batches for row in batch.to_pylist())
+    names = class_names(features, column)
+    yield from read_rows(enumerate(rows, start=1), path, layout, columns, tally, names, " row ")
+
+
+def class_names(features: Features | Mapping[str, Any], column: str) -> list[str]:
+    """Names of a column's integers, as a data set's ClassLabel has them; none where it has none."""
+    feature = features.get(column)
+    names = getattr(getattr(feature, "feature", None), "names", None)
+    return list(names or [])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def read_tag_names(path: Path) -> tuple[str, ...]:
+    """Names of integer tags: a name a line, or JSON: a list, or an object name -> id (or id -> name).
+
+    Raises:
+        InvalidOption: it is none of these.
+    """
+    import json
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidOption(f"--tag-names {path}: {error}", "Name a file of tag names, one a line.") from error
+    if not text.lstrip().startswith(("[", "{")):
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict):
+            pairs = [(int(k), v) if isinstance(v, str) else (int(v), k) for k, v in found.items()]
+            if sorted(number for number, _ in pairs) != list(range(len(pairs))):
+                raise ValueError("ids are not 0, 1, 2, ...")
+            found = [name for _, name in sorted(pairs)]
+        if not all(isinstance(name, str) for name in found):
+            raise ValueError("a name is no text")
+    except (ValueError, TypeError) as error:
+        raise InvalidOption(
+            f"--tag-names {path}: {error}", 'Such as {"O": 0, "B-PER": 1} or ["O", "B-PER"].'
+        ) from error
+    return tuple(found)

@@ -1,0 +1,40 @@
+"""Lines of a text file as people have them: any line ends, a byte order mark, packed or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from nertool.corpus.files import LONGEST_LINE, open_text, told
+from nertool.errors import InvalidData
+from nertool.sources.readers.tally import Tally
+
+
+def text_lines(path: Path, tally: Tally, longest: int | None = LONGEST_LINE) -> Iterator[tuple[int, str]]:
+    """Lines without their ends, each with its 1-based number.
+
+    Carriage returns and a byte order mark are accepted and counted.
+
+    Args:
+        longest: characters beyond which a line is refused; None for no limit.
+
+    Raises:
+        InvalidData: not UTF-8, a NUL, or a line that is too long (names file and line).
+    """
+    with open_text(path, newline="") as file, told(path):
+        for number, line in enumerate(file, start=1):
+            if number == 1 and line.startswith("\ufeff"):
+                tally.add("byte order marks taken off")
+                line = line[1:]
+            if line.endswith("\r\n"):
+                tally.add("lines ended by CR LF")
+            elif line.endswith("\r"):
+                tally.add("lines ended by CR")
+            if "\0" in line:
+                raise InvalidData(f"{path}:{number}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
+            if longest and len(line) > longest:
+                raise InvalidData(
+                    f"{path}:{number}: a line of {len(line):,} characters: this is no file of tokens",
+                    "A line holds one token and its tags; the name of a file (.jsonl, .csv) tells its form.",
+                )
+            yield number, line.rstrip("\r\n")

@@ -1,0 +1,1 @@
+"""Fine-tuning: examples, batches, checkpoints, search, the model card."""

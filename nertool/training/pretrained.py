@@ -1,0 +1,116 @@
+"""The model and the tokenizer that a training starts from: local, or from a hub, as run_ner.py's options name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nertool.errors import InvalidOption
+from nertool.models.names import load_tokenizer, model_hint, resolve_model
+from nertool.workspace.names import LABELS
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Where weights, configuration and tokenizer come from.
+
+    Attributes:
+        model: directory, hub name, or minilm.
+        config_name: of another model's configuration; empty for the model's own.
+        tokenizer_name: of another model's tokenizer; empty for the model's own.
+        ignore_mismatched_sizes: weights whose shape does not fit start anew, a head for other labels among them.
+        hub: `cache_dir`, `revision`, `token` and `trust_remote_code` of `from_pretrained`.
+    """
+
+    model: str
+    config_name: str
+    tokenizer_name: str
+    ignore_mismatched_sizes: bool
+    hub: dict[str, Any]
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer, fast where there is one.
+
+        Raises:
+            InvalidOption: there is none of that name.
+        """
+        return load_tokenizer(self.tokenizer_name or self.model, **self.hub)
+
+    def load(self, labels: Sequence[str], seed: int) -> PreTrainedModel:
+        """The pretrained weights, in FP32, under a head with one output a label.
+
+        A model that is fine-tuned already keeps its own order of labels: they are matched by name.
+
+        Args:
+            seed: of the new head's weights.
+
+        Raises:
+            InvalidOption: there is no such model, it has no head for tags, or it is fine-tuned for other labels.
+        """
+        from safetensors import SafetensorError
+        from transformers import AutoModelForTokenClassification, set_seed
+
+        config = self.config(labels)
+        set_seed(seed)
+        try:
+            model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+                resolve_model(self.model),
+                config=config,
+                ignore_mismatched_sizes=self.ignore_mismatched_sizes,
+                **self.hub,
+            )
+        except (OSError, ValueError, SafetensorError) as error:
+            raise _no_model(self.model, error) from error
+        except RuntimeError as error:
+            if "ignore_mismatched_sizes" not in str(error):
+                raise
+            raise InvalidOption(
+                f"--model {self.model}: its weights do not have the shapes of its configuration under a head for tags",
+                "Start those weights anew: --ignore-mismatched-sizes",
+            ) from error
+        return model.float()  # whatever they are stored as: half precision is for computing only
+
+    def config(self, labels: Sequence[str]) -> PretrainedConfig:
+        """The configuration of the model with a head for these labels, or for those that it is fine-tuned for.
+
+        Raises:
+            InvalidOption: as `load`.
+        """
+        from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
+
+        try:
+            config = AutoConfig.from_pretrained(resolve_model(self.config_name or self.model), **self.hub)
+        except (OSError, ValueError) as error:
+            raise _no_model(self.config_name or self.model, error) from error
+        own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
+        if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
+            raise InvalidOption(
+                f"--model {self.model}: models of type {config.model_type} have no head for token classification",
+                "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
+            )
+        known = list(config.id2label.values())
+        fine_tuned = any("ForTokenClassification" in name for name in config.architectures or [])
+        if fine_tuned and not (self.ignore_mismatched_sizes and len(known) != len(labels)):
+            _check_labels(self.model, known, labels)
+        else:
+            config.id2label = dict(enumerate(labels))
+            config.label2id = {label: number for number, label in enumerate(labels)}
+        return config
+
+
+def _check_labels(name: str, known: Sequence[str], labels: Sequence[str]) -> None:
+    lacks, more = sorted(set(labels) - set(known)), sorted(set(known) - set(labels))
+    if lacks or more:
+        raise InvalidOption(
+            f"--model {name} is fine-tuned for other labels than {LABELS}: "
+            f"it lacks {', '.join(lacks) or 'none'} and has {', '.join(more) or 'none'} beside them",
+            "Start from a pretrained model, or train on data with the same labels.",
+        )
+
+
+def _no_model(name: str, error: Exception) -> InvalidOption:
+    return InvalidOption(f"no model for --model {name}: {str(error).strip().splitlines()[0]}", model_hint(name))

@@ -1,0 +1,1 @@
+"""The workspace directory, the contract between the stages: records, staleness, publishing all or nothing."""

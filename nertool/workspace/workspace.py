@@ -1,0 +1,483 @@
+"""The workspace directory: the one contract between the stages.
+
+Stages never call each other; they meet on plain files, and on `workspace.json`, which holds one record a stage:
+its options, the versions that ran, what it read and wrote (SHA-256 and size) and what it counted. From the records
+alone follows whether a stage is missing, fresh, stale or edited.
+
+A stage publishes all or nothing: it writes into a staging directory inside the workspace, and commit.py brings that to
+its place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
+from nertool.workspace import commit
+from nertool.workspace.commit import RECORDS, full_disk_told
+from nertool.workspace.digests import changed, digest, flush, write_json
+from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, versions, words
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_LOCK, _OWNER = ".lock", ".lock-owner.json"
+
+
+class StageOptions:
+    """Base of every stage's frozen `Options` dataclass."""
+
+    unrecorded: ClassVar[tuple[str, ...]] = ("force", "allow_stale")
+    """Fields that do not change what the stage writes, or that name a place on this machine."""
+
+    def recorded(self) -> dict[str, Any]:
+        """The options as they go into the record: no machine path, and JSON values only."""
+        names = (f.name for f in fields(self) if f.name not in self.unrecorded)  # type: ignore[arg-type]
+        return {name: _portable(getattr(self, name)) for name in names}
+
+    def default(self, name: str) -> Any:
+        """What a record means that was written before there was such an option."""
+        return next(f.default for f in fields(self) if f.name == name)  # type: ignore[arg-type]
+
+
+def _portable(value: Any) -> Any:
+    """A path by its last part: its content is compared by digest, and its place says nothing elsewhere."""
+    if isinstance(value, str) and os.sep in value and os.path.exists(value):
+        return Path(value).resolve().name
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a stage did.
+
+    Attributes:
+        stage: the record's name.
+        facts: what it counted or measured; also in the record.
+        fresh: nothing had to be done.
+        why: one line for the user where something was kept or done again.
+        ok: False where the stage did its work and published it, but a set limit was not met.
+    """
+
+    stage: str
+    facts: dict[str, Any]
+    fresh: bool = False
+    why: str = ""
+    ok: bool = True
+
+
+@dataclass(frozen=True)
+class State:
+    """State of one stage: `missing`, `fresh`, `stale` or `edited`, and why."""
+
+    stage: str
+    name: str
+    why: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Stage:
+    """One run of a stage, handed out by `Workspace.open_stage`.
+
+    Attributes:
+        identity: options, versions and digests of all that is read; two runs with the same one write the same.
+        facts: what the stage counts or measures; its last run's where it is fresh.
+    """
+
+    name: str
+    staging: Path
+    identity: dict[str, Any]
+    fresh: bool
+    why: str
+    facts: dict[str, Any]
+    entries: list[str] = field(default_factory=list)
+
+    def file(self, name: str) -> Path:
+        """Where to write the file that will be published as `name` (relative to the workspace)."""
+        self.entries.append(name)
+        path = self.staging / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def directory(self, name: str) -> Path:
+        """Where to write the directory that will be published as `name` and replace the one there as a whole."""
+        path = self.file(name)
+        path.mkdir()
+        return path
+
+    def result(self, ok: bool = True) -> Result:
+        """The stage's result with the facts as they stand."""
+        return Result(self.name, self.facts, self.fresh, self.why, ok)
+
+
+class Workspace:
+    """A workspace directory. Opening one does not create it; the first stage that runs does.
+
+    Args:
+        path: the directory.
+        invocation: the command line this process was called with; logged with each run, for hints.
+    """
+
+    def __init__(self, path: str | Path = "workspace", invocation: str = "") -> None:
+        self.path = Path(path)
+        self.invocation = invocation
+        self._file_lock: FileLock | None = None
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def records(self) -> dict[str, Any]:
+        """The stages' records by name.
+
+        Raises:
+            NertoolError: `workspace.json` is not what nertool writes.
+        """
+        path = self.path / RECORDS
+        try:
+            records = json.loads(path.read_text(encoding="utf-8"))["stages"]
+            assert all({"options", "reads", "writes", "facts"} <= record.keys() for record in records.values())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
+            raise NertoolError(
+                f"{path} is damaged: {error or 'a record lacks its parts'}",
+                "Remove it: the files stay, and count as made by hand until a stage runs.",
+            ) from error
+        found: dict[str, Any] = records
+        return found
+
+    def facts(self, stage: str) -> dict[str, Any]:
+        """What the stage's record counted or measured; empty where there is no record."""
+        facts: dict[str, Any] = self.records().get(stage, {}).get("facts", {})
+        return facts
+
+    def splits(self, suffix: str) -> list[str]:
+        """The splits that have a file `{split}{suffix}`, in the order train, dev, test."""
+        return [split for split in SPLITS if os.path.lexists(self.path / f"{split}{suffix}")]
+
+    def require(self, name: str, stage: str) -> Path:
+        """Path of a file that `stage` writes.
+
+        Raises:
+            MissingInput: it is not there; the hint names the command that makes it.
+        """
+        path = self.path / name
+        if not path.exists():
+            raise MissingInput(f"{path} is missing", f"Run: {self.command(stage)}")
+        return path
+
+    def command(self, stage: str, *arguments: str) -> str:
+        """A command line that runs `stage` here, for hints."""
+        return command(self.path, stage, *arguments)
+
+    def last_command(self, stage: str) -> str:
+        """The command line that ran `stage` here last, so that a hint repeats the user's own options."""
+        last = ""
+        with suppress(FileNotFoundError), (self.path / RUNS).open(encoding="utf-8") as log:
+            for line in log:
+                with suppress(ValueError):  # a line that a full disk cut short
+                    run = json.loads(line)
+                    last = run["command"] if (run["stage"], run["outcome"]) == (stage, "done") else last
+        again = _on(self.path, last) if last else self.command(stage.partition(":")[0])
+        overwrite = stage == "train" and not {"--overwrite-output-dir", "--force"} & set(shlex.split(again))
+        return f"{again} --overwrite-output-dir" if overwrite else again
+
+    def model_directory(self) -> str:
+        """Name of the directory `train` published (README: OUTPUT_DIR)."""
+        name: str = self.facts("train").get("output_dir", MODEL)
+        return name
+
+    def model_reads(self, directory: str, allow_stale: bool) -> list[str]:
+        """The files of a model directory, each relative to the workspace, as a later stage reads them.
+
+        Raises:
+            MissingInput: there is no model.
+            StaleInput: it was made from files that have changed since, unless `allow_stale`.
+        """
+        stage = "quantize" if directory == QUANTIZED else "train"
+        self.require(f"{directory}/config.json", stage)
+        states = self.status()
+        why = next(state.why for state in states if state.stage == stage)
+        stale = [
+            state.stage for state in states if state.name == "stale" and state.stage.partition(":")[0] != "evaluate"
+        ]
+        if stage in stale and not allow_stale:
+            again = dict.fromkeys(self.last_command(name) for name in stale[: stale.index(stage) + 1])
+            raise StaleInput(
+                f"{self.path / directory} is stale: {why}",
+                f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)",
+            )
+        return sorted(f"{directory}/{path.name}" for path in (self.path / directory).iterdir() if path.is_file())
+
+    def status(self) -> list[State]:
+        """The state of every stage, in order; `evaluate` may have several records, each its own line."""
+        if commit.is_pending(self.path):
+            with suppress(Locked), self.locked("status"):
+                pass
+        records = self.records()
+        names = [name for stage in OUTPUTS for name in _records_of(stage, records) or [stage]]
+        states = {name: self._state(name, records.get(name)) for name in names}
+        return [_with_upstream(name, states, records) for name in names]
+
+    def _state(self, stage: str, record: Mapping[str, Any] | None) -> State:
+        if record is None:
+            there = [name for name in OUTPUTS.get(stage, ()) if (self.path / name).exists()]
+            made = State(stage, "edited", f"{words(there)} not written by nertool")
+            return made if there else State(stage, "missing", "not run")
+        facts = record["facts"]
+        gone = [name for name in record["writes"] if not (self.path / name).exists()]
+        if gone:
+            return State(stage, "missing", f"{words(gone)} gone", facts)
+        edited, read = changed(self.path, record["writes"]), changed(self.path, record["reads"])
+        if edited:
+            more = f"; also {words(read)} changed before it" if read else ""
+            return State(stage, "edited", f"{words(edited)} changed by hand{more}", facts)
+        return State(stage, "stale", f"{words(read)} changed", facts) if read else State(stage, "fresh", "", facts)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, stage: str) -> Iterator[None]:
+        """Hold the workspace's lock; may be taken again inside.
+
+        Raises:
+            Locked: another process holds it; the message says which.
+        """
+        from filelock import FileLock, Timeout  # here, because it takes as long to import as everything for --help
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._file_lock = self._file_lock or FileLock(self.path / _LOCK, timeout=0)
+            self._file_lock.acquire()
+        except Timeout as error:
+            raise Locked(
+                f"{self.path} is in use by {_owner(self.path / _OWNER)}",
+                "Wait until that has ended, or take another workspace: -w DIR",
+            ) from error
+        except OSError as error:
+            raise InvalidOption(
+                f"{self.path} cannot be a workspace: {error.strerror}", "Name another one: -w DIR"
+            ) from error
+        try:
+            if self._file_lock.lock_counter == 1:
+                with suppress(OSError):  # on a full disk nobody learns who holds the lock, but it is held
+                    write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
+                commit.finish(self.path)
+            yield
+        finally:
+            if self._file_lock.lock_counter == 1:
+                (self.path / _OWNER).unlink(missing_ok=True)
+            self._file_lock.release()
+
+    @contextmanager
+    def open_stage(
+        self,
+        name: str,
+        options: StageOptions,
+        *,
+        reads: Iterable[str],
+        writes: Iterable[str],
+        replaces: Iterable[str] = (),
+        protects: bool = False,
+        sources: Mapping[str, Path] | None = None,
+        packages: Iterable[str] = (),
+        force: bool = False,
+    ) -> Iterator[Stage]:
+        """Run a stage: lock, decide whether there is anything to do, stage, publish, record.
+
+        Args:
+            name: the record's name; `evaluate:dev` is a record of the stage `evaluate`.
+            options: recorded, and compared with the last run's.
+            reads: files of the workspace it reads, relative names.
+            writes: files it will write; only used to see whether somebody made them by hand.
+            replaces: directories it will replace as a whole.
+            protects: what its last run published is neither replaced nor removed, unless `force`.
+            sources: files outside the workspace it reads, by a name without a machine path; None where they cannot
+                be looked at without fetching them, so that they are not compared.
+            packages: distributions whose versions belong in the record.
+            force: run, whatever the record says.
+
+        Yields:
+            the run. Where `fresh` is true the caller has nothing to do and must return. Otherwise it writes to
+            `stage.file(...)` and `stage.directory(...)` and fills `stage.facts`.
+
+        Raises:
+            NertoolError: running would overwrite files that were edited or made by hand; or the disk is full.
+        """
+        with self.locked(name):
+            record = {
+                "options": options.recorded(),
+                "versions": versions(packages),
+                "reads": {key: digest(self.path / key) for key in sorted(set(reads))},
+                "sources": None if sources is None else {key: digest(path) for key, path in sorted(sources.items())},
+            }
+            decision = self._decide(name, options, record, list(writes), force)
+            stage = Stage(name, self.path / f".partial-{name.replace(':', '-')}", dict(record), *decision)
+            if stage.fresh:
+                yield stage
+                return
+            for directory in replaces:
+                self._check_replaced(name, directory, force)
+                if protects and not force:
+                    self._check_protected(name, directory, stage.why)
+            with self._logged(name), full_disk_told(self.path, "nothing was changed"):
+                shutil.rmtree(stage.staging, ignore_errors=True)
+                stage.staging.mkdir()
+                try:
+                    yield stage
+                    self._publish(stage, record, replaces)
+                finally:
+                    shutil.rmtree(stage.staging, ignore_errors=True)
+
+    def _decide(
+        self, name: str, options: StageOptions, record: Mapping[str, Any], writes: list[str], force: bool
+    ) -> tuple[bool, str, dict[str, Any]]:
+        """(nothing to do, why in one line, facts of the record that stays)."""
+        old = self.records().get(name)
+        if force:
+            return False, "", {}
+        if old is None:
+            return self._decide_unrecorded(name, writes)
+        state = self._state(name, old)
+        reasons = _differences(options, old, record)
+        if state.name == "missing":
+            return False, f"again: {state.why}", {}
+        if state.name == "edited" and reasons:
+            raise NertoolError(
+                f"{self.path}: {state.why}, and {words(reasons)} since {name} ran",
+                f"Keep a copy of what you edited, then: {self.command(name.partition(':')[0], '--force')}",
+            )
+        if state.name == "edited":
+            return True, f"kept, {state.why} (--force writes anew)", old["facts"]
+        return (False, f"again: {words(reasons)}", {}) if reasons else (True, "", old["facts"])
+
+    def _decide_unrecorded(self, name: str, writes: list[str]) -> tuple[bool, str, dict[str, Any]]:
+        there = [file for file in writes if (self.path / file).exists()]
+        if there and len(there) < len(writes):
+            raise NertoolError(
+                f"{self.path}: {words(there)} not written by nertool, and not all of {words(writes)} there",
+                f"Add what is missing, or let nertool write all: {self.command(name.partition(':')[0], '--force')}",
+            )
+        return bool(there), f"kept {words(there)}, not written by nertool (--force replaces)" if there else "", {}
+
+    def _check_replaced(self, name: str, directory: str, force: bool) -> None:
+        """Nobody's own files may go with a directory that is replaced, unless it is a model and they say so."""
+        place = self.path / directory
+        if not place.is_dir():
+            return
+        written = self.records().get(name, {}).get("writes", {})
+        there = [path.name for path in sorted(place.iterdir()) if not path.name.startswith("checkpoint-")]
+        own = [file for file in there if f"{directory}/{file}" not in written]
+        if own and not (force and (place / "config.json").exists()):
+            raise NertoolError(
+                f"{place} holds {words(own)}, not written by nertool, and would be replaced",
+                "Move what is yours to another place first.",
+            )
+
+    def _check_protected(self, name: str, directory: str, why: str) -> None:
+        """What the last run published there is whole, and would be lost."""
+        written = [file for file in self.records().get(name, {}).get("writes", {}) if file.startswith(f"{directory}/")]
+        if written and all((self.path / file).exists() for file in written):
+            raise NertoolError(
+                f"{self.path / directory} holds what {name} made before, and it would be replaced ({why})",
+                f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: --output-dir NAME)",
+            )
+
+    def _publish(self, stage: Stage, record: dict[str, Any], replaces: Iterable[str]) -> None:
+        """Bring files and record to their places; a directory that was replaced as a whole under another name stays."""
+        files = stage.staging / "files"
+        written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
+        for path in written.values():
+            flush(path)
+        record["writes"] = {name: digest(path) for name, path in written.items() if "/checkpoint-" not in name}
+        record["facts"] = stage.facts
+        records = {**self.records(), stage.name: record}
+        before = self.records().get(stage.name, {}).get("writes", {})
+        commit.publish(
+            self.path,
+            stage.staging,
+            {
+                "entries": stage.entries,
+                "remove": [] if list(replaces) else [name for name in before if name not in record["writes"]],
+                "records": {name: records[name] for group in OUTPUTS for name in _records_of(group, records)},
+            },
+        )
+
+    @contextmanager
+    def _logged(self, stage: str) -> Iterator[None]:
+        """Append the run with its times to `runs.jsonl`; the record itself holds no clock."""
+        started, outcome = time.time(), "failed"
+        try:
+            yield
+            outcome = "done"
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            line = {
+                "stage": stage,
+                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+                "seconds": round(time.time() - started, 3),
+                "outcome": outcome,
+                "command": self.invocation,
+            }
+            with suppress(OSError), (self.path / RUNS).open("a", encoding="utf-8") as log:  # keep the first error
+                log.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _on(place: Path, line: str) -> str:
+    """A logged command line, on a workspace that may have been moved since, or be named from another directory."""
+    arguments = shlex.split(line)
+    while found := {"-w", "--workspace"} & set(arguments):
+        at = arguments.index(found.pop())
+        del arguments[at : at + 2]
+    return command(place, *(argument for argument in arguments[1:] if not argument.startswith("--workspace=")))
+
+
+def _records_of(stage: str, records: Iterable[str]) -> list[str]:
+    return sorted(name for name in records if name.partition(":")[0] == stage)
+
+
+def _with_upstream(name: str, states: Mapping[str, State], records: Mapping[str, Any]) -> State:
+    """A fresh stage is stale where a stage whose files it read is itself stale."""
+    state = states[name]
+    if state.name != "fresh":
+        return state
+    for other, record in records.items():
+        if (
+            set(record["writes"]) & set(records[name]["reads"])
+            and _with_upstream(other, states, records).name == "stale"
+        ):
+            return State(name, "stale", f"{other} before it is stale", state.facts)
+    return state
+
+
+def _differences(options: StageOptions, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What makes a stage's last run out of date, as words."""
+    before = {key: old["options"].get(key, options.default(key)) for key in new["options"]}
+    reasons = [f"{key.replace('_', ' ')} is another" for key in before if before[key] != new["options"][key]]
+    for kind in ("reads", "sources"):
+        then, now = old[kind] or {}, new[kind]
+        if now is not None:
+            reasons += [f"{name} changed" for name in {**then, **now} if then.get(name) != now.get(name)]
+    return reasons
+
+
+def _owner(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {owner['pid']} ({owner['stage']})"
+    except (OSError, ValueError, KeyError):
+        return "another process"

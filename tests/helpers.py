@@ -1,0 +1,146 @@
+"""What several test modules share: made-up data, workspaces filled up to a stage, what a folder holds."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+
+from nertool.stages import evaluate, labels, preprocess, quantize, train
+from nertool.workspace.workspace import Workspace
+
+needs_inc = pytest.mark.skipif(find_spec("optimum") is None, reason="needs Neural Compressor, which is not installed")
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
+VERBS = ["visited", "left", "praised", "saw"]
+
+
+def sentence_lines(chance: random.Random) -> list[str]:
+    """`Anna visited Oslo .` as `token, space, tag` lines, with a blank line."""
+    lines = []
+    for label, names in (("PER", NAMES["PER"]), ("", VERBS), ("LOC", NAMES["LOC"]), ("", [".", "!"])):
+        for number, token in enumerate(chance.choice(names).split()):
+            tag = f"{'I' if number else 'B'}-{label}" if label else "O"
+            lines.append(f"{token} {tag}")
+    return [*lines, ""]
+
+
+def write_corpus(folder: Path, suffix: str = ".txt.tmp", sentences: int = 60) -> None:
+    """`{train,dev,test}{suffix}` with that many sentences in train and a third in the others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, split in enumerate(("train", "dev", "test")):
+        chance = random.Random(seed)
+        lines = [
+            line for _ in range(sentences if split == "train" else sentences // 3) for line in sentence_lines(chance)
+        ]
+        (folder / f"{split}{suffix}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def fill(workspace: Workspace, model: str, until: str) -> Workspace:
+    """Run the stages from preprocess on, with settings that train in a second."""
+    steps = {
+        "preprocess": lambda: preprocess.run(workspace, preprocess.Options(model=model)),
+        "labels": lambda: labels.run(workspace, labels.Options()),
+        "train": lambda: train.run(
+            workspace, train.Options(model=model, num_epochs=8.0, batch_size=4, learning_rate=5e-3, save_steps=1000)
+        ),
+        "evaluate": lambda: evaluate.run(workspace, evaluate.Options()),
+        "quantize": lambda: quantize.run(workspace, quantize.Options(tolerance=0.5)),
+    }
+    for name, step in steps.items():
+        step()
+        if name == until:
+            break
+    return workspace
+
+
+# -- what a folder holds ---------------------------------------------------------------------------
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """What other tools and people see: neither hidden files nor the log of runs."""
+    names = {path: path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()}
+    visible = {path: name for path, name in names.items() if not any(part.startswith(".") for part in name.parts)}
+    return {name.as_posix(): path.read_bytes() for path, name in visible.items() if name.name != "runs.jsonl"}
+
+
+def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Inode and time of change of every file but the lock's."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+# -- a command that is killed ----------------------------------------------------------------------
+
+KILLER = """
+import os, signal, sys
+
+number, event, place, left = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+
+def hook(name, arguments):
+    global left
+    if name == event and place in " ".join(map(str, arguments)):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), number)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+sys.addaudithook(hook)
+sys.argv = ["nertool", *sys.argv[5:]]
+from nertool.cli.main import main
+main()
+"""
+"""nertool in a process that gets a signal just before it does what the interpreter calls `event`, at that place."""
+
+
+# -- the README's pipelines ------------------------------------------------------------------------
+
+PIPELINES = {
+    "germeval2014": r"""grep -v "^#" | cut -f 2,3 | tr '\t' ' '""",
+    "wnut17": r"tr '\t' ' '",
+    "conll2003": r"sed '/^-DOCSTART-/{$!N;d}' | cut -d ' ' -f 1,4 | tr '\t' ' '",
+}
+GERMEVAL = "#\thttp://example.org\t[2009-10-17]\t\n1\tAnna\tB-PER\tO\n2\tging\tO\tO\n\n"
+CONLL = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n-DOCSTART- -X- O O\n\nPeter NNP B-NP B-PER\n"
+AWKWARD = {
+    "five fields": "1\tAnna\tB-PER\tO\t\n2\tx\tO\tO\textra\n",
+    "too few fields": "1\tAnna\n1\tAnna\tO\n1\t\n\t\n",
+    "no tab": "Anna\nAnna B-PER\n \n\n",
+    "lone tabs between sentences": "a\tO\n\t\nb\tO\n\t\t\n",
+    "tokens that begin with a hash": "1\t#tag\tO\tO\n#tag\tO\n##\tB-X\n #\tO\n",
+    "header that ends in a tab": GERMEVAL + "# \t\n#\n",
+    "no last line feed": "1\tAnna\tB-PER\tO",
+    "no last line feed in a comment": "1\tAnna\tB-PER\tO\n# end",
+    "no last line feed without a tab": "a\tO\nAnna",
+    "carriage returns": GERMEVAL.replace("\n", "\r\n") + "a\rb\tc\rd\tO\n\r\n",
+    "not UTF-8": b"1\tM\xfcller\tB-PER\tO\nM\xfcller B-PER\n\xff\xfe\tO\n",
+    "control characters": "1\t\x96\tO\tO\n2\t\x01\x0b\x0c\x1c\x7f\x85\tO\tO\n\u2028\tO\n\ufeff1\tx\tO\n",
+    "empty": "",
+    "only line feeds": "\n\n\n",
+    "only comments": "# a\n#b\n",
+    "documents": CONLL,
+    "documents with carriage returns": CONLL.replace("\n", "\r\n"),
+}
+PIECE = st.sampled_from([b"\t", b"\t\t", b"#", b" ", b"\r", b"\x0b", b"\xc2\x96", b"\xff", b"a", b"B-PER"]) | st.binary(
+    min_size=1, max_size=3
+)
+LINE = st.lists(PIECE, max_size=7).map(lambda pieces: b"".join(pieces).translate(None, b"\n\0"))
+PUBLISHED = st.builds(
+    lambda lines, end: b"\n".join(lines) + end,
+    st.lists(LINE | st.just(b"-DOCSTART- -X- O O\n"), max_size=12),
+    st.sampled_from([b"", b"\n", b"\n\n"]),
+)
+
+
+def as_bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def shell(recipe: str, published: bytes) -> bytes:
+    command, environment = ["bash", "-c", PIPELINES[recipe]], {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(command, input=published, env=environment, capture_output=True).stdout

@@ -1,0 +1,214 @@
+"""Evaluation: files that other tools can score, every word in its place, stale models refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from seqeval.metrics import f1_score
+
+from nertool.corpus.column_files import read_sentences
+from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
+from nertool.sources.recipes import RECIPES
+from nertool.stages import evaluate
+from nertool.tags import spans
+from nertool.workspace.workspace import Workspace
+
+
+def test_predictions_hold_every_token_and_give_the_score_that_is_told(copy: Workspace) -> None:
+    facts = evaluate.run(copy, evaluate.Options()).facts
+    assert set(facts) == {"dev", "test"}
+    for split in facts:
+        rows = [line.split(" ") for line in (copy / f"evaluation/{split}_predictions.txt").read_text().splitlines()]
+        told = json.loads((copy / f"evaluation/{split}_results.json").read_text())
+        sentences = list(read_sentences(copy / f"{split}.txt"))
+        assert [row[0] for row in rows if row != [""]] == [token for s in sentences for token in s.tokens]
+        gold, predicted = [[]], [[]]  # type: ignore[var-annotated]
+        for row in rows:
+            if row == [""]:
+                gold.append([])
+                predicted.append([])
+            else:
+                gold[-1].append(row[1])
+                predicted[-1].append(row[2])
+        assert told["f1"] == pytest.approx(f1_score(gold, predicted))
+        assert told["support"] == 2 * len(sentences)
+        assert {"precision", "recall", "f1", "support", "accuracy", "types", "mode"} <= set(told)
+
+
+def test_the_score_is_the_one_that_training_saw(copy: Workspace) -> None:
+    assert evaluate.run(copy, evaluate.Options()).facts["dev"]["f1"] == copy.facts("train")["dev_f1"]
+
+
+def test_one_split_leaves_the_others_results_alone(copy: Workspace) -> None:
+    evaluate.run(copy, evaluate.Options())
+    before = (copy / "evaluation/dev_results.json").stat().st_mtime_ns
+    evaluate.run(copy, evaluate.Options(split=["test"], force=True))
+    assert (copy / "evaluation/dev_results.json").stat().st_mtime_ns == before
+    assert evaluate.run(copy, evaluate.Options()).fresh
+
+
+def test_a_split_without_sentences_is_told(copy: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    (copy / "test.txt").write_text("\n\n")
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True)).facts["test"]
+    assert (facts["sentences"], facts["support"], facts["f1"]) == (0, 0, 0.0)
+    assert "test holds no sentence" in caplog.text
+
+
+def test_long_sentences_and_words_without_subwords_are_tagged_whole_and_counted(copy: Workspace) -> None:
+    with (copy / "test.txt").open("a") as file:
+        file.write("oslo B-LOC\n" * 200 + "\n" + "\x96 O\nanna B-PER\n\n")
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True)).facts["test"]
+    assert (facts["windowed"], facts["without_subwords"]) == (1, 1)
+    tail = (copy / "evaluation/test_predictions.txt").read_text().splitlines()[-204:]
+    assert [line.split(" ")[0] for line in tail if line] == ["oslo"] * 200 + ["\x96", "anna"]
+    assert tail[-3] == "\x96 O O"
+
+
+def test_a_stale_model_is_refused_with_the_command_that_mends_it(copy: Workspace) -> None:
+    labels = copy / "labels.txt"
+    labels.write_text(labels.read_text() + "B-NEW\n")
+    with pytest.raises(StaleInput, match="nertool train"):
+        evaluate.run(copy, evaluate.Options())
+    assert not (copy / "evaluation").exists()
+
+
+def test_a_model_for_other_labels_is_refused_even_without_records(copy: Workspace) -> None:
+    (copy / "workspace.json").unlink()
+    (copy / "labels.txt").write_text("B-NEW\nO\n")
+    with pytest.raises(StaleInput, match="hold different labels"):
+        evaluate.run(copy, evaluate.Options())
+
+
+def test_a_model_that_another_script_trained_is_evaluated(copy: Workspace, tmp_path: Path) -> None:
+    """A folder with `model/` and `dev.txt` is all it takes."""
+    bare = tmp_path / "bare"
+    shutil.copytree(copy / "model", bare / "model")
+    shutil.copy(copy / "dev.txt", bare / "dev.txt")
+    assert evaluate.run(Workspace(bare), evaluate.Options()).facts["dev"]["support"] == 40
+
+
+def test_what_is_missing_is_named(workspace: Workspace, copy: Workspace) -> None:
+    with pytest.raises(MissingInput, match="nertool train"):
+        evaluate.run(_with_texts(workspace), evaluate.Options())
+    with pytest.raises(MissingInput, match="nertool quantize"):
+        evaluate.run(copy, evaluate.Options(quantized=True))
+    with pytest.raises(InvalidOption, match="no such split"):
+        evaluate.run(copy, evaluate.Options(split=["validation"]))
+
+
+def test_all_splits_and_both_models_in_one_call(copy: Workspace) -> None:
+    """INT8 is stood in for by a copy of the model: what matters is where results go."""
+    shutil.copytree(copy / "model", copy / "quantized", ignore=shutil.ignore_patterns("checkpoint-*"))
+    result = evaluate.run(copy, evaluate.Options(split=["train", "dev", "test"], both=True, allow_stale=True))
+    names = {f"{model}{split}" for model in ("", "quantized ") for split in ("train", "dev", "test")}
+    assert set(result.facts) == names
+    assert result.facts["quantized dev"]["f1"] == result.facts["dev"]["f1"]
+    assert (copy / "evaluation/quantized/train_errors.jsonl").exists()
+    assert {"INT8 test", "FP32 train"} <= set(re.findall(r"<option>([^<]+)</option>", _report(copy)))
+    without = evaluate.run(copy, evaluate.Options(both=True, split=["dev"], allow_stale=True)).facts
+    assert set(without) == {"dev", "quantized dev"}
+
+
+def test_a_model_compared_with_itself_is_no_better(copy: Workspace, tmp_path: Path) -> None:
+    other = shutil.copytree(copy.path, tmp_path / "other")
+    evaluate.run(Workspace(other), evaluate.Options())
+    before = (copy / "model/config.json").read_bytes()
+    places = [other, other / "model", other / "evaluation", "model"]
+    for place in places:
+        row = evaluate.run(copy, evaluate.Options(compare=str(place))).facts["comparison"]["test"]
+        assert (row["difference"], row["interval"], row["p"]) == (0.0, (0.0, 0.0), 1.0)
+    file = str(other / "evaluation/dev_predictions.txt")
+    facts = evaluate.run(copy, evaluate.Options(compare=file, split=["dev"])).facts["comparison"]
+    assert (facts["other"], facts["dev"]["p"]) == ("dev_predictions.txt", 1.0)
+    assert (copy / "model/config.json").read_bytes() == before
+    told = json.loads((copy / "evaluation/comparison.json").read_text())
+    assert told["dev"]["ours"] == told["dev"]["other"]
+    assert "Compared with dev_predictions.txt" in _report(copy)
+
+
+def test_a_worse_model_is_told_from_ours(copy: Workspace, tmp_path: Path) -> None:
+    evaluate.run(copy, evaluate.Options())
+    lines = (copy / "evaluation/test_predictions.txt").read_text().splitlines()
+    worse = tmp_path / "worse.txt"
+    worse.write_text(
+        "\n".join(line if number % 2 else re.sub(r" \S+$", " O", line) for number, line in enumerate(lines))
+    )
+    row = evaluate.run(copy, evaluate.Options(compare=str(worse), split=["test"])).facts["comparison"]["test"]
+    assert row["difference"] == pytest.approx(row["ours"] - row["other"])
+    assert row["interval"][0] > 0 and row["p"] < 0.001
+
+
+def test_what_cannot_be_compared_is_refused(copy: Workspace, tmp_path: Path) -> None:
+    evaluate.run(copy, evaluate.Options())
+    with pytest.raises(MissingInput, match="neither a predictions file nor a workspace"):
+        evaluate.run(copy, evaluate.Options(compare=str(tmp_path / "none")))
+    other = tmp_path / "other.txt"
+    other.write_text("somebody O O\n")
+    with pytest.raises(InvalidOption, match="one file, but 2 splits"):
+        evaluate.run(copy, evaluate.Options(compare=str(other)))
+    with pytest.raises(InvalidData, match=r"other\.txt:1: 'somebody' where .*dev_predictions.txt:1 has"):
+        evaluate.run(copy, evaluate.Options(compare=str(other), split=["dev"]))
+    assert not (copy / "evaluation/comparison.json").exists()
+    with pytest.raises(InvalidOption, match="go with --columns"):
+        evaluate.run(copy, evaluate.Options(predicted=str(other)))
+
+
+def test_what_was_seen_in_train_is_told_apart(copy: Workspace) -> None:
+    with (copy / "test.txt").open("a") as file:
+        file.write("nobody B-PER\n\n")
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True)).facts["test"]
+    train = set(_entities(copy / "train.txt"))
+    seen = sum(entity in train for entity in _entities(copy / "test.txt"))
+    assert 0 < seen < facts["support"]
+    groups = {name: row["support"] for name, row in facts["by"]["seen"].items()}
+    assert groups == {"in train": seen, "not in train": facts["support"] - seen}
+
+
+@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface forms"), ("germeval2014", "outer layer alone")])
+def test_the_score_of_the_task_and_the_published_one_stand_beside_ours(copy: Workspace, recipe: str, name: str) -> None:
+    records = json.loads((copy / "workspace.json").read_text())
+    empty: dict[str, object] = {"options": {}, "versions": {}, "reads": {}, "sources": {}, "writes": {}}
+    records["stages"]["download"] = {**empty, "facts": {"recipe": recipe}}
+    (copy / "workspace.json").write_text(json.dumps(records))
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], force=True)).facts["test"]
+    assert name in facts["task score"]["name"]
+    assert facts["published"]["support"] == RECIPES[recipe].scores["test"].gold
+    assert ("TensorFlow" in _report(copy)) == (recipe == "germeval2014")
+
+
+def test_both_layers_count_together(copy: Workspace, tmp_path: Path) -> None:
+    inner = tmp_path / "inner.txt"
+    tokens = [s.tokens for s in read_sentences(copy / "test.txt")]
+    rows = ["".join(f"{token} {'B-X B-X' if at == 0 else 'O O'}\n" for at, token in enumerate(row)) for row in tokens]
+    inner.write_text("\n".join(rows))
+    facts = evaluate.run(copy, evaluate.Options(split=["test"], inner=str(inner))).facts["test"]
+    task = facts["task score"]
+    assert task["name"] == "metric 1, both layers"
+    for key in ("correct", "predicted", "support"):
+        assert task[key] == facts[key] + len(tokens)
+    assert task["interval"]["f1"][0] <= task["f1"] <= task["interval"]["f1"][1]
+    inner.write_text("\n".join(rows[1:]))
+    with pytest.raises(InvalidData, match=r"inner\.txt:\d+: .* where .*test\.txt:\d+ has"):
+        evaluate.run(copy, evaluate.Options(split=["test"], inner=str(inner)))
+
+
+def _entities(path: Path) -> list[tuple[str, str]]:
+    return [
+        (" ".join(sentence.tokens[span.start : span.end]), span.label)
+        for sentence in read_sentences(path)
+        for span in spans(sentence.tags)
+    ]
+
+
+def _report(workspace: Workspace) -> str:
+    return (workspace / "evaluation/report.html").read_text(encoding="utf-8")
+
+
+def _with_texts(workspace: Workspace) -> Workspace:
+    for split in ("train", "dev", "test"):
+        shutil.copy(workspace / f"{split}.txt.tmp", workspace / f"{split}.txt")
+    return workspace

@@ -1,0 +1,266 @@
+"""Tagging: order, places and forms of what comes out, from Python; the shell's view is in test_cli.py."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nertool.documents import output_file, writers
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.models import cpu
+from nertool.models.tagger import load_tagger
+from nertool.stages import evaluate, predict
+from nertool.workspace.workspace import Workspace
+
+
+def tag(trained: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, **options: object) -> str:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+    return "".join(predict.tag_files(Workspace(trained), predict.Options(**options)))  # type: ignore[arg-type]
+
+
+def test_tokens_in_and_tags_out(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"anna\nvisited\noslo\n.\n\nbruno O\nleft O\nvienna O\n! O\n")
+    assert out == "anna B-PER\nvisited O\noslo B-LOC\n. O\n\nbruno B-PER\nleft O\nvienna B-LOC\n! O\n\n"
+
+
+def test_text_in_and_places_in_the_text_out(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"anna visited  new lisbon.\n", format="jsonl")
+    row = json.loads(out)
+    assert [(entity["label"], entity["text"]) for entity in row["entities"]] == [("PER", "anna"), ("LOC", "new lisbon")]
+    assert all(0.5 < entity["score"] <= 1 for entity in row["entities"])
+    for entity in row["entities"]:
+        assert row["text"][entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_files_are_tagged_in_their_order(trained: Path, tmp_path: Path) -> None:
+    names = []
+    for name, line in (("b", "bruno left oslo ."), ("a", "anna left vienna .")):
+        (tmp_path / name).write_text(line + "\n")
+        names.append(str(tmp_path / name))
+    out = list(predict.tag_files(Workspace(trained), predict.Options(files=names)))
+    assert [text.split(" ")[0] for text in out] == ["bruno", "anna"]
+
+
+def test_sentences_come_out_in_order_whatever_their_length(trained: Path) -> None:
+    tagger = load_tagger(trained / "model")
+    sentences = [["anna"] * length for length in (5, 190, 1, 0, 33, 200, 2)]
+    assert [len(tags) for tags in tagger.tag(sentences)] == [5, 190, 1, 0, 33, 200, 2]
+    assert (tagger.windowed, tagger.without_subwords) == (2, 0)
+
+
+def test_products_by_either_library_give_the_same_tags(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [["anna", "visited", "new", "lisbon"] * length for length in (1, 3, 60)]
+    found = []
+    for held_back in (True, False):
+        monkeypatch.setattr(cpu, "mkl_holds_back", lambda held_back=held_back: held_back)
+        tagger = load_tagger(trained / "model", device="cpu")
+        linear = sum(type(module) is torch.nn.Linear for module in tagger.model.modules())
+        assert (linear == 0) == (held_back and torch.backends.mkldnn.is_available())
+        found.append(list(tagger.tag_scored(sentences)))
+    for one, other in zip(*found, strict=True):
+        assert one.tags == other.tags
+        assert one.scores == pytest.approx(other.scores, abs=1e-5)
+
+
+def test_threads_change_neither_tags_nor_their_number(trained: Path) -> None:
+    """Batches are worked on side by side; what was set for the process is as before, after a failure too."""
+    tagger, before = load_tagger(trained / "model", device="cpu"), torch.get_num_threads()
+    tagger.batch_subwords = 24
+    sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 5) for number in range(200)]
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(list(tagger.tag_scored(sentences)))
+            assert torch.get_num_threads() == threads
+        tagger.model = None
+        with pytest.raises(TypeError):
+            list(tagger.tag(sentences))
+        assert torch.get_num_threads() == 5
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert [one.tags for one in other] == [one.tags for one in found[0]]
+
+
+def test_a_sentence_is_tagged_the_same_alone_and_among_others(trained: Path) -> None:
+    tagger = load_tagger(trained / "model")
+    sentences = [["clara", "saw", "new", "lisbon", "!"], ["oslo"], ["anna", "left"] * 20]
+    assert [next(tagger.tag([one])) for one in sentences] == list(tagger.tag(sentences))
+
+
+def test_the_stream_is_read_as_it_is_tagged(trained: Path) -> None:
+    """Memory does not grow with the input: the reader is never far ahead of the writer."""
+    from nertool.models.tagger import SENTENCES_AHEAD
+
+    read = 0
+
+    def endless():  # type: ignore[no-untyped-def]
+        nonlocal read
+        while True:
+            read += 1
+            yield ["anna"]
+
+    tagged = load_tagger(trained / "model").tag(endless())
+    next(tagged)
+    assert read == SENTENCES_AHEAD
+
+
+def test_predictions_of_a_split_are_those_of_evaluate(trained: Path, tmp_path: Path) -> None:
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    evaluate.run(workspace, evaluate.Options(split=["dev"]))
+    predict.run(workspace, predict.Options(split="dev"))
+    scored = (workspace / "evaluation/dev_predictions.txt").read_text().splitlines()
+    tagged = (workspace / "predictions/dev.conll").read_text().splitlines()
+    assert [line.split(" ")[-1] for line in scored] == [line.split(" ")[-1] for line in tagged]
+
+
+def test_records_keep_their_other_fields_and_their_order(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [
+        {"id": 1, "text": "anna visited oslo .\nbruno visited vienna .", "source": {"a": [1]}},
+        {"id": 2, "tokens": ["bruno", "left"], "tags": ["O", "O"]},
+        {"id": 3, "text": ""},
+        {"id": 4, "text": "oslo " * 300},
+    ]
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    rows = [json.loads(line) for line in tag(trained, monkeypatch, data, format="jsonl").splitlines()]
+    assert [row["id"] for row in rows] == [1, 2, 3, 4]
+    assert rows[0]["source"] == {"a": [1]} and rows[0]["text"] == lines[0]["text"]
+    assert [entity["text"] for entity in rows[0]["entities"]] == ["anna", "oslo", "bruno", "vienna"]
+    for entity in rows[0]["entities"]:
+        assert rows[0]["text"][entity["start"] : entity["end"]] == entity["text"]
+    assert (rows[1]["tags"], "text" in rows[1]) == (["B-PER", "O"], False)
+    assert "1 records had fields named tokens, tags, entities, text: their values are not passed on" in caplog.text
+    assert (rows[2]["tokens"], rows[2]["entities"]) == ([], [])
+    assert len(rows[3]["tags"]) == 300
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ("conll", "anna B-PER\nleft O\noslo B-LOC\n\n"),
+        ("inline", "anna/B-PER left/O oslo/B-LOC\n"),
+        ("entities", "1\t0\t4\tPER\t{}\tanna\n1\t11\t15\tLOC\t{}\toslo\n"),
+        ("html", '<p><mark title="{}">anna <small>PER</small></mark>  left <mark title="{}">oslo'),
+    ],
+)
+def test_every_form_of_output(form: str, wanted: str, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"anna  left oslo\n", format=form)
+    pattern = r"0\.\d{4}|1\.0000".join(map(re.escape, wanted.split("{}")))
+    assert re.search(pattern if form == "html" else f"^{pattern}$", out), out
+
+
+def test_entities_alone_is_a_format(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"anna visited oslo .\nnobody saw it\n"
+    assert tag(trained, monkeypatch, text, entities=True) == tag(trained, monkeypatch, text, format="entities")
+
+
+def test_pages_are_escaped(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tag(trained, monkeypatch, b"<script>alert(1)</script> & anna\n", format="html", input="text")
+    assert "<script>" not in out and "&lt;" in out and "&amp;" in out
+
+
+def test_a_record_that_cannot_be_read_stops_or_is_counted(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = b'{"text": "anna"}\n{"text": 1}\n[1]\n{"tok\n\xff\n{"text": "oslo"}\n'
+    with pytest.raises(InvalidData, match="standard input:2: neither a text 'text' nor a list of tokens 'tokens'"):
+        tag(trained, monkeypatch, data, input="jsonl")
+    skipped = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="skip").splitlines()
+    assert [json.loads(line)["text"] for line in skipped] == ["anna", "oslo"]
+    assert "4 records could not be read: left out" in caplog.text
+    kept = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="null").splitlines()
+    assert [line == "null" for line in kept] == [False, True, True, True, True, False]
+
+
+def test_a_file_that_a_kill_cut_short_is_gone_on_with(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_file, "DOCUMENTS_BETWEEN", 10)
+    source, whole, cut = tmp_path / "in.txt", tmp_path / "whole.html", tmp_path / "cut.html"
+    source.write_text("".join(f"anna met {name} .\n" for name in ("bruno", "clara", "oslo") * 15))
+    options = {"files": [str(source)], "format": "html", "input": "text"}
+    predict.write_file(Workspace(trained), predict.Options(output=str(whole), **options))  # type: ignore[arg-type]
+
+    def killed(*_: object) -> str:
+        killed.calls += 1  # type: ignore[attr-defined]
+        if killed.calls > 25:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return real(*_)  # type: ignore[arg-type]
+
+    real, killed.calls = writers.WRITERS["html"], 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(writers.WRITERS, "html", killed)
+    with pytest.raises(KeyboardInterrupt):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
+    monkeypatch.setitem(writers.WRITERS, "html", real)
+    assert 0 < len(Path(f"{cut}.partial").read_bytes()) < len(whole.read_bytes()) and not cut.exists()
+    with pytest.raises(InvalidOption, match="was begun"):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
+    predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+    assert cut.read_bytes() == whole.read_bytes()
+    assert not list(tmp_path.glob("*.p*"))
+    with pytest.raises(InvalidOption, match="is whole"):
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+
+
+def test_typed_sentences_are_shown_in_pieces(trained: Path) -> None:
+    tagger = load_tagger(trained / "model")
+    assert list(predict.words_of(tagger, "anna left  new lisbon.")) == [
+        ("anna", "PER"),
+        ("left", ""),
+        ("new lisbon", "LOC"),
+        (".", ""),
+    ]
+    assert list(predict.words_of(tagger, "")) == []
+
+
+def test_a_reader_that_has_enough_ends_the_run_quietly(trained: Path) -> None:
+    code = f"{sys.executable} -m nertool predict --input text -w {trained} | head -n 1"
+    done = subprocess.run(["bash", "-c", code], input=b"anna left .\n" * 20_000, capture_output=True)
+    assert done.stdout == b"anna B-PER\n"
+    assert b"Traceback" not in done.stderr and b"Error" not in done.stderr, done.stderr
+
+
+def test_bad_input_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidData, match="standard input:2: not UTF-8"):
+        tag(trained, monkeypatch, b"anna\n\xff\n", input="tokens")
+    with pytest.raises(MissingInput, match="nowhere.txt: no such file"):
+        tag(trained, monkeypatch, b"", files=["nowhere.txt"])
+    with pytest.raises(InvalidOption, match="no such split"):
+        predict.run(Workspace(trained), predict.Options(split="validation"))
+    assert tag(trained, monkeypatch, b"") == ""
+
+
+def test_tags_go_to_stdout_while_a_terminal_shows_progress(trained: Path) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "nertool", "predict", "--input", "text", "-w", str(trained)]
+    done = subprocess.run(command, input=b"anna left oslo .\n" * 50, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    assert done.stdout == b"anna B-PER\nleft O\noslo B-LOC\n. O\n\n" * 50
+    assert b"predict" in os.read(screen, 10_000)
+    os.close(screen)
+
+
+def test_a_split_is_read_as_evaluate_reads_it(trained: Path, tmp_path: Path) -> None:
+    """White space inside a token that is no space or line end belongs to the token."""
+    workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    with (workspace / "test.txt").open("a") as file:
+        file.write("new\u00a0lisbon B-LOC\n\u0085 O\n\n")
+    predict.run(workspace, predict.Options(split="test", allow_stale=True))
+    evaluate.run(workspace, evaluate.Options(split=["test"], allow_stale=True))
+    tagged = (workspace / "predictions/test.conll").read_text().split("\n")[-4:]
+    scored = (workspace / "evaluation/test_predictions.txt").read_text().split("\n")[-4:]
+    assert [line.split(" ")[0] for line in tagged] == ["new\u00a0lisbon", "\u0085", "", ""]
+    assert [line.split(" ")[0] for line in tagged] == [line.split(" ")[0] for line in scored]

@@ -1,0 +1,355 @@
+"""Quantization: what is published is INT8, its figures are true, and the gate never loses work."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sys
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from helpers import needs_inc
+
+from nertool.errors import InvalidOption, MissingInput, NertoolError
+from nertool.int8 import measure, onnx_runtime, trials
+from nertool.models import cpu
+from nertool.stages import evaluate, predict, quantize
+from nertool.workspace.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def quantized(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace filled up to `quantize`, dynamic."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("quantized") / "workspace")
+    result = quantize.run(Workspace(copy), quantize.Options(tolerance=0.5))
+    assert result.ok
+    return copy
+
+
+@pytest.fixture
+def copy(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace to quantize; models are measured in this process, as a new one takes seconds to start."""
+    monkeypatch.setattr(measure, "measure", measure._measured)
+    return Workspace(shutil.copytree(trained, tmp_path / "copy"))
+
+
+@needs_inc
+def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quantized: Path) -> None:
+    from nertool.models.tagger import load_tagger
+
+    table = json.loads((quantized / "quantized/quantization.json").read_text())
+    weights = (quantized / "quantized/pytorch_model.bin").stat().st_size
+    assert table["int8"]["bytes"] == weights < table["fp32"]["bytes"]
+    assert table["fp32"]["words_per_second"] > 0 < table["int8"]["words_per_second"]
+    linear = load_tagger(quantized / "quantized").model.bert.encoder.layer[0].intermediate.dense
+    assert "quantized" in type(linear).__module__
+    facts = evaluate.run(Workspace(quantized), evaluate.Options(quantized=True)).facts
+    assert facts["dev"]["f1"] == table["int8"]["f1"]
+    assert (quantized / "evaluation/quantized/dev_results.json").exists()
+
+
+@needs_inc
+def test_tags_do_not_hang_on_the_number_of_threads(quantized: Path) -> None:
+    """Dynamic ranges are those of a batch: batches are the same, whoever works on them."""
+    from nertool.models.tagger import load_tagger
+
+    tagger, before = load_tagger(quantized / "quantized"), torch.get_num_threads()
+    sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 7) for number in range(60)]
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            found.append(list(tagger.tag_scored(sentences)))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1] == found[2]
+
+
+@needs_inc
+def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> None:
+    table = json.loads((quantized / "quantized/quantization.json").read_text())
+    for split in ("dev", "test"):
+        before, after = (table[model]["splits"][split] for model in ("fp32", "int8"))
+        assert after["lost"] == pytest.approx(before["f1"] - after["f1"])
+        assert 0 < after["equal"] <= before["equal"] == 1
+        assert after["lost_interval"][0] <= after["lost"] <= after["lost_interval"][1] and 0 < after["p"] <= 1
+        for row in (before, after):
+            assert row["interval"][0] <= row["f1"] <= row["interval"][1]
+    assert [trial for trial in table["trials"] if trial["kept"]] == [table["int8"]]
+    for model in ("fp32", "int8"):
+        cost = table[model]
+        assert cost["load_seconds"] > 0 and cost["peak_mib"] > 50
+        assert 0 < cost["latency_ms"]["batch 1"]["p50"] <= cost["latency_ms"]["batch 1"]["p95"]
+    assert not any(name.endswith("dense") for name in table["int8"]["left_in_fp32"])
+    assert table["cpu"]["machine"] and table["versions"]["torch"]
+    assert "words_per_second" not in json.dumps(Workspace(quantized).facts("quantize"))
+
+
+@needs_inc
+def test_a_model_that_loads_as_another_is_not_published(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = measure.measure
+
+    def other(directory: Path, splits: Mapping[str, Path], tags: Path) -> dict[str, Any]:
+        found = real(directory, splits, tags)
+        rows = json.loads((tags / "dev.json").read_text())
+        (tags / "dev.json").write_text(json.dumps([["B-X"] * len(row) for row in rows]))
+        return found
+
+    monkeypatch.setattr(measure, "measure", other)
+    with pytest.raises(NertoolError, match="tags dev otherwise once it is loaded anew"):
+        quantize.run(copy, quantize.Options(tolerance=0.5))
+    assert not (copy / "quantized").exists()
+
+
+@needs_inc
+def test_another_torch_is_told(quantized: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = Workspace(shutil.copytree(quantized, tmp_path / "copy"))
+    table = json.loads((workspace / "quantized/quantization.json").read_text())
+    table["versions"]["torch"] = "1.2.3"
+    (workspace / "quantized/quantization.json").write_text(json.dumps(table))
+    evaluate.run(workspace, evaluate.Options(quantized=True, split=["dev"], allow_stale=True))
+    assert "was made with torch 1.2.3" in caplog.text
+
+
+@needs_inc
+def test_quantization_aware_training_gives_int8_that_learnt_its_ranges(copy: Workspace) -> None:
+    from nertool.models.tagger import load_tagger
+
+    result = quantize.run(copy, quantize.Options(approach="qat", qat_epochs=1.5, qat_learning_rate=1e-3, tolerance=0.2))
+    assert result.ok
+    assert result.facts["int8"]["bytes"] < result.facts["fp32"]["bytes"]
+    modules = dict(load_tagger(copy / "quantized").model.named_modules())
+    inside = [modules[name] for name in modules if "encoder.layer.0.intermediate.dense" in name]
+    assert any(
+        "quantized" in type(module).__module__ and type(module).__name__.startswith("Linear") for module in inside
+    )
+    facts = evaluate.run(copy, evaluate.Options(quantized=True, split=["dev"])).facts
+    assert facts["dev"]["f1"] == result.facts["int8"]["f1"]
+    assert copy.facts("train")["dev_f1"] == result.facts["fp32"]["f1"], "the FP32 model stays as it is"
+
+
+def test_the_criterion_may_be_absolute(copy: Workspace) -> None:
+    facts = quantize.run(copy, quantize.Options(backend="onnx", criterion="absolute", tolerance=0.9, timeout=600)).facts
+    assert (facts["criterion"], facts["met"]) == ("absolute", True)
+
+
+def test_the_processor_is_told() -> None:
+    described = cpu.describe()
+    assert described["machine"] and isinstance(described["flags"], list)
+
+
+@needs_inc
+def test_a_second_run_is_fresh_and_tells_the_same_table(quantized: Path) -> None:
+    result = quantize.run(Workspace(quantized), quantize.Options(tolerance=0.5))
+    assert result.fresh
+    assert result.facts == json.loads((quantized / "quantized/quantization.json").read_text())
+
+
+@needs_inc
+def test_static_calibrates_on_train(copy: Workspace) -> None:
+    result = quantize.run(copy, quantize.Options(approach="static", tolerance=0.9, calibration_samples=10))
+    assert result.facts["calibration_windows"] == 10
+    assert "train.txt" in copy.records()["quantize"]["reads"]
+
+
+def made_up(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
+    """FP32, then each trial, seem to have these accuracies: a tiny model loses nothing. All else is real."""
+    real, left = trials.Judge.judged, iter(scores)
+    monkeypatch.setattr(trials.Judge, "judged", lambda *places: {**real(*places), "f1": next(left)})
+
+
+def test_layers_fall_back_to_fp32_until_the_criterion_is_met(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.6, 0.7, 0.895, 0.89])
+    result = quantize.run(copy, quantize.Options(backend="onnx", approach="static"))
+    left = [len(trial["left_in_fp32"]) for trial in result.facts["trials"]]
+    assert (left, result.ok) == ([0, 1, 2, 4, 3], True)
+    assert result.facts["int8"]["f1"] == 0.895, "three were too few"
+    assert len(float_weights(copy)) == 4
+
+
+@needs_inc
+def test_layers_fall_back_to_fp32_in_neural_compressor(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.6, 0.9])
+    result = quantize.run(copy, quantize.Options())
+    assert result.ok and [len(trial["left_in_fp32"]) for trial in result.facts["trials"]] == [0, 1, 2], "as asked"
+
+
+@needs_inc
+def test_where_no_trial_meets_the_tolerance_the_best_is_kept(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.7, 0.6])
+    result = quantize.run(copy, quantize.Options(max_trials=3))
+    assert not result.ok
+    assert [(trial["f1"], trial["kept"]) for trial in result.facts["trials"]] == [
+        (0.5, False),
+        (0.7, True),
+        (0.6, False),
+    ]
+    assert "the search ended after 3 trials" in caplog.text and "the best one is kept" in caplog.text
+    assert not json.loads((copy / "quantized/quantization.json").read_text())["met"]
+    again = quantize.run(copy, quantize.Options(max_trials=3))
+    assert again.fresh and not again.ok
+    assert evaluate.run(copy, evaluate.Options(split=["dev"], quantized=True)).facts["dev"]["support"] == 40
+
+
+def test_no_trial_begins_after_the_timeout(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up(monkeypatch, [0.9, 0.5])
+    monkeypatch.setattr(quantize, "time", SimpleNamespace(monotonic=count(step=2).__next__))
+    result = quantize.run(copy, quantize.Options(backend="onnx", timeout=1))
+    assert len(result.facts["trials"]) == 1 and not result.ok
+
+
+@needs_inc
+def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up(monkeypatch, [0.9, 0.5, 0.89, *[0.5] * 20])
+    facts = quantize.run(copy, quantize.Options(approach="auto", tolerance=0.02)).facts
+    assert [(trial["approach"], trial["kept"]) for trial in facts["trials"]] == [("dynamic", False), ("static", True)]
+    monkeypatch.undo()
+    monkeypatch.setattr(measure, "measure", measure._measured)
+    made_up(monkeypatch, [0.9, *[0.5] * 20])
+    facts = quantize.run(copy, quantize.Options(approach="auto", qat_epochs=0.2)).facts
+    assert [trial["approach"] for trial in facts["trials"]][-1] == "qat"
+    assert [trial["approach"] for trial in facts["trials"]].count("static") == 5
+
+
+def test_an_interrupted_trial_publishes_nothing(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnx_runtime.Exported, "quantize", broken)
+    with pytest.raises(KeyboardInterrupt):
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert not (copy / "quantized").exists()
+
+
+# -- ONNX Runtime ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def graph(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace filled up to `quantize`, with every approach of ONNX Runtime."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("graph") / "workspace")
+    assert quantize.run(Workspace(copy), quantize.Options(backend="onnx", approach="auto", tolerance=0.5)).ok
+    return copy
+
+
+def test_evaluate_and_predict_take_the_graph_as_it_was_judged(graph: Path) -> None:
+    workspace = Workspace(graph)
+    table = json.loads((graph / "quantized/quantization.json").read_text())
+    assert [trial["approach"] for trial in table["trials"]] == ["dynamic", "static"]
+    assert table["int8"]["bytes"] == (graph / "quantized/model.onnx").stat().st_size
+    facts = evaluate.run(workspace, evaluate.Options(quantized=True)).facts
+    assert facts["dev"]["f1"] == table["int8"]["f1"]
+    assert facts["test"]["f1"] == table["int8"]["splits"]["test"]["f1"]
+    page = (graph / "evaluation/report.html").read_text()
+    assert f"<td>{table['int8']['approach']} (kept)</td>" in page and page.count("(kept)") == 2, "scores, costs"
+    assert predict.run(workspace, predict.Options(split="test", quantized=True)).facts["model"] == "quantized"
+
+
+def test_products_and_embeddings_of_the_graph_are_in_bytes(graph: Path) -> None:
+    assert not float_weights(Workspace(graph))
+
+
+def float_weights(workspace: Workspace) -> list[str]:
+    """Matrices of the published graph that are not in bytes."""
+    import onnx
+
+    whole = onnx.load(workspace / "quantized/model.onnx").graph
+    return [one.name for one in whole.initializer if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) == 2]
+
+
+@pytest.mark.parametrize("observer", ["minmax", "percentile", "mse"])
+def test_every_observer_gives_a_model_that_tags(copy: Workspace, observer: str) -> None:
+    options = quantize.Options(backend="onnx", approach="static", observer=observer, percentile=99.9, tolerance=0.9)  # type: ignore[arg-type]
+    facts = quantize.run(copy, options).facts
+    assert facts["observer"] == observer and facts["int8"]["f1"] > 0.9 * facts["fp32"]["f1"]
+
+
+def test_an_export_that_gives_other_answers_is_refused(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = onnx_runtime.OnnxModel.__call__
+    monkeypatch.setattr(
+        onnx_runtime.OnnxModel,
+        "__call__",
+        lambda self, attention_mask, **inputs: real(self, attention_mask=attention_mask * 0 + 1, **inputs),
+    )
+    with pytest.raises(NertoolError, match="exported to ONNX the model gives other answers"):
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert not (copy / "quantized").exists()
+
+
+def test_a_graph_that_is_none_is_told(graph: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(graph, tmp_path / "copy")
+    (copy / "quantized/model.onnx").write_bytes(b"not a graph")
+    with pytest.raises(NertoolError, match="model.onnx cannot be read"):
+        evaluate.run(Workspace(copy), evaluate.Options(quantized=True, allow_stale=True))
+
+
+def test_without_onnx_runtime_the_extra_is_named(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(NertoolError) as raised:
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert "nertool[onnx]" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"backend": "onnx", "approach": "qat"}, "only Neural Compressor trains"),
+        ({"observer": "percentile"}, "has no such observer"),
+        ({"approach": "qat", "qat_epochs": 0.0}, "nothing would be trained"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_told_first(copy: Workspace, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidOption, match=told):
+        quantize.run(copy, quantize.Options(**options))
+
+
+# -- Neural Compressor -----------------------------------------------------------------------------
+
+
+@needs_inc
+def test_a_hostile_pickle_in_quantized_does_not_run(quantized: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(quantized, tmp_path / "hostile")
+    flag = tmp_path / "ran"
+
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (flag,)  # type: ignore[return-value]
+
+    (copy / "quantized/pytorch_model.bin").write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(NertoolError, match="is not loaded"):
+        evaluate.run(Workspace(copy), evaluate.Options(quantized=True))
+    assert not flag.exists()
+
+
+def test_optimum_without_neural_compressor_names_the_pin(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optimum.intel", None)  # what an absent package looks like to import
+    with pytest.raises(NertoolError, match=r"neural-compressor==3\.7\.1"):
+        quantize.run(copy, quantize.Options())
+    assert not (copy / "quantized").exists()
+
+
+def test_without_dev_there_is_nothing_to_decide_by(copy: Workspace) -> None:
+    (copy / "dev.txt").unlink()
+    with pytest.raises(MissingInput, match="dev.txt"):
+        quantize.run(copy, quantize.Options(backend="onnx", allow_stale=True))
+
+
+@needs_inc
+def test_predict_publishes_a_split_tagged_by_the_int8_model(quantized: Path) -> None:
+    workspace = Workspace(quantized)
+    result = predict.run(workspace, predict.Options(split="test", quantized=True))
+    lines = (quantized / "predictions/test.conll").read_text().splitlines()
+    tokens = [line.split(" ")[0] for line in (quantized / "test.txt").read_text().splitlines()]
+    assert [line.split(" ")[0] for line in lines] == tokens
+    assert result.facts["model"] == "quantized"
+    assert predict.run(workspace, predict.Options(split="test", quantized=True)).fresh

@@ -1,0 +1,219 @@
+"""Steps and batches: every example once an epoch, no budget passed, the gradient of one padded batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nertool.errors import InvalidOption
+from nertool.models.encode import IGNORE
+from nertool.training.batches import SMALLEST_ROW, Collator, Packing, Steps, find_packing, pack
+
+LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=60)
+
+
+def steps_of(lengths: list[int], sentences: int = 4, tokens: int | None = None, **options: Any) -> Steps:
+    return Steps(np.array(lengths, dtype=np.int32), sentences, tokens, options.pop("seed", 1), **options)
+
+
+def example(length: int, seed: int = 0) -> dict[str, list[int]]:
+    chance = np.random.default_rng([seed, length])
+    labels = [IGNORE if place % 3 else int(chance.integers(5)) for place in range(length)]
+    return {"input_ids": chance.integers(5, 60, length).tolist(), "labels": labels}
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+@given(lengths=LENGTHS, sentences=st.integers(1, 9), epoch=st.integers(0, 3))
+def test_an_epoch_holds_every_example_once(lengths: list[int], sentences: int, epoch: int) -> None:
+    steps = steps_of(lengths, sentences)
+    steps.set_epoch(epoch)
+    found = list(steps)
+    assert len(found) == len(steps)
+    assert sorted(sum(found, [])) == list(range(len(lengths)))
+    assert {len(step) for step in found[:-1]} <= {sentences}
+
+
+@given(lengths=LENGTHS, room=st.integers(1, 200), epoch=st.integers(0, 3), world=st.integers(1, 3))
+def test_a_budget_of_subwords_is_never_passed_and_every_epoch_has_as_many_steps(
+    lengths: list[int], room: int, epoch: int, world: int
+) -> None:
+    budget = max(lengths) + room
+    steps = steps_of(lengths, tokens=budget, world=world)
+    steps.set_epoch(epoch)
+    found = [
+        [number for rank in range(world) for number in list(steps_with(steps, rank))[place] if number >= 0]
+        for place in range(len(steps))
+    ]
+    assert sorted(sum(found, [])) == list(range(len(lengths)))
+    assert all(sum(lengths[number] for number in step) <= budget for step in found)
+
+
+def steps_with(steps: Steps, rank: int) -> Steps:
+    """The same steps, as another process sees them."""
+    other = Steps(steps.lengths, steps.sentences, steps.tokens, steps.seed, rank=rank, world=steps.world)
+    other.set_epoch(steps.epoch)
+    return other
+
+
+@given(lengths=LENGTHS, sentences=st.integers(1, 9), world=st.integers(2, 5))
+def test_processes_share_the_steps_that_one_alone_takes(lengths: list[int], sentences: int, world: int) -> None:
+    alone = [sorted(step) for step in steps_of(lengths, sentences)]
+    shares = [list(steps_of(lengths, sentences, rank=rank, world=world)) for rank in range(world)]
+    assert [len(share) for share in shares] == [len(alone)] * world
+    for step, *parts in zip(alone, *shares, strict=True):
+        assert all(parts), "every process takes part in every step"
+        assert sorted(number for part in parts for number in part if number >= 0) == step
+
+
+def test_the_order_hangs_on_seed_and_epoch_alone() -> None:
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        steps = steps_of([3] * 50, seed=seed)
+        steps.set_epoch(epoch)
+        return list(steps)
+
+    assert order(1, 0) == order(1, 0)
+    assert order(1, 0) != order(1, 1)
+    assert order(1, 0) != order(2, 0)
+
+
+def test_by_length_a_step_holds_sentences_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 60, 400).tolist()
+    spread = [
+        np.mean([np.ptp([lengths[number] for number in step]) for step in steps_of(lengths, 8, by_length=flag)])
+        for flag in (False, True)
+    ]
+    assert spread[1] < spread[0] / 3
+
+
+def test_a_step_that_is_not_full_is_left_out_where_that_is_wanted() -> None:
+    assert [len(step) for step in steps_of([1] * 10)] == [4, 4, 2]
+    assert [len(step) for step in steps_of([1] * 10, drop_last=True)] == [4, 4]
+    assert [len(step) for step in steps_of([1] * 3, drop_last=True)] == [3]
+
+
+def test_a_budget_below_the_longest_sentence_is_refused() -> None:
+    with pytest.raises(InvalidOption, match="no room for the longest sentence, which has 9"):
+        steps_of([4, 9], tokens=9)
+
+
+# -- batches ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=LENGTHS, first=st.integers(0, 2), additive=st.booleans(), most=st.integers(SMALLEST_ROW, 100))
+def test_packed_sentences_see_themselves_alone(lengths: list[int], first: int, additive: bool, most: int) -> None:
+    examples = [example(length, seed) for seed, length in enumerate(lengths)]
+    batch = pack(examples, 0, Packing(first, additive, most))
+    width = batch["input_ids"].shape[1]
+    assert width <= max(most, *lengths)
+    seen = batch["attention_mask"][:, 0] == 0 if additive else batch["attention_mask"] == 1
+    assert bool(seen.any(-1).all()), "a sub-word that sees nothing would have no score"
+    found = []
+    for row in range(len(seen)):
+        place = 0
+        while place < width:
+            inside = seen[row, place].nonzero().flatten().tolist()
+            assert inside == list(range(inside[0], inside[-1] + 1)) and inside[0] == place
+            ids, labels = (batch[name][row, inside].tolist() for name in ("input_ids", "labels"))
+            if set(ids) != {0}:
+                assert batch["position_ids"][row, inside].tolist() == list(range(first, first + len(inside)))
+                found.append((ids, labels))
+            place = inside[-1] + 1
+    assert sorted(found) == sorted((one["input_ids"], one["labels"]) for one in examples)
+
+
+@pytest.mark.parametrize("parts", [1, 3, 50])
+@pytest.mark.parametrize("kind", [{}, {"by_length": True}, {"packing": Packing(0, False, 512)}])
+def test_a_share_in_parts_holds_every_tag_once(kind: dict[str, Any], parts: int) -> None:
+    examples = [example(length) for length in (3, 9, 5, 4, 12, 7, 2, 30)]
+    made = Collator(0, parts, **kind)(examples)
+    assert len(made["batches"]) == min(parts, len(examples)) or parts == 3
+    tags = sorted(label for one in examples for label in one["labels"] if label != IGNORE)
+    assert made["words"] == len(tags)
+    found = [batch["labels"][batch["labels"] != IGNORE].tolist() for batch in made["batches"]]
+    assert sorted(sum(found, [])) == tags
+
+
+def test_rows_are_padded_to_the_longest_or_to_a_length() -> None:
+    examples = [example(3), example(9)]
+    (longest,) = Collator(7)(examples)["batches"]
+    assert longest["input_ids"].shape == (2, 9)
+    assert longest["input_ids"][0, 3:].tolist() == [7] * 6
+    assert longest["attention_mask"].sum(-1).tolist() == [3, 9]
+    (fixed,) = Collator(7, pad_to=16)(examples)["batches"]
+    assert fixed["labels"].shape == (2, 16)
+
+
+def models() -> dict[str, Any]:
+    from transformers import BertConfig, DebertaV2Config, DistilBertConfig, RobertaConfig
+
+    small = {
+        "vocab_size": 60,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 130,
+        "num_labels": 5,
+    }
+    distil = {"vocab_size": 60, "dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "num_labels": 5}
+    return {
+        "bert": BertConfig(**small),
+        "roberta": RobertaConfig(**small, pad_token_id=1),
+        "deberta": DebertaV2Config(**small, relative_attention=True, pos_att_type=["c2p"]),
+        "distilbert": DistilBertConfig(**distil, max_position_embeddings=130),
+    }
+
+
+def gradients(model: Any, made: dict[str, Any]) -> list[torch.Tensor]:
+    model.zero_grad()
+    for batch in made["batches"]:
+        labels = batch.pop("labels").flatten()
+        scores = model(**batch)["logits"].flatten(0, 1)
+        (
+            torch.nn.functional.cross_entropy(scores, labels, ignore_index=IGNORE, reduction="sum") / made["words"]
+        ).backward()
+    return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta", "distilbert"])
+def test_however_a_share_is_cut_its_gradient_is_that_of_one_padded_batch(name: str) -> None:
+    from transformers import AutoModelForTokenClassification, set_seed
+
+    set_seed(0)
+    config = models()[name]
+    model = AutoModelForTokenClassification.from_config(config).eval()
+    packing = find_packing(model, config.pad_token_id or 0, 128)
+    assert packing or name in ("deberta", "distilbert"), "BERT and RoBERTa can be packed"
+    examples = [example(length) for length in (3, 9, 5, 4, 12, 7, 2, 30, 61)]
+    pad_id = config.pad_token_id or 0
+    whole = gradients(model, Collator(pad_id)(examples))
+    cut = [Collator(pad_id, 3), Collator(pad_id, 4, by_length=True)]
+    cut += [Collator(pad_id, parts, packing) for parts in (1, 2) if packing]
+    for collator in cut:
+        for one, other in zip(whole, gradients(model, collator(examples)), strict=True):
+            torch.testing.assert_close(one, other, atol=2e-6, rtol=1e-4)
+
+
+def test_a_model_that_mixes_the_sentences_of_a_row_is_not_packed(trained: Path) -> None:
+    from transformers import AutoModelForTokenClassification
+
+    model = AutoModelForTokenClassification.from_pretrained(trained / "model")
+    assert find_packing(model, 0, 128)
+    assert find_packing(model, 0, SMALLEST_ROW - 1) is None
+    forward = model.forward
+
+    def without_positions(*arguments: Any, position_ids: Any = None, **inputs: Any) -> Any:
+        return forward(*arguments, **inputs)
+
+    model.forward = without_positions
+    assert find_packing(model, 0, 128) is None
+    assert model.training == AutoModelForTokenClassification.from_pretrained(trained / "model").training

@@ -1,0 +1,78 @@
+"""Data-parallel training: two processes take the steps of one, and only the first one speaks and publishes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import fill
+from safetensors.torch import load_file
+
+from nertool.workspace.workspace import Workspace
+
+TRAIN = ["--num-epochs", "2", "--precision", "fp32", "--learning-rate", "1e-3", "--set", "logging_steps=1"]
+
+
+@pytest.fixture
+def still_model(tiny_model: str, tmp_path: Path) -> str:
+    """The tiny model without dropout, as each process draws numbers of its own."""
+    folder = shutil.copytree(tiny_model, tmp_path / "still")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
+
+
+def losses(workspace: Path) -> list[float]:
+    (state,) = (workspace / "model").glob("checkpoint-*/trainer_state.json")
+    return [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    return subprocess.run([*launcher, "-m", "nertool", *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_two_processes_end_with_the_losses_and_weights_of_one(
+    accumulation: int, workspace: Workspace, still_model: str, tmp_path: Path
+) -> None:
+    lines = (workspace / "train.txt.tmp").read_text().split("\n\n")
+    (workspace / "train.txt.tmp").write_text("\n\n".join(lines[:41]) + "\n\n")  # the last step is not full
+    fill(workspace, still_model, "labels")
+    alone = Path(shutil.copytree(workspace.path, tmp_path / "alone"))
+    train = ["train", "-m", still_model, *TRAIN]
+    subprocess.run(
+        [sys.executable, "-m", "nertool", *train, "--batch-size", "8", "-w", str(alone)],
+        check=True,
+        capture_output=True,
+    )
+    shares = ["--batch-size", str(4 // accumulation), "--gradient-accumulation-steps", str(accumulation)]
+    done = torchrun(*train, *shares, "--json", "-w", str(workspace.path))
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["facts"]["steps"] == 12
+    assert done.stderr.count("train: done") == 1
+    assert losses(workspace.path) == pytest.approx(losses(alone), abs=2e-4)
+    assert told["facts"]["dev_f1"] == Workspace(alone).facts("train")["dev_f1"]
+    ours, theirs = (load_file(place / "model/model.safetensors") for place in (workspace.path, alone))
+    for name, weights in theirs.items():
+        torch.testing.assert_close(ours[name], weights, atol=1e-4, rtol=1e-3)
+
+
+def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
+    trained: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(trained, tmp_path / "copy"))
+    refused = torchrun("train", "-m", tiny_model, "--seed", "9", "-w", str(copy))
+    assert refused.returncode == 1
+    assert refused.stderr.count("error: ") == 1 and "--overwrite-output-dir" in refused.stderr
+    same = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "1000"]
+    fresh = torchrun("train", "-m", tiny_model, *same, "-w", str(copy))
+    assert fresh.returncode == 0 and fresh.stderr.count("train: nothing to do") == 1

@@ -1,0 +1,60 @@
+"""Hyperparameter search: the best trial is published, and a killed search goes on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import KILLER
+
+from nertool.errors import InvalidOption
+from nertool.stages import train
+from nertool.training import search
+from nertool.workspace.workspace import Workspace
+
+pytest.importorskip("optuna")
+
+
+def test_the_best_trial_is_published_with_all_of_them_in_the_record(
+    ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LEARNING_RATES", (1e-4, 2e-2))
+    monkeypatch.setattr(search, "BATCH_SIZES", (4, 8))
+    monkeypatch.setattr(search, "EPOCHS", (1, 2))
+    facts = train.run(ready, train.Options(model=tiny_model, search=4)).facts
+    assert len(facts["trials"]) == 4
+    (kept,) = (row for row in facts["trials"] if row["end"] == "kept")
+    assert kept["dev_f1"] == facts["dev_f1"] == max(row["dev_f1"] for row in facts["trials"])
+    assert len({row["learning rate"] for row in facts["trials"]}) == 4
+    assert not (ready / ".training").exists()
+    from nertool.stages import evaluate
+
+    assert evaluate.run(ready, evaluate.Options(split=["dev"])).facts["dev"]["f1"] == facts["dev_f1"]
+
+
+def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(ready: Workspace, tiny_model: str) -> None:
+    command = ["train", "-m", tiny_model, "--search", "2", "-w", str(ready.path)]
+    moment = ["9", "open", "run-1/kept.partial", "1"]
+    killed = subprocess.run([sys.executable, "-c", KILLER, *moment, *command], capture_output=True, text=True)
+    assert killed.returncode == -9, killed.stderr
+    done = subprocess.run([sys.executable, "-m", "nertool", *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "the search goes on after 1 of 2 trials" in done.stderr
+    assert len(Workspace(ready.path).facts("train")["trials"]) == 2
+
+
+@pytest.mark.parametrize("other", [{"seeds": "1,2"}, {"keep": "last"}])
+def test_a_search_goes_with_nothing_else_that_chooses(ready: Workspace, tiny_model: str, other: dict[str, str]) -> None:
+    with pytest.raises(InvalidOption, match="--search goes with none of"):
+        train.run(ready, train.Options(model=tiny_model, search=2, **other))  # type: ignore[arg-type]
+
+
+def test_without_optuna_the_search_says_what_to_install(
+    ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InvalidOption, match="Optuna is not installed"):
+        train.run(ready, train.Options(model=tiny_model, search=2))
+    assert not (ready / "model").exists()

@@ -1,0 +1,226 @@
+"""Real processes, killed while a stage works: the workspace is as it was, and the next run goes on from there."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import KILLER, fill, needs_inc, snapshot
+
+from nertool.cli.main import main
+from nertool.stages import preprocess
+from nertool.workspace.workspace import Workspace
+
+TRAIN = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "7"]
+"""The settings of the fixture `trained`, with more checkpoints: after each 7 steps, and after each epoch of 15."""
+
+
+def stopped(moment: tuple[str, str, int], *arguments: str, number: int = signal.SIGKILL) -> str:
+    """Run a command that gets the signal at that moment; returns its stderr."""
+    event, place, times = moment
+    command = [sys.executable, "-c", KILLER, str(int(number)), event, place, str(times), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == (-number if number == signal.SIGKILL else 128 + number), done.stderr
+    return done.stderr
+
+
+def succeeds(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command to its end; returns its stderr."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    errors = capsys.readouterr().err
+    assert end.value.code == 0, errors
+    return errors
+
+
+def state(workspace: Workspace, stage: str) -> str:
+    return next(state.name for state in Workspace(workspace.path).status() if state.stage == stage)
+
+
+def old_files(workspace: Workspace, *names: str) -> None:
+    """Files that the stage has to replace as a whole, or to leave."""
+    for name in names:
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text("old")
+
+
+# -- stages that need no model ---------------------------------------------------------------------
+
+LIGHT = {
+    "while it writes": ("open", ".partial-{}/files/", 2),
+    "before all is written": ("open", ".partial-{}/commit.json", 1),
+    "before it publishes": ("os.rename", "/.commit", 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "when"), [("download", "while it writes"), *itertools.product(["preprocess", "labels"], LIGHT)]
+)
+def test_a_killed_stage_leaves_what_an_earlier_run_wrote(
+    stage: str, when: str, workspace: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = {"download": ["sample"], "preprocess": ["--model", tiny_model], "labels": []}[stage]
+    command = [stage, *arguments, "-w", str(workspace.path)]
+    if stage == "download":
+        command.append("--force")
+    else:
+        fill(workspace, tiny_model, "labels")
+        changed = workspace / {"preprocess": "train.txt.tmp", "labels": "train.txt"}[stage]
+        changed.write_text(changed.read_text() + "clara B-NEW\n\n")
+    before = snapshot(workspace.path)
+    event, place, times = LIGHT[when]
+    stopped((event, place.format(stage), times), *command)
+    assert snapshot(workspace.path) == before
+    assert state(workspace, stage) == {"download": "edited", "preprocess": "stale", "labels": "stale"}[stage]
+    succeeds(capsys, *command)
+    assert snapshot(workspace.path) != before
+    assert state(workspace, stage) == "fresh"
+
+
+def test_a_first_run_that_is_killed_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    for event, place, times in LIGHT.values():
+        stopped((event, place.format("download"), times), "download", "sample", "-w", str(workspace.path))
+        assert snapshot(workspace.path) == {}
+        assert state(workspace, "download") == "missing"
+    succeeds(capsys, "download", "sample", "-w", str(workspace.path))
+    assert {"train.txt.tmp", "raw/sample-dev.tsv", "workspace.json"} <= set(snapshot(workspace.path))
+
+
+@pytest.mark.parametrize(
+    ("moment", "moved"),
+    [(("os.rename", "/.commit", 2), 0), (("os.rename", "/.commit", 4), 2), (("os.rename", "workspace.json", 1), 3)],
+)
+def test_what_was_published_before_the_kill_is_there_whole_for_whoever_asks_next(
+    moment: tuple[str, str, int], moved: int, workspace: Workspace, tiny_model: str
+) -> None:
+    other = Workspace(shutil.copytree(workspace.path, workspace.path.with_name("other") / "workspace"))
+    preprocess.run(workspace, preprocess.Options(model=tiny_model))
+    preprocess.run(other, preprocess.Options(model=tiny_model, max_length=5))
+    old, new = snapshot(workspace.path), snapshot(other.path)
+    stopped(moment, "preprocess", "--model", tiny_model, "--max-length", "5", "-w", str(workspace.path))
+    files = ["train.txt", "dev.txt", "test.txt"]
+    between = snapshot(workspace.path)
+    assert [between[name] for name in files] == [new[name] for name in files[:moved]] + [
+        old[name] for name in files[moved:]
+    ]
+    status = [sys.executable, "-m", "nertool", "status", "--json", "-w", str(workspace.path)]
+    told = json.loads(subprocess.run(status, capture_output=True, check=True).stdout)
+    assert told["preprocess"]["state"] == "fresh"
+    assert snapshot(workspace.path) == new != between
+
+
+def test_an_interrupted_stage_ends_with_130_and_changes_nothing(workspace: Workspace, tiny_model: str) -> None:
+    fill(workspace, tiny_model, "preprocess")
+    before = snapshot(workspace.path)
+    command = ["labels", "-w", str(workspace.path)]
+    errors = stopped(("open", ".partial-labels/files/", 1), *command, number=signal.SIGINT)
+    assert "Traceback" not in errors
+    assert snapshot(workspace.path) == before
+    last = json.loads((workspace / "runs.jsonl").read_text().splitlines()[-1])
+    assert (last["stage"], last["outcome"]) == ("labels", "interrupted")
+
+
+# -- stages with a model ---------------------------------------------------------------------------
+
+HEAVY = {
+    "evaluate": (
+        ["--split", "dev"],
+        ("open", ".partial-evaluate-dev/files/evaluation/dev_results.json", 1),
+        ["evaluation/dev_results.json", "evaluation/dev_predictions.txt"],
+    ),
+    "quantize": (
+        ["--tolerance", "0.9", "--max-trials", "2"],
+        ("open", ".partial-quantize/files/quantized/quantization.json", 1),
+        ["quantized/quantization.json", "quantized/config.json", "quantized/old.txt"],
+    ),
+    "predict": (["--split", "test"], ("open", ".partial-predict-test/commit.json", 1), ["predictions/test.conll"]),
+}
+
+
+@pytest.mark.parametrize("stage", ["evaluate", pytest.param("quantize", marks=needs_inc), "predict"])
+def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
+    stage: str, copy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments, moment, names = HEAVY[stage]
+    old_files(copy, *names)
+    before = snapshot(copy.path)
+    command = [stage, *arguments, "-w", str(copy.path), "--force"]
+    stopped(moment, *command)
+    assert snapshot(copy.path) == before
+    assert next(state.name for state in copy.status() if state.stage.startswith(stage)) == "edited"
+    succeeds(capsys, *command)
+    assert "old" not in [path.read_text(errors="replace") for path in copy.path.rglob("*") if path.is_file()]
+    assert not (copy / "quantized/old.txt").exists()
+    assert next(state.name for state in copy.status() if state.stage.startswith(stage)) == "fresh"
+
+
+def test_train_killed_once_it_has_published_has_the_new_model(
+    copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "-m", tiny_model, "--num-epochs", "1", "--seed", "2", "-w", str(copy.path)]
+    command.append("--overwrite-output-dir")
+    before = snapshot(copy.path)
+    stopped(("os.rename", "/.commit", 2), *command)
+    assert state(copy, "train") == "fresh"
+    after = snapshot(copy.path)
+    assert after["model/model.safetensors"] != before["model/model.safetensors"]
+    assert copy.facts("train")["steps"] == 2
+    assert [name for name in after if "checkpoint-120" in name] == []
+    assert "train: nothing to do" in succeeds(capsys, *command)
+    assert snapshot(copy.path) == after
+
+
+@pytest.fixture(scope="module")
+def cut_short(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training killed while it wrote the checkpoint of step 56; the last whole one is that of step 49."""
+    copy = tmp_path_factory.mktemp("cut-short") / "workspace"
+    shutil.copytree(trained, copy, ignore=shutil.ignore_patterns("model", "workspace.json"))
+    old_files(Workspace(copy), "model/config.json", "model/model.safetensors")
+    before = snapshot(copy)
+    stopped(
+        ("open", "checkpoint-56/trainer_state.json", 1), "train", "-m", tiny_model, *TRAIN, "-w", str(copy), "--force"
+    )
+    assert snapshot(copy) == before
+    assert {path.name for path in (copy / ".training").glob("checkpoint-*")} == {"checkpoint-49", "checkpoint-56"}
+    return copy
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_killed_training_goes_on_and_ends_with_the_weights_of_one_that_ran_through(
+    whole: bool,
+    cut_short: Path,
+    trained: Path,
+    tiny_model: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    copy = shutil.copytree(cut_short, tmp_path / "copy")
+    if not whole:
+        (copy / ".training/checkpoint-49/trainer_state.json").unlink()
+    errors = succeeds(capsys, "train", "-m", tiny_model, *TRAIN, "-w", str(copy), "--force")
+    assert ("train goes on from step 49 of 120" in errors) == whole
+    assert ("goes on" in errors) == whole
+    assert (copy / "model/model.safetensors").read_bytes() == (trained / "model/model.safetensors").read_bytes()
+    ours, theirs = Workspace(copy).facts("train"), Workspace(trained).facts("train")
+    assert [row["dev_f1"] for row in ours.pop("history")] == [row["dev_f1"] for row in theirs.pop("history")]
+    assert ours == theirs
+    assert sorted(path.name for path in copy.iterdir() if path.name.startswith(".")) == [".examples", ".lock"]
+
+
+def test_checkpoints_of_a_run_with_other_options_are_not_gone_on_from(
+    cut_short: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(cut_short, tmp_path / "copy")
+    options = ["--num-epochs", "1", "--batch-size", "16", "--seed", "3"]
+    errors = succeeds(capsys, "train", "-m", tiny_model, *options, "-w", str(copy), "--force")
+    assert "checkpoints of a run with other options or data are dropped" in errors
+    assert "goes on" not in errors
+    assert Workspace(copy).facts("train")["steps"] == 4
