@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Shown = tuple["Progress", "TaskID"]
 """A progress bar and the line in it."""
 
-note = logging.getLogger("nertool")
+logger = logging.getLogger("nertool")
 """Stages say here what the user must know beside the result; cli.py shows it, a library user may silence it."""
 
 

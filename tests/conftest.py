@@ -27,19 +27,19 @@ os.environ.pop("NERTOOL_WORKSPACE", None)
 
 from helpers import NAMES, SHARED, VERBS, fill, write_corpus  # noqa: E402
 
-from nertool.progress import bars, note  # noqa: E402
+from nertool.progress import bars, logger  # noqa: E402
 from nertool.workspace.workspace import Workspace  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def own_settings() -> Iterator[None]:
     """What a command sets for its whole process does not reach the next test."""
-    environment, handlers, propagate, level = dict(os.environ), list(note.handlers), note.propagate, note.level
+    environment, handlers, propagate, level = dict(os.environ), list(logger.handlers), logger.propagate, logger.level
     yield
     os.environ.clear()
     os.environ.update(environment)
-    note.handlers[:], note.propagate, bars().quiet = handlers, propagate, False
-    note.setLevel(level)
+    logger.handlers[:], logger.propagate, bars().quiet = handlers, propagate, False
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from nertool.cli import config_files
 from nertool.corpus.running_text import visible
 from nertool.documents.output_file import translate_write_errors
 from nertool.errors import InvalidOption, NertoolError, Unwritable
-from nertool.progress import bars, console, note
+from nertool.progress import bars, console, logger
 from nertool.sources.recipes import RECIPES
 from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.training import processes
@@ -243,7 +243,7 @@ def _talk(workspace: Workspace, options: predict.Options) -> None:
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     tagger = predict.open_tagger(workspace, options)
     labels = sorted({label.partition("-")[2] or label for label in tagger.labels})
-    note.info("type a sentence and Enter; Ctrl-D ends")
+    logger.info("type a sentence and Enter; Ctrl-D ends")
     with suppress(EOFError):
         while True:
             shown = Text()
@@ -263,7 +263,7 @@ def _run(context: typer.Context, values: dict[str, Any]) -> None:
         _tell(result, time.monotonic() - started)
         started = time.monotonic()
     if all(result.fresh for result in results):
-        note.info("nothing to do: every stage is fresh")
+        logger.info("nothing to do: every stage is fresh")
     if values["json"]:
         _print_json({result.stage: result.facts for result in results})
     else:
@@ -353,11 +353,13 @@ class _ConsoleHandler(logging.Handler):
 
 
 def _set_up_output(quiet: bool, verbose: bool) -> None:
-    if not note.handlers:
-        note.addHandler(_ConsoleHandler())
-    note.propagate = False
+    if not logger.handlers:
+        logger.addHandler(_ConsoleHandler())
+    logger.propagate = False
     silent = processes.rank() > 0  # the first process speaks for all
-    note.setLevel(logging.ERROR if silent else logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    logger.setLevel(
+        logging.ERROR if silent else logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    )
     bars().quiet = quiet or silent
     if not verbose:
         warnings.simplefilter("ignore")  # libraries warn of their own affairs
@@ -424,7 +426,7 @@ def _report(result: Result, seconds: float, as_json: bool) -> None:
 def _tell(result: Result, seconds: float) -> None:
     why = f" ({result.why})" if result.why else ""
     done = "nothing to do" if result.fresh else f"done in {seconds:.1f} s"
-    note.info("%s: %s%s", result.stage, done, why)
+    logger.info("%s: %s%s", result.stage, done, why)
 
 
 STAGES = (download, preprocess, labels, train, evaluate, quantize)

@@ -38,7 +38,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         InvalidData: bytes that are not UTF-8 (names file and line).
     """
-    with open_text(path) as file, told(path):
+    with open_text(path) as file, translate_read_errors(path):
         yield from enumerate(file, start=1)
 
 
@@ -48,7 +48,7 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict") ->
     Raises:
         InvalidData: it cannot be read, or its first bytes are those of another kind of file.
     """
-    with told(path):
+    with translate_read_errors(path):
         with open_bytes(path) as file:
             head = file.read(16)
         binary = open_bytes(path)
@@ -82,7 +82,7 @@ def _way_out(what: str) -> str:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translate_read_errors(path: Path) -> Iterator[None]:
     """Turn what goes wrong in reading `path` into two lines.
 
     Raises:

@@ -14,7 +14,7 @@ from itertools import count, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from nertool.corpus.files import LONGEST_LINE, open_text, told
+from nertool.corpus.files import LONGEST_LINE, open_text, translate_read_errors
 from nertool.errors import InvalidData
 from nertool.tags import OUTSIDE
 
@@ -75,7 +75,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
         InvalidData: not UTF-8 (names file and line).
     """
     first = 1
-    with open_text(path) as file, told(path):
+    with open_text(path) as file, translate_read_errors(path):
         while lines := list(islice(file, LINES_AHEAD)):
             _to_sentence_end(file, lines)
             yield Block(lines, first)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nertool.corpus.known_lines import BLANK, Block, KnownLines
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.tags import OUTSIDE, goes_on
 
 Unit = list[tuple[str, int]]
@@ -120,7 +120,7 @@ class Fitting:
         for at in range(begin, end) if self.path else ():
             if lengths[at] == 0:
                 line = block.lines[at].rstrip()
-                note.debug("%s:%s: dropped, no sub-words: %r", self.path, block.number(at), line)
+                logger.debug("%s:%s: dropped, no sub-words: %r", self.path, block.number(at), line)
 
 
 def _next_blank(lengths: list[int], begin: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from nertool.corpus.files import PACKED
 from nertool.documents.reader import FORMS
 from nertool.errors import InvalidOption, MissingInput
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.workspace.digests import write_json
 
 RECORD = ".nertool.json"
@@ -56,7 +56,7 @@ def find_jobs(names: Sequence[str], form: str, folder: Path) -> list[Job]:
             else:
                 left_out += 1
     if left_out:
-        note.warning("%s files are left out: their names tell no form (--input FORM takes all)", left_out)
+        logger.warning("%s files are left out: their names tell no form (--input FORM takes all)", left_out)
     if not found:
         raise MissingInput(
             f"{', '.join(names) or 'no name'}: no file to tag", f"Names end in {', '.join(NAMES)}; or give --input."
@@ -124,7 +124,7 @@ def begin(folder: Path, jobs: Sequence[Job], made_from: Mapping[str, Any], resum
     write_json(folder / RECORD, made_from)
     waiting = [job for job in jobs if not job.target.exists()]
     if len(waiting) < len(jobs):
-        note.info("%s of %s files are there already", len(jobs) - len(waiting), len(jobs))
+        logger.info("%s of %s files are there already", len(jobs) - len(waiting), len(jobs))
     return waiting
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nertool.errors import InvalidOption, Unwritable
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.workspace.digests import write_json
 
 DOCUMENTS_BETWEEN = 2000
@@ -72,7 +72,7 @@ class OutputFile:
         finally:
             if not self._at_once and not self._progress.exists():
                 self._path.unlink(missing_ok=True)  # nothing could go on with it
-        note.info("written: %s", self.name)
+        logger.info("written: %s", self.name)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
@@ -120,7 +120,7 @@ class OutputFile:
             done = int(progress["documents"]), int(progress["bytes"])
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidOption(f"--resume: {self._progress} is damaged", "Begin again: --force") from error
-        note.info("%s goes on after %s documents", self.name, done[0])
+        logger.info("%s goes on after %s documents", self.name, done[0])
         return done
 
 

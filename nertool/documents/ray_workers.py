@@ -22,7 +22,7 @@ from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.documents.reader import Reader, tag_documents, tell
 from nertool.errors import NertoolError
 from nertool.models.names import quiet_transformers
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.workspace.digests import flush
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def _heard() -> Iterator[list[tuple[int, str]]]:
     notes: list[tuple[int, str]] = []
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: notes.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
-    level = note.level
-    note.addHandler(handler)
-    note.setLevel(logging.INFO)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
         yield notes
     finally:
-        note.removeHandler(handler)
-        note.setLevel(level)
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def _claimed(job: Job) -> Path:
@@ -181,12 +181,12 @@ def tag_folder(
     waiting = begin(folder, jobs, made_from, resume, force)
     counts = _tag_all(waiting, settings, workers, on_gpus) if waiting else Counter()
     tell(counts, settings.on_error)
-    note.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
+    logger.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
 
 
 def _import_ray() -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    if not note.isEnabledFor(logging.DEBUG):
+    if not logger.isEnabledFor(logging.DEBUG):
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
@@ -207,10 +207,10 @@ def _tag_all(jobs: Sequence[Job], settings: Settings, workers: int | None, on_gp
                 if "error" in outcome:
                     raise NertoolError(*outcome["error"])
                 for level, message in outcome.pop("notes"):
-                    note.log(level, "%s", message)
+                    logger.log(level, "%s", message)
                 counts.update(outcome)
                 done = f"{job.target}: {outcome['documents']:,} documents, {outcome['tokens']:,} tokens"
-                note.info("%s (%s of %s files)", done, number, len(jobs))
+                logger.info("%s (%s of %s files)", done, number, len(jobs))
     finally:
         for part in (part for job in jobs for part in job.parts()):
             part.unlink(missing_ok=True)
@@ -223,7 +223,7 @@ def _connected(ray: Any) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    level = logging.INFO if note.isEnabledFor(logging.DEBUG) else logging.CRITICAL
+    level = logging.INFO if logger.isEnabledFor(logging.DEBUG) else logging.CRITICAL
     logging.getLogger("ray.data").setLevel(level)
     address = os.environ.get("RAY_ADDRESS", "")
     try:
@@ -265,6 +265,6 @@ def _outcomes(
         num_cpus=1,
         num_gpus=1 / ceil(workers / gpus) if gpus else 0,
     )
-    note.info("%s files for %s workers", len(jobs), workers)
+    logger.info("%s files for %s workers", len(jobs), workers)
     for batch in outcomes.iter_batches(batch_size=None, prefetch_batches=0):
         yield from map(json.loads, batch["outcome"])

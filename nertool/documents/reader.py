@@ -15,11 +15,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.files import open_bytes, told
+from nertool.corpus.files import open_bytes, translate_read_errors
 from nertool.corpus.running_text import Words, cut_text, form_of, token_sentences
 from nertool.documents.table_rows import bad, csv_rows, first_line, parquet_rows
 from nertool.errors import InvalidData, InvalidOption
-from nertool.progress import note
+from nertool.progress import logger
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger, Tagging
@@ -103,7 +103,7 @@ class Reader:
             form = self._form(islice(_remembered(lines, ahead), PEEK))
             lines = chain(ahead, lines)
             if form == "tokens" and ahead:
-                note.info("read as one token a line (--input text reads one sentence a line)")
+                logger.info("read as one token a line (--input text reads one sentence a line)")
         label = str(path or "standard input")
         if form == "jsonl":
             yield from self._records(label, lines)
@@ -197,7 +197,7 @@ class Reader:
             wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
             raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
         if twice := sorted({name for name in columns if columns.count(name) > 1}):
-            note.warning("%s: more than one column %s: the last is passed on", path, ", ".join(twice))
+            logger.warning("%s: more than one column %s: the last is passed on", path, ", ".join(twice))
         for number, row in enumerate(rows, start=1):
             yield from self._tried(partial(self._row, f"{path}: row {number}", number, row), number)
 
@@ -277,7 +277,7 @@ def _line_places(text: str) -> Iterator[tuple[int, int]]:
 
 def _lines(path: Path | None) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers; standard input is read no further than it must be."""
-    with told(path or Path("standard input")):
+    with translate_read_errors(path or Path("standard input")):
         source: AbstractContextManager[IO[bytes]] = open_bytes(path) if path else nullcontext(sys.stdin.buffer)
         with source as file:
             for number, line in enumerate(file, start=1):
@@ -321,4 +321,4 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
     }
     for name, what in shown.items():
         if counts.get(name):
-            note.warning("%s %s", counts[name], what)
+            logger.warning("%s %s", counts[name], what)

@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from nertool.corpus.files import foreign, open_text, told
+from nertool.corpus.files import foreign, open_text, translate_read_errors
 from nertool.errors import InvalidData
-from nertool.progress import note
+from nertool.progress import logger
 
 BOM = b"\xef\xbb\xbf"
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -45,7 +45,7 @@ def _csv_row(columns: Sequence[str], fields: Sequence[str]) -> dict[str, Any] | 
 
 
 def _csv_fields(path: Path) -> Iterator[list[str]]:
-    with told(path), open_text(path, newline="", errors="surrogateescape") as file:
+    with translate_read_errors(path), open_text(path, newline="", errors="surrogateescape") as file:
         first = first_line(str(path), next(file, "").encode("utf-8", "surrogateescape"))
         reader = csv.reader(chain([first.decode("utf-8", "surrogateescape")], file), strict=True)
         try:
@@ -89,7 +89,7 @@ def _arrow_row(batch: Any) -> dict[str, Any] | str:
 def _arrow_told(path: Path) -> Iterator[None]:
     import pyarrow
 
-    with told(path):
+    with translate_read_errors(path):
         try:
             yield
         except (OSError, pyarrow.ArrowException) as error:
@@ -108,7 +108,7 @@ def first_line(label: str, line: bytes) -> bytes:
     if error := foreign(label, line):
         raise error
     if line.startswith(BOM):
-        note.info("%s: a byte order mark at its beginning is left out", label)
+        logger.info("%s: a byte order mark at its beginning is left out", label)
     return line.removeprefix(BOM)
 
 

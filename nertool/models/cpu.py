@@ -26,7 +26,7 @@ def flags() -> frozenset[str]:
     return frozenset(_told("flags|Features").split())
 
 
-def mkl_holds_back() -> bool:
+def mkl_is_slow_here() -> bool:
     """PyTorch's FP32 products are MKL's, which leaves out the widest instructions of processors other than Intel's.
 
     Measured on one with AVX-512: oneDNN, which asks the processor alone, was 2.4 times as fast.

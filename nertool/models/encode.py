@@ -98,7 +98,7 @@ def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> 
     return [len(tokenizer.tokenize(word)) for word in words]
 
 
-def lead_of(tokenizer: PreTrainedTokenizerBase) -> str:
+def word_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
     """What a word needs before it, so that it is tokenized as a word: a space for byte-level BPE, else nothing.
 
     Found by trying: a running text of two words must give what the two words give one by one.
@@ -116,7 +116,7 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-        self.subwords = Subwords(tokenizer, lead_of(tokenizer))
+        self.subwords = Subwords(tokenizer, word_prefix(tokenizer))
         self.prefix, self.suffix = _special_ids(tokenizer)
         self.budget = max_length - len(self.prefix) - len(self.suffix)
         if self.budget < 1:

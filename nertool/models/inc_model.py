@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError, command
-from nertool.progress import note, silenced
+from nertool.progress import logger, silenced
 from nertool.workspace.names import TABLE, versions
 
 WEIGHTS = "pytorch_model.bin"
@@ -64,4 +64,4 @@ def _tell_other_torch(directory: Path) -> None:
     made = json.loads((directory / TABLE).read_text(encoding="utf-8")).get("versions", {}).get("torch")
     here = versions(["torch"])["torch"]
     if made and made != here:
-        note.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)
+        logger.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)

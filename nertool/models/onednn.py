@@ -26,7 +26,7 @@ class OneDnnLinear(torch.nn.Module):
 
 def use_fastest(model: torch.nn.Module) -> torch.nn.Module:
     """Give the FP32 linear layers of a model on the CPU to oneDNN where MKL, which is PyTorch's choice, is slow."""
-    if cpu.mkl_holds_back() and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if cpu.mkl_is_slow_here() and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         for module in list(model.modules()):
             for name, layer in module.named_children():
                 if type(layer) is torch.nn.Linear and layer.weight.dtype == torch.float:

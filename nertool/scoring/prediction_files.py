@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.files import numbered_lines, open_bytes, told
+from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.scorer import Array, Scorer
 
@@ -76,7 +76,7 @@ def score_file(name: str, scorer: Scorer) -> None:
         InvalidData: a line without two tags, or with more or fewer columns than the first one; a tag that is not UTF-8
             (names file and line).
     """
-    with _opened(name) as (file, path), told(path):
+    with _opened(name) as (file, path), translate_read_errors(path):
         ends, lines_before, open_sentence = _Ends(scorer), 0, np.empty(0, np.int64)
         for lines in _blocks(file):
             open_sentence = _count(
@@ -149,7 +149,7 @@ def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
         return
     if not Path(name).is_file():
         raise MissingInput(f"{name}: there is no such file", "Name a file of tokens with gold and predicted tags.")
-    with told(Path(name)), open_bytes(Path(name)) as file:
+    with translate_read_errors(Path(name)), open_bytes(Path(name)) as file:
         yield file, Path(name)
 
 

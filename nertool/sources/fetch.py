@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nertool.errors import DownloadFailed
-from nertool.progress import bar, note
+from nertool.progress import bar, logger
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -50,7 +50,7 @@ def fetch(url: str, target: Path, partial: Path) -> None:
                     raise DownloadFailed(
                         f"{url}: no whole transfer in {TRIES - tries_left} tries: {_reason(error)}", HELP
                     ) from error
-                note.warning("%s: the transfer broke (%s), trying again", url, _reason(error))
+                logger.warning("%s: the transfer broke (%s), trying again", url, _reason(error))
                 time.sleep(BACKOFF * 2 ** (TRIES - 1 - tries_left))
             except RequestException as error:
                 raise DownloadFailed(f"{url}: {_reason(error)}", HELP) from error

@@ -9,7 +9,7 @@ from typing import Any
 from nertool.corpus.column_files import Sentence
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.models.names import quiet_transformers
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.sources.readers.layout import Layout, find_column
 from nertool.sources.readers.rows import ROWS_AHEAD, class_names, read_rows, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -60,7 +60,7 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> d
         )
     ignored = [split for split in found if split not in splits.values()]
     if ignored:
-        note.warning("%s: splits left out: %s", name, ", ".join(ignored))
+        logger.warning("%s: splits left out: %s", name, ", ".join(ignored))
     return {split: found[there] for split, there in splits.items() if there}
 
 

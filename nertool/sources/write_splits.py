@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
 from nertool.errors import InvalidData, InvalidOption
-from nertool.progress import note, track
+from nertool.progress import logger, track
 from nertool.sources.readers.tally import Tally
 from nertool.tags import Pair, convert, pairs, recognise, spans
 from nertool.workspace.workspace import Stage
@@ -30,7 +30,7 @@ def write_split(split: str, sentences: Iterable[Sentence], stage: Stage, tally: 
             counts["tokens"] += len(sentence.tokens)
     stage.facts[split] = {**counts, **tally.counts}
     for what, count in tally.counts.items():
-        note.warning("%s: %s %s", split, f"{count:,}", what)
+        logger.warning("%s: %s %s", split, f"{count:,}", what)
 
 
 def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterator[Sentence]:

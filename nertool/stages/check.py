@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from nertool.corpus.files import open_bytes, open_text, told
+from nertool.corpus.files import open_bytes, open_text, translate_read_errors
 from nertool.corpus.findings import SEVERITIES, Finding, Report, report_on
 from nertool.corpus.known_lines import KnownLines, read_blocks
 from nertool.corpus.profile import Places, Profile
@@ -102,7 +102,7 @@ def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
 
 def _widths(path: Path, filters: Filters) -> Iterator[int]:
     """How many fields each line has; 0 for a blank line or a comment."""
-    with told(path), open_bytes(path) as file:
+    with translate_read_errors(path), open_bytes(path) as file:
         for line in file:
             empty = not line.strip() or (filters.drop_comments and line.startswith(b"#"))
             yield 0 if empty else line.count(filters.delimiter) + 1
@@ -111,7 +111,7 @@ def _widths(path: Path, filters: Filters) -> Iterator[int]:
 def _carriage_returns(paths: Mapping[str, Path]) -> Iterator[Finding]:
     for split, path in paths.items():
         places = Places()
-        with open_text(path, newline="") as file, told(path):
+        with open_text(path, newline="") as file, translate_read_errors(path):
             for number, line in enumerate(file, start=1):
                 if line.endswith(("\r\n", "\r")):
                     places.add(path, number)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
-from nertool.corpus.files import open_bytes, told
+from nertool.corpus.files import open_bytes, translate_read_errors
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.sources import hub
 from nertool.sources.fetch import fetch
 from nertool.sources.readers import read_file
@@ -23,7 +23,7 @@ from nertool.sources.recipes import RECIPES, Recipe, find_recipe
 from nertool.sources.write_splits import convert_splits, named, write_split
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import digest
-from nertool.workspace.names import RAW, SPLITS, words
+from nertool.workspace.names import RAW, SPLITS
 from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 
@@ -282,7 +282,11 @@ def _from_published(
                 tally = Tally()
                 write_split(split, read_file.read(raw, layout, tally), stage, tally, options.limit)
             else:
-                with told(raw), open_bytes(raw) as source, stage.file(f"{split}.txt.tmp").open("wb") as target:
+                with (
+                    translate_read_errors(raw),
+                    open_bytes(raw) as source,
+                    stage.file(f"{split}.txt.tmp").open("wb") as target,
+                ):
                     stage.facts[split] = filters.apply(source, target)
 
 
@@ -304,7 +308,7 @@ def _name_edition(recipe: Recipe, stage: Stage) -> None:
     if not known:
         name, edition = next(iter(recipe.editions.items()))
         other = [split for split in found if found[split] != edition[split]]
-        note.warning("not the files of %s: %s: another edition, or changed", name, words(other))
+        logger.warning("not the files of %s: %s: another edition, or changed", name, join_names(other))
 
 
 def _compare_with_record(workspace: Workspace, stage: Stage) -> None:

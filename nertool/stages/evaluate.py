@@ -17,7 +17,7 @@ import typer
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
 from nertool.errors import InvalidOption, MissingInput, StaleInput
 from nertool.models.names import quiet_transformers
-from nertool.progress import note, track
+from nertool.progress import logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
@@ -109,7 +109,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         if options.compare:
             results["comparison"] = _compare(workspace, options, directories[0], splits)
         report = _write_report(workspace, options)
-    note.info("report: %s", workspace / EVALUATION / REPORT)
+    logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
         f"evaluate:{QUANTIZED}" if directories == [QUANTIZED] else "evaluate",
         {name: result.facts for name, result in results.items()},
@@ -231,19 +231,19 @@ def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
     _tell_odd(split, stage.facts)
     stage.facts["windowed"], stage.facts["without_subwords"] = tagger.windowed, tagger.without_subwords
     if tagger.windowed:
-        note.warning(
+        logger.warning(
             "%s sentences of %s pass the model's length: tagged in overlapping windows", tagger.windowed, split
         )
     if tagger.without_subwords:
-        note.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
+        logger.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
 
 
 def _tell_odd(name: str, facts: dict[str, Any]) -> None:
     if not facts["sentences"]:
-        note.warning("%s holds no sentence: every figure is 0", name)
+        logger.warning("%s holds no sentence: every figure is 0", name)
     strict = facts.get("strict", {})
     if unknown := strict.get("not in the scheme"):
-        note.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
+        logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
 
 
 def _load(workspace: Workspace, directory: str) -> Tagger:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.files import numbered_lines, told
+from nertool.corpus.files import numbered_lines, translate_read_errors
 from nertool.corpus.known_lines import REMEMBERED_LINES
 from nertool.errors import InvalidData, MissingInput
 from nertool.sources.shell_filters import blocks_of_lines
@@ -60,7 +60,7 @@ def distinct_tags(paths: Iterable[Path]) -> list[str]:
 def _distinct_lines(path: Path) -> Iterator[set[bytes]]:
     """The distinct lines of a file, in one set or, where they are very many, in several."""
     lines: set[bytes] = set()
-    with told(path), path.open("rb") as file:
+    with translate_read_errors(path), path.open("rb") as file:
         for block in blocks_of_lines(file):
             lines.update(re.split(rb"\r\n|\r|\n", block) if b"\r" in block else block.split(b"\n"))
             if len(lines) > REMEMBERED_LINES:

@@ -17,7 +17,7 @@ from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
-from nertool.progress import note, track
+from nertool.progress import logger, track
 from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.tags import spans
 from nertool.workspace.digests import digest
@@ -226,7 +226,7 @@ def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator
     split = sentence_splitter(options.language) if options.split_sentences else None
     tagger = open_tagger(workspace, options)
     if "-" in names and sys.stdin.isatty():
-        note.info("type sentences or tokens; Ctrl-D ends the input and shows the tags (--interactive shows each)")
+        logger.info("type sentences or tokens; Ctrl-D ends the input and shows the tags (--interactive shows each)")
     columns = options.text_column, options.tokens_column
     return tagger, _all_documents(Reader(options.input, tagger.labels, *columns, split, options.on_error), names)
 

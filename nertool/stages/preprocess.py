@@ -16,7 +16,7 @@ from nertool.corpus.repair import Repair, scheme_of
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
-from nertool.progress import bar, note
+from nertool.progress import bar, logger
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption
 from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
@@ -118,4 +118,4 @@ def _tell_all(stage: Stage, options: Options) -> None:
 def _tell(facts: dict[str, dict[str, int]], kind: str, what: str) -> None:
     found = [f"{counts[kind]:,} in {split}" for split, counts in facts.items() if counts.get(kind)]
     if found:
-        note.warning("%s: %s", what, ", ".join(found))
+        logger.warning("%s: %s", what, ", ".join(found))

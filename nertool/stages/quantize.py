@@ -20,7 +20,7 @@ from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidOption, NertoolError
 from nertool.models import cpu
 from nertool.models.names import TOKENIZER_FILES, quiet_transformers
-from nertool.progress import bar, note
+from nertool.progress import bar, logger
 from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
@@ -153,7 +153,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         allowed = (
             f"{facts['tolerance']:.1%} of" if facts["criterion"] == "relative" else f"{facts['tolerance']} points of"
         )
-        note.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
+        logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
     return Result("quantize", facts, stage.fresh, stage.why, ok=facts["met"])
 
 
@@ -248,7 +248,7 @@ def _tried(
     operators = len(linear_layers(quantizer.fp32.model))
     for number, attempt in enumerate(attempts(options.approaches, operators, trials)):
         if number == options.max_trials or (number and options.timeout and time.monotonic() - began > options.timeout):
-            note.warning("the search ended after %s trials, before all was tried", number)
+            logger.warning("the search ended after %s trials, before all was tried", number)
             return
         directory = _empty(scratch / f"{number}")
         left = quantizer.make(attempt, directory)

@@ -16,7 +16,7 @@ import typer
 from nertool.corpus.column_files import read_labels
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.training import processes
 from nertool.training.pretrained import Pretrained
@@ -239,7 +239,7 @@ def run(workspace: Workspace, options: Options) -> Result:
 
         directory = workspace / options.output_dir
         name = options.hub_model_id or options.output_dir
-        note.info("sent to %s", push(directory, name, options.token, options.hub_private_repo))
+        logger.info("sent to %s", push(directory, name, options.token, options.hub_private_repo))
     return result
 
 
@@ -335,7 +335,7 @@ def _start_or_go_on(running: Path, stage: Stage) -> None:
     """Clear what an earlier run left, unless it ran on the same data with the same options."""
     if not _left_by_this_run(running, stage):
         if any(running.rglob("checkpoint-*")):
-            note.warning("checkpoints of a run with other options or data are dropped")
+            logger.warning("checkpoints of a run with other options or data are dropped")
         shutil.rmtree(running, ignore_errors=True)
         running.mkdir()
         write_json(running / IDENTITY, stage.identity)

@@ -17,7 +17,7 @@ import numpy as np
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, command
 from nertool.models.encode import IGNORE, Encoder, LabelledWindow, labelled_windows
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.training import processes
 from nertool.training.batches import Example
 from nertool.workspace.digests import digest, write_json
@@ -174,9 +174,9 @@ def tell(counts: Mapping[str, int], max_length: int) -> None:
     """Say what is not learnt from as it stands."""
     if counts["windowed"]:
         what = "sentences of train pass %s sub-words: trained on in overlapping windows"
-        note.warning(f"%s {what}", counts["windowed"], max_length)
+        logger.warning(f"%s {what}", counts["windowed"], max_length)
     if counts["without_subwords"]:
-        note.warning("%s words of train have no sub-words: nothing is learnt from them", counts["without_subwords"])
+        logger.warning("%s words of train have no sub-words: nothing is learnt from them", counts["without_subwords"])
 
 
 def _check_tags(source: Source) -> dict[str, int]:

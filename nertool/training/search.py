@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.progress import bar, note
+from nertool.progress import bar, logger
 from nertool.training.finetune import FineTuning, allowed_random_states
 from nertool.training.pretrained import Pretrained
 
@@ -51,7 +51,7 @@ class Search:
         study = self._study()
         done = len(_judged(study))
         if done:
-            note.info("the search goes on after %s of %s trials", done, self.trials)
+            logger.info("the search goes on after %s of %s trials", done, self.trials)
         if done < self.trials:
             self._try(study, self.trials - done)
         best = study.best_trial

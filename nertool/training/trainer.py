@@ -21,7 +21,7 @@ from nertool.counts import METRICS
 from nertool.models.encode import IGNORE
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
-from nertool.progress import Shown, note
+from nertool.progress import Shown, logger
 from nertool.scoring.scorer import Scorer, score
 from nertool.training import processes
 from nertool.training.batches import Collator, Steps
@@ -178,7 +178,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         """Show what is done already."""
         self.progress.update(self.task, total=state.max_steps, completed=state.global_step)
         if state.global_step:
-            note.info("%s goes on from step %s of %s", self.name, state.global_step, state.max_steps)
+            logger.info("%s goes on from step %s of %s", self.name, state.global_step, state.max_steps)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the last loss and dev score."""
@@ -200,7 +200,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights where they are the best so far; end where they have not been for long."""
         *before, value = scores(state.log_history)
-        note.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _told(state.log_history[-1]))
+        logger.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _told(state.log_history[-1]))
         if value > max(before, default=-1.0):
             self.keep()
         if out_of_patience([*before, value], self.patience):

@@ -31,7 +31,7 @@ OUTPUTS = {
 """The stages in their order, with the files that show, where there is no record, that somebody did the work by hand."""
 
 
-def words(names: list[str]) -> str:
+def join_names(names: list[str]) -> str:
     """`a`, `a and b`, `a, b and 3 more`."""
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} more"]

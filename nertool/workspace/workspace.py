@@ -25,7 +25,7 @@ from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, St
 from nertool.workspace import commit
 from nertool.workspace.commit import RECORDS, full_disk_told
 from nertool.workspace.digests import changed, digest, flush, write_json
-from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, versions, words
+from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, join_names, versions
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -234,17 +234,17 @@ class Workspace:
     def _state(self, stage: str, record: Mapping[str, Any] | None) -> State:
         if record is None:
             there = [name for name in OUTPUTS.get(stage, ()) if (self.path / name).exists()]
-            made = State(stage, "edited", f"{words(there)} not written by nertool")
+            made = State(stage, "edited", f"{join_names(there)} not written by nertool")
             return made if there else State(stage, "missing", "not run")
         facts = record["facts"]
         gone = [name for name in record["writes"] if not (self.path / name).exists()]
         if gone:
-            return State(stage, "missing", f"{words(gone)} gone", facts)
+            return State(stage, "missing", f"{join_names(gone)} gone", facts)
         edited, read = changed(self.path, record["writes"]), changed(self.path, record["reads"])
         if edited:
-            more = f"; also {words(read)} changed before it" if read else ""
-            return State(stage, "edited", f"{words(edited)} changed by hand{more}", facts)
-        return State(stage, "stale", f"{words(read)} changed", facts) if read else State(stage, "fresh", "", facts)
+            more = f"; also {join_names(read)} changed before it" if read else ""
+            return State(stage, "edited", f"{join_names(edited)} changed by hand{more}", facts)
+        return State(stage, "stale", f"{join_names(read)} changed", facts) if read else State(stage, "fresh", "", facts)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -356,21 +356,21 @@ class Workspace:
             return False, f"again: {state.why}", {}
         if state.name == "edited" and reasons:
             raise NertoolError(
-                f"{self.path}: {state.why}, and {words(reasons)} since {name} ran",
+                f"{self.path}: {state.why}, and {join_names(reasons)} since {name} ran",
                 f"Keep a copy of what you edited, then: {self.command(name.partition(':')[0], '--force')}",
             )
         if state.name == "edited":
             return True, f"kept, {state.why} (--force writes anew)", old["facts"]
-        return (False, f"again: {words(reasons)}", {}) if reasons else (True, "", old["facts"])
+        return (False, f"again: {join_names(reasons)}", {}) if reasons else (True, "", old["facts"])
 
     def _decide_unrecorded(self, name: str, writes: list[str]) -> tuple[bool, str, dict[str, Any]]:
         there = [file for file in writes if (self.path / file).exists()]
         if there and len(there) < len(writes):
             raise NertoolError(
-                f"{self.path}: {words(there)} not written by nertool, and not all of {words(writes)} there",
+                f"{self.path}: {join_names(there)} not written by nertool, and not all of {join_names(writes)} there",
                 f"Add what is missing, or let nertool write all: {self.command(name.partition(':')[0], '--force')}",
             )
-        return bool(there), f"kept {words(there)}, not written by nertool (--force replaces)" if there else "", {}
+        return bool(there), f"kept {join_names(there)}, not written by nertool (--force replaces)" if there else "", {}
 
     def _check_replaced(self, name: str, directory: str, force: bool) -> None:
         """Nobody's own files may go with a directory that is replaced, unless it is a model and they say so."""
@@ -382,7 +382,7 @@ class Workspace:
         own = [file for file in there if f"{directory}/{file}" not in written]
         if own and not (force and (place / "config.json").exists()):
             raise NertoolError(
-                f"{place} holds {words(own)}, not written by nertool, and would be replaced",
+                f"{place} holds {join_names(own)}, not written by nertool, and would be replaced",
                 "Move what is yours to another place first.",
             )
 

@@ -22,7 +22,7 @@ from nertool.documents import ray_workers as cluster_module
 from nertool.documents.folders import ATTEMPTS, Job
 from nertool.documents.ray_workers import FileTagger, Settings
 from nertool.errors import InvalidOption, NertoolError
-from nertool.progress import note
+from nertool.progress import logger
 from nertool.stages import predict
 from nertool.workspace.workspace import Workspace
 
@@ -175,11 +175,11 @@ def test_what_a_worker_notes_is_handed_on(trained: Path, tmp_path: Path, monkeyp
     job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
     job.source.write_text("anna\n")
     claimed = cluster_module._claimed
-    monkeypatch.setattr(cluster_module, "_claimed", lambda job: note.warning("%s: odd", job.source) or claimed(job))
-    handlers = list(note.handlers)
+    monkeypatch.setattr(cluster_module, "_claimed", lambda job: logger.warning("%s: odd", job.source) or claimed(job))
+    handlers = list(logger.handlers)
     (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
     assert outcome["notes"] == [[logging.WARNING, f"{job.source}: odd"]]
-    assert note.handlers == handlers
+    assert logger.handlers == handlers
 
 
 def test_a_file_whose_workers_die_is_given_up(trained: Path, tmp_path: Path) -> None:

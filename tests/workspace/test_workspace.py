@@ -22,7 +22,7 @@ from helpers import fill, snapshot, stamps
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput
 from nertool.stages import download, labels, preprocess
 from nertool.stages import train as training
-from nertool.workspace.names import words
+from nertool.workspace.names import join_names
 from nertool.workspace.workspace import Stage, StageOptions, Workspace
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
@@ -414,7 +414,13 @@ def test_a_killed_process_leaves_no_lock_behind(workspace: Workspace) -> None:
 
 
 def test_names_in_a_sentence() -> None:
-    assert [words(list("abcde"[:count])) for count in range(5)] == ["", "a", "a and b", "a, b and c", "a, b and 2 more"]
+    assert [join_names(list("abcde"[:count])) for count in range(5)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b and 2 more",
+    ]
 
 
 # -- what must never be lost -----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.files import open_text, told
+from nertool.corpus.files import open_text, translate_read_errors
 from nertool.errors import InvalidData
 from nertool.sources.readers.char_spans import read_spans, text_of
 from nertool.sources.readers.layout import Layout
@@ -44,7 +44,7 @@ def _is_json_lines(path: Path) -> bool:
     """By its first line, since many a `.json` holds an object a line."""
     if ".json" not in [suffix.lower() for suffix in path.suffixes]:
         return True
-    with open_text(path) as file, told(path):
+    with open_text(path) as file, translate_read_errors(path):
         line = next((line for line in file if line.strip()), "")
     try:
         first = json.loads(line.removeprefix("\ufeff"))
@@ -97,7 +97,7 @@ def _whole(record: Any, text: str) -> Any:
 
 def _json_list(path: Path) -> Iterator[tuple[int, Any]]:
     """Records of one JSON list (or of one object's list), each with the line it begins in."""
-    with open_text(path) as file, told(path):
+    with open_text(path) as file, translate_read_errors(path):
         text = file.read().removeprefix("\ufeff")
     decoder = json.JSONDecoder()
     at = _list_start(text, path)

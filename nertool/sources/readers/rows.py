@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.files import told
+from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_text import DOCSTART
 from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, find_column
@@ -98,7 +98,7 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
     from pyarrow.parquet import ParquetFile
 
     try:
-        with told(path):
+        with translate_read_errors(path):
             file = ParquetFile(path)
         yield from _read_batches(file.iter_batches(ROWS_AHEAD), file.schema_arrow, path, layout, tally)
     except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError without a number
@@ -116,7 +116,7 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     import pyarrow
 
     try:
-        with told(path):
+        with translate_read_errors(path):
             mapped = pyarrow.memory_map(str(path))
         with mapped as source:
             feather = source.read(6) == b"ARROW1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from nertool.progress import note
+from nertool.progress import logger
 
 PLACES = 5
 """Places told of each kind; the rest is only counted."""
@@ -24,4 +24,4 @@ class Tally:
         """Count one case of `kind`; the first ones with a `place` are told at once."""
         self.counts[kind] += 1
         if place and self.counts[kind] <= PLACES:
-            note.warning("%s: %s", place, detail)
+            logger.warning("%s: %s", place, detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nertool.corpus.files import LONGEST_LINE, open_text, told
+from nertool.corpus.files import LONGEST_LINE, open_text, translate_read_errors
 from nertool.errors import InvalidData
 from nertool.sources.readers.tally import Tally
 
@@ -21,7 +21,7 @@ def text_lines(path: Path, tally: Tally, longest: int | None = LONGEST_LINE) -> 
     Raises:
         InvalidData: not UTF-8, a NUL, or a line that is too long (names file and line).
     """
-    with open_text(path, newline="") as file, told(path):
+    with open_text(path, newline="") as file, translate_read_errors(path):
         for number, line in enumerate(file, start=1):
             if number == 1 and line.startswith("\ufeff"):
                 tally.add("byte order marks taken off")
