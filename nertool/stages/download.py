@@ -23,7 +23,7 @@ from nertool.sources.recipes import RECIPES, Recipe, find_recipe
 from nertool.sources.write_splits import convert_splits, named, write_split
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import digest
-from nertool.workspace.names import RAW, SPLITS
+from nertool.workspace.names import RAW, SPLITS, join_names
 from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
 
 
