@@ -142,7 +142,7 @@ def main() -> None:
             speed = sentences * epochs / seconds
             row = {"seconds": seconds, "samples/s": speed, "MiB": memory, **scored(options.workspace, target)}
             rows[side, epochs].append(row)
-            print(f"{side:8} {epochs:g} epochs, seed {seed}: " + translate_read_errors(row), flush=True)
+            print(f"{side:8} {epochs:g} epochs, seed {seed}: " + one_line(row), flush=True)
     print(f"\nmean (deviation) over seeds {options.seeds}")
     for (side, epochs), found in rows.items():
         print(f"{side:8} {epochs:g} epochs: " + summary(found))
@@ -153,7 +153,7 @@ def main() -> None:
         print(f"ratio {speeds[0] / speeds[1]:.2f}")
 
 
-def translate_read_errors(row: dict[str, float]) -> str:
+def one_line(row: dict[str, float]) -> str:
     """One run in one line."""
     return ", ".join(f"{name} {value:.4f}" if value < 1 else f"{name} {value:,.1f}" for name, value in row.items())
 
@@ -164,7 +164,7 @@ def summary(rows: list[dict[str, float]]) -> str:
     for name in rows[0]:
         values = [row[name] for row in rows]
         deviation = f" ({statistics.stdev(values):.4f})" if name in ("dev", "test") and len(values) > 1 else ""
-        parts.append(translate_read_errors({name: statistics.mean(values)}) + deviation)
+        parts.append(one_line({name: statistics.mean(values)}) + deviation)
     return ", ".join(parts)
 
 
