@@ -23,7 +23,7 @@ from nertool.documents.reader import Reader, tag_documents, tell
 from nertool.errors import NertoolError
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
-from nertool.workspace.digests import flush
+from nertool.workspace.atomic import flush
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger

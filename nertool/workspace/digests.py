@@ -1,10 +1,9 @@
-"""SHA-256 of files, and JSON files written whole or not at all."""
+"""SHA-256 of files, and JSON files."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from nertool.errors import InvalidData, MissingInput
+from nertool.workspace.atomic import replacing
 
 Digest = dict[str, Any]
 """`{"sha256": hex, "size": bytes}`."""
@@ -57,17 +57,5 @@ def _same(path: Path, known: Digest) -> bool:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with replacing(path) as partial:
         partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        flush(partial)
-        os.replace(partial, path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def flush(path: Path) -> None:
-    """Bring a written file to the disk, so that a rename cannot outrun its content in a power cut."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

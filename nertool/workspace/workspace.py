@@ -19,12 +19,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from stat import S_IMODE
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
+from nertool.workspace.atomic import flush, share
 from nertool.workspace.commit import RECORDS, full_disk_told
-from nertool.workspace.digests import changed, digest, flush, write_json
+from nertool.workspace.digests import changed, digest, write_json
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, join_names, versions
 
 if TYPE_CHECKING:
@@ -398,6 +400,7 @@ class Workspace:
     def _publish(self, stage: Stage, record: dict[str, Any], replaces: Iterable[str]) -> None:
         """Bring files and record to their places; a directory that was replaced as a whole under another name stays."""
         files = stage.staging / "files"
+        share(files, S_IMODE(stage.staging.stat().st_mode))
         written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
         for path in written.values():
             flush(path)
