@@ -33,11 +33,21 @@ def render(result: Result) -> list[Table]:
         tables.append(_rows("", [{"": key, **value} for key, value in rows.items()]))
     for name, title in LISTS.items():
         if listed := facts.get(name):
-            tables.append(_rows(title, listed))
+            tables.append(_rows(title, [_readable(row) for row in listed]))
     plain = {k: v for k, v in facts.items() if k not in rows and k not in LISTS}
     if plain:
         tables.insert(0, _plain(plain))
     return tables
+
+
+def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as people read it: words for names, a learning rate with its exponent, yes or nothing for a flag."""
+    shown = {key.replace("_", " "): value for key, value in row.items()}
+    if "learning_rate" in row:
+        shown["learning rate"] = f"{row['learning_rate']:.2e}"
+    if "kept" in row:
+        shown["kept"] = "yes" if row["kept"] else ""
+    return shown
 
 
 def report_tables(report: Report) -> list[Table]:
@@ -110,7 +120,7 @@ def figures(stage: str, facts: Mapping[str, Any]) -> str:
 def _plain(facts: Mapping[str, Any]) -> Table:
     table = Table(show_header=False)
     for key, value in facts.items():
-        table.add_row(Text(key), Text(_text(value)))
+        table.add_row(Text(key.replace("_", " ")), Text(_text(value)))
     return table
 
 

@@ -19,6 +19,7 @@ from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, positio
 from nertool.progress import logger
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.training import processes
+from nertool.training.facts import ComparisonFacts, RunFacts, SeedFacts, TrainFacts
 from nertool.training.pretrained import Pretrained
 from nertool.workspace.commit import RECORDS
 from nertool.workspace.digests import write_json
@@ -263,9 +264,7 @@ def _lead(workspace: Workspace, options: Options) -> Result:
         if not stage.fresh:
             _start_or_go_on(running, stage)
             folder, facts = _train(workspace, options)
-            stage.facts = {"model": _name(options.model), "output_dir": options.output_dir, **facts}
-            if not options.return_entity_level_metrics:
-                stage.facts.pop("types", None)
+            stage.facts = dict(facts)
             _publish(workspace, options, stage, folder)
     if _left_by_this_run(running, stage):
         shutil.rmtree(running)
@@ -275,7 +274,7 @@ def _lead(workspace: Workspace, options: Options) -> Result:
 def _follow(workspace: Workspace, options: Options) -> Result:
     """What a process that is not the first does: train, if the first one finds that there is something to do."""
     fresh = processes.from_first(True)
-    facts = {} if fresh else _train(workspace, options)[1]
+    facts = {} if fresh else dict(_train(workspace, options)[1])
     return Result("train", facts, fresh)
 
 
@@ -352,10 +351,10 @@ def _left_by_this_run(running: Path, stage: Stage) -> bool:
 # -- training --------------------------------------------------------------------------------------
 
 
-def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]]:
+def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
     """Train once, or with each seed, or in each trial: the folder of the best run, and what the record says of it."""
     from nertool.training import trainer_arguments
-    from nertool.training.examples import Source, load_examples, tell
+    from nertool.training.examples import Source, load_examples, warn_of_losses
 
     precision = trainer_arguments.precision(options.precision)
     trainer_arguments.check_report(options.report_to)
@@ -373,23 +372,35 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, dict[str, Any]
     )
     examples = load_examples(source, tokenizer, workspace / EXAMPLES)
     if processes.rank() == 0:
-        tell(examples.counts, length)
+        warn_of_losses(examples.counts, length)
 
     def tuning(seed: int) -> FineTuning:
         folder = workspace / RUNNING / (f"seed-{seed}" if options.seeds else "")
         model = options.pretrained.load(labels, seed)
         return _tuning(workspace, replace(options, seed=seed), model, tokenizer, examples, folder)
 
+    compared: ComparisonFacts = {}
     if options.search:
         from nertool.training.search import Search
 
-        folder, facts = Search(tuning(options.seed), options.pretrained, labels, options.search).run()
+        search = Search(tuning(options.seed), options.pretrained, labels, options.search)
+        folder, run, compared["trials"] = search.run()
     elif options.seeds:
-        folder, facts = _with_each(_seeds(options), tuning)
+        folder, run, compared["seeds"] = _with_each(_seeds(options), tuning)
+        compared["mean"], compared["deviation"] = _mean_and_deviation([row["dev_f1"] for row in compared["seeds"]])
     else:
         only = tuning(options.seed)
-        folder, facts = only.directory, only.run("train")
-    return folder, {**examples.counts, "precision": precision, **facts}
+        folder, run = only.directory, only.run("train")
+    if not options.return_entity_level_metrics:
+        run.pop("types", None)
+    return folder, {
+        "model": _name(options.model),
+        "output_dir": options.output_dir,
+        **examples.counts,
+        "precision": precision,
+        **run,
+        **compared,
+    }
 
 
 def _tuning(
@@ -459,25 +470,22 @@ def _length(options: Options, tokenizer: PreTrainedTokenizerBase, config: Pretra
     return usable_length(tokenizer, config, options.max_length)
 
 
-def _with_each(seeds: Sequence[int], tuning: Callable[[int], FineTuning]) -> tuple[Path, dict[str, Any]]:
-    """Train with each seed; the folder and the facts of the one that is best on dev, with mean and deviation of all."""
-    runs = []
+def _with_each(seeds: Sequence[int], tuning: Callable[[int], FineTuning]) -> tuple[Path, RunFacts, list[SeedFacts]]:
+    """Train with each seed; the folder and the facts of the training that is best on dev, and the facts of all."""
+    runs: list[tuple[Path, RunFacts]] = []
     for seed in seeds:
         one = tuning(seed)
         runs.append((one.directory, one.run(f"train, seed {seed}")))
-    values = [facts["dev_f1"] for _, facts in runs]
-    folder, best = runs[values.index(max(values))]
-    rows = [
-        {
-            "seed": seed,
-            "dev_f1": facts["dev_f1"],
-            "epoch kept": facts["epoch kept"],
-            "kept": "yes" if facts is best else "",
-        }
-        for seed, (_, facts) in zip(seeds, runs, strict=True)
-    ]
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return folder, {**best, "mean": statistics.mean(values), "deviation": deviation, "seeds": rows}
+    folder, best = max(runs, key=lambda run: run[1]["dev_f1"])
+    rows: list[SeedFacts] = []
+    for seed, (_, facts) in zip(seeds, runs, strict=True):
+        score, epoch = facts["dev_f1"], facts["epoch_kept"]
+        rows.append({"seed": seed, "dev_f1": score, "epoch_kept": epoch, "kept": facts is best})
+    return folder, best, rows
+
+
+def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 # -- after -----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from nertool.models.encode import IGNORE, Encoder, LabelledWindow, labelled_wind
 from nertool.progress import logger
 from nertool.training import processes
 from nertool.training.batches import Example
+from nertool.training.facts import ExampleCounts
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
 
@@ -74,7 +75,7 @@ class Examples:
         counts: sentences and words, and how many of them needed windows or have no sub-words.
     """
 
-    def __init__(self, rows: Dataset, counts: dict[str, int]) -> None:
+    def __init__(self, rows: Dataset, counts: ExampleCounts) -> None:
         self._rows = rows
         self.counts = counts
         self.lengths = np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int32)
@@ -170,11 +171,12 @@ def _as_rows(windows: Sequence[LabelledWindow]) -> Iterator[dict[str, Any]]:
         }
 
 
-def tell(counts: Mapping[str, int], max_length: int) -> None:
-    """Say what is not learnt from as it stands."""
+def warn_of_losses(counts: ExampleCounts, max_length: int) -> None:
+    """Warn of sentences that are cut into windows, and of words that are not trained on."""
     if counts["windowed"]:
-        what = "sentences of train pass %s sub-words: trained on in overlapping windows"
-        logger.warning(f"%s {what}", counts["windowed"], max_length)
+        logger.warning(
+            "%s sentences of train pass %s sub-words: trained on in overlapping windows", counts["windowed"], max_length
+        )
     if counts["without_subwords"]:
         logger.warning("%s words of train have no sub-words: nothing is learnt from them", counts["without_subwords"])
 

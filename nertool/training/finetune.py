@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from nertool.progress import Shown, bar
 from nertool.training import processes
 from nertool.training.batches import PARTS_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
+from nertool.training.facts import RunFacts, run_facts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainingArguments
@@ -91,14 +92,14 @@ class FineTuning:
         self.model, self.tokenizer, self.examples = model, tokenizer, examples
         self.directory, self.plan, self.arguments = directory, plan, arguments
 
-    def run(self, name: str) -> dict[str, Any]:
+    def run(self, name: str) -> RunFacts:
         """Train and leave the kept weights in `directory/kept`.
 
         Args:
             name: of the run, for people.
 
         Returns:
-            steps, the epoch whose weights are kept, dev score with its interval, and `history`: a row an epoch.
+            what the training records.
         """
         from transformers import TrainerState
 
@@ -116,7 +117,7 @@ class FineTuning:
             state = trainer.state
         if not self.plan.keep_best:
             self.keep()
-        return self.facts(state.log_history, state.global_step)
+        return run_facts(state.log_history, state.global_step, self.plan.keep_best)
 
     def trainer(self, name: str, shown: Shown, make_model: Callable[[Any], Any] | None = None) -> TagTrainer:
         """The Trainer of this run.
@@ -183,30 +184,6 @@ class FineTuning:
             os.replace(kept, before)  # a kill between these lines leaves one of them: see `run`
         os.replace(partial, kept)
 
-    def facts(self, log: Sequence[Mapping[str, Any]], steps: int) -> dict[str, Any]:
-        """What a Trainer's log says of a run."""
-        from nertool.training.trainer import metric_of
-
-        history = _history(log)
-        if not self.plan.dev:
-            return {"steps": steps, "epoch kept": history[-1]["epoch"], "history": history}
-        row = max(history, key=lambda row: row["dev_f1"]) if self.plan.keep_best else history[-1]
-        entry = next(entry for entry in log if "eval_f1" in entry and entry["step"] == row["step"])
-        types: dict[str, dict[str, Any]] = {}
-        for key, value in entry.items():
-            label, _, name = key.removeprefix("eval_").rpartition("_")
-            if label and key.startswith("eval_"):
-                types.setdefault(label, {})[name] = value
-        return {
-            "steps": steps,
-            "epoch kept": row["epoch"],
-            "metric": metric_of(entry),
-            "dev_f1": row["dev_f1"],
-            "dev_interval": [entry["eval_low"], entry["eval_high"]],
-            "history": history,
-            "types": types,
-        }
-
 
 def _last_checkpoint(directory: Path) -> str | None:
     """The latest whole checkpoint; one that was cut short while it was written is removed."""
@@ -230,22 +207,3 @@ def allowed_random_states() -> Iterator[None]:
     allowed = [rebuild, np.ndarray, np.dtype, type(np.dtype(np.uint32))]
     with torch.serialization.safe_globals(allowed):  # type: ignore[arg-type]
         yield
-
-
-def _history(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each score of dev: epoch, step, mean of the losses logged before it, score.
-
-    Without a dev file there is one row, for the whole run.
-    """
-    rows: list[dict[str, Any]] = []
-    losses: list[float] = []
-    scored = any("eval_f1" in entry for entry in log)
-    for entry in log:
-        if "loss" in entry:
-            losses.append(entry["loss"])
-        elif "eval_f1" in entry or ("train_loss" in entry and not scored):
-            loss = round(sum(losses) / len(losses), 4) if losses else None
-            score_of_epoch = {"dev_f1": entry["eval_f1"]} if scored else {}
-            rows.append({"epoch": round(entry["epoch"], 4), "step": entry["step"], "loss": loss, **score_of_epoch})
-            losses = []
-    return rows

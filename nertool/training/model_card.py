@@ -89,13 +89,13 @@ def write(
         data=f"Recipe {_code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
         counts={f"train {key}": f"{facts[key]:,}" for key in ("sentences", "words")},
         labels=", ".join(map(_code, labels)),
-        scores=_scores(facts),
+        scores=_scores(facts, options["keep"] == "best"),
         settings={key: _code(value) for key, value in {**set_options, **stage["versions"]}.items()},
     )
     path.write_text(str(card), encoding="utf-8")
 
 
-def _scores(facts: Mapping[str, Any]) -> str:
+def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
     if "dev_f1" not in facts:
         return "Not scored: there was no dev file."
     low, high = facts["dev_interval"]
@@ -109,7 +109,9 @@ def _scores(facts: Mapping[str, Any]) -> str:
         seeds = ", ".join(str(row["seed"]) for row in facts["seeds"])
         spread = f"mean {facts['mean']:.4f}, standard deviation {facts['deviation']:.4f}"
         lines += ["", f"Over the seeds {seeds}: {spread}; this model is the best of them on dev."]
-    return "\n".join([*lines, "", "The epoch was chosen on dev, so the score on new text will be lower."])
+    if keep_best:
+        lines += ["", "The epoch was chosen on dev, so the score on new text will be lower."]
+    return "\n".join(lines)
 
 
 def _code(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
 from nertool.progress import bar, logger
+from nertool.training.facts import RunFacts, TrialFacts, run_facts
 from nertool.training.finetune import FineTuning, allowed_random_states
 from nertool.training.pretrained import Pretrained
 
@@ -42,8 +43,8 @@ class Search:
     def __post_init__(self) -> None:
         self._root = self.tuning.directory
 
-    def run(self) -> tuple[Path, dict[str, Any]]:
-        """The folder of the best trial, and its facts with `trials`, a row each.
+    def run(self) -> tuple[Path, RunFacts, list[TrialFacts]]:
+        """The folder of the best trial, its facts, and the facts of all trials.
 
         Raises:
             InvalidOption: Optuna is not installed.
@@ -55,9 +56,9 @@ class Search:
         if done < self.trials:
             self._try(study, self.trials - done)
         best = study.best_trial
-        facts = self.tuning.facts(best.user_attrs["log"], best.user_attrs["steps"])
-        rows = [_row(trial, kept=trial.number == best.number) for trial in _judged(study)]
-        return self._folder(best.number), {**facts, "trials": rows}
+        facts = run_facts(best.user_attrs["log"], best.user_attrs["steps"], keep_best=True)
+        rows = [_trial_facts(trial, kept=trial.number == best.number) for trial in _judged(study)]
+        return self._folder(best.number), facts, rows
 
     def _try(self, study: Study, trials: int) -> None:
         import optuna
@@ -142,13 +143,13 @@ def _judged(study: Study) -> list[FrozenTrial]:
     return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
 
 
-def _row(trial: FrozenTrial, kept: bool) -> dict[str, Any]:
-    value = max(trial.intermediate_values.values(), default=trial.value)
+def _trial_facts(trial: FrozenTrial, kept: bool) -> TrialFacts:
+    pruned = trial.state.name == "PRUNED"
     return {
         "trial": trial.number,
-        "learning rate": f"{trial.params['learning_rate']:.2e}",
-        "batch size": trial.params["per_device_train_batch_size"],
+        "learning_rate": trial.params["learning_rate"],
+        "batch_size": trial.params["per_device_train_batch_size"],
         "epochs": trial.params["num_train_epochs"],
-        "dev_f1": value,
-        "end": "kept" if kept else "given up" if trial.state.name == "PRUNED" else "",
+        "dev_f1": max(trial.intermediate_values.values(), default=trial.value),
+        "outcome": "kept" if kept else "pruned" if pruned else "completed",
     }

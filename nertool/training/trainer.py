@@ -26,6 +26,7 @@ from nertool.scoring.scorer import Scorer, score
 from nertool.training import processes
 from nertool.training.batches import Collator, Steps
 from nertool.training.examples import Examples
+from nertool.training.facts import metric_of
 
 SECONDS_BETWEEN_CHECKPOINTS = 300
 """A checkpoint takes seconds to write; an epoch that ends so soon after one gets none."""
@@ -205,11 +206,6 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
             self.keep()
         if out_of_patience([*before, value], self.patience):
             control.should_training_stop = control.should_save = True
-
-
-def metric_of(entry: Mapping[str, float]) -> str:
-    """Name of the headline figure in an entry of a Trainer's log: `f1`, or `accuracy` for tags without types."""
-    return "accuracy" if entry["eval_plain"] else "f1"
 
 
 def _told(entry: Mapping[str, float]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nertool.errors import InvalidOption
 
@@ -162,7 +162,7 @@ def check_report(name: str) -> None:
         )
 
 
-def precision(wanted: str) -> str:
+def precision(wanted: Literal["auto", "fp32", "bf16", "fp16"]) -> Literal["fp32", "bf16", "fp16"]:
     """`fp32`, `bf16` or `fp16`: what the device computes fastest where `auto` is wanted.
 
     Weights, optimizer and loss stay in FP32; matrix products are made in that precision.
@@ -172,6 +172,7 @@ def precision(wanted: str) -> str:
     """
     import torch
 
+    best: Literal["fp32", "bf16", "fp16"]
     if torch.cuda.is_available():
         best = "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
     else:

@@ -56,7 +56,7 @@ def test_best_keeps_the_weights_of_the_best_epoch(ready: Workspace, tiny_model: 
     for keep in ("best", "last"):
         train.run(ready, train.Options(model=tiny_model, keep=keep, force=True, **wild))  # type: ignore[arg-type]
         facts = ready.facts("train")
-        kept[keep] = (ready / "model/model.safetensors").read_bytes(), facts["epoch kept"]
+        kept[keep] = (ready / "model/model.safetensors").read_bytes(), facts["epoch_kept"]
     scores = {row["epoch"]: row["dev_f1"] for row in facts["history"]}
     assert kept["last"][1] == 6.0
     assert scores[kept["best"][1]] == max(scores.values())
@@ -328,7 +328,7 @@ def test_training_ends_where_dev_gets_no_better(ready: Workspace, tiny_model: st
     """With a rate of 0 no epoch is better than the first."""
     facts = quick(ready, tiny_model, num_epochs=9.0, learning_rate=0.0, patience=2)
     assert len(facts["history"]) == 3
-    assert facts["epoch kept"] == 1.0
+    assert facts["epoch_kept"] == 1.0
 
 
 def test_an_ended_training_that_was_killed_before_it_published_takes_no_step_more(

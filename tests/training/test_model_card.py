@@ -157,3 +157,13 @@ def test_labels_cannot_write_markdown_or_html(trained: Path, tmp_path: Path) -> 
     text = (tmp_path / "card.md").read_text()
     assert "`B-'<script>'\\|x # no`" in text
     assert "\n# no" not in text
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_only_an_epoch_that_was_chosen_on_dev_is_said_to_be(keep: str, trained: Path, tmp_path: Path) -> None:
+    record = Workspace(trained).records()["train"]
+    record["options"]["keep"] = keep
+    model_card.write(tmp_path / "card.md", "m", None, ["O"], record, {})
+    text = (tmp_path / "card.md").read_text()
+    assert f"| dev | {record['facts']['dev_f1']:.4f} |" in text
+    assert ("The epoch was chosen on dev" in text) == (keep == "best")

@@ -25,9 +25,9 @@ def test_the_best_trial_is_published_with_all_of_them_in_the_record(
     monkeypatch.setattr(search, "EPOCHS", (1, 2))
     facts = train.run(ready, train.Options(model=tiny_model, search=4)).facts
     assert len(facts["trials"]) == 4
-    (kept,) = (row for row in facts["trials"] if row["end"] == "kept")
+    (kept,) = (row for row in facts["trials"] if row["outcome"] == "kept")
     assert kept["dev_f1"] == facts["dev_f1"] == max(row["dev_f1"] for row in facts["trials"])
-    assert len({row["learning rate"] for row in facts["trials"]}) == 4
+    assert len({row["learning_rate"] for row in facts["trials"]}) == 4
     assert not (ready / ".training").exists()
     from nertool.stages import evaluate
 

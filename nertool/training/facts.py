@@ -1,0 +1,191 @@
+"""What a training records in `workspace.json`: its facts, and how they follow from the Trainer's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+LogEntry = Mapping[str, Any]
+"""An entry of the Trainer's log: `epoch`, `step`, and `loss` or figures whose names begin with `eval_`."""
+
+
+class ExampleCounts(TypedDict):
+    """What the training examples were made of."""
+
+    sentences: int
+    """Sentences of train.txt that are trained on."""
+    words: int
+    """Words of these sentences."""
+    windowed: int
+    """Sentences longer than `--max-length`, which are trained on in overlapping windows."""
+    without_subwords: int
+    """Words that the tokenizer makes nothing of; they are not trained on."""
+
+
+class EpochFacts(TypedDict, total=False):
+    """An evaluation on dev, as a rule one an epoch; without a dev file the whole training."""
+
+    epoch: float
+    """Epochs trained until then, 1.0 after the first."""
+    step: int
+    """Optimizer steps taken until then."""
+    loss: float | None
+    """Mean training loss since the evaluation before; null where none was logged."""
+    dev_f1: float
+    """F1 on dev, or accuracy for tags without types; missing without a dev file."""
+
+
+class TypeFacts(TypedDict):
+    """Dev scores of one entity type."""
+
+    precision: float
+    """Correct entities as a fraction of the predicted ones."""
+    recall: float
+    """Correct entities as a fraction of the gold ones."""
+    f1: float
+    """Harmonic mean of precision and recall."""
+    support: int
+    """Gold entities."""
+    correct: int
+    """Predicted entities with the words and the type of a gold one."""
+    predicted: int
+    """Predicted entities."""
+
+
+class RunFacts(TypedDict, total=False):
+    """One training; all but `steps`, `epoch_kept` and `history` are missing without a dev file."""
+
+    steps: int
+    """Optimizer steps of the whole training."""
+    epoch_kept: float
+    """Epoch at whose end the kept weights were taken."""
+    metric: Literal["f1", "accuracy"]
+    """What `dev_f1` is: `accuracy` for tags without types, such as parts of speech."""
+    dev_f1: float
+    """Dev score of the kept weights."""
+    dev_interval: list[float]
+    """Its 95 % bootstrap interval: low, high."""
+    history: list[EpochFacts]
+    """An entry for each evaluation on dev, in order."""
+    types: dict[str, TypeFacts]
+    """Dev scores by entity type; only with `--return-entity-level-metrics`."""
+
+
+class SeedFacts(TypedDict):
+    """One of the trainings of `--seeds`."""
+
+    seed: int
+    """Its seed."""
+    dev_f1: float
+    """Dev score of its kept weights."""
+    epoch_kept: float
+    """Epoch at whose end these were taken."""
+    kept: bool
+    """Whether this is the model that was published."""
+
+
+class TrialFacts(TypedDict):
+    """One of the trainings of `--search`."""
+
+    trial: int
+    """Its number, from 0."""
+    learning_rate: float
+    """Peak learning rate."""
+    batch_size: int
+    """Sentences of a batch."""
+    epochs: int
+    """Passes over train."""
+    dev_f1: float
+    """Best dev score."""
+    outcome: Literal["kept", "completed", "pruned"]
+    """`kept` for the published model; `pruned` for a trial that was stopped early as worse than others."""
+
+
+class ComparisonFacts(TypedDict, total=False):
+    """Several trainings, of which the one with the best dev score was published."""
+
+    mean: float
+    """Mean dev score over `--seeds`."""
+    deviation: float
+    """Sample standard deviation of the dev score over `--seeds`."""
+    seeds: list[SeedFacts]
+    """An entry for each of `--seeds`."""
+    trials: list[TrialFacts]
+    """An entry for each trial of `--search`."""
+
+
+class TrainFacts(ExampleCounts, RunFacts, ComparisonFacts):
+    """All facts of the stage `train`."""
+
+    model: str
+    """Model that the training started from, as `--model` named it; a directory by its last part."""
+    output_dir: str
+    """Directory of the trained model in the workspace."""
+    precision: Literal["fp32", "bf16", "fp16"]
+    """Precision of matrix products."""
+
+
+def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
+    """The facts of a training that has ended.
+
+    Args:
+        log: of the Trainer.
+        steps: optimizer steps taken.
+        keep_best: the weights with the best dev score were kept, else the last ones.
+    """
+    history = epoch_history(log)
+    evaluations = [entry for entry in log if "eval_f1" in entry]
+    if not evaluations:
+        return {"steps": steps, "epoch_kept": history[-1]["epoch"], "history": history}
+    kept = max(range(len(evaluations)), key=lambda number: evaluations[number]["eval_f1"]) if keep_best else -1
+    entry = evaluations[kept]
+    return {
+        "steps": steps,
+        "epoch_kept": history[kept]["epoch"],
+        "metric": metric_of(entry),
+        "dev_f1": entry["eval_f1"],
+        "dev_interval": [entry["eval_low"], entry["eval_high"]],
+        "history": history,
+        "types": _types(entry),
+    }
+
+
+def epoch_history(log: Iterable[LogEntry]) -> list[EpochFacts]:
+    """An entry for each evaluation on dev, with the mean of the losses logged since the one before.
+
+    Without a dev file there is one entry, for the whole training.
+    """
+    log = list(log)
+    scored = any("eval_f1" in entry for entry in log)
+    history: list[EpochFacts] = []
+    losses: list[float] = []
+    for entry in log:
+        if "loss" in entry:
+            losses.append(entry["loss"])
+        elif "eval_f1" in entry or ("train_loss" in entry and not scored):
+            history.append(_epoch(entry, losses))
+            losses = []
+    return history
+
+
+def _epoch(entry: LogEntry, losses: Sequence[float]) -> EpochFacts:
+    mean_loss = round(sum(losses) / len(losses), 4) if losses else None
+    epoch: EpochFacts = {"epoch": round(entry["epoch"], 4), "step": entry["step"], "loss": mean_loss}
+    if "eval_f1" in entry:
+        epoch["dev_f1"] = entry["eval_f1"]
+    return epoch
+
+
+def _types(entry: LogEntry) -> dict[str, TypeFacts]:
+    """Scores by entity type, out of names such as `eval_PER_precision`."""
+    types: dict[str, Any] = {}
+    for key, value in entry.items():
+        label, _, figure = key.removeprefix("eval_").rpartition("_")
+        if label and key.startswith("eval_"):
+            types.setdefault(label, {})[figure] = value
+    return types
+
+
+def metric_of(entry: LogEntry) -> Literal["f1", "accuracy"]:
+    """What `eval_f1` is in an evaluation: `accuracy` for tags without types."""
+    return "accuracy" if entry["eval_plain"] else "f1"
