@@ -54,15 +54,18 @@ demo: .venv/installed
 	$(NERTOOL) run sample -w demo
 	@printf '%s\n' $(SENTENCES) | $(NERTOOL) predict -w demo --quantized
 
+# As many test processes as processors; a module whose tests share one expensive model stays together.
+PARALLEL = -n logical --maxprocesses 8 --dist loadgroup
+
 test: .venv/installed
-	.venv/bin/pytest
+	.venv/bin/pytest $(PARALLEL)
 
 # What no release of those packages bears on is tested once.
 ONCE = workspace cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py \
        sources/test_fetch.py sources/test_shell_filters.py stages/test_download.py stages/test_labels.py
 
 test-latest: .venv-latest/installed
-	.venv-latest/bin/pytest $(ONCE:%=--ignore=tests/%)
+	.venv-latest/bin/pytest $(PARALLEL) $(ONCE:%=--ignore=tests/%)
 
 check: .venv/installed
 	.venv/bin/ruff format --check .

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing here may depend on a hub
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -30,6 +33,34 @@ from helpers import NAMES, SHARED, VERBS, fill, write_corpus  # noqa: E402
 from nertool.progress import bars, logger  # noqa: E402
 from nertool.workspace.workspace import Workspace  # noqa: E402
 
+settings.register_profile("nertool", deadline=None)  # the tests share the processor
+settings.load_profile("nertool")
+
+HEAVY = {"torch", "transformers", "datasets"}
+HEAVY_FIXTURES = {"tiny_model", "cache", "hub", "printed"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Without PyTorch the doctests of the modules that import it are left out."""
+    if find_spec("torch") is None:
+        config.option.doctest_ignore_import_errors = True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a model, or Ray, where the test itself shows it."""
+    for item in items:
+        if isinstance(item, pytest.Function) and needs_model(item):
+            item.add_marker("model")
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("ray")
+
+
+def needs_model(test: pytest.Function) -> bool:
+    """Whether the test, its module or one of its fixtures imports a heavy package."""
+    names = {*test.function.__code__.co_names, *vars(test.module)}
+    return bool(HEAVY & names or HEAVY_FIXTURES & set(test.fixturenames))
+
 
 @pytest.fixture(autouse=True)
 def own_settings() -> Iterator[None]:
@@ -42,24 +73,29 @@ def own_settings() -> Iterator[None]:
     logger.setLevel(level)
 
 
-@pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory with a random two-layer BERT and a WordPiece tokenizer over letters and a few words."""
+def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Let the first of the parallel test processes build a folder that all of them read; returns the folder."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / name
+    with FileLock(f"{folder}.lock"):
+        if not folder.with_suffix(".complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            build(folder)
+            folder.with_suffix(".complete").touch()
+    return folder
+
+
+def build_tiny_model(folder: Path) -> None:
+    """Save a random two-layer BERT and a WordPiece tokenizer over letters and a few words."""
     from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
-    folder = tmp_path_factory.mktemp("tiny-model")
     words = [word for names in NAMES.values() for name in names for word in name.split()] + VERBS
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,!?#@-'"
-    vocabulary = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *letters,
-        *(f"##{letter}" for letter in letters),
-        *words,
-    ]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = [*special, *letters, *(f"##{letter}" for letter in letters), *words]
     (folder / "vocab.txt").write_text("".join(f"{entry}\n" for entry in vocabulary), encoding="utf-8")
     BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=128).save_pretrained(folder)
     set_seed(0)
@@ -72,7 +108,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         max_position_embeddings=128,
     )
     BertModel(config).save_pretrained(folder)
-    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory with a random two-layer BERT and its tokenizer; not to be changed."""
+    return str(build_once(tmp_path_factory, "tiny-model", build_tiny_model))
 
 
 @pytest.fixture
@@ -85,10 +126,12 @@ def workspace(tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Path:
     """A workspace filled up to `train`; to be copied by whoever changes it."""
-    folder = tmp_path_factory.mktemp("trained") / "workspace"
-    write_corpus(folder)
-    fill(Workspace(folder), tiny_model, "train")
-    return folder
+
+    def build(folder: Path) -> None:
+        write_corpus(folder)
+        fill(Workspace(folder), tiny_model, "train")
+
+    return build_once(tmp_path_factory, "trained", build)
 
 
 @pytest.fixture

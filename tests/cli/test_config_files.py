@@ -101,7 +101,9 @@ def test_every_value_says_where_it_comes_from(printed: Any, tmp_path: Path, monk
     ("name", "content", "message", "hint"),
     [
         ("c.toml", "seed = ", "not TOML", "TOML table"),
-        ("c.toml", "adam_bta1 = 1", "unknown key adam_bta1", "Did you mean adam_beta1?"),
+        pytest.param(
+            "c.toml", "adam_bta1 = 1", "unknown key adam_bta1", "Did you mean adam_beta1?", marks=pytest.mark.model
+        ),
         ("c.json", '{"num_train_epochs": "three"}', "num_epochs: ", "nertool train --help"),
         ("c.json", '{"seed": 1.5}', "seed: ", "nertool train --help"),
         ("c.json", '{"keep": "none"}', "keep: ", "nertool train --help"),
@@ -118,6 +120,7 @@ def test_a_key_or_a_value_that_makes_no_sense_is_told_in_two_lines(
     assert first.startswith(f"error: --config {tmp_path / name}: {message}") and hint in second
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
@@ -136,6 +139,7 @@ def test_the_trainers_arguments_take_values_of_their_types(setting: str, value: 
     assert trainer_arguments.parse([setting]) == {setting.partition("=")[0]: value}
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("setting", ["logging_steps=often", "tf32=maybe", "data_seed=1.5", "max_steps=true"])
 def test_values_of_other_types_are_refused(setting: str) -> None:
     with pytest.raises(InvalidOption, match="this is no "):

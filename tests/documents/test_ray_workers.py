@@ -26,6 +26,8 @@ from nertool.progress import logger
 from nertool.stages import predict
 from nertool.workspace.workspace import Workspace
 
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]  # one cluster serves the module
+
 TEXTS = ["anna visited  oslo.", "bruno left new lisbon!\nclara saw it", "", "nobody came", "oslo " * 300, "ånna @x"]
 
 

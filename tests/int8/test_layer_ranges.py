@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from nertool.int8 import layer_ranges
+
+torch = pytest.importorskip("torch")
 
 
 class Model(torch.nn.Module):

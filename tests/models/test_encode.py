@@ -254,6 +254,7 @@ def test_every_tokenizer_can_pad(family: str, tokenizers: dict[str, Any]) -> Non
     assert batch["attention_mask"] == [[1, 0, 0], [1, 1, 1]]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize("name", ["no/such-model", "./nothing-here"])
 def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(name: str) -> None:
     with pytest.raises(InvalidOption, match=f"no tokenizer for --model {name}: ") as error:

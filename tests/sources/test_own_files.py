@@ -621,6 +621,7 @@ def test_a_folder_that_holds_no_data_set_is_refused(
 def test_a_row_of_a_data_set_that_is_none_is_named(
     row: dict[str, Any], message: str, w: Workspace, tmp_path: Path, cache: None
 ) -> None:
+    pytest.importorskip("datasets")
     from datasets import Dataset
 
     with pytest.raises(InvalidData, match=f"set: row 1: .*{message}"):

@@ -85,6 +85,7 @@ def json_file(objects: Callable[[Sequence[Sentence]], Any], **style: Any) -> Wri
 
 def data_set(sentences: Sequence[Sentence]) -> Any:
     """A data set whose tags are integers with names, as the hub has them."""
+    pytest.importorskip("datasets")
     from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
     names = list(dict.fromkeys(tag for pairs in sentences for _, tag in pairs))
@@ -364,6 +365,7 @@ def all_taken(forms: dict[str, Form], sentences: Sequence[Sentence]) -> dict[str
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_any_sentences_in_every_form_give_the_same_bytes(sentences: list[Sentence]) -> None:
+    pytest.importorskip("datasets")
     assert all_taken(WRITTEN, sentences) == dict.fromkeys(WRITTEN, as_stored(sentences))
 
 

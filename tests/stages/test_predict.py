@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from nertool.documents import output_file, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
@@ -21,6 +20,8 @@ from nertool.models import cpu
 from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict
 from nertool.workspace.workspace import Workspace
+
+torch = pytest.importorskip("torch")
 
 
 def tag(trained: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, **options: object) -> str:

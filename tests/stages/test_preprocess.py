@@ -375,6 +375,7 @@ def test_a_length_without_room_is_refused(workspace: Workspace, tiny_model: str,
     assert workspace.records() == {}
 
 
+@pytest.mark.model
 def test_a_model_that_is_not_there_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="no tokenizer for --model") as error:
         preprocess.run(workspace, Options(model=str(tmp_path / "nothing")))

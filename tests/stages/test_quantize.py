@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from helpers import needs_inc
 
 from nertool.errors import InvalidOption, MissingInput, NertoolError
@@ -21,6 +20,9 @@ from nertool.int8 import measure, onnx_runtime, trials
 from nertool.models import cpu
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.workspace import Workspace
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.xdist_group("quantize")  # the module's models are built once
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from helpers import fill
 
 from nertool.corpus.column_files import read_sentences
@@ -18,6 +17,8 @@ from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolErro
 from nertool.stages import labels, train
 from nertool.workspace.names import EXAMPLES
 from nertool.workspace.workspace import Workspace
+
+torch = pytest.importorskip("torch")
 
 AS_RUN_NER = {
     "keep": "last",

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption
 from nertool.models.encode import IGNORE
 from nertool.training.batches import SMALLEST_ROW, Collator, Packing, Steps, find_packing, pack
+
+torch = pytest.importorskip("torch")
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 

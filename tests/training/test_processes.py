@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from helpers import fill
-from safetensors.torch import load_file
 
 from nertool.workspace.workspace import Workspace
+
+torch = pytest.importorskip("torch")
 
 TRAIN = ["--num-epochs", "2", "--precision", "fp32", "--learning-rate", "1e-3", "--set", "logging_steps=1"]
 
@@ -43,6 +43,8 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_two_processes_end_with_the_losses_and_weights_of_one(
     accumulation: int, workspace: Workspace, still_model: str, tmp_path: Path
 ) -> None:
+    from safetensors.torch import load_file
+
     lines = (workspace / "train.txt.tmp").read_text().split("\n\n")
     (workspace / "train.txt.tmp").write_text("\n\n".join(lines[:41]) + "\n\n")  # the last step is not full
     fill(workspace, still_model, "labels")

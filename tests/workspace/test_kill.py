@@ -17,6 +17,8 @@ from nertool.cli.main import main
 from nertool.stages import preprocess
 from nertool.workspace.workspace import Workspace
 
+pytestmark = pytest.mark.xdist_group("kill")  # the module's models are built once
+
 TRAIN = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "7"]
 """The settings of the fixture `trained`, with more checkpoints: after each 7 steps, and after each epoch of 15."""
 

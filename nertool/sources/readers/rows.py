@@ -136,10 +136,12 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 def _read_batches(
     batches: Iterable[RecordBatch], schema: Any, path: Path, layout: Layout, tally: Tally
 ) -> Iterator[Sentence]:
-    from datasets import Features
-
     columns = list(schema.names)
-    features = Features.from_arrow_schema(schema) if b"huggingface" in (schema.metadata or {}) else {}
+    features: Features | dict[str, Any] = {}
+    if b"huggingface" in (schema.metadata or {}):
+        from datasets import Features
+
+        features = Features.from_arrow_schema(schema)
     column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
     rows = (row for batch in batches for row in batch.to_pylist())
     names = class_names(features, column)
