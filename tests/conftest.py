@@ -147,8 +147,8 @@ def ready(workspace: Workspace, tiny_model: str) -> Workspace:
 
 
 @pytest.fixture
-def shared() -> Iterator[Path]:
-    """The folder of real data and right answers that may lie beside the project."""
+def shared() -> Path:
+    """The folder of real corpora that may lie beside the project (tests/data/README.md)."""
     if not SHARED.is_dir():
-        pytest.skip("needs real data in a folder `shared` beside the project")
+        pytest.skip("needs the corpora in a folder `shared` beside the project (tests/data/README.md)")
     return SHARED

@@ -15,6 +15,9 @@ from nertool.stages import evaluate, labels, preprocess, quantize, train
 from nertool.workspace.workspace import Workspace
 
 needs_inc = pytest.mark.skipif(find_spec("optimum") is None, reason="needs Neural Compressor, which is not installed")
+DATA = Path(__file__).parent / "data"
+"""Right answers that other programs gave; see its README."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
 VERBS = ["visited", "left", "praised", "saw"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from helpers import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import accuracy_score, classification_report, f1_score
@@ -144,8 +144,8 @@ def test_the_scheme_has_no_say_in_the_score(scheme: str, sentences: list[list[tu
     assert score(converted).counts == score(pairs).counts
 
 
-def test_equal_to_the_conll_scorer(shared: Path) -> None:
-    for line in (shared / "expected/conlleval/cases.jsonl").read_text(encoding="utf-8").splitlines():
+def test_equal_to_the_conll_scorer() -> None:
+    for line in (DATA / "conlleval/cases.jsonl").read_text(encoding="utf-8").splitlines():
         case = json.loads(line)
         scorer = score(zip(case["gold"], case["pred"], strict=True))
         wanted = case["conlleval"]
