@@ -24,7 +24,7 @@ from nertool.sources.write_splits import convert_splits, named, write_split
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import digest
 from nertool.workspace.names import RAW, SPLITS, join_names
-from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     _check_own(options)
     if options.locked and "download" not in workspace.records():
         raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
-    with workspace.open_stage(
+    planned = StageRun(
         "download",
         options,
         reads=[],
@@ -134,26 +134,28 @@ def run(workspace: Workspace, options: Options) -> Result:
         sources=_sources(options, local),
         packages=["datasets"] if from_hub else [],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            stage.facts = {"recipe": recipe.name} if recipe else {}
-            stage.facts |= {"task": layout.task, "source": _source(options, recipe, from_hub)}
-            if from_hub:
-                _from_hub(from_hub, recipe, layout, options, stage)
-            elif recipe:
-                _from_published(recipe, filters, layout, options, local, workspace / ".download", stage)
-            else:
-                for split, path in options.own_files.items():
-                    tally = Tally()
-                    write_split(split, read_file.read(path, layout, tally), stage, tally, options.limit)
-                    _refuse_empty(path, stage.facts[split])
-            convert_splits(stage, options.scheme, options.limit, filtered=filters is not None)
-            if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
-                _name_edition(recipe, stage)
-            if options.locked:
-                _compare_with_record(workspace, stage)
-            shutil.rmtree(workspace / ".download", ignore_errors=True)
-    return stage.result()
+    )
+
+    def work(stage: Stage) -> None:
+        stage.facts = {"recipe": recipe.name} if recipe else {}
+        stage.facts |= {"task": layout.task, "source": _source(options, recipe, from_hub)}
+        if from_hub:
+            _from_hub(from_hub, recipe, layout, options, stage)
+        elif recipe:
+            _from_published(recipe, filters, layout, options, local, workspace / ".download", stage)
+        else:
+            for split, path in options.own_files.items():
+                tally = Tally()
+                write_split(split, read_file.read(path, layout, tally), stage, tally, options.limit)
+                _refuse_empty(path, stage.facts[split])
+        convert_splits(stage, options.scheme, options.limit, filtered=filters is not None)
+        if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
+            _name_edition(recipe, stage)
+        if options.locked:
+            _compare_with_record(workspace, stage)
+        shutil.rmtree(workspace / ".download", ignore_errors=True)
+
+    return workspace.run(planned, work)
 
 
 # -- what is asked for -----------------------------------------------------------------------------

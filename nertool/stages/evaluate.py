@@ -25,7 +25,7 @@ from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOptio
 from nertool.tags import without_types
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
-from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -143,7 +143,7 @@ def _evaluate_split(
     folder = _folder(directory)
     results, predictions, errors = (f"{folder}/{split}_{name}" for name in _files())
     train = ["train.txt"] if "train" in workspace.splits(".txt") else []
-    with workspace.open_stage(
+    planned = StageRun(
         f"evaluate:{QUANTIZED}:{split}" if directory == QUANTIZED else f"evaluate:{split}",
         options,
         reads=[*model_files, f"{split}.txt", *train],
@@ -151,16 +151,18 @@ def _evaluate_split(
         sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions))
-            plain = without_types(load().labels)
-            scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
-            stage.facts = {**scorer.results(), **analysis.results()}
-            stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
-            _tell(stage, split, load())
-            write_json(stage.file(results), {"split": split, **stage.facts})
-    return stage.result()
+    )
+
+    def work(stage: Stage) -> None:
+        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions))
+        plain = without_types(load().labels)
+        scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
+        stage.facts = {**scorer.results(), **analysis.results()}
+        stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
+        _tell(stage, split, load())
+        write_json(stage.file(results), {"split": split, **stage.facts})
+
+    return workspace.run(planned, work)
 
 
 def _files() -> tuple[str, str, str]:
@@ -284,25 +286,26 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
 
 def _compare(workspace: Workspace, options: Options, directory: str, splits: Sequence[str]) -> Result:
     """Score another model's tags of the same sentences, and how far apart the two are."""
-    assert options.compare
-    others = {split: find_other(workspace, options.compare, split, splits) for split in splits}
+    compared = options.compare
+    assert compared
+    others = {split: find_other(workspace, compared, split, splits) for split in splits}
     ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
-    with workspace.open_stage(
+    planned = StageRun(
         "evaluate:comparison",
         options,
         reads=ours.values(),
         writes=[f"{EVALUATION}/{COMPARISON}"],
         sources={f"{split} {name}": path for split, (_, files) in others.items() for name, path in files.items()},
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            stage.facts = {"other": _name(options.compare)}
-            for split, (tagged, _) in others.items():
-                stage.facts[split] = difference(
-                    workspace / ours[split], tagged(), Path(options.compare), options.strict
-                )
-            write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
-    return stage.result()
+    )
+
+    def work(stage: Stage) -> None:
+        stage.facts = {"other": _name(compared)}
+        for split, (tagged, _) in others.items():
+            stage.facts[split] = difference(workspace / ours[split], tagged(), Path(compared), options.strict)
+        write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
+
+    return workspace.run(planned, work)
 
 
 def _name(path: str) -> str:
@@ -374,31 +377,33 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     }
     files = [f"{stem}_{name}" for stem in there for name in ("results.json", "errors.jsonl")]
     comparison, quantization = f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}"
-    with workspace.open_stage(
+    planned = StageRun(
         "evaluate:report",
         ReportOptions(),
         reads=[name for name in (*files, comparison, quantization) if (workspace / name).exists()],
         writes=[f"{EVALUATION}/{REPORT}"],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            from nertool.report.report import Scored, write_report
+    )
 
-            scored = [
-                Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")
-                for stem, (model, split) in there.items()
-            ]
-            title = workspace.facts("download").get("recipe") or "own data"
-            stage.facts = {"results": len(scored)}
-            write_report(
-                stage.file(f"{EVALUATION}/{REPORT}"),
-                title,
-                scored,
-                _json(workspace / comparison) if (workspace / comparison).exists() else None,
-                workspace.facts("train"),
-                _json(workspace / quantization) if (workspace / quantization).exists() else None,
-            )
-    return stage.result()
+    def work(stage: Stage) -> None:
+        from nertool.report.report import Scored, write_report
+
+        scored = [
+            Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")
+            for stem, (model, split) in there.items()
+        ]
+        title = workspace.facts("download").get("recipe") or "own data"
+        stage.facts = {"results": len(scored)}
+        write_report(
+            stage.file(f"{EVALUATION}/{REPORT}"),
+            title,
+            scored,
+            _json(workspace / comparison) if (workspace / comparison).exists() else None,
+            workspace.facts("train"),
+            _json(workspace / quantization) if (workspace / quantization).exists() else None,
+        )
+
+    return workspace.run(planned, work)
 
 
 @dataclass(frozen=True)

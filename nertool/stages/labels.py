@@ -13,7 +13,7 @@ from nertool.errors import InvalidData, MissingInput
 from nertool.sources.shell_filters import blocks_of_lines
 from nertool.stages.options import ForceOption
 from nertool.workspace.names import LABELS
-from nertool.workspace.workspace import Result, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ def run(workspace: Workspace, options: Options) -> Result:
     sources = [f"{split}.txt" for split in workspace.splits(".txt")]
     if not sources:
         raise MissingInput(f"{workspace / 'train.txt'} is missing", f"Run: {workspace.command('preprocess')}")
-    with workspace.open_stage("labels", options, reads=sources, writes=[LABELS], force=options.force) as stage:
-        if not stage.fresh:
-            tags = distinct_tags(workspace / name for name in sources)
-            stage.file(LABELS).write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8", newline="\n")
-            stage.facts = {"labels": len(tags), "tags": tags}
-    return stage.result()
+    planned = StageRun("labels", options, reads=sources, writes=[LABELS], force=options.force)
+
+    def work(stage: Stage) -> None:
+        tags = distinct_tags(workspace / name for name in sources)
+        stage.file(LABELS).write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8", newline="\n")
+        stage.facts = {"labels": len(tags), "tags": tags}
+
+    return workspace.run(planned, work)
 
 
 def distinct_tags(paths: Iterable[Path]) -> list[str]:

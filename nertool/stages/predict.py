@@ -22,7 +22,7 @@ from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOptio
 from nertool.tags import spans
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, QUANTIZED, SPLITS
-from nertool.workspace.workspace import Result, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger, Tagging
@@ -112,26 +112,28 @@ def run(workspace: Workspace, options: Options) -> Result:
     model_files = workspace.model_reads(directory, options.allow_stale)
     target = f"{PREDICTIONS}/{split}.{options.form}"
     quiet_transformers()
-    with workspace.open_stage(
+    planned = StageRun(
         f"predict:{split}",
         options,
         reads=[*model_files, f"{split}.txt"],
         writes=[target],
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            from nertool.models.tagger import load_tagger
+    )
 
-            documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
-            stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
-            with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
-                out.write(head_of(options.form))
-                for text, tagged in written(load_tagger(workspace / directory), documents, options.form):
-                    out.write(text)
-                    stage.facts["sentences"] += len(tagged)
-                    stage.facts["tokens"] += sum(len(one.tags) for one in tagged)
-    return stage.result()
+    def work(stage: Stage) -> None:
+        from nertool.models.tagger import load_tagger
+
+        documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
+        stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
+        with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
+            out.write(head_of(options.form))
+            for text, tagged in written(load_tagger(workspace / directory), documents, options.form):
+                out.write(text)
+                stage.facts["sentences"] += len(tagged)
+                stage.facts["tokens"] += sum(len(one.tags) for one in tagged)
+
+    return workspace.run(planned, work)
 
 
 def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:

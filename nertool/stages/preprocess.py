@@ -18,7 +18,7 @@ from nertool.models.encode import count_subwords
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.progress import bar, logger
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption
-from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run(workspace: Workspace, options: Options) -> Result:
             f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.command('download', 'RECIPE')}"
         )
     quiet_transformers()
-    with workspace.open_stage(
+    planned = StageRun(
         "preprocess",
         options,
         reads=[f"{split}.txt.tmp" for split in splits],
@@ -61,25 +61,27 @@ def run(workspace: Workspace, options: Options) -> Result:
         sources=model_sources(options.model, TOKENIZER_FILES),
         packages=["transformers", "tokenizers"],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            tokenizer = load_tokenizer(options.model)
-            budget = options.max_length - tokenizer.num_special_tokens_to_add()
-            if budget < 1:
-                raise InvalidOption(
-                    f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
-                )
-            known = KnownLines(partial(count_subwords, tokenizer))
-            scheme = scheme_of(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
-            profiles: dict[str, Profile] = {}
-            seen: dict[bytes, Known] = {}
-            for split in splits:
-                path = workspace / f"{split}.txt.tmp"
-                profiles[split] = Profile(split, path, budget)
-                _fit_file(profiles[split], known, options, scheme, seen, stage)
-            _tell_all(stage, options)
-            stage.facts["findings"] = report_on(profiles).summary()
-    return stage.result()
+    )
+
+    def work(stage: Stage) -> None:
+        tokenizer = load_tokenizer(options.model)
+        budget = options.max_length - tokenizer.num_special_tokens_to_add()
+        if budget < 1:
+            raise InvalidOption(
+                f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
+            )
+        known = KnownLines(partial(count_subwords, tokenizer))
+        scheme = scheme_of(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
+        profiles: dict[str, Profile] = {}
+        seen: dict[bytes, Known] = {}
+        for split in splits:
+            path = workspace / f"{split}.txt.tmp"
+            profiles[split] = Profile(split, path, budget)
+            _fit_file(profiles[split], known, options, scheme, seen, stage)
+        _tell_all(stage, options)
+        stage.facts["findings"] = report_on(profiles).summary()
+
+    return workspace.run(planned, work)
 
 
 def _fit_file(

@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,7 +24,7 @@ from nertool.progress import bar, logger
 from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
-from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.int8.trials import Judge, Quantizer
@@ -135,7 +135,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     if "train" in workspace.splits(".txt"):
         reads.append("train.txt")
     quiet_transformers()
-    with workspace.open_stage(
+    planned = StageRun(
         "quantize",
         options,
         reads=reads,
@@ -143,18 +143,21 @@ def run(workspace: Workspace, options: Options) -> Result:
         replaces=[QUANTIZED],
         packages=["torch", "transformers", *PACKAGES[options.backend]],
         force=options.force,
-    ) as stage:
-        if not stage.fresh:
-            facts = _quantize(workspace, options, stage, workspace / directory)
-            stage.facts = {key: facts[key] for key in RECORDED}
-            stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
+    )
+
+    def work(stage: Stage) -> None:
+        facts = _quantize(workspace, options, stage, workspace / directory)
+        stage.facts = {key: facts[key] for key in RECORDED}
+        stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
+
+    result = workspace.run(planned, work)
     facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
     if not facts["met"]:
         allowed = (
             f"{facts['tolerance']:.1%} of" if facts["criterion"] == "relative" else f"{facts['tolerance']} points of"
         )
         logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
-    return Result("quantize", facts, stage.fresh, stage.why, ok=facts["met"])
+    return replace(result, facts=facts, ok=facts["met"])
 
 
 def _check_backend(options: Options) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,7 +24,7 @@ from nertool.training.pretrained import Pretrained
 from nertool.workspace.commit import RECORDS
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
-from nertool.workspace.workspace import Result, Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -249,7 +249,7 @@ def _lead(workspace: Workspace, options: Options) -> Result:
     sources = model_sources(options.model, MODEL_FILES)
     for name in filter(None, (options.config_name, options.tokenizer_name)):
         sources |= model_sources(name, MODEL_FILES)
-    with workspace.open_stage(
+    planned = StageRun(
         "train",
         options,
         reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
@@ -259,16 +259,22 @@ def _lead(workspace: Workspace, options: Options) -> Result:
         sources=sources,
         packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
         force=options.force,
-    ) as stage:
-        processes.from_first(stage.fresh)
-        if not stage.fresh:
-            _start_or_go_on(running, stage)
-            folder, facts = _train(workspace, options)
-            stage.facts = dict(facts)
-            _publish(workspace, options, stage, folder)
-    if _left_by_this_run(running, stage):
+    )
+
+    def work(stage: Stage) -> None:
+        processes.from_first(False)
+        _start_or_go_on(running, stage)
+        folder, facts = _train(workspace, options)
+        stage.facts = dict(facts)
+        _publish(workspace, options, stage, folder)
+
+    result = workspace.run(planned, work)
+    if result.fresh:
+        processes.from_first(True)
+    record = workspace.records().get("train", {})
+    if _left_by(record, running):
         shutil.rmtree(running)
-    return stage.result()
+    return result
 
 
 def _follow(workspace: Workspace, options: Options) -> Result:
@@ -332,7 +338,7 @@ def _check_output(name: str) -> None:
 
 def _start_or_go_on(running: Path, stage: Stage) -> None:
     """Clear what an earlier run left, unless it ran on the same data with the same options."""
-    if not _left_by_this_run(running, stage):
+    if not _left_by(stage.identity, running):
         if any(running.rglob("checkpoint-*")):
             logger.warning("checkpoints of a run with other options or data are dropped")
         shutil.rmtree(running, ignore_errors=True)
@@ -340,12 +346,13 @@ def _start_or_go_on(running: Path, stage: Stage) -> None:
         write_json(running / IDENTITY, stage.identity)
 
 
-def _left_by_this_run(running: Path, stage: Stage) -> bool:
+def _left_by(run: Mapping[str, Any], running: Path) -> bool:
+    """The running directory is of a run on the same data with the same options; a record holds more beside these."""
     try:
         identity = json.loads((running / IDENTITY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return False
-    return bool(identity == stage.identity)
+    return bool(identity) and all(run.get(name) == value for name, value in identity.items())
 
 
 # -- training --------------------------------------------------------------------------------------

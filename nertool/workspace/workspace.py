@@ -15,7 +15,7 @@ import os
 import shlex
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -87,21 +87,51 @@ class State:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass
-class Stage:
-    """One run of a stage, handed out by `Workspace.open_stage`.
+@dataclass(frozen=True)
+class StageRun:
+    """What a stage is about to do; from it and the records follows whether there is anything to do.
 
     Attributes:
+        name: the record's name; `evaluate:dev` is a record of the stage `evaluate`.
+        options: recorded, and compared with the last run's.
+        reads: files of the workspace it reads, relative names.
+        writes: files it will write; only used to see whether somebody made them by hand.
+        replaces: directories it will replace as a whole.
+        protects: what its last run published is neither replaced nor removed, unless `force`.
+        sources: files outside the workspace it reads, by a name without a machine path; None where they cannot be
+            looked at without fetching them, so that they are not compared.
+        packages: distributions whose versions belong in the record.
+        force: run, whatever the record says.
+    """
+
+    name: str
+    options: StageOptions
+    reads: Collection[str]
+    writes: Collection[str]
+    replaces: Collection[str] = ()
+    protects: bool = False
+    sources: Mapping[str, Path] | None = None
+    packages: Collection[str] = ()
+    force: bool = False
+
+
+@dataclass
+class Stage:
+    """A stage at work, given to the function that `Workspace.run` calls.
+
+    Attributes:
+        staging: a directory for its own use; `stage.file` and `stage.directory` give what will be published.
         identity: options, versions and digests of all that is read; two runs with the same one write the same.
-        facts: what the stage counts or measures; its last run's where it is fresh.
+        why: why it runs again, in one line.
+        facts: what the stage counts or measures; it fills them in.
+        entries: files and directories that will be published.
     """
 
     name: str
     staging: Path
     identity: dict[str, Any]
-    fresh: bool
-    why: str
-    facts: dict[str, Any]
+    why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
     entries: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> Path:
@@ -117,9 +147,14 @@ class Stage:
         path.mkdir()
         return path
 
-    def result(self, ok: bool = True) -> Result:
-        """The stage's result with the facts as they stand."""
-        return Result(self.name, self.facts, self.fresh, self.why, ok)
+
+@dataclass(frozen=True)
+class _Decision:
+    """Whether a stage has nothing to do, why, and the facts of its last run where that stays."""
+
+    fresh: bool
+    why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 class Workspace:
@@ -283,96 +318,94 @@ class Workspace:
                 (self.path / _OWNER).unlink(missing_ok=True)
             self._file_lock.release()
 
-    @contextmanager
-    def open_stage(
-        self,
-        name: str,
-        options: StageOptions,
-        *,
-        reads: Iterable[str],
-        writes: Iterable[str],
-        replaces: Iterable[str] = (),
-        protects: bool = False,
-        sources: Mapping[str, Path] | None = None,
-        packages: Iterable[str] = (),
-        force: bool = False,
-    ) -> Iterator[Stage]:
-        """Run a stage: lock, decide whether there is anything to do, stage, publish, record.
+    def run(self, planned: StageRun, work: Callable[[Stage], None]) -> Result:
+        """Run a stage: lock, decide whether there is anything to do, call `work`, publish, record.
 
         Args:
-            name: the record's name; `evaluate:dev` is a record of the stage `evaluate`.
-            options: recorded, and compared with the last run's.
-            reads: files of the workspace it reads, relative names.
-            writes: files it will write; only used to see whether somebody made them by hand.
-            replaces: directories it will replace as a whole.
-            protects: what its last run published is neither replaced nor removed, unless `force`.
-            sources: files outside the workspace it reads, by a name without a machine path; None where they cannot
-                be looked at without fetching them, so that they are not compared.
-            packages: distributions whose versions belong in the record.
-            force: run, whatever the record says.
-
-        Yields:
-            the run. Where `fresh` is true the caller has nothing to do and must return. Otherwise it writes to
-            `stage.file(...)` and `stage.directory(...)` and fills `stage.facts`.
+            work: called only where there is something to do; writes to `stage.file(...)` and `stage.directory(...)`
+                and fills `stage.facts`.
 
         Raises:
             NertoolError: running would overwrite files that were edited or made by hand; or the disk is full.
         """
-        with self.locked(name):
-            record = {
-                "options": options.recorded(),
-                "versions": versions(packages),
-                "reads": {key: digest(self.path / key) for key in sorted(set(reads))},
-                "sources": None if sources is None else {key: digest(path) for key, path in sorted(sources.items())},
-            }
-            decision = self._decide(name, options, record, list(writes), force)
-            stage = Stage(name, self.path / f".partial-{name.replace(':', '-')}", dict(record), *decision)
-            if stage.fresh:
-                yield stage
-                return
-            for directory in replaces:
-                self._check_replaced(name, directory, force)
-                if protects and not force:
-                    self._check_protected(name, directory, stage.why)
-            with self._logged(name), full_disk_told(self.path, "nothing was changed"):
-                shutil.rmtree(stage.staging, ignore_errors=True)
-                stage.staging.mkdir()
-                try:
-                    yield stage
-                    self._publish(stage, record, replaces)
-                finally:
-                    shutil.rmtree(stage.staging, ignore_errors=True)
+        with self.locked(planned.name):
+            identity = self._identity(planned)
+            decision = self._decide(planned, identity)
+            if decision.fresh:
+                return Result(planned.name, decision.facts, True, decision.why)
+            self._check_targets(planned, decision.why)
+            stage = Stage(planned.name, self._staging(planned.name), identity, decision.why)
+            with self._logged(planned.name), full_disk_told(self.path, "nothing was changed"):
+                self._work(planned, stage, work)
+            return Result(planned.name, stage.facts, False, stage.why)
 
-    def _decide(
-        self, name: str, options: StageOptions, record: Mapping[str, Any], writes: list[str], force: bool
-    ) -> tuple[bool, str, dict[str, Any]]:
-        """(nothing to do, why in one line, facts of the record that stays)."""
-        old = self.records().get(name)
-        if force:
-            return False, "", {}
+    def _identity(self, planned: StageRun) -> dict[str, Any]:
+        """Options, versions and digests of all that is read: the first half of the record."""
+        sources = None
+        if planned.sources is not None:
+            sources = {name: digest(path) for name, path in sorted(planned.sources.items())}
+        return {
+            "options": planned.options.recorded(),
+            "versions": versions(planned.packages),
+            "reads": {name: digest(self.path / name) for name in sorted(set(planned.reads))},
+            "sources": sources,
+        }
+
+    def _staging(self, name: str) -> Path:
+        return self.path / f".partial-{name.replace(':', '-')}"
+
+    def _work(self, planned: StageRun, stage: Stage, work: Callable[[Stage], None]) -> None:
+        """Do the work in an empty staging directory, then publish it; the directory is gone at the end."""
+        shutil.rmtree(stage.staging, ignore_errors=True)
+        stage.staging.mkdir()
+        try:
+            work(stage)
+            self._publish(stage, planned.replaces)
+        finally:
+            shutil.rmtree(stage.staging, ignore_errors=True)
+
+    def _decide(self, planned: StageRun, identity: Mapping[str, Any]) -> _Decision:
+        old = self.records().get(planned.name)
+        if planned.force:
+            return _Decision(False)
         if old is None:
-            return self._decide_unrecorded(name, writes)
-        state = self._state(name, old)
-        reasons = _differences(options, old, record)
+            return self._decide_unrecorded(planned)
+        state = self._state(planned.name, old)
+        reasons = _differences(planned.options, old, identity)
         if state.name == "missing":
-            return False, f"again: {state.why}", {}
+            return _Decision(False, f"again: {state.why}")
         if state.name == "edited" and reasons:
             raise NertoolError(
-                f"{self.path}: {state.why}, and {join_names(reasons)} since {name} ran",
-                f"Keep a copy of what you edited, then: {self.command(name.partition(':')[0], '--force')}",
+                f"{self.path}: {state.why}, and {join_names(reasons)} since {planned.name} ran",
+                f"Keep a copy of what you edited, then: {self._forced(planned.name)}",
             )
         if state.name == "edited":
-            return True, f"kept, {state.why} (--force writes anew)", old["facts"]
-        return (False, f"again: {join_names(reasons)}", {}) if reasons else (True, "", old["facts"])
+            return _Decision(True, f"kept, {state.why} (--force writes anew)", old["facts"])
+        if reasons:
+            return _Decision(False, f"again: {join_names(reasons)}")
+        return _Decision(True, "", old["facts"])
 
-    def _decide_unrecorded(self, name: str, writes: list[str]) -> tuple[bool, str, dict[str, Any]]:
-        there = [file for file in writes if (self.path / file).exists()]
-        if there and len(there) < len(writes):
+    def _decide_unrecorded(self, planned: StageRun) -> _Decision:
+        by_hand = [file for file in planned.writes if (self.path / file).exists()]
+        if not by_hand:
+            return _Decision(False)
+        if len(by_hand) < len(planned.writes):
+            written = join_names(list(planned.writes))
             raise NertoolError(
-                f"{self.path}: {join_names(there)} not written by nertool, and not all of {join_names(writes)} there",
-                f"Add what is missing, or let nertool write all: {self.command(name.partition(':')[0], '--force')}",
+                f"{self.path}: {join_names(by_hand)} not written by nertool, and not all of {written} there",
+                f"Add what is missing, or let nertool write all: {self._forced(planned.name)}",
             )
-        return bool(there), f"kept {join_names(there)}, not written by nertool (--force replaces)" if there else "", {}
+        return _Decision(True, f"kept {join_names(by_hand)}, not written by nertool (--force replaces)")
+
+    def _forced(self, name: str) -> str:
+        """The command that runs a record's stage again, whatever is there."""
+        return self.command(name.partition(":")[0], "--force")
+
+    def _check_targets(self, planned: StageRun, why: str) -> None:
+        for directory in planned.replaces:
+            self._check_replaced(planned.name, directory, planned.force)
+            if planned.protects and not planned.force:
+                self._check_protected(planned.name, directory, why)
 
     def _check_replaced(self, name: str, directory: str, force: bool) -> None:
         """Nobody's own files may go with a directory that is replaced, unless it is a model and they say so."""
@@ -397,23 +430,23 @@ class Workspace:
                 f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: --output-dir NAME)",
             )
 
-    def _publish(self, stage: Stage, record: dict[str, Any], replaces: Iterable[str]) -> None:
+    def _publish(self, stage: Stage, replaces: Collection[str]) -> None:
         """Bring files and record to their places; a directory that was replaced as a whole under another name stays."""
         files = stage.staging / "files"
         share(files, S_IMODE(stage.staging.stat().st_mode))
         written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
         for path in written.values():
             flush(path)
-        record["writes"] = {name: digest(path) for name, path in written.items() if "/checkpoint-" not in name}
-        record["facts"] = stage.facts
-        records = {**self.records(), stage.name: record}
-        before = self.records().get(stage.name, {}).get("writes", {})
+        digests = {name: digest(path) for name, path in written.items() if "/checkpoint-" not in name}
+        records = self.records()
+        before = records.get(stage.name, {}).get("writes", {})
+        records[stage.name] = {**stage.identity, "writes": digests, "facts": stage.facts}
         commit.publish(
             self.path,
             stage.staging,
             {
                 "entries": stage.entries,
-                "remove": [] if list(replaces) else [name for name in before if name not in record["writes"]],
+                "remove": [] if replaces else [name for name in before if name not in digests],
                 "records": {name: records[name] for group in OUTPUTS for name in _records_of(group, records)},
             },
         )

@@ -13,7 +13,7 @@ import pytest
 
 from nertool.workspace.atomic import replacing
 from nertool.workspace.digests import write_json
-from nertool.workspace.workspace import StageOptions, Workspace
+from nertool.workspace.workspace import Stage, StageOptions, StageRun, Workspace
 
 UMASKS = {0o022: (0o755, 0o644), 0o077: (0o700, 0o600), 0o002: (0o775, 0o664)}
 """umask -> permissions of directories and of files."""
@@ -77,12 +77,15 @@ def test_all_that_a_stage_publishes_takes_the_permissions_of_the_umask(
     permissions: tuple[int, int], tmp_path: Path
 ) -> None:
     workspace = Workspace(tmp_path / "workspace")
-    with workspace.open_stage("train", Options(), reads=[], writes=["model/config.json"]) as stage:
+
+    def work(stage: Stage) -> None:
         folder = stage.directory("model")
         (folder / "checkpoint-1").mkdir(mode=0o700)
         for name in ("config.json", "model.safetensors", "checkpoint-1/optimizer.pt"):
             (folder / name).touch(mode=0o600)
         stage.file("labels.txt").touch()
+
+    workspace.run(StageRun("train", Options(), reads=[], writes=["model/config.json"]), work)
     directories, files = permissions
     for path in [workspace.path, *workspace.path.rglob("*")]:
         assert mode(path) == (directories if path.is_dir() else files), path

@@ -23,7 +23,7 @@ from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, St
 from nertool.stages import download, labels, preprocess
 from nertool.stages import train as training
 from nertool.workspace.names import join_names
-from nertool.workspace.workspace import Stage, StageOptions, Workspace
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
 """Events of the interpreter before each change of a directory; opening a file for writing is one more."""
@@ -43,23 +43,25 @@ class Options(StageOptions):
     force: bool = False
 
 
-def train(workspace: Workspace, text: str = "old", force: bool = False) -> Stage:
+def train(workspace: Workspace, text: str = "old", force: bool = False) -> Result:
     """A stand-in for a stage with a directory and files, of which each text has some of its own."""
-    with workspace.open_stage(
+    planned = StageRun(
         "train",
         Options(text, force),
         reads=["train.txt.tmp"],
         writes=["model/config.json", "notes.txt"],
         force=force,
-    ) as stage:
-        if not stage.fresh:
-            folder = stage.directory("model")
-            for name in ("config.json", f"{text}.json"):
-                (folder / name).write_text(text)
-            stage.file("notes.txt").write_text(text)
-            stage.file(f"{text}/{text}.txt").write_text(text)
-            stage.facts["text"] = text
-    return stage
+    )
+
+    def work(stage: Stage) -> None:
+        folder = stage.directory("model")
+        for name in ("config.json", f"{text}.json"):
+            (folder / name).write_text(text)
+        stage.file("notes.txt").write_text(text)
+        stage.file(f"{text}/{text}.txt").write_text(text)
+        stage.facts["text"] = text
+
+    return workspace.run(planned, work)
 
 
 def hidden(folder: Path) -> list[str]:
@@ -100,12 +102,13 @@ def killed(point: int, action: Callable[[], object]) -> bool:
 def test_an_error_in_a_stage_leaves_everything_as_it_was(workspace: Workspace) -> None:
     train(workspace)
     before = snapshot(workspace.path)
-    with (
-        pytest.raises(ZeroDivisionError),
-        workspace.open_stage("train", Options("new"), reads=[], writes=["model/config.json"]) as stage,
-    ):
+
+    def work(stage: Stage) -> None:
         (stage.directory("model") / "config.json").write_text("new")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        workspace.run(StageRun("train", Options("new"), reads=[], writes=["model/config.json"]), work)
     assert snapshot(workspace.path) == before
     assert hidden(workspace.path) == []
     assert [(run["stage"], run["outcome"]) for run in runs(workspace)] == [("train", "done"), ("train", "failed")]
@@ -157,11 +160,12 @@ def test_finishing_a_commit_may_be_killed_again_and_again(workspace: Workspace, 
 def test_a_full_disk_changes_nothing_and_is_told(workspace: Workspace) -> None:
     train(workspace)
     before = snapshot(workspace.path)
-    with (
-        pytest.raises(NertoolError, match="No space left on device; nothing was changed"),
-        workspace.open_stage("train", Options("new"), reads=[], writes=[]),
-    ):
+
+    def work(stage: Stage) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(NertoolError, match="No space left on device; nothing was changed"):
+        workspace.run(StageRun("train", Options("new"), reads=[], writes=[]), work)
     assert snapshot(workspace.path) == before
     assert hidden(workspace.path) == []
 
@@ -184,11 +188,12 @@ def test_a_disk_that_is_really_full_changes_nothing(small_disk: Path) -> None:
     (workspace / "train.txt.tmp").write_text("a O\n")
     train(workspace)
     before = snapshot(workspace.path)
-    with (
-        pytest.raises(NertoolError, match="nothing was changed"),
-        workspace.open_stage("train", Options("new"), reads=[], writes=["model/config.json"]) as stage,
-    ):
+
+    def work(stage: Stage) -> None:
         (stage.directory("model") / "config.json").write_bytes(bytes(1 << 20))
+
+    with pytest.raises(NertoolError, match="nothing was changed"):
+        workspace.run(StageRun("train", Options("new"), reads=[], writes=["model/config.json"]), work)
     assert snapshot(workspace.path) == before
     assert train(workspace).fresh
 
