@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--share", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     workspace = Workspace(options.workspace)
-    directory = workspace / workspace.model_directory()
+    directory = workspace.model(allow_stale=True).path
     sentences = [sentence.tokens for sentence in read_sentences(workspace / f"{options.split}.txt")]
     if options.share:
         number, processes, name = options.share

@@ -33,7 +33,8 @@ from nertool.progress import bars, console, logger
 from nertool.sources.recipes import RECIPES
 from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.training import processes
-from nertool.workspace.workspace import Result, StageOptions, State, Workspace
+from nertool.workspace.staleness import State
+from nertool.workspace.workspace import Result, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from nertool.corpus.findings import Report
 from nertool.counts import METRICS
-from nertool.workspace.workspace import Result, State
+from nertool.workspace.staleness import State
+from nertool.workspace.workspace import Result
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 SHOWN_PLACES = 3

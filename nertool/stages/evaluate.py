@@ -25,7 +25,7 @@ from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOptio
 from nertool.tags import without_types
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -97,21 +97,20 @@ def run(workspace: Workspace, options: Options) -> Result:
         return _score_files(options)
     if options.predicted or options.report:
         raise InvalidOption("--predicted and --report go with --columns", "Name the file of gold tags: --columns FILE")
-    splits, directories = _splits(workspace, options.split), _directories(workspace, options)
-    reads = {directory: workspace.model_reads(directory, options.allow_stale) for directory in directories}
+    splits, models = _splits(workspace, options.split), _models(workspace, options)
     quiet_transformers()
     with workspace.locked("evaluate"):
         results = {
-            f"{QUANTIZED} {split}" if options.both and directory == QUANTIZED else split: result
-            for directory in directories
-            for split, result in _evaluate(workspace, options, directory, reads[directory], splits).items()
+            f"{QUANTIZED} {split}" if options.both and model.name == QUANTIZED else split: result
+            for model in models
+            for split, result in _evaluate(workspace, options, model, splits).items()
         }
         if options.compare:
-            results["comparison"] = _compare(workspace, options, directories[0], splits)
+            results["comparison"] = _compare(workspace, options, models[0].name, splits)
         report = _write_report(workspace, options)
     logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
-        f"evaluate:{QUANTIZED}" if directories == [QUANTIZED] else "evaluate",
+        f"evaluate:{QUANTIZED}" if [model.name for model in models] == [QUANTIZED] else "evaluate",
         {name: result.facts for name, result in results.items()},
         all(result.fresh for result in (*results.values(), report)),
         "; ".join(f"{result.stage} {result.why}" for result in results.values() if result.why),
@@ -121,32 +120,29 @@ def run(workspace: Workspace, options: Options) -> Result:
 # -- a model ---------------------------------------------------------------------------------------
 
 
-def _evaluate(
-    workspace: Workspace, options: Options, directory: str, model_files: list[str], splits: Sequence[str]
-) -> dict[str, Result]:
+def _evaluate(workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str]) -> dict[str, Result]:
     @cache
     def load() -> Tagger:
         """The model, loaded once and only where there is something to do."""
-        return _load(workspace, directory)
+        return _load(workspace, model)
 
-    return {split: _evaluate_split(workspace, options, directory, model_files, split, load) for split in splits}
+    return {split: _evaluate_split(workspace, options, model, split, load) for split in splits}
 
 
 def _evaluate_split(
     workspace: Workspace,
     options: Options,
-    directory: str,
-    model_files: list[str],
+    model: ModelFiles,
     split: str,
     load: Callable[[], Tagger],
 ) -> Result:
-    folder = _folder(directory)
+    folder = _folder(model.name)
     results, predictions, errors = (f"{folder}/{split}_{name}" for name in _files())
     train = ["train.txt"] if "train" in workspace.splits(".txt") else []
     planned = StageRun(
-        f"evaluate:{QUANTIZED}:{split}" if directory == QUANTIZED else f"evaluate:{split}",
+        f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
         options,
-        reads=[*model_files, f"{split}.txt", *train],
+        reads=[*model.files, f"{split}.txt", *train],
         writes=[results, predictions, errors],
         sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
         packages=["torch", "transformers", "tokenizers"],
@@ -248,25 +244,29 @@ def _tell_odd(name: str, facts: dict[str, Any]) -> None:
         logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
 
 
-def _load(workspace: Workspace, directory: str) -> Tagger:
+def _load(workspace: Workspace, model: ModelFiles) -> Tagger:
     from nertool.models.tagger import load_tagger
 
-    tagger = load_tagger(workspace / directory)
+    tagger = load_tagger(model.path)
     if (workspace / LABELS).exists():
         unlike = set(read_labels(workspace / LABELS)) ^ set(tagger.labels)
         if unlike:
             raise StaleInput(
-                f"{workspace / directory} and {workspace / LABELS} hold different labels: {', '.join(sorted(unlike))}",
+                f"{model.path} and {workspace / LABELS} hold different labels: {', '.join(sorted(unlike))}",
                 f"Run: {workspace.last_command('train')}",
             )
     return tagger
 
 
-def _directories(workspace: Workspace, options: Options) -> list[str]:
-    if options.both:
-        there = (workspace / QUANTIZED / "config.json").exists()
-        return [workspace.model_directory(), *([QUANTIZED] if there else [])]
-    return [QUANTIZED if options.quantized else workspace.model_directory()]
+def _models(workspace: Workspace, options: Options) -> list[ModelFiles]:
+    """The models to evaluate: FP32 first."""
+    allow_stale = options.allow_stale
+    if not options.both:
+        return [workspace.model(options.quantized, allow_stale)]
+    models = [workspace.model(False, allow_stale)]
+    if (workspace / QUANTIZED / "config.json").exists():
+        models.append(workspace.model(True, allow_stale))
+    return models
 
 
 def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:

@@ -21,7 +21,7 @@ from nertool.progress import logger, track
 from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.tags import spans
 from nertool.workspace.digests import digest
-from nertool.workspace.names import PREDICTIONS, QUANTIZED, SPLITS
+from nertool.workspace.names import PREDICTIONS, SPLITS
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -108,14 +108,13 @@ def run(workspace: Workspace, options: Options) -> Result:
     if split not in SPLITS:
         raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
     source = workspace.require(f"{split}.txt", "preprocess")
-    directory = QUANTIZED if options.quantized else workspace.model_directory()
-    model_files = workspace.model_reads(directory, options.allow_stale)
+    model = workspace.model(options.quantized, options.allow_stale)
     target = f"{PREDICTIONS}/{split}.{options.form}"
     quiet_transformers()
     planned = StageRun(
         f"predict:{split}",
         options,
-        reads=[*model_files, f"{split}.txt"],
+        reads=[*model.files, f"{split}.txt"],
         writes=[target],
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
@@ -125,10 +124,10 @@ def run(workspace: Workspace, options: Options) -> Result:
         from nertool.models.tagger import load_tagger
 
         documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
-        stage.facts = {"model": directory, "sentences": 0, "tokens": 0}
+        stage.facts = {"model": model.name, "sentences": 0, "tokens": 0}
         with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
             out.write(head_of(options.form))
-            for text, tagged in written(load_tagger(workspace / directory), documents, options.form):
+            for text, tagged in written(load_tagger(model.path), documents, options.form):
                 out.write(text)
                 stage.facts["sentences"] += len(tagged)
                 stage.facts["tokens"] += sum(len(one.tags) for one in tagged)
@@ -183,10 +182,9 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
             )
     if not options.output:
         raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
-    directory = QUANTIZED if options.quantized else workspace.model_directory()
-    model_files = workspace.model_reads(directory, options.allow_stale)
+    model = workspace.model(options.quantized, options.allow_stale)
     settings = ray_workers.Settings(
-        model=(workspace / directory).absolute(),
+        model=model.path.absolute(),
         text_column=options.text_column,
         tokens_column=options.tokens_column,
         on_error=options.on_error,
@@ -197,7 +195,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         Path(options.output).absolute(),
         settings,
         form=options.input,
-        digests={Path(name).name: digest(workspace / name)["sha256"] for name in model_files},
+        digests={Path(name).name: digest(workspace / name)["sha256"] for name in model.files},
         on_gpus=not options.quantized,  # INT8 models run on the CPU
         workers=options.workers,
         resume=options.resume,
@@ -212,12 +210,11 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
         MissingInput: there is none.
         StaleInput: it was made from files that have changed since.
     """
-    directory = QUANTIZED if options.quantized else workspace.model_directory()
-    workspace.model_reads(directory, options.allow_stale)
+    model = workspace.model(options.quantized, options.allow_stale)
     quiet_transformers()
     from nertool.models.tagger import load_tagger
 
-    return load_tagger(workspace / directory)
+    return load_tagger(model.path)
 
 
 def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator[Document]]:

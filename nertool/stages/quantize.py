@@ -126,10 +126,9 @@ def run(workspace: Workspace, options: Options) -> Result:
         NertoolError: the backend is not installed, or cannot quantize such a model.
     """
     _check_backend(options)
-    directory = workspace.model_directory()
-    model_files = workspace.model_reads(directory, options.allow_stale)
+    model = workspace.model(allow_stale=options.allow_stale)
     workspace.require("dev.txt", "preprocess")
-    reads = [*model_files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
+    reads = [*model.files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
     if options.approach != "dynamic":
         workspace.require("train.txt", "preprocess")
     if "train" in workspace.splits(".txt"):
@@ -146,7 +145,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     )
 
     def work(stage: Stage) -> None:
-        facts = _quantize(workspace, options, stage, workspace / directory)
+        facts = _quantize(workspace, options, stage, model.path)
         stage.facts = {key: facts[key] for key in RECORDED}
         stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
 

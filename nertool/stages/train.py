@@ -21,9 +21,9 @@ from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, Se
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, RunFacts, SeedFacts, TrainFacts
 from nertool.training.pretrained import Pretrained
-from nertool.workspace.commit import RECORDS
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
+from nertool.workspace.records import RECORDS
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 
 from nertool.errors import NertoolError
 from nertool.workspace.digests import write_json
+from nertool.workspace.records import RECORDS
 
-RECORDS = "workspace.json"
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _COMMIT, _PLAN = ".commit", "commit.json"
 
@@ -31,7 +31,7 @@ def publish(root: Path, staging: Path, plan: Mapping[str, Any]) -> None:
         root: the workspace.
         staging: on the same file system; gone afterwards.
         plan: `entries`, the files and directories to move, a directory replacing the one there as a whole; `remove`,
-            files that go; `records`, what workspace.json will hold.
+            files that go; `content`, what workspace.json will hold.
 
     Raises:
         NertoolError: something is in the way, and nothing was changed; or the disk is full.
@@ -61,7 +61,7 @@ def finish(root: Path) -> None:
         for name in plan["remove"]:
             (root / name).unlink(missing_ok=True)
             _prune((root / name).parent, root)
-        write_json(root / RECORDS, {"format": 1, "stages": plan["records"]})
+        write_json(root / RECORDS, plan["content"])
         (commit / _PLAN).unlink()
         shutil.rmtree(commit)
 

@@ -2,10 +2,12 @@
 
 Stages never call each other; they meet on plain files, and on `workspace.json`, which holds one record a stage:
 its options, the versions that ran, what it read and wrote (SHA-256 and size) and what it counted. From the records
-alone follows whether a stage is missing, fresh, stale or edited.
+alone follows whether a stage is missing, fresh, stale or edited: see staleness.py.
 
 A stage publishes all or nothing: it writes into a staging directory inside the workspace, and commit.py brings that to
 its place.
+
+POSIX only: that a kill loses nothing rests on renames that replace.
 """
 
 from __future__ import annotations
@@ -14,8 +16,7 @@ import json
 import os
 import shlex
 import shutil
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -25,9 +26,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, share
-from nertool.workspace.commit import RECORDS, full_disk_told
-from nertool.workspace.digests import changed, digest, write_json
-from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, RUNS, SPLITS, join_names, versions
+from nertool.workspace.commit import full_disk_told
+from nertool.workspace.digests import digest, write_json
+from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, join_names, versions
+from nertool.workspace.records import read_records, records_content, records_of
+from nertool.workspace.run_log import last_command_line, logged
+from nertool.workspace.staleness import State, differences, state_of, with_upstream
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -39,20 +43,22 @@ class StageOptions:
     """Base of every stage's frozen `Options` dataclass."""
 
     unrecorded: ClassVar[tuple[str, ...]] = ("force", "allow_stale")
-    """Fields that do not change what the stage writes, or that name a place on this machine."""
+    """Fields that do not change what the stage writes, or that hold a path of this machine."""
 
     def recorded(self) -> dict[str, Any]:
         """The options as they go into the record: no machine path, and JSON values only."""
-        names = (f.name for f in fields(self) if f.name not in self.unrecorded)  # type: ignore[arg-type]
-        return {name: _portable(getattr(self, name)) for name in names}
+        return {name: _portable(getattr(self, name)) for name in self._recorded_names()}
 
-    def default(self, name: str) -> Any:
-        """What a record means that was written before there was such an option."""
-        return next(f.default for f in fields(self) if f.name == name)  # type: ignore[arg-type]
+    def defaults(self) -> dict[str, Any]:
+        """Defaults of the recorded options, for records written before an option existed."""
+        return {name: _portable(getattr(type(self), name, None)) for name in self._recorded_names()}
+
+    def _recorded_names(self) -> list[str]:
+        return [f.name for f in fields(self) if f.name not in self.unrecorded]  # type: ignore[arg-type]
 
 
 def _portable(value: Any) -> Any:
-    """A path by its last part: its content is compared by digest, and its place says nothing elsewhere."""
+    """A path by its last part: its content is compared by digest, and its folder says nothing on another machine."""
     if isinstance(value, str) and os.sep in value and os.path.exists(value):
         return Path(value).resolve().name
     return list(value) if isinstance(value, tuple) else value
@@ -78,13 +84,18 @@ class Result:
 
 
 @dataclass(frozen=True)
-class State:
-    """State of one stage: `missing`, `fresh`, `stale` or `edited`, and why."""
+class ModelFiles:
+    """A model in the workspace.
 
-    stage: str
+    Attributes:
+        name: of its directory, relative to the workspace.
+        path: of its directory.
+        files: its files, relative to the workspace.
+    """
+
     name: str
-    why: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    path: Path
+    files: list[str]
 
 
 @dataclass(frozen=True)
@@ -181,19 +192,7 @@ class Workspace:
         Raises:
             NertoolError: `workspace.json` is not what nertool writes.
         """
-        path = self.path / RECORDS
-        try:
-            records = json.loads(path.read_text(encoding="utf-8"))["stages"]
-            assert all({"options", "reads", "writes", "facts"} <= record.keys() for record in records.values())
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except (ValueError, KeyError, TypeError, AttributeError, AssertionError) as error:
-            raise NertoolError(
-                f"{path} is damaged: {error or 'a record lacks its parts'}",
-                "Remove it: the files stay, and count as made by hand until a stage runs.",
-            ) from error
-        found: dict[str, Any] = records
-        return found
+        return read_records(self.path)
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What the stage's record counted or measured; empty where there is no record."""
@@ -221,67 +220,51 @@ class Workspace:
 
     def last_command(self, stage: str) -> str:
         """The command line that ran `stage` here last, so that a hint repeats the user's own options."""
-        last = ""
-        with suppress(FileNotFoundError), (self.path / RUNS).open(encoding="utf-8") as log:
-            for line in log:
-                with suppress(ValueError):  # a line that a full disk cut short
-                    run = json.loads(line)
-                    last = run["command"] if (run["stage"], run["outcome"]) == (stage, "done") else last
-        again = _on(self.path, last) if last else self.command(stage.partition(":")[0])
-        overwrite = stage == "train" and not {"--overwrite-output-dir", "--force"} & set(shlex.split(again))
-        return f"{again} --overwrite-output-dir" if overwrite else again
+        again = last_command_line(self.path, stage) or self.command(stage.partition(":")[0])
+        if stage == "train" and not {"--overwrite-output-dir", "--force"} & set(shlex.split(again)):
+            return f"{again} --overwrite-output-dir"
+        return again
 
-    def model_directory(self) -> str:
-        """Name of the directory `train` published (README: OUTPUT_DIR)."""
-        name: str = self.facts("train").get("output_dir", MODEL)
-        return name
-
-    def model_reads(self, directory: str, allow_stale: bool) -> list[str]:
-        """The files of a model directory, each relative to the workspace, as a later stage reads them.
+    def model(self, quantized: bool = False, allow_stale: bool = False) -> ModelFiles:
+        """The model that `train` (README: OUTPUT_DIR) or, where `quantized`, `quantize` has published.
 
         Raises:
             MissingInput: there is no model.
             StaleInput: it was made from files that have changed since, unless `allow_stale`.
         """
-        stage = "quantize" if directory == QUANTIZED else "train"
-        self.require(f"{directory}/config.json", stage)
-        states = self.status()
+        self._finish_commit()
+        stage = "quantize" if quantized else "train"
+        name = QUANTIZED if quantized else self.facts("train").get("output_dir", MODEL)
+        self.require(f"{name}/config.json", stage)
+        path = self.path / name
+        if not allow_stale:
+            self._check_model_is_current(path, stage)
+        return ModelFiles(name, path, sorted(f"{name}/{file.name}" for file in path.iterdir() if file.is_file()))
+
+    def _check_model_is_current(self, model: Path, stage: str) -> None:
+        """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""
+        states = [state for state in self.status() if state.stage.partition(":")[0] != "evaluate"]
+        stale = [state.stage for state in states if state.name == "stale"]
+        if stage not in stale:
+            return
         why = next(state.why for state in states if state.stage == stage)
-        stale = [
-            state.stage for state in states if state.name == "stale" and state.stage.partition(":")[0] != "evaluate"
-        ]
-        if stage in stale and not allow_stale:
-            again = dict.fromkeys(self.last_command(name) for name in stale[: stale.index(stage) + 1])
-            raise StaleInput(
-                f"{self.path / directory} is stale: {why}",
-                f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)",
-            )
-        return sorted(f"{directory}/{path.name}" for path in (self.path / directory).iterdir() if path.is_file())
+        again = dict.fromkeys(self.last_command(name) for name in stale[: stale.index(stage) + 1])
+        hint = f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)"
+        raise StaleInput(f"{model} is stale: {why}", hint)
 
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""
+        self._finish_commit()
+        records = self.records()
+        names = [name for stage in OUTPUTS for name in records_of(stage, records) or [stage]]
+        states = {name: state_of(self.path, name, records.get(name)) for name in names}
+        return [with_upstream(name, states, records) for name in names]
+
+    def _finish_commit(self) -> None:
+        """Finish a commit that a kill cut short, unless another process is at work."""
         if commit.is_pending(self.path):
             with suppress(Locked), self.locked("status"):
                 pass
-        records = self.records()
-        names = [name for stage in OUTPUTS for name in _records_of(stage, records) or [stage]]
-        states = {name: self._state(name, records.get(name)) for name in names}
-        return [_with_upstream(name, states, records) for name in names]
-
-    def _state(self, stage: str, record: Mapping[str, Any] | None) -> State:
-        if record is None:
-            there = [name for name in OUTPUTS.get(stage, ()) if (self.path / name).exists()]
-            made = State(stage, "edited", f"{join_names(there)} not written by nertool")
-            return made if there else State(stage, "missing", "not run")
-        facts = record["facts"]
-        gone = [name for name in record["writes"] if not (self.path / name).exists()]
-        if gone:
-            return State(stage, "missing", f"{join_names(gone)} gone", facts)
-        edited, read = changed(self.path, record["writes"]), changed(self.path, record["reads"])
-        if edited:
-            more = f"; also {join_names(read)} changed before it" if read else ""
-            return State(stage, "edited", f"{join_names(edited)} changed by hand{more}", facts)
-        return State(stage, "stale", f"{join_names(read)} changed", facts) if read else State(stage, "fresh", "", facts)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -335,7 +318,7 @@ class Workspace:
                 return Result(planned.name, decision.facts, True, decision.why)
             self._check_targets(planned, decision.why)
             stage = Stage(planned.name, self._staging(planned.name), identity, decision.why)
-            with self._logged(planned.name), full_disk_told(self.path, "nothing was changed"):
+            with logged(self.path, planned.name, self.invocation), full_disk_told(self.path, "nothing was changed"):
                 self._work(planned, stage, work)
             return Result(planned.name, stage.facts, False, stage.why)
 
@@ -370,8 +353,9 @@ class Workspace:
             return _Decision(False)
         if old is None:
             return self._decide_unrecorded(planned)
-        state = self._state(planned.name, old)
-        reasons = _differences(planned.options, old, identity)
+        state = state_of(self.path, planned.name, old)
+        options = {**planned.options.defaults(), **old["options"]}
+        reasons = differences({**old, "options": options}, identity)
         if state.name == "missing":
             return _Decision(False, f"again: {state.why}")
         if state.name == "edited" and reasons:
@@ -431,7 +415,7 @@ class Workspace:
             )
 
     def _publish(self, stage: Stage, replaces: Collection[str]) -> None:
-        """Bring files and record to their places; a directory that was replaced as a whole under another name stays."""
+        """Publish files and record; remove what only the last run wrote, but never a replaced directory's old name."""
         files = stage.staging / "files"
         share(files, S_IMODE(stage.staging.stat().st_mode))
         written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
@@ -447,68 +431,9 @@ class Workspace:
             {
                 "entries": stage.entries,
                 "remove": [] if replaces else [name for name in before if name not in digests],
-                "records": {name: records[name] for group in OUTPUTS for name in _records_of(group, records)},
+                "content": records_content(records),
             },
         )
-
-    @contextmanager
-    def _logged(self, stage: str) -> Iterator[None]:
-        """Append the run with its times to `runs.jsonl`; the record itself holds no clock."""
-        started, outcome = time.time(), "failed"
-        try:
-            yield
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            line = {
-                "stage": stage,
-                "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-                "seconds": round(time.time() - started, 3),
-                "outcome": outcome,
-                "command": self.invocation,
-            }
-            with suppress(OSError), (self.path / RUNS).open("a", encoding="utf-8") as log:  # keep the first error
-                log.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _on(place: Path, line: str) -> str:
-    """A logged command line, on a workspace that may have been moved since, or be named from another directory."""
-    arguments = shlex.split(line)
-    while found := {"-w", "--workspace"} & set(arguments):
-        at = arguments.index(found.pop())
-        del arguments[at : at + 2]
-    return command(place, *(argument for argument in arguments[1:] if not argument.startswith("--workspace=")))
-
-
-def _records_of(stage: str, records: Iterable[str]) -> list[str]:
-    return sorted(name for name in records if name.partition(":")[0] == stage)
-
-
-def _with_upstream(name: str, states: Mapping[str, State], records: Mapping[str, Any]) -> State:
-    """A fresh stage is stale where a stage whose files it read is itself stale."""
-    state = states[name]
-    if state.name != "fresh":
-        return state
-    for other, record in records.items():
-        if (
-            set(record["writes"]) & set(records[name]["reads"])
-            and _with_upstream(other, states, records).name == "stale"
-        ):
-            return State(name, "stale", f"{other} before it is stale", state.facts)
-    return state
-
-
-def _differences(options: StageOptions, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What makes a stage's last run out of date, as words."""
-    before = {key: old["options"].get(key, options.default(key)) for key in new["options"]}
-    reasons = [f"{key.replace('_', ' ')} is another" for key in before if before[key] != new["options"][key]]
-    for kind in ("reads", "sources"):
-        then, now = old[kind] or {}, new[kind]
-        if now is not None:
-            reasons += [f"{name} changed" for name in {**then, **now} if then.get(name) != now.get(name)]
-    return reasons
 
 
 def _owner(path: Path) -> str:

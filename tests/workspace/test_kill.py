@@ -98,7 +98,11 @@ def test_a_first_run_that_is_killed_leaves_nothing(tmp_path: Path, capsys: pytes
 
 @pytest.mark.parametrize(
     ("moment", "moved"),
-    [(("os.rename", "/.commit", 2), 0), (("os.rename", "/.commit", 4), 2), (("os.rename", "workspace.json", 1), 3)],
+    [
+        (("os.rename", "/.commit/files/", 1), 0),
+        (("os.rename", "/.commit/files/", 3), 2),
+        (("os.rename", "workspace.json", 1), 3),
+    ],
 )
 def test_what_was_published_before_the_kill_is_there_whole_for_whoever_asks_next(
     moment: tuple[str, str, int], moved: int, workspace: Workspace, tiny_model: str
@@ -170,7 +174,7 @@ def test_train_killed_once_it_has_published_has_the_new_model(
     command = ["train", "-m", tiny_model, "--num-epochs", "1", "--seed", "2", "-w", str(copy.path)]
     command.append("--overwrite-output-dir")
     before = snapshot(copy.path)
-    stopped(("os.rename", "/.commit", 2), *command)
+    stopped(("os.rename", "/.commit/files/", 1), *command)
     assert state(copy, "train") == "fresh"
     after = snapshot(copy.path)
     assert after["model/model.safetensors"] != before["model/model.safetensors"]

@@ -148,10 +148,11 @@ def test_finishing_a_commit_may_be_killed_again_and_again(workspace: Workspace, 
     point = itertools.count(1)
     while not (workspace / ".commit").exists():
         assert killed(next(point), lambda: train(Workspace(workspace.path), "new"))
-    kills = 0
-    while killed(6 + kills, Workspace(workspace.path).status):  # every time a little further
-        kills += 1
-    assert kills > 5
+    steps = []
+    kills = itertools.count(1)
+    while killed(next(kills), Workspace(workspace.path).status):  # every time a little further
+        steps.append(sorted(str(path) for path in workspace.path.rglob("*")))
+    assert len(set(map(tuple, steps))) > 5
     assert states(workspace)["train"] == "fresh"
     assert snapshot(workspace.path) == snapshot(done.path)
     assert hidden(workspace.path) == []
@@ -228,15 +229,43 @@ def test_a_record_holds_digests_that_sha256sum_agrees_with(workspace: Workspace)
     assert all(digest["size"] == (workspace / name).stat().st_size for name, digest in known.items())
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', "\xff"])
-def test_a_damaged_record_file_is_told(workspace: Workspace, content: str) -> None:
-    (workspace / "workspace.json").write_text(content, encoding="latin-1")
-    with pytest.raises(NertoolError, match=r"workspace\.json is damaged"):
-        workspace.status()
-    with pytest.raises(NertoolError, match=r"workspace\.json is damaged"):
-        train(workspace)
-    (workspace / "workspace.json").unlink()
+DAMAGED = {
+    "": "not JSON: Expecting value: line 1 column 1 (char 0)",
+    "{": "not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+    "[]": "not a JSON object",
+    "\xff": "not JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+    '{"format": 2}': "it holds no object `stages`",
+    '{"format": 2, "stages": []}': "it holds no object `stages`",
+    '{"format": 2, "stages": {"labels": 3}}': "the record of labels is no object",
+    '{"format": 2, "stages": {"labels": {}}}': "the record of labels lacks its options",
+    '{"format": 2, "stages": {"labels": {"options": {}, "reads": {}, "writes": {}}}}': "the record of labels lacks its "
+    "facts",
+    '{"format": 2, "stages": {"labels": {"options": {}, "reads": {}, "writes": {"a": 1}, "facts": {}}}}': "the writes "
+    "of labels are not all digests",
+}
+"""Content of workspace.json -> the reason that the error gives."""
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_record_file_is_reported_with_the_reason(workspace: Workspace, content: str) -> None:
+    path = workspace / "workspace.json"
+    path.write_text(content, encoding="latin-1")
+    for ask in (workspace.status, lambda: train(workspace)):
+        with pytest.raises(NertoolError) as error:
+            ask()
+        assert error.value.message == f"{path} is damaged: {DAMAGED[content]}"
+    path.unlink()
     assert not train(workspace).fresh
+
+
+@pytest.mark.parametrize(("content", "number"), [('{"stages": {}}', "'none'"), ('{"format": 1, "stages": {}}', "1")])
+def test_records_of_another_format_are_refused(workspace: Workspace, content: str, number: str) -> None:
+    path = workspace / "workspace.json"
+    path.write_text(content)
+    with pytest.raises(NertoolError) as error:
+        workspace.status()
+    assert error.value.message == f"{path} has format {number}; this nertool reads and writes format 2"
+    assert error.value.hint == "Move the workspace to another place, or start a new one: -w DIR"
 
 
 # -- what runs again, and what is kept -------------------------------------------------------------
@@ -353,19 +382,19 @@ def test_a_stale_model_is_refused_with_the_command_that_made_it(workspace: Works
     command = f"nertool train --text 'a b' -w {workspace.path}"
     train(Workspace(workspace.path, invocation="nertool train --of-an-earlier-run"))
     train(Workspace(workspace.path, invocation=command), "new")
-    assert Workspace(workspace.path).model_reads("model", allow_stale=False) == ["model/config.json", "model/new.json"]
+    assert Workspace(workspace.path).model().files == ["model/config.json", "model/new.json"]
     (workspace / "train.txt.tmp").write_text("a O\n")
     with pytest.raises(StaleInput, match=r"model is stale: train\.txt\.tmp changed") as error:
-        workspace.model_reads("model", allow_stale=False)
+        workspace.model()
     assert error.value.hint == f"Run: {command} --overwrite-output-dir (or use it as it is: --allow-stale)"
-    assert workspace.model_reads("model", allow_stale=True)
+    assert workspace.model(allow_stale=True).files
 
 
 def test_a_model_that_is_missing_names_the_stage_that_makes_it(workspace: Workspace) -> None:
     with pytest.raises(MissingInput, match=r"model/config\.json is missing\nRun: nertool train -w "):
-        workspace.model_reads("model", allow_stale=False)
+        workspace.model()
     with pytest.raises(MissingInput, match="nertool quantize"):
-        workspace.model_reads("quantized", allow_stale=False)
+        workspace.model(quantized=True)
 
 
 # -- place and lock --------------------------------------------------------------------------------
@@ -466,18 +495,39 @@ def test_another_output_directory_leaves_the_old_one(trained: Path, tmp_path: Pa
     assert (workspace / "model/config.json").exists()
 
 
-@pytest.mark.parametrize("stages", ["[]", '{"labels": {}}', '{"labels": 3}'])
-def test_records_of_another_shape_are_told_as_damaged(stages: str, tmp_path: Path) -> None:
-    (tmp_path / "workspace.json").write_text(f'{{"stages": {stages}}}')
-    with pytest.raises(NertoolError, match="is damaged"):
-        Workspace(tmp_path).status()
+RUNS = [
+    {"stage": "train", "outcome": "done", "command": "nertool train -w old --seed 7"},
+    {"stage": "train", "outcome": "failed", "command": "nertool train -m nowhere"},
+]
+
+
+def log_runs(folder: Path, *runs: object) -> Workspace:
+    """A workspace with these lines in its log, the last of which a full disk has cut short."""
+    (folder / "runs.jsonl").write_text("".join(json.dumps(run) + "\n" for run in runs) + '{"sta')
+    return Workspace(folder)
 
 
 def test_the_command_that_mends_is_the_last_one_that_worked(tmp_path: Path) -> None:
-    runs = [("train", "done", "nertool train -w old --seed 7"), ("train", "failed", "nertool train -m nowhere")]
-    rows = [json.dumps(dict(zip(("stage", "outcome", "command"), run, strict=True))) for run in runs]
-    (tmp_path / "runs.jsonl").write_text("\n".join(rows) + '\n{"sta')
-    assert Workspace(tmp_path).last_command("train") == f"nertool train --seed 7 -w {tmp_path} --overwrite-output-dir"
+    workspace = log_runs(tmp_path, *RUNS)
+    assert workspace.last_command("train") == f"nertool train --seed 7 -w {tmp_path} --overwrite-output-dir"
+
+
+@pytest.mark.parametrize("run", [{}, {"stage": "train", "outcome": "done"}, [], 3, None, "train"])
+def test_a_log_line_without_its_keys_is_passed_over(run: object, tmp_path: Path) -> None:
+    workspace = log_runs(tmp_path, *RUNS, run)
+    assert workspace.last_command("train") == f"nertool train --seed 7 -w {tmp_path} --overwrite-output-dir"
+
+
+@pytest.mark.parametrize("named", ["-w old", "-wold", "--workspace old", "--workspace=old", "-w a -w b"])
+def test_the_workspace_of_a_logged_command_is_the_one_that_holds_the_log(named: str, tmp_path: Path) -> None:
+    workspace = log_runs(tmp_path, {"stage": "labels", "outcome": "done", "command": f"nertool labels {named} --json"})
+    assert workspace.last_command("labels") == f"nertool labels --json -w {tmp_path}"
+
+
+@pytest.mark.parametrize("line", ["", "nertool", "nertool labels 'open"])
+def test_a_logged_command_that_cannot_be_repeated_gives_a_plain_one(line: str, tmp_path: Path) -> None:
+    workspace = log_runs(tmp_path, {"stage": "labels", "outcome": "done", "command": line})
+    assert workspace.last_command("labels") == f"nertool labels -w {tmp_path}"
 
 
 def test_hints_are_quoted_for_the_shell() -> None:

@@ -1,0 +1,82 @@
+"""`workspace.json`: one record a stage, read and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nertool.errors import NertoolError
+from nertool.workspace.names import OUTPUTS
+
+RECORDS = "workspace.json"
+FORMAT = 2
+"""Number of the form of `workspace.json`; another one is refused."""
+PARTS = ("options", "reads", "writes", "facts")
+"""What every record holds; `versions` and `sources` stand beside them."""
+
+
+def read_records(root: Path) -> dict[str, Any]:
+    """The stages' records by name; empty where there is no `workspace.json`.
+
+    Raises:
+        NertoolError: the file is damaged, or of another format.
+    """
+    path = root / RECORDS
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except ValueError as error:
+        raise _damaged(path, f"not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "not a JSON object")
+    if content.get("format") != FORMAT:
+        raise NertoolError(
+            f"{path} has format {content.get('format', 'none')!r}; this nertool reads and writes format {FORMAT}",
+            "Move the workspace to another place, or start a new one: -w DIR",
+        )
+    records = content.get("stages")
+    if reason := _fault(records):
+        raise _damaged(path, reason)
+    assert isinstance(records, dict)
+    return records
+
+
+def records_content(records: Mapping[str, Any]) -> dict[str, Any]:
+    """What `workspace.json` holds for these records: the stages in their order."""
+    names = [name for stage in OUTPUTS for name in records_of(stage, records)]
+    return {"format": FORMAT, "stages": {name: records[name] for name in names}}
+
+
+def records_of(stage: str, records: Iterable[str]) -> list[str]:
+    """Names of the records of one stage: `evaluate:dev` and `evaluate:test` are records of `evaluate`."""
+    return sorted(name for name in records if name.partition(":")[0] == stage)
+
+
+def _fault(records: object) -> str:
+    """What is wrong with the records; empty where nothing is."""
+    if not isinstance(records, dict):
+        return "it holds no object `stages`"
+    for name, record in records.items():
+        if not isinstance(record, dict):
+            return f"the record of {name} is no object"
+        for part in PARTS:
+            if not isinstance(record.get(part), dict):
+                return f"the record of {name} lacks its {part}"
+        for part in ("reads", "writes"):
+            if not all(map(_is_digest, record[part].values())):
+                return f"the {part} of {name} are not all digests"
+    return ""
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, dict) and {"sha256", "size"} <= value.keys()
+
+
+def _damaged(path: Path, reason: str) -> NertoolError:
+    return NertoolError(
+        f"{path} is damaged: {reason}",
+        "Remove it: the files stay, and count as made by hand until a stage runs.",
+    )

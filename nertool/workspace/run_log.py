@@ -1,0 +1,74 @@
+"""`runs.jsonl`: every run of a stage with its times and its command line; the records themselves hold no clock."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nertool.errors import command
+from nertool.workspace.names import RUNS
+
+
+@contextmanager
+def logged(root: Path, stage: str, invocation: str) -> Iterator[None]:
+    """Append one line when the block ends: stage, start, seconds, outcome and command line.
+
+    The outcome is `done`, `failed` or `interrupted`.
+    """
+    started, outcome = time.time(), "failed"
+    try:
+        yield
+        outcome = "done"
+    except KeyboardInterrupt:
+        outcome = "interrupted"
+        raise
+    finally:
+        line = {
+            "stage": stage,
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "seconds": round(time.time() - started, 3),
+            "outcome": outcome,
+            "command": invocation,
+        }
+        with suppress(OSError), (root / RUNS).open("a", encoding="utf-8") as log:  # keep the first error
+            log.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def last_command_line(root: Path, stage: str) -> str:
+    """The command line that ran a stage last without an error, on this workspace; empty where none is known."""
+    last = ""
+    with suppress(OSError), (root / RUNS).open(encoding="utf-8", errors="replace") as log:
+        for line in log:
+            last = _command_in(line, stage) or last
+    return _on_workspace(root, last) if last else ""
+
+
+def _command_in(line: str, stage: str) -> str:
+    """The command of a log line, if it says that `stage` is done."""
+    try:
+        run = json.loads(line)
+    except ValueError:  # a line that a full disk cut short
+        return ""
+    if not isinstance(run, dict) or (run.get("stage"), run.get("outcome")) != (stage, "done"):
+        return ""
+    return str(run.get("command") or "")
+
+
+def _on_workspace(root: Path, line: str) -> str:
+    """A logged command line for the workspace `root`, which may have been moved or named otherwise since."""
+    try:
+        arguments = shlex.split(line)
+    except ValueError:  # a quote that is not closed
+        return ""
+    kept = []
+    rest = iter(arguments[1:])
+    for argument in rest:
+        if argument in ("-w", "--workspace"):
+            next(rest, None)
+        elif not argument.startswith(("--workspace=", "-w")):
+            kept.append(argument)
+    return command(root, *kept) if kept else ""

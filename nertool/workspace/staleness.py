@@ -1,0 +1,82 @@
+"""Whether a stage is missing, fresh, stale or edited: follows from its record and the files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nertool.workspace.digests import changed
+from nertool.workspace.names import OUTPUTS, join_names
+
+
+@dataclass(frozen=True)
+class State:
+    """State of one stage.
+
+    Attributes:
+        stage: the record's name.
+        name: `missing` (not run, or a file is gone), `fresh`, `stale` (a file that it read has changed) or `edited`
+            (a file that it wrote was changed by hand, or there is no record).
+        why: in one line; empty for `fresh`.
+        facts: what the stage counted or measured in its last run.
+    """
+
+    stage: str
+    name: str
+    why: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
+    """The state of one stage by its own record; see `with_upstream` for the stages before it."""
+    if record is None:
+        by_hand = [name for name in OUTPUTS.get(stage, ()) if (root / name).exists()]
+        if by_hand:
+            return State(stage, "edited", f"{join_names(by_hand)} not written by nertool")
+        return State(stage, "missing", "not run")
+    facts = record["facts"]
+    gone = [name for name in record["writes"] if not (root / name).exists()]
+    if gone:
+        return State(stage, "missing", f"{join_names(gone)} gone", facts)
+    written = changed(root, record["writes"])
+    read = changed(root, record["reads"])
+    if written:
+        also = f"; also {join_names(read)} changed before it" if read else ""
+        return State(stage, "edited", f"{join_names(written)} changed by hand{also}", facts)
+    if read:
+        return State(stage, "stale", f"{join_names(read)} changed", facts)
+    return State(stage, "fresh", "", facts)
+
+
+def with_upstream(name: str, states: Mapping[str, State], records: Mapping[str, Any]) -> State:
+    """The state of a stage; a fresh one is stale where a stage whose files it read is itself stale."""
+    state = states[name]
+    if state.name != "fresh":
+        return state
+    reads = set(records[name]["reads"])
+    for earlier, record in records.items():
+        if reads & set(record["writes"]) and with_upstream(earlier, states, records).name == "stale":
+            return State(name, "stale", f"{earlier} before it is stale", state.facts)
+    return state
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What makes a stage's last run out of date, as words.
+
+    Args:
+        before, now: `options`, `reads` and `sources` of the last run and of this one. Options that the last run did
+            not have are not compared; nor are sources that cannot be looked at now (None).
+    """
+    options = now["options"]
+    names = [name for name in options if before["options"].get(name, options[name]) != options[name]]
+    reasons = [f"{name.replace('_', ' ')} is another" for name in names]
+    for part in ("reads", "sources"):
+        if now[part] is not None:
+            reasons += _changed_names(before.get(part) or {}, now[part])
+    return reasons
+
+
+def _changed_names(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [f"{name} changed" for name in {**before, **now} if before.get(name) != now.get(name)]
