@@ -17,7 +17,8 @@ FLOORS = (
     {"training", "int8"},
     {"scoring"},
     {"sources", "documents"},
-    {"corpus", "models"},
+    {"models"},
+    {"corpus"},
     {"workspace", "report"},
     {"tags", "counts", "errors", "progress"},
 )

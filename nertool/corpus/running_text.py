@@ -48,6 +48,14 @@ def cut_text(text: str, start: int, end: int) -> Words:
     return Words([text[begin:stop] for begin, stop in places], places)
 
 
+def line_offsets(text: str) -> Iterator[tuple[int, int]]:
+    """(start, end) of each line of a text, in characters; its line end is part of it."""
+    start = 0
+    for line in text.splitlines(keepends=True):
+        yield start, start + len(line)
+        start += len(line)
+
+
 def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:
     """One token a line, a blank line ends a sentence; with its first line's number.
 

@@ -96,17 +96,18 @@ class FileTagger:
 
     def _write(self, job: Job, part: Path) -> dict[str, int]:
         from nertool.documents.parquet import schema_for, write
+        from nertool.models.tagger import TagCounts
 
         if not self.settings.model.is_dir():
             raise NertoolError(f"{self.settings.model}: no such folder (on {platform.node()})", SAME_PATHS)
         split = sentence_splitter(self.settings.language) if self.settings.language else None
         columns = self.settings.text_column, self.settings.tokens_column
         reader = Reader(job.form, (), *columns, split, self.settings.on_error)
-        schema, tagger = schema_for(reader, job.source), self.tagger
-        tagger.windowed = tagger.without_subwords = 0
-        counts = write(part, schema, tag_documents(tagger, reader.read(str(job.source))))
+        tag_counts = TagCounts()
+        documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
+        counts = write(part, schema_for(reader, job.source), documents)
         counts |= {"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}
-        return counts | {"windowed": tagger.windowed, "without_subwords": tagger.without_subwords}
+        return counts | vars(tag_counts)
 
 
 @contextmanager

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from nertool.corpus.files import open_bytes, translate_read_errors
-from nertool.corpus.running_text import Words, cut_text, form_of, token_sentences
+from nertool.corpus.running_text import Words, cut_text, form_of, line_offsets, token_sentences
 from nertool.documents.table_rows import bad, csv_rows, first_line, parquet_rows
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger, Tagging
+    from nertool.models.tagger import TagCounts, Tagger, Tagging
 
 FORMS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 """Forms that the end of a name tells."""
@@ -187,7 +187,7 @@ class Reader:
         return self._document(1, "".join(_text(label, number, line) for number, line in lines), {})
 
     def _document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
-        places = self.split(text) if self.split else _line_places(text)
+        places = self.split(text) if self.split else line_offsets(text)
         sentences = [cut_text(text, start, end) for start, end in places]
         return Document(number, [words for words in sentences if words.tokens], text, record)
 
@@ -267,14 +267,6 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _line_places(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each line of a text."""
-    start = 0
-    for line in text.splitlines(keepends=True):
-        yield start, start + len(line)
-        start += len(line)
-
-
 def _lines(path: Path | None) -> Iterator[tuple[int, bytes]]:
     """Lines with their numbers; standard input is read no further than it must be."""
     with translate_read_errors(path or Path("standard input")):
@@ -290,7 +282,9 @@ def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes
         yield line
 
 
-def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Tagging]]]:
+def tag_documents(
+    tagger: Tagger, documents: Iterable[Document], counts: TagCounts | None = None
+) -> Iterator[tuple[Document, list[Tagging]]]:
     """Each document with the tags of its sentences, in order."""
     waiting: deque[Document] = deque()
 
@@ -301,7 +295,7 @@ def tag_documents(tagger: Tagger, documents: Iterable[Document]) -> Iterator[tup
                 yield words.tokens
 
     ready: list[Tagging] = []
-    for one in tagger.tag_scored(sentences()):
+    for one in tagger.tag_scored(sentences(), counts):
         ready.append(one)
         while waiting and len(waiting[0].sentences) <= len(ready):
             yield waiting[0], ready[: len(waiting[0].sentences)]

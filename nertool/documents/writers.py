@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 from nertool.corpus.running_text import Words
 from nertool.documents.reader import OURS, Document
-from nertool.models.tagger import Tagging
+from nertool.models.tagger import Entity, Tagging, entities_of
 from nertool.tags import spans
 
 Write = Callable[[Document, Sequence[Tagging]], str]
@@ -23,34 +23,22 @@ BLANKS = " \t\n\r"
 COLUMN_END = re.compile(f"[{BLANKS}]")
 
 
-class Entity(NamedTuple):
-    """An entity of a document.
-
-    Attributes:
-        start, end: 0-based half-open places: characters of the document's text, words where there is none.
-        score: mean of the model's probabilities of its words' tags.
-    """
-
-    label: str
-    start: int
-    end: int
-    text: str
-    score: float
+def entities(document: Document, taggings: Sequence[Tagging]) -> Iterator[Entity]:
+    """The entities of a document from left to right; offsets count words where the document has no text."""
+    words_before = 0
+    for words, tagging in zip(document.sentences, taggings, strict=True):
+        if document.text is None:
+            yield from _word_entities(words, tagging, words_before)
+        else:
+            yield from entities_of(document.text, words, tagging)
+        words_before += len(words.tokens)
 
 
-def entities(document: Document, tagged: Sequence[Tagging]) -> Iterator[Entity]:
-    """The entities of a document from left to right."""
-    before = 0
-    for words, (tags, scores) in zip(document.sentences, tagged, strict=True):
-        for label, start, end in spans(tags):
-            score = sum(scores[start:end]) / (end - start)
-            if document.text is None:
-                text = " ".join(words.tokens[start:end])
-                yield Entity(label, before + start, before + end, text, score)
-            else:
-                begin, stop = words.offsets[start][0], words.offsets[end - 1][1]
-                yield Entity(label, begin, stop, document.text[begin:stop], score)
-        before += len(words.tokens)
+def _word_entities(words: Words, tagging: Tagging, words_before: int) -> Iterator[Entity]:
+    for label, start, end in spans(tagging.tags):
+        score = sum(tagging.scores[start:end]) / (end - start)
+        text = " ".join(words.tokens[start:end])
+        yield Entity(label, words_before + start, words_before + end, text, score)
 
 
 def as_conll(document: Document, tagged: Sequence[Tagging]) -> str:

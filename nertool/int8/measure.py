@@ -100,7 +100,7 @@ def _of_words(sentences: Sequence[Sequence[str]], words: int) -> list[Sequence[s
 
 
 def _speed(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
-    tagger.batch_subwords = budget
+    tagger = tagger.with_batches_of(budget)
     started = time.perf_counter()
     words = sum(len(tags) for tags in tagger.tag(sentences))
     return words / (time.perf_counter() - started)
@@ -110,7 +110,7 @@ def _latency(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) ->
     """Milliseconds of a call: a sentence each, or as many as fill a batch of the budget."""
     import numpy as np
 
-    tagger.batch_subwords = budget
+    tagger = tagger.with_batches_of(budget)
     calls = [[sentence] for sentence in islice(sentences, SINGLE)]
     if budget > 1:
         size = max(1, round(budget / (sum(map(len, sentences)) / len(sentences) * 1.5)))

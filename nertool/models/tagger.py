@@ -1,9 +1,11 @@
-"""A model directory, FP32 or INT8 -> tags for a stream of sentences. The one tagging path of all stages."""
+"""Load a model, FP32 or INT8, and tag sentences or text with it. All stages tag through this module."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nertool.errors import NertoolError, command
-from nertool.models.encode import Encoder, Window
+from nertool.corpus.running_text import Words, cut_text, line_offsets
+from nertool.errors import MissingInput, NertoolError, command
+from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.names import load_tokenizer, usable_length
+from nertool.tags import OUTSIDE, spans
 from nertool.workspace.names import TABLE
 
 if TYPE_CHECKING:
@@ -21,28 +25,70 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Array = npt.NDArray[Any]
-OUTSIDE = "O"
 SENTENCES_AHEAD = 2048
-"""Sentences read before the first is tagged: enough to sort by length, few enough to keep memory flat."""
+"""Sentences read before the first is tagged. Chosen, not measured: enough to sort by length, little memory."""
 BATCH_SUBWORDS = 512
-"""Padded sub-words of a batch on the CPU: few enough for the caches of one core."""
+"""Padded sub-words of a batch on the CPU. `quantize` measures 256 to 2048 for each model and reports the best."""
 GPU_SUBWORDS = 16_384
-"""The same on a GPU: enough that starting its kernels is not what takes the time."""
-LEAST_SUBWORDS, SHARES = 128, 8
-"""Few sentences are shared out to so many batches, of so many padded sub-words at least, that threads find work. Which
-batches there are does not depend on the threads: dynamic INT8 finds ranges for each batch, so tags would differ.
+"""Padded sub-words of a batch on a GPU. Chosen, not measured: large enough that kernel launches do not dominate."""
+LEAST_SUBWORDS = 128
+"""Padded sub-words of the smallest batch that a block is split into for threads. Chosen, not measured."""
+SHARES = 8
+"""Batches that a small block is split into, so that several threads have work. Chosen, not measured.
+
+The number must not depend on the threads: dynamic INT8 finds ranges per batch, so other batches give other tags.
 """
 
 
+@dataclass
+class TagCounts:
+    """What `Tagger.tag` counts while its result is read.
+
+    Attributes:
+        windowed: sentences longer than the model takes, tagged in overlapping windows.
+        without_subwords: tokens that the tokenizer turns into nothing; they get the tag O.
+    """
+
+    windowed: int = 0
+    without_subwords: int = 0
+
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity in a text.
+
+    Attributes:
+        label: its type.
+        start, end: 0-based half-open offsets: characters of the text, or tokens where the input was tokens.
+        text: the text between them.
+        score: mean of the model's probabilities of its tokens' tags.
+    """
+
+    label: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+NO_LABEL = -1
+"""Stands for the label of a word that no window reads: one without sub-words."""
+
+
 class Tagging(NamedTuple):
-    """A sentence's tags, and the model's probability of each (1 for a word without sub-words); both a word."""
+    """A tagged sentence.
+
+    Attributes:
+        tags: a tag for each word; shape (words,).
+        scores: the model's probability of each tag, 1 for a word without sub-words; shape (words,).
+    """
 
     tags: list[str]
     scores: list[float]
 
 
 class _Job(NamedTuple):
-    """A window, and the number of its sentence's first word in the block."""
+    """A window to tag, and the number in the block of its sentence's first word."""
 
     first: int
     window: Window
@@ -51,67 +97,107 @@ class _Job(NamedTuple):
 class Tagger:
     """Tags sentences with a token-classification model.
 
+    Not for several threads at once: tagging on the CPU changes PyTorch's thread count for the process meanwhile.
+
     Args:
-        model: any module that gives `logits` of shape (batch, subwords, labels) for `input_ids`, `attention_mask`.
+        model: a module that gives `logits` of shape (batch, subwords, labels) for `input_ids` and `attention_mask`;
+            `parameters()` tells its device.
         tokenizer: the model's.
         labels: the label of each id.
         max_length: sub-words of a window, special tokens included.
+        type_ids: give the model token_type_ids too, all 0.
 
     Attributes:
-        batch_subwords: padded sub-words of a batch, at most.
         on_cpu: the model is on the CPU.
-        type_ids: give the model token_type_ids too, all 0.
-        windowed, without_subwords: what `tag` counts.
+        batch_subwords: padded sub-words of a batch, at most; see `with_batches_of`.
     """
 
-    def __init__(self, model: Any, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str],
+        max_length: int,
+        type_ids: bool = False,
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.labels = list(labels)
         self.max_length = max_length
+        self.type_ids = type_ids
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.device = next((parameter.device for parameter in model.parameters()), "cpu")
         self.on_cpu = str(self.device) == "cpu"
         self.batch_subwords = BATCH_SUBWORDS if self.on_cpu else GPU_SUBWORDS
-        self.type_ids = False
-        self.windowed = 0
-        self.without_subwords = 0
 
-    def tag(self, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
-        """Tags of each sentence, a tag a word, in the order of the sentences.
+    def with_batches_of(self, subwords: int) -> Tagger:
+        """A tagger with the same model and batches of at most so many padded sub-words."""
+        tagger = copy(self)
+        tagger.batch_subwords = subwords
+        return tagger
 
-        Sentences longer than the model takes go through overlapping windows (`windowed` counts them); a word without
-        sub-words gets O (`without_subwords` counts those).
+    def tag(self, sentences: Iterable[Sequence[str]], counts: TagCounts | None = None) -> Iterator[list[str]]:
+        """Tag sentences, reading at most SENTENCES_AHEAD of them ahead.
+
+        A sentence longer than the model takes goes through overlapping windows. A word without sub-words gets O.
+
+        Args:
+            sentences: the words of each.
+            counts: is counted up as the result is read.
+
+        Returns:
+            the tags of each sentence in the same order, a tag for each word.
         """
-        return (tagging.tags for tagging in self.tag_scored(sentences))
+        return (tagging.tags for tagging in self.tag_scored(sentences, counts))
 
-    def tag_scored(self, sentences: Iterable[Sequence[str]]) -> Iterator[Tagging]:
-        """Tags of each sentence as `tag` gives them, and how sure the model is of each."""
+    def tag_scored(self, sentences: Iterable[Sequence[str]], counts: TagCounts | None = None) -> Iterator[Tagging]:
+        """Tag sentences as `tag` does, with the model's probability of each tag."""
         stream = iter(sentences)
+        counts = counts or TagCounts()
         while block := list(islice(stream, SENTENCES_AHEAD)):
-            yield from self._tag_block(block)
+            yield from self._tag_block(block, counts)
 
-    def _tag_block(self, sentences: list[Sequence[str]]) -> Iterator[Tagging]:
-        ends = np.cumsum([len(words) for words in sentences])
-        best, scores = np.full(ends[-1], -1), np.ones(ends[-1])
-        jobs: list[_Job] = []
-        for first, encoded in zip(
-            (ends - list(map(len, sentences))).tolist(), self.encoder.encode(sentences), strict=True
-        ):
-            windows = self.encoder.windows(encoded) if encoded.ids else []
-            self.windowed += len(windows) > 1
-            self.without_subwords += encoded.starts.count(-1)
-            jobs += [_Job(first, window) for window in windows if window.words]  # others lie inside a long word
+    def entities(self, text: str) -> list[Entity]:
+        """Find the entities of a running text, from left to right; each line is a sentence.
+
+        Words are cut at white space and punctuation, as `predict --input text` cuts them.
+        """
+        sentences = [cut_text(text, start, end) for start, end in line_offsets(text)]
+        taggings = self.tag_scored(words.tokens for words in sentences)
+        entities: list[Entity] = []
+        for words, tagging in zip(sentences, taggings, strict=True):
+            entities += entities_of(text, words, tagging)
+        return entities
+
+    def _tag_block(self, sentences: list[Sequence[str]], counts: TagCounts) -> Iterator[Tagging]:
+        """Tag a block of sentences, whose words are numbered one after the other."""
+        lengths = [len(words) for words in sentences]
+        ends = np.cumsum(lengths)
+        firsts = (ends - lengths).tolist()
+        best = np.full(ends[-1], NO_LABEL)
+        scores = np.ones(ends[-1])
+        jobs = self._jobs(sentences, firsts, counts)
         batches = list(_batches(jobs, self._batch_size(jobs)))
-        for batch, found in zip(batches, self._best_of_all(batches), strict=True):
+        for batch, (batch_best, batch_scores) in zip(batches, self._best_of_all(batches), strict=True):
             words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
-            best[words], scores[words] = found
-        names = [*self.labels, OUTSIDE]  # the last one is that of -1
-        tags = [names[number] for number in best.tolist()]
-        for end, sentence in zip(ends.tolist(), sentences, strict=True):
-            start = end - len(sentence)
-            yield Tagging(tags[start:end], scores[start:end].tolist())
+            best[words] = batch_best
+            scores[words] = batch_scores
+        names = dict(enumerate(self.labels))
+        names[NO_LABEL] = OUTSIDE
+        tags = [names[label] for label in best.tolist()]
+        for first, end in zip(firsts, ends.tolist(), strict=True):
+            yield Tagging(tags[first:end], scores[first:end].tolist())
+
+    def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
+        """The windows of all sentences in which a word's tag is read; a window inside a long word has none."""
+        jobs: list[_Job] = []
+        for first, encoded in zip(firsts, self.encoder.encode(sentences), strict=True):
+            windows = self.encoder.windows(encoded) if encoded.ids else []
+            counts.windowed += len(windows) > 1
+            counts.without_subwords += encoded.starts.count(NO_SUBWORD)
+            jobs += [_Job(first, window) for window in windows if window.words]
+        return jobs
 
     def _batch_size(self, jobs: list[_Job]) -> int:
         """Padded sub-words of a batch."""
@@ -121,9 +207,9 @@ class Tagger:
         return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // SHARES)))
 
     def _best_of_all(self, batches: list[list[_Job]]) -> Iterable[tuple[Array, Array]]:
-        """What `_best` gives for each batch.
+        """Give what `_best` gives for each batch.
 
-        On the CPU each thread has a batch of its own: threads that share one wait for each other at every product.
+        On the CPU each thread works on its own batch: threads that share one wait for each other at every product.
         """
         import torch
 
@@ -151,19 +237,28 @@ class Tagger:
         return best.cpu().numpy(), scores.cpu().numpy()
 
     def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Sub-word ids of windows as padded model inputs, both of shape (batch, subwords of the longest)."""
+        """Pad windows to the longest one.
+
+        Args:
+            ids: sub-word ids of each window.
+
+        Returns:
+            `input_ids` and `attention_mask`, and `token_type_ids` where the model gets them; shape (batch, subwords).
+        """
         import torch
 
-        lengths = np.array(list(map(len, ids)))
+        lengths = np.array([len(window) for window in ids])
         mask = np.arange(lengths.max()) < lengths[:, None]
         padded = np.full(mask.shape, self.pad_id)
         padded[mask] = list(chain.from_iterable(ids))
         inputs = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
-        return {**inputs, "token_type_ids": torch.zeros_like(inputs["input_ids"])} if self.type_ids else inputs
+        if self.type_ids:
+            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+        return inputs
 
 
 def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
-    """Jobs of like length together, up to `most` padded sub-words; the longest first."""
+    """Group jobs of similar length into batches of at most `most` padded sub-words; the longest come first."""
     batch: list[_Job] = []
     for job in sorted(jobs, key=lambda job: -len(job.window.ids)):
         if batch and (len(batch) + 1) * len(batch[0].window.ids) > most:
@@ -174,42 +269,56 @@ def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
         yield batch
 
 
-def load_tagger(directory: Path, device: str = "", as_stored: bool = False) -> Tagger:
-    """The tagger of a directory that `train` or `quantize` published, or that run_ner.py wrote.
+def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
+    """The entities of one tagged sentence of a text, with character offsets in the whole text."""
+    for label, first, end in spans(tagging.tags):
+        start, stop = words.offsets[first][0], words.offsets[end - 1][1]
+        yield Entity(label, start, stop, text[start:stop], sum(tagging.scores[first:end]) / (end - first))
+
+
+def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False) -> Tagger:
+    """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
     Args:
-        device: where it runs; the first GPU where there is one, else the CPU. INT8 models run on the CPU.
-        as_stored: keep the model's own layers, though others may be faster here; what is to be quantized needs them.
+        device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
+        as_stored: keep the layers and inputs that quantization needs, even where others are faster.
 
     Raises:
-        NertoolError: there is no such model, or it is not for token classification.
+        MissingInput: there is no such directory.
+        NertoolError: it holds no model, or one that is not for token classification.
     """
     import torch
+
+    directory = Path(directory)
+    config = _load_config(directory)
+    is_int8 = (directory / TABLE).exists()
+    if is_int8:
+        model = _load_int8(directory, config)
+    else:
+        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"), as_stored)
+    labels = [config.id2label[number] for number in range(config.num_labels)]
+    tokenizer = load_tokenizer(str(directory))
+    # A quantized embedding takes no indices that are a view, which models make where they are given none.
+    type_ids = (is_int8 or as_stored) and "token_type_ids" in tokenizer.model_input_names
+    return Tagger(model, tokenizer, labels, usable_length(tokenizer, config), type_ids)
+
+
+def _load_config(directory: Path) -> Any:
     from transformers import AutoConfig
 
+    hint = "Name a directory that train or quantize has written."
+    if not directory.is_dir():
+        raise MissingInput(f"{directory} holds no model: there is no such directory", hint)
     try:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError) as error:
-        raise NertoolError(
-            f"{directory} holds no model: {str(error).splitlines()[0]}",
-            "Name a directory that train or quantize has written.",
-        ) from error
+        raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", hint) from error
     if not any("ForTokenClassification" in name for name in config.architectures or []):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",
             f"Fine-tune it first: {command(directory.parent, 'train')}",
         )
-    if (directory / TABLE).exists():
-        model, type_ids = _load_int8(directory, config), True
-    else:
-        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        model, type_ids = _load_fp32(directory, place, as_stored), False
-    labels = [config.id2label[number] for number in range(config.num_labels)]
-    tokenizer = load_tokenizer(str(directory))
-    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, config))
-    # A quantized embedding takes no indices that are a view, which models make where they are given none.
-    tagger.type_ids = type_ids and "token_type_ids" in tokenizer.model_input_names
-    return tagger
+    return config
 
 
 def _load_int8(directory: Path, config: Any) -> Any:

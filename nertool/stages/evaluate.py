@@ -28,7 +28,7 @@ from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger
+    from nertool.models.tagger import TagCounts, Tagger
     from nertool.scoring.error_analysis import Analysis
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.scorer import Scorer
@@ -150,12 +150,15 @@ def _evaluate_split(
     )
 
     def work(stage: Stage) -> None:
-        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions))
+        from nertool.models.tagger import TagCounts
+
+        counts = TagCounts()
+        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts)
         plain = without_types(load().labels)
         scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
         stage.facts = {**scorer.results(), **analysis.results()}
         stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
-        _tell(stage, split, load())
+        _tell(stage, split, counts)
         write_json(stage.file(results), {"split": split, **stage.facts})
 
     return workspace.run(planned, work)
@@ -169,12 +172,11 @@ def _folder(directory: str) -> str:
     return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
 
 
-def _tag(tagger: Tagger, path: Path, predictions: Path) -> Iterator[Tagged]:
+def _tag(tagger: Tagger, path: Path, predictions: Path, counts: TagCounts) -> Iterator[Tagged]:
     """One pass: sentences are read twice, side by side, so that none has to be held."""
     from nertool.scoring.prediction_files import Tagged
 
-    tagger.windowed = tagger.without_subwords = 0
-    tagged = tagger.tag(sentence.tokens for sentence in read_sentences(path))
+    tagged = tagger.tag((sentence.tokens for sentence in read_sentences(path)), counts)
     with predictions.open("w", encoding="utf-8", newline="\n") as out:
         pairs = zip(read_sentences(path), tagged, strict=True)
         total = sum(1 for _ in read_sentences(path))
@@ -224,16 +226,16 @@ def _train_entities(workspace: Workspace) -> Path | None:
     return workspace / "train.txt" if "train" in workspace.splits(".txt") else None
 
 
-def _tell(stage: Stage, split: str, tagger: Tagger) -> None:
+def _tell(stage: Stage, split: str, counts: TagCounts) -> None:
     """Nothing is cut or left out in silence."""
     _tell_odd(split, stage.facts)
-    stage.facts["windowed"], stage.facts["without_subwords"] = tagger.windowed, tagger.without_subwords
-    if tagger.windowed:
+    stage.facts |= vars(counts)
+    if counts.windowed:
         logger.warning(
-            "%s sentences of %s pass the model's length: tagged in overlapping windows", tagger.windowed, split
+            "%s sentences of %s pass the model's length: tagged in overlapping windows", counts.windowed, split
         )
-    if tagger.without_subwords:
-        logger.warning("%s tokens of %s have no sub-words: tagged O", tagger.without_subwords, split)
+    if counts.without_subwords:
+        logger.warning("%s tokens of %s have no sub-words: tagged O", counts.without_subwords, split)
 
 
 def _tell_odd(name: str, facts: dict[str, Any]) -> None:

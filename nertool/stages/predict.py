@@ -250,13 +250,14 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
 def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
     """What is written for each document, in order, with its tags; a bounded number is held at a time."""
     from nertool.documents.writers import COLUMNS, WRITERS, with_blanks
+    from nertool.models.tagger import TagCounts
 
-    tagger.windowed = tagger.without_subwords = blanks = 0
-    tagged = tag_documents(tagger, documents)
+    counts, blanks = TagCounts(), 0
+    tagged = tag_documents(tagger, documents, counts)
     for document, tags in tagged if sys.stdout.isatty() else track(tagged, "predict", unit="documents"):
         blanks += form in COLUMNS and with_blanks(document)
         yield WRITERS[form](document, tags), tags
-    tell({"windowed": tagger.windowed, "without_subwords": tagger.without_subwords, "blanks": blanks})
+    tell({**vars(counts), "blanks": blanks})
 
 
 def head_of(form: str) -> str:

@@ -184,7 +184,6 @@ def _quantize(workspace: Workspace, options: Options, stage: Stage, model: Path)
     from nertool.models.tagger import load_tagger
 
     fp32 = load_tagger(model, device="cpu", as_stored=True)
-    fp32.type_ids = "token_type_ids" in fp32.tokenizer.model_input_names  # as it will be for INT8
     windows = _calibration(workspace, options, fp32)
     scratch = stage.staging / "trials"
     torch.manual_seed(options.seed)

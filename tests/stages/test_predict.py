@@ -17,7 +17,7 @@ import pytest
 from nertool.documents import output_file, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models import cpu
-from nertool.models.tagger import load_tagger
+from nertool.models.tagger import TagCounts, load_tagger
 from nertool.stages import evaluate, predict
 from nertool.workspace.workspace import Workspace
 
@@ -55,8 +55,9 @@ def test_files_are_tagged_in_their_order(trained: Path, tmp_path: Path) -> None:
 def test_sentences_come_out_in_order_whatever_their_length(trained: Path) -> None:
     tagger = load_tagger(trained / "model")
     sentences = [["anna"] * length for length in (5, 190, 1, 0, 33, 200, 2)]
-    assert [len(tags) for tags in tagger.tag(sentences)] == [5, 190, 1, 0, 33, 200, 2]
-    assert (tagger.windowed, tagger.without_subwords) == (2, 0)
+    counts = TagCounts()
+    assert [len(tags) for tags in tagger.tag(sentences, counts)] == [5, 190, 1, 0, 33, 200, 2]
+    assert counts == TagCounts(windowed=2, without_subwords=0)
 
 
 def test_products_by_either_library_give_the_same_tags(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +76,7 @@ def test_products_by_either_library_give_the_same_tags(trained: Path, monkeypatc
 
 def test_threads_change_neither_tags_nor_their_number(trained: Path) -> None:
     """Batches are worked on side by side; what was set for the process is as before, after a failure too."""
-    tagger, before = load_tagger(trained / "model", device="cpu"), torch.get_num_threads()
-    tagger.batch_subwords = 24
+    tagger, before = load_tagger(trained / "model", device="cpu").with_batches_of(24), torch.get_num_threads()
     sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 5) for number in range(200)]
     found = []
     try:
