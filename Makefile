@@ -20,7 +20,7 @@ W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --backend $(BACKEND) --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
-.PHONY: help demo test test-latest check format clean e2e FORCE
+.PHONY: help demo test test-latest check docs format clean e2e FORCE
 help:
 	@sed -n '1,6s/^# //p' Makefile
 
@@ -71,6 +71,15 @@ check: .venv/installed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+
+# The page of options anew, and the site in build/site; a broken link is an error.
+docs: .venv/docs-installed
+	.venv/bin/python docs/options.py
+	.venv/bin/mkdocs build --strict --quiet -f docs/mkdocs.yml
+
+.venv/docs-installed: .venv/installed
+	.venv/bin/pip install --quiet -c requirements.lock --no-build-isolation --config-settings editable_mode=compat -e '.[docs]'
+	touch $@
 
 format: .venv/installed
 	.venv/bin/ruff format .
