@@ -75,7 +75,7 @@ check: .venv/installed
 # The page of options anew, and the site in build/site; a broken link is an error.
 docs: .venv/docs-installed
 	.venv/bin/python docs/options.py
-	.venv/bin/mkdocs build --strict --quiet -f docs/mkdocs.yml
+	.venv/bin/mkdocs build --strict -f docs/mkdocs.yml
 
 .venv/docs-installed: .venv/installed
 	.venv/bin/pip install --quiet -c requirements.lock --no-build-isolation --config-settings editable_mode=compat -e '.[docs]'
