@@ -92,7 +92,9 @@ def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
     from nertool.training import trainer_arguments
 
     quiet_transformers()
-    if key not in trainer_arguments.known():
-        near = difflib.get_close_matches(key, [*names, *STANDS_FOR, "data_dir", *trainer_arguments.known()], n=1)
+    if key not in trainer_arguments.argument_types():
+        near = difflib.get_close_matches(
+            key, [*names, *STANDS_FOR, "data_dir", *trainer_arguments.argument_types()], n=1
+        )
         hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
         raise InvalidOption(f"--config {path}: unknown key {key}", hint)

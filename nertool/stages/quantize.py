@@ -294,18 +294,19 @@ def _learning_rate(workspace: Workspace, options: Options) -> float:
 
 def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:
     """Train as training examples, in batches of like length, so often as there are epochs."""
-    from nertool.training.batches import Collator, Steps
+    from nertool.training.batches import Collator
     from nertool.training.examples import Source, load_examples
+    from nertool.training.steps import Steps, StepSize
 
     source = Source(workspace / "train.txt", tuple(fp32.labels), fp32.max_length)
     examples = load_examples(source, fp32.tokenizer, workspace / EXAMPLES)
-    steps = Steps(examples.lengths, QAT_BATCH, None, options.seed, by_length=True)
+    steps = Steps(examples.lengths, StepSize(QAT_BATCH), options.seed, by_length=True)
     left = round(options.qat_epochs * len(steps))
     for epoch in range(math.ceil(options.qat_epochs)):
         steps.set_epoch(epoch)
-        for numbers in islice(steps, left):
+        for slots in islice(steps, left):
             left -= 1
-            yield from Collator(fp32.pad_id)(examples.__getitems__(numbers))["batches"]
+            yield from Collator(fp32.pad_id)(examples.take(slots))["batches"]
 
 
 def _copy_tokenizer(source: Path, target: Path) -> None:

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nertool.corpus.column_files import read_labels
 from nertool.errors import InvalidOption, MissingInput
-from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, positions, quiet_transformers, usable_length
+from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, quiet_transformers
 from nertool.progress import logger
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.training import processes
-from nertool.training.facts import ComparisonFacts, RunFacts, SeedFacts, TrainFacts
+from nertool.training.facts import ComparisonFacts, TrainFacts
+from nertool.training.plan import Plan
 from nertool.training.pretrained import Pretrained
-from nertool.workspace.digests import write_json
+from nertool.training.running import RunningDirectory
 from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
 from nertool.workspace.records import RECORDS
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
-    from nertool.training.examples import Examples
-    from nertool.training.finetune import FineTuning, Plan
+    from nertool.training.setup import TrainingSetup
 
 RUNNING = ".training"
-"""Where checkpoints live until the model is published; what a killed run left here is gone on from."""
-IDENTITY = "identity.json"
+"""Directory of checkpoints until the model is published; an interrupted run resumes from it."""
 LOGS = "logs"
-CURVE = "learning_curve.svg"
 
 
 @dataclass(frozen=True)
@@ -83,6 +74,13 @@ class Options(StageOptions):
     packing: Annotated[
         bool,
         typer.Option("--packing/--no-packing", help="Let sentences share rows, unseen by each other: hardly padding."),
+    ] = True
+    fast_dropout: Annotated[
+        bool,
+        typer.Option(
+            "--fast-dropout/--no-fast-dropout",
+            help="Faster random numbers for dropout on a CPU, with --packing; off: PyTorch's own.",
+        ),
     ] = True
     pad_to_max_length: Annotated[
         bool, typer.Option("--pad-to-max-length", help="Pad every sentence to the maximum length (no packing).")
@@ -231,10 +229,10 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     quiet_transformers()
     if processes.rank():
-        return _follow(workspace, options)
+        return _run_other_process(workspace, options)
     _check(workspace, options)
     with workspace.locked("train"):
-        result = _lead(workspace, options)
+        result = _run_first_process(workspace, options)
     if options.push_to_hub:
         from nertool.training.model_card import push
 
@@ -244,15 +242,42 @@ def run(workspace: Workspace, options: Options) -> Result:
     return result
 
 
-def _lead(workspace: Workspace, options: Options) -> Result:
-    running, has_dev = workspace / RUNNING, _dev(workspace) is not None
+def _run_first_process(workspace: Workspace, options: Options) -> Result:
+    """Train and publish, if there is something to do; tell the other processes whether there is."""
+    running = RunningDirectory(workspace / RUNNING)
+
+    def work(stage: Stage) -> None:
+        processes.from_first(False)
+        running.begin(stage.identity)
+        directory, facts = _train(workspace, options)
+        stage.facts = dict(facts)
+        _publish(workspace, options, stage, directory)
+
+    result = workspace.run(_planned(workspace, options), work)
+    if result.fresh:
+        processes.from_first(True)
+    running.end(workspace.records().get("train", {}))
+    return result
+
+
+def _run_other_process(workspace: Workspace, options: Options) -> Result:
+    """Train along, if the first process finds that there is something to do."""
+    fresh = processes.from_first(True)
+    facts = {} if fresh else dict(_train(workspace, options)[1])
+    return Result("train", facts, fresh)
+
+
+def _planned(workspace: Workspace, options: Options) -> StageRun:
+    reads = ["train.txt", LABELS]
+    if _dev(workspace):
+        reads.append("dev.txt")
     sources = model_sources(options.model, MODEL_FILES)
     for name in filter(None, (options.config_name, options.tokenizer_name)):
         sources |= model_sources(name, MODEL_FILES)
-    planned = StageRun(
+    return StageRun(
         "train",
         options,
-        reads=["train.txt", LABELS, *(["dev.txt"] if has_dev else [])],
+        reads=reads,
         writes=[f"{options.output_dir}/config.json"],
         replaces=[options.output_dir],
         protects=not options.overwrite_output_dir,
@@ -261,114 +286,112 @@ def _lead(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     )
 
-    def work(stage: Stage) -> None:
-        processes.from_first(False)
-        _start_or_go_on(running, stage)
-        folder, facts = _train(workspace, options)
-        stage.facts = dict(facts)
-        _publish(workspace, options, stage, folder)
-
-    result = workspace.run(planned, work)
-    if result.fresh:
-        processes.from_first(True)
-    record = workspace.records().get("train", {})
-    if _left_by(record, running):
-        shutil.rmtree(running)
-    return result
-
-
-def _follow(workspace: Workspace, options: Options) -> Result:
-    """What a process that is not the first does: train, if the first one finds that there is something to do."""
-    fresh = processes.from_first(True)
-    facts = {} if fresh else dict(_train(workspace, options)[1])
-    return Result("train", facts, fresh)
-
 
 # -- before ----------------------------------------------------------------------------------------
 
 
 def _check(workspace: Workspace, options: Options) -> None:
-    """What can be told before anything is loaded."""
+    """Refuse what can be seen to fail before anything is loaded."""
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
     _check_output(options.output_dir)
-    needs = {
-        "--keep best": options.keep == "best",
-        "--patience": options.patience,
-        "--seeds": options.seeds,
-        "--search": options.search,
-    }
-    if _dev(workspace) is None and any(needs.values()):
-        named = next(name for name, needed in reversed(needs.items()) if needed)
-        raise MissingInput(
-            f"{workspace / 'dev.txt'} is missing: {named} chooses by its scores",
-            "Add a dev file, or train without one: --keep last",
-        )
+    if _dev(workspace) is None:
+        _check_without_dev(workspace, options)
     if options.search and (options.seeds or options.keep == "last" or processes.world() > 1):
         raise InvalidOption(
             "--search goes with none of --seeds, --keep last and several processes",
             "Search first; then train with what was found.",
         )
-    _seeds(options)
+    if options.seeds is not None:
+        _parse_seeds(options.seeds)
+
+
+def _check_without_dev(workspace: Workspace, options: Options) -> None:
+    needs_dev = {
+        "--search": options.search,
+        "--seeds": options.seeds,
+        "--patience": options.patience,
+        "--keep best": options.keep == "best",
+    }
+    for flag, given in needs_dev.items():
+        if given:
+            raise MissingInput(
+                f"{workspace / 'dev.txt'} is missing: {flag} chooses by its scores",
+                "Add a dev file, or train without one: --keep last",
+            )
+
+
+def _parse_seeds(text: str) -> list[int]:
+    try:
+        return list(dict.fromkeys(map(int, text.split(","))))
+    except ValueError as error:
+        raise InvalidOption(
+            f"--seeds {text}: not whole numbers with commas between", "Such as --seeds 1,2,3"
+        ) from error
 
 
 def _dev(workspace: Workspace) -> Path | None:
     return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
 
 
-def _seeds(options: Options) -> list[int]:
-    if options.seeds is None:
-        return [options.seed]
-    try:
-        return list(dict.fromkeys(int(seed) for seed in options.seeds.split(",")))
-    except ValueError as error:
-        raise InvalidOption(
-            f"--seeds {options.seeds}: not whole numbers with commas between", "Such as --seeds 1,2,3"
-        ) from error
-
-
 def _check_output(name: str) -> None:
-    taken = {path.partition("/")[0] for paths in OUTPUTS.values() for path in paths} - {MODEL}
-    if not name or name in {*taken, RAW, RECORDS, RUNS, LOGS} or name.startswith(".") or Path(name).name != name:
+    taken = {RAW, RECORDS, RUNS, LOGS}
+    for paths in OUTPUTS.values():
+        taken.update(path.partition("/")[0] for path in paths)
+    taken.remove(MODEL)
+    if not name or name in taken or name.startswith(".") or Path(name).name != name:
         raise InvalidOption(
             f"--output-dir {name}: the model lies in the workspace, under a name of its own",
             "Give a plain name, such as model; the workspace is chosen by -w DIR.",
         )
 
 
-def _start_or_go_on(running: Path, stage: Stage) -> None:
-    """Clear what an earlier run left, unless it ran on the same data with the same options."""
-    if not _left_by(stage.identity, running):
-        if any(running.rglob("checkpoint-*")):
-            logger.warning("checkpoints of a run with other options or data are dropped")
-        shutil.rmtree(running, ignore_errors=True)
-        running.mkdir()
-        write_json(running / IDENTITY, stage.identity)
-
-
-def _left_by(run: Mapping[str, Any], running: Path) -> bool:
-    """The running directory is of a run on the same data with the same options; a record holds more beside these."""
-    try:
-        identity = json.loads((running / IDENTITY).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return False
-    return bool(identity) and all(run.get(name) == value for name, value in identity.items())
-
-
 # -- training --------------------------------------------------------------------------------------
 
 
 def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
-    """Train once, or with each seed, or in each trial: the folder of the best run, and what the record says of it."""
+    """Train once, or with each seed, or in each trial; returns directory and facts of the best training."""
+    from nertool.training.examples import warn_of_losses
+
+    setup = _setup(workspace, options)
+    if processes.rank() == 0:
+        warn_of_losses(setup.examples.counts, setup.examples.max_length)
+    compared: ComparisonFacts = {}
+    if options.search:
+        from nertool.training.search import Search
+
+        directory, run, compared["trials"] = Search(setup, options.search).run()
+    elif options.seeds:
+        from nertool.training.seeds import train_with_seeds
+
+        directory, run, compared = train_with_seeds(setup, _parse_seeds(options.seeds))
+    else:
+        tuning = setup.fine_tuning()
+        directory, run = tuning.directory, tuning.run("train")
+    if not options.return_entity_level_metrics:
+        run.pop("types", None)
+    return directory, {
+        "model": Path(options.model).resolve().name if Path(options.model).is_dir() else options.model,
+        "output_dir": options.output_dir,
+        **setup.examples.counts,
+        "precision": setup.precision,
+        **run,
+        **compared,
+    }
+
+
+def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
+    """Check what needs transformers to be checked, and load all that trainings share."""
     from nertool.training import trainer_arguments
-    from nertool.training.examples import Source, load_examples, warn_of_losses
+    from nertool.training.examples import Source, load_examples
+    from nertool.training.setup import TrainingSetup, example_length
 
     precision = trainer_arguments.precision(options.precision)
     trainer_arguments.check_report(options.report_to)
-    trainer_arguments.parse(options.settings or [])
-    labels, tokenizer = read_labels(workspace / LABELS), options.pretrained.tokenizer()
-    config = options.pretrained.config(labels)
-    length = _length(options, tokenizer, config)
+    given = trainer_arguments.parse(options.settings or [])
+    tokenizer = options.pretrained.tokenizer()
+    config = options.pretrained.config(read_labels(workspace / LABELS))
+    length = example_length(tokenizer, config, options.max_length, options.model)
     source = Source(
         workspace / "train.txt",
         tuple(config.id2label[number] for number in range(config.num_labels)),
@@ -377,156 +400,54 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
         options.max_train_samples,
         options.preprocessing_num_workers,
     )
-    examples = load_examples(source, tokenizer, workspace / EXAMPLES)
-    if processes.rank() == 0:
-        warn_of_losses(examples.counts, length)
-
-    def tuning(seed: int) -> FineTuning:
-        folder = workspace / RUNNING / (f"seed-{seed}" if options.seeds else "")
-        model = options.pretrained.load(labels, seed)
-        return _tuning(workspace, replace(options, seed=seed), model, tokenizer, examples, folder)
-
-    compared: ComparisonFacts = {}
-    if options.search:
-        from nertool.training.search import Search
-
-        search = Search(tuning(options.seed), options.pretrained, labels, options.search)
-        folder, run, compared["trials"] = search.run()
-    elif options.seeds:
-        folder, run, compared["seeds"] = _with_each(_seeds(options), tuning)
-        compared["mean"], compared["deviation"] = _mean_and_deviation([row["dev_f1"] for row in compared["seeds"]])
-    else:
-        only = tuning(options.seed)
-        folder, run = only.directory, only.run("train")
-    if not options.return_entity_level_metrics:
-        run.pop("types", None)
-    return folder, {
-        "model": _name(options.model),
-        "output_dir": options.output_dir,
-        **examples.counts,
-        "precision": precision,
-        **run,
-        **compared,
-    }
+    return TrainingSetup(
+        options.pretrained,
+        config,
+        tokenizer,
+        load_examples(source, tokenizer, workspace / EXAMPLES),
+        _plan(workspace, options, length),
+        precision,
+        trainer_arguments.from_options(options),
+        given,
+        workspace / RUNNING,
+    )
 
 
-def _tuning(
-    workspace: Workspace,
-    options: Options,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Examples,
-    folder: Path,
-) -> FineTuning:
-    from nertool.training import trainer_arguments
-    from nertool.training.finetune import FineTuning, Plan
+def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
+    """How to train, beside the Trainer's own arguments.
 
-    plan = Plan(
+    Args:
+        length: sub-words of an example at most.
+    """
+    return Plan(
         dev=_dev(workspace),
         dev_limit=options.max_eval_samples,
         keep_best=options.keep == "best",
         patience=options.patience,
-        parts=options.gradient_accumulation_steps,
-        tokens=options.max_tokens_per_batch,
+        accumulation_steps=options.gradient_accumulation_steps,
+        max_subwords=options.max_tokens_per_batch,
         packed=options.packing,
-        pad_to=_length(options, tokenizer, model.config) if options.pad_to_max_length else None,
-        logs=(options.report_to, workspace / LOGS / options.output_dir / folder.name),
+        pad_to=length if options.pad_to_max_length else None,
+        fast_dropout=options.fast_dropout,
+        reporter=options.report_to,
+        logs=workspace / LOGS / options.output_dir,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    own = trainer_arguments.parse(options.settings or [])
-    return FineTuning(
-        model, tokenizer, examples, folder, plan, trainer_arguments.make(folder, _trainer_options(options, plan), own)
-    )
-
-
-def _trainer_options(options: Options, plan: Plan) -> dict[str, Any]:
-    """The options under their names in `transformers.TrainingArguments`."""
-    from nertool.training import trainer_arguments
-
-    precision = trainer_arguments.precision(options.precision)
-    return {
-        "per_device_train_batch_size": options.batch_size,
-        "num_train_epochs": options.num_epochs,
-        "learning_rate": options.learning_rate,
-        "warmup_ratio": options.warmup_ratio,
-        "weight_decay": options.weight_decay,
-        "save_steps": options.save_steps,
-        "save_total_limit": options.save_total_limit,
-        "seed": options.seed,
-        "eval_strategy": "epoch" if plan.dev else "no",
-        "gradient_checkpointing": options.gradient_checkpointing,
-        "torch_compile": options.compile,
-        "bf16": precision == "bf16",
-        "fp16": precision == "fp16",
-        "report_to": plan.reports,
-    }
-
-
-def _length(options: Options, tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig) -> int:
-    """Sub-words of an example.
-
-    Raises:
-        InvalidOption: more than the model has positions for.
-    """
-    most = positions(config)
-    if most is not None and options.max_length > most:
-        raise InvalidOption(
-            f"--max-length {options.max_length}: --model {options.model} takes {most} sub-words at most",
-            f"Take --max-length {most}; longer sentences go through overlapping windows.",
-        )
-    return usable_length(tokenizer, config, options.max_length)
-
-
-def _with_each(seeds: Sequence[int], tuning: Callable[[int], FineTuning]) -> tuple[Path, RunFacts, list[SeedFacts]]:
-    """Train with each seed; the folder and the facts of the training that is best on dev, and the facts of all."""
-    runs: list[tuple[Path, RunFacts]] = []
-    for seed in seeds:
-        one = tuning(seed)
-        runs.append((one.directory, one.run(f"train, seed {seed}")))
-    folder, best = max(runs, key=lambda run: run[1]["dev_f1"])
-    rows: list[SeedFacts] = []
-    for seed, (_, facts) in zip(seeds, runs, strict=True):
-        score, epoch = facts["dev_f1"], facts["epoch_kept"]
-        rows.append({"seed": seed, "dev_f1": score, "epoch_kept": epoch, "kept": facts is best})
-    return folder, best, rows
-
-
-def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 # -- after -----------------------------------------------------------------------------------------
 
 
-def _publish(workspace: Workspace, options: Options, stage: Stage, folder: Path) -> None:
-    """Link the kept weights and the last checkpoints into the staged directory, and add what people look at.
-
-    The running directory stays until all is done.
-    """
-    from nertool.report import plots
+def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> None:
+    """Put the weights of a training into the staged model directory, and add what people look at."""
     from nertool.training import model_card
-    from nertool.training.finetune import KEPT
+    from nertool.training.publish import link_weights, write_learning_curve
 
     target = stage.directory(options.output_dir)
-    for source in [folder / KEPT, *folder.glob("checkpoint-*")]:
-        place = target if source.name == KEPT else target / source.name
-        shutil.copytree(source, place, copy_function=_link, dirs_exist_ok=True)
-    options.pretrained.tokenizer().save_pretrained(target)
-    curve = plots.learning_curve(stage.facts["history"], stage.facts.get("metric", "f1"))
-    (target / CURVE).write_text(curve, encoding="utf-8")
+    link_weights(directory, target)
+    options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
+    write_learning_curve(target, stage.facts)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     labels = read_labels(workspace / LABELS)
     base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
     card, data = target / model_card.CARD, workspace.facts("download")
     model_card.write(card, options.output_dir, base, labels, training, data)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
-
-
-def _name(model: str) -> str:
-    return Path(model).resolve().name if Path(model).is_dir() else model

@@ -6,11 +6,11 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from nertool.progress import logger
 from nertool.training import processes
 from nertool.training.batches import Example
 from nertool.training.facts import ExampleCounts
+from nertool.training.steps import Slot
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
 
@@ -39,11 +40,11 @@ class Source:
     """What examples are made of.
 
     Attributes:
-        path: `token, space, tag` lines.
+        path: file of `token, space, tag` lines.
         labels: the label of each id.
-        max_length: sub-words of an example, special tokens included; longer sentences go through windows.
-        all_subwords: a word's tag stands on all its sub-words (I- behind the first, for a B- tag), not on the first.
-        limit: the first sentences alone; None for all.
+        max_length: sub-words of an example at most, special tokens included; longer sentences are cut into windows.
+        all_subwords: label every sub-word (B- becomes I- after the first); otherwise only the first of a word.
+        limit: number of its first sentences to take; None for all.
         workers: processes that tokenize.
     """
 
@@ -55,91 +56,100 @@ class Source:
     workers: int = 1
 
     def key(self, tokenizer: PreTrainedTokenizerBase) -> str:
-        """Equal for equal examples: made of the file's content, the labels, the tokenizer's files and the lengths."""
+        """Name of the examples in the cache: a hash of file, labels, tokenizer and lengths."""
         with tempfile.TemporaryDirectory() as folder:
             tokenizer.save_pretrained(folder)
-            files = {path.name: digest(path)["sha256"] for path in sorted(Path(folder).iterdir()) if path.is_file()}
+            files = {}
+            for path in sorted(Path(folder).iterdir()):
+                if path.is_file():
+                    files[path.name] = digest(path)["sha256"]
         parts = [FORMAT, digest(self.path), self.labels, self.max_length, self.all_subwords, self.limit, files]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def sentences(self) -> Iterator[Sentence]:
-        """The sentences that are learnt from."""
+        """The sentences to train on."""
         return islice(read_sentences(self.path), self.limit)
 
 
 class Examples:
-    """Training examples on disk, as a map-style dataset; `~number` gives an example without its tags.
+    """Training examples on disk, as a dataset for a DataLoader that is asked by slots.
 
     Attributes:
         lengths: sub-words of each example; shape (examples,).
-        counts: sentences and words, and how many of them needed windows or have no sub-words.
+        counts: what they were made of.
+        max_length: sub-words of an example at most.
     """
 
-    def __init__(self, rows: Dataset, counts: ExampleCounts) -> None:
+    def __init__(self, rows: Dataset, counts: ExampleCounts, max_length: int) -> None:
         self._rows = rows
         self.counts = counts
+        self.max_length = max_length
         self.lengths = np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int32)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, number: int) -> Example:
-        return self.__getitems__([number])[0]
+    def take(self, slots: Sequence[Slot]) -> list[Example]:
+        """The examples of these slots, without their tags where a slot does not count."""
+        columns = self._rows[[slot.number for slot in slots]]
+        examples: list[Example] = []
+        for slot, ids, labels in zip(slots, columns["input_ids"], columns["labels"], strict=True):
+            examples.append({"input_ids": ids, "labels": labels if slot.counts else [IGNORE] * len(labels)})
+        return examples
 
-    def __getitems__(self, numbers: Sequence[int]) -> list[Example]:
-        """Examples by their numbers; what a DataLoader asks for."""
-        columns = self._rows[[number if number >= 0 else ~number for number in numbers]]
-        found = zip(numbers, columns["input_ids"], columns["labels"], strict=True)
-        return [
-            {"input_ids": ids, "labels": labels if number >= 0 else [IGNORE] * len(labels)}
-            for number, ids, labels in found
-        ]
+    __getitems__ = take
+    """What a DataLoader calls."""
 
 
 def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Path) -> Examples:
-    """The examples of a file, from the cache where they are there already; of several processes the first makes them.
+    """Make the examples of a file, or take them from the cache; of several processes the first one makes them.
 
     Args:
-        cache: a directory that holds nothing else; what was made of something else is removed from it.
+        source: what they are made of.
+        tokenizer: splits words into sub-words.
+        cache: a directory for these examples alone; examples of another source are removed from it.
 
     Raises:
-        InvalidData: a tag that is no label (names file and line), or no sentence.
+        InvalidData: a tag is no label (names file and line), or there is no sentence.
     """
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
-    place = cache / source.key(tokenizer)
-    if processes.rank() == 0 and not (place / COUNTS).exists():
-        words = _check_tags(source)
+    folder = cache / source.key(tokenizer)
+    if processes.rank() == 0 and not (folder / COUNTS).exists():
+        totals = _check_tags(source)
         shutil.rmtree(cache, ignore_errors=True)
-        place.mkdir(parents=True)
-        _make(source, tokenizer, place, words)
+        folder.mkdir(parents=True)
+        _make(source, tokenizer, folder, totals)
     processes.from_first(None)
-    rows = Dataset.load_from_disk(str(place / "rows"))
-    return Examples(rows, json.loads((place / COUNTS).read_text(encoding="utf-8")))
+    rows = Dataset.load_from_disk(str(folder / "rows"))
+    counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
+    return Examples(rows, counts, source.max_length)
 
 
-def _make(source: Source, tokenizer: PreTrainedTokenizerBase, place: Path, total: Mapping[str, int]) -> None:
+def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, totals: Totals) -> None:
+    """Write the examples, and at last their counts, which say that all is there."""
     from datasets import Dataset
 
-    per_worker = -(-total["sentences"] // source.workers)
-    shares = [(start, start + per_worker) for start in range(0, total["sentences"], per_worker)]
-    made = Dataset.from_generator(
+    per_worker = -(-totals.sentences // source.workers)
+    shares = [(start, start + per_worker) for start in range(0, totals.sentences, per_worker)]
+    rows = Dataset.from_generator(
         _rows,
-        cache_dir=str(place / "building"),
+        cache_dir=str(folder / "building"),
         gen_kwargs={"shares": shares, "source": source, "tokenizer": tokenizer},
         num_proc=len(shares) if len(shares) > 1 else None,
     )
-    made.save_to_disk(str(place / "rows"))
-    windows = np.asarray(made.with_format("numpy")["windows"][:])
-    counts = {
-        **total,
-        "windowed": int((windows > 1).sum()),
-        "without_subwords": total["words"] - int(np.asarray(made.with_format("numpy")["words"][:]).sum()),
+    rows.save_to_disk(str(folder / "rows"))
+    columns = rows.with_format("numpy")
+    counts: ExampleCounts = {
+        "sentences": totals.sentences,
+        "words": totals.words,
+        "windowed": int((np.asarray(columns["windows"][:]) > 1).sum()),
+        "without_subwords": totals.words - int(np.asarray(columns["words"][:]).sum()),
     }
-    del made
-    shutil.rmtree(place / "building", ignore_errors=True)
-    write_json(place / COUNTS, counts)
+    del rows, columns
+    shutil.rmtree(folder / "building", ignore_errors=True)
+    write_json(folder / COUNTS, counts)
 
 
 def _rows(
@@ -147,28 +157,39 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """Windows with at least one tag, of the sentences whose numbers lie in one of `shares`.
 
-    `length` is their sub-words, `words` the words that they read, `windows` the windows of the sentence in its first
-    row and 0 in the others.
+    Args:
+        shares: half-open ranges of sentence numbers; one for each process that tokenizes.
+        source: what the examples are made of.
+        tokenizer: splits words into sub-words.
+
+    Yields:
+        `input_ids` and `labels`; `length`: sub-words; `words`: words that are read in this window; `windows`: windows
+        of the sentence in its first row, 0 in the others.
     """
     encoder = Encoder(tokenizer, source.max_length)
     label_ids = {label: number for number, label in enumerate(source.labels)}
     for start, end in shares:
         stream = islice(source.sentences(), start, end)
         while block := list(islice(stream, SENTENCES_AHEAD)):
-            tokens, tags = [sentence.tokens for sentence in block], [sentence.tags for sentence in block]
+            tokens = [sentence.tokens for sentence in block]
+            tags = [sentence.tags for sentence in block]
             for windows in labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords):
                 yield from _as_rows(windows)
 
 
 def _as_rows(windows: Sequence[LabelledWindow]) -> Iterator[dict[str, Any]]:
-    for number, window in enumerate([window for window in windows if window.words]):
+    window_count = len(windows)
+    for window in windows:
+        if not window.words:
+            continue
         yield {
             "input_ids": window.input_ids,
             "labels": window.labels,
             "length": len(window.input_ids),
             "words": window.words,
-            "windows": 0 if number else len(windows),
+            "windows": window_count,
         }
+        window_count = 0
 
 
 def warn_of_losses(counts: ExampleCounts, max_length: int) -> None:
@@ -181,19 +202,30 @@ def warn_of_losses(counts: ExampleCounts, max_length: int) -> None:
         logger.warning("%s words of train have no sub-words: nothing is learnt from them", counts["without_subwords"])
 
 
-def _check_tags(source: Source) -> dict[str, int]:
-    """Every tag of train must have an id, and there must be one sentence at least; how many sentences and words."""
-    known, sentences, words = set(source.labels), 0, 0
+class Totals(NamedTuple):
+    """How much there is to train on."""
+
+    sentences: int
+    words: int
+
+
+def _check_tags(source: Source) -> Totals:
+    """Count sentences and words; refuse a tag without an id, and a file without a sentence."""
+    labels = set(source.labels)
+    sentences = words = 0
     for sentence in source.sentences():
         sentences += 1
         words += len(sentence.tokens)
-        if known.issuperset(sentence.tags):
-            continue
-        line, tag = next(at for at in enumerate(sentence.tags, start=sentence.line) if at[1] not in known)
-        raise InvalidData(
-            f"{source.path}:{line}: the tag {tag!r} is not in {LABELS}",
-            f"Collect the tags anew: {command(source.path.parent, 'labels')}",
-        )
+        if not labels.issuperset(sentence.tags):
+            raise _unknown_tag(source.path, sentence, labels)
     if not sentences:
         raise InvalidData(f"{source.path} holds no sentence", "Train on a file with at least one.")
-    return {"sentences": sentences, "words": words}
+    return Totals(sentences, words)
+
+
+def _unknown_tag(path: Path, sentence: Sentence, labels: set[str]) -> InvalidData:
+    number = next(number for number, tag in enumerate(sentence.tags) if tag not in labels)
+    return InvalidData(
+        f"{path}:{sentence.line + number}: the tag {sentence.tags[number]!r} is not in {LABELS}",
+        f"Collect the tags anew: {command(path.parent, 'labels')}",
+    )

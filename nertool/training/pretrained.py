@@ -1,8 +1,9 @@
-"""The model and the tokenizer that a training starts from: local, or from a hub, as run_ner.py's options name them."""
+"""The model and the tokenizer that a training starts from: local, or from a hub."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ class Pretrained:
         model: directory, hub name, or minilm.
         config_name: of another model's configuration; empty for the model's own.
         tokenizer_name: of another model's tokenizer; empty for the model's own.
-        ignore_mismatched_sizes: weights whose shape does not fit start anew, a head for other labels among them.
+        ignore_mismatched_sizes: initialize weights anew whose shape does not fit, such as a head for other labels.
         hub: `cache_dir`, `revision`, `token` and `trust_remote_code` of `from_pretrained`.
     """
 
@@ -40,26 +41,24 @@ class Pretrained:
         """
         return load_tokenizer(self.tokenizer_name or self.model, **self.hub)
 
-    def load(self, labels: Sequence[str], seed: int) -> PreTrainedModel:
-        """The pretrained weights, in FP32, under a head with one output a label.
-
-        A model that is fine-tuned already keeps its own order of labels: they are matched by name.
+    def load(self, config: PretrainedConfig, seed: int) -> PreTrainedModel:
+        """The pretrained weights, in FP32, under a head with one output for each label.
 
         Args:
+            config: of the model; see `config`.
             seed: of the new head's weights.
 
         Raises:
-            InvalidOption: there is no such model, it has no head for tags, or it is fine-tuned for other labels.
+            InvalidOption: there are no such weights, or they do not fit the configuration.
         """
         from safetensors import SafetensorError
         from transformers import AutoModelForTokenClassification, set_seed
 
-        config = self.config(labels)
         set_seed(seed)
         try:
             model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
                 resolve_model(self.model),
-                config=config,
+                config=deepcopy(config),  # a model writes into its own
                 ignore_mismatched_sizes=self.ignore_mismatched_sizes,
                 **self.hub,
             )
@@ -75,10 +74,12 @@ class Pretrained:
         return model.float()  # whatever they are stored as: half precision is for computing only
 
     def config(self, labels: Sequence[str]) -> PretrainedConfig:
-        """The configuration of the model with a head for these labels, or for those that it is fine-tuned for.
+        """The configuration of the model, with these labels or with those that it is fine-tuned for.
+
+        A model that is fine-tuned already keeps its own order of labels: they are matched by name.
 
         Raises:
-            InvalidOption: as `load`.
+            InvalidOption: there is no such model, it has no head for tags, or it is fine-tuned for other labels.
         """
         from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
@@ -92,22 +93,23 @@ class Pretrained:
                 f"--model {self.model}: models of type {config.model_type} have no head for token classification",
                 "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
             )
-        known = list(config.id2label.values())
+        own_labels = list(config.id2label.values())
         fine_tuned = any("ForTokenClassification" in name for name in config.architectures or [])
-        if fine_tuned and not (self.ignore_mismatched_sizes and len(known) != len(labels)):
-            _check_labels(self.model, known, labels)
+        if fine_tuned and not (self.ignore_mismatched_sizes and len(own_labels) != len(labels)):
+            _check_labels(self.model, own_labels, labels)
         else:
             config.id2label = dict(enumerate(labels))
             config.label2id = {label: number for number, label in enumerate(labels)}
         return config
 
 
-def _check_labels(name: str, known: Sequence[str], labels: Sequence[str]) -> None:
-    lacks, more = sorted(set(labels) - set(known)), sorted(set(known) - set(labels))
-    if lacks or more:
+def _check_labels(name: str, own_labels: Sequence[str], labels: Sequence[str]) -> None:
+    missing = sorted(set(labels) - set(own_labels))
+    extra = sorted(set(own_labels) - set(labels))
+    if missing or extra:
         raise InvalidOption(
             f"--model {name} is fine-tuned for other labels than {LABELS}: "
-            f"it lacks {', '.join(lacks) or 'none'} and has {', '.join(more) or 'none'} beside them",
+            f"it lacks {', '.join(missing) or 'none'} and has {', '.join(extra) or 'none'} beside them",
             "Start from a pretrained model, or train on data with the same labels.",
         )
 

@@ -1,17 +1,15 @@
-"""Hyperparameters by Optuna, through the Trainer's own search; what a killed search has tried is not tried again."""
+"""Search for hyperparameters by Optuna; a killed search does not repeat the trials that it has finished."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.progress import bar, logger
-from nertool.training.facts import RunFacts, TrialFacts, run_facts
-from nertool.training.finetune import FineTuning, allowed_random_states
-from nertool.training.pretrained import Pretrained
+from nertool.progress import logger
+from nertool.training.facts import RunFacts, TrialFacts
+from nertool.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -24,79 +22,54 @@ BATCH_SIZES = (8, 16, 32, 64)
 EPOCHS = (2, 3, 4, 5)
 
 
-@dataclass
 class Search:
-    """Trials of a fine-tuning with other hyperparameters, each judged by its best score on dev.
+    """Trains with other hyperparameters in each trial, and judges a trial by its best dev score.
 
-    Attributes:
-        tuning: what is tried; each trial trains in a folder `run-N` of its directory.
-        pretrained: gives each trial a model that nothing has trained yet.
-        labels: of that model.
-        trials: how many, those of a killed search counted in.
+    Args:
+        setup: what the trials share; each trains in a directory `run-N` of the setup's.
+        trials: how many, counting those that an interrupted search has finished.
     """
 
-    tuning: FineTuning
-    pretrained: Pretrained
-    labels: list[str]
-    trials: int
-
-    def __post_init__(self) -> None:
-        self._root = self.tuning.directory
+    def __init__(self, setup: TrainingSetup, trials: int) -> None:
+        self.setup = setup
+        self.trials = trials
 
     def run(self) -> tuple[Path, RunFacts, list[TrialFacts]]:
-        """The folder of the best trial, its facts, and the facts of all trials.
+        """Run the trials that are left.
+
+        Returns:
+            directory and facts of the best trial, and the facts of all trials.
 
         Raises:
             InvalidOption: Optuna is not installed.
         """
         study = self._study()
-        done = len(_judged(study))
-        if done:
-            logger.info("the search goes on after %s of %s trials", done, self.trials)
-        if done < self.trials:
-            self._try(study, self.trials - done)
+        finished = len(_finished(study))
+        if finished:
+            logger.info("the search goes on after %s of %s trials", finished, self.trials)
+        if finished < self.trials:
+            study.optimize(self._train, n_trials=self.trials - finished)
         best = study.best_trial
-        facts = run_facts(best.user_attrs["log"], best.user_attrs["steps"], keep_best=True)
-        rows = [_trial_facts(trial, kept=trial.number == best.number) for trial in _judged(study)]
-        return self._folder(best.number), facts, rows
+        rows = [_trial_facts(trial, kept=trial.number == best.number) for trial in _finished(study)]
+        return self._directory(best.number), best.user_attrs["facts"], rows
 
-    def _try(self, study: Study, trials: int) -> None:
+    def _train(self, trial: Trial) -> float:
+        """Train one trial; returns its best dev score."""
         import optuna
 
-        running: list[Trial] = []
+        from nertool.training.trainer import TrialReporter
 
-        def make_model(trial: Trial | None) -> Any:
-            if trial is not None:
-                running[:] = [trial]
-                self._clear(study)
-                self.tuning.directory = self._folder(trial.number)
-                self.tuning.directory.mkdir(exist_ok=True)
-            return self.pretrained.load(self.labels, self.tuning.arguments.seed)
-
-        def objective(_: dict[str, float]) -> float:
-            from nertool.training.trainer import scores
-
-            running[0].set_user_attr("log", trainer.state.log_history)
-            running[0].set_user_attr("steps", trainer.state.global_step)
-            return max(scores(trainer.state.log_history))
-
-        with bar("search", unit="steps") as shown, allowed_random_states(), self.tuning.dropout():
-            trainer = self.tuning.trainer("trial", shown, make_model)
-            trainer.hyperparameter_search(
-                _space,
-                objective,
-                n_trials=trials,
-                direction="maximize",
-                backend="optuna",
-                study_name=study.study_name,
-                storage=self._storage(),
-                load_if_exists=True,
-                sampler=optuna.samplers.TPESampler(seed=self.tuning.arguments.seed + len(study.trials)),
-            )
-        self.tuning.directory = self._root
+        self._remove_worse(trial.study)
+        tuning = self.setup.fine_tuning(self._directory(trial.number).name, **_suggest(trial))
+        reporter = TrialReporter(trial)
+        facts = tuning.run(f"trial {trial.number}", [reporter])
+        if reporter.pruned:
+            raise optuna.TrialPruned
+        trial.set_user_attr("facts", facts)
+        return facts["dev_f1"]
 
     def _study(self) -> Study:
-        """The search as it stands; a trial that was killed is put in front again."""
+        """The search as an interrupted one left it; the trial that it was in comes first again."""
         try:
             import optuna
         except ImportError as error:
@@ -108,7 +81,8 @@ class Search:
         for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             study.enqueue_trial(trial.params)
-            shutil.rmtree(self._folder(trial.number), ignore_errors=True)
+            shutil.rmtree(self._directory(trial.number), ignore_errors=True)
+        study.sampler = optuna.samplers.TPESampler(seed=self.setup.arguments["seed"] + len(study.trials))
         return study
 
     def _storage(self) -> JournalStorage:
@@ -116,21 +90,22 @@ class Search:
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        return JournalStorage(JournalFileBackend(str(self._root / JOURNAL)))
+        return JournalStorage(JournalFileBackend(str(self.setup.directory / JOURNAL)))
 
-    def _clear(self, study: Study) -> None:
-        """Remove what trials left that are not the best: weights are large."""
-        scored = [trial for trial in _judged(study) if trial.state.name == "COMPLETE"]
-        for trial in _judged(study):
-            if not scored or trial.number != study.best_trial.number:
-                shutil.rmtree(self._folder(trial.number), ignore_errors=True)
+    def _remove_worse(self, study: Study) -> None:
+        """Remove what trials that are not the best left: weights are large."""
+        finished = _finished(study)
+        completed = any(trial.state.name == "COMPLETE" for trial in finished)
+        for trial in finished:
+            if not completed or trial.number != study.best_trial.number:
+                shutil.rmtree(self._directory(trial.number), ignore_errors=True)
 
-    def _folder(self, number: int) -> Path:
-        return self._root / f"run-{number}"
+    def _directory(self, number: int) -> Path:
+        return self.setup.directory / f"run-{number}"
 
 
-def _space(trial: Trial) -> dict[str, Any]:
-    """What is tried: around the values of the BERT paper (appendix A.3), and beyond for small models."""
+def _suggest(trial: Trial) -> dict[str, Any]:
+    """Values to try: around those of the BERT paper (appendix A.3), and beyond for small models."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", *LEARNING_RATES, log=True),
         "per_device_train_batch_size": trial.suggest_categorical("per_device_train_batch_size", BATCH_SIZES),
@@ -138,8 +113,8 @@ def _space(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _judged(study: Study) -> list[FrozenTrial]:
-    """Trials that came to an end, or were given up as worse than others."""
+def _finished(study: Study) -> list[FrozenTrial]:
+    """Trials that came to an end, or were stopped early as worse than others."""
     return [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
 
 

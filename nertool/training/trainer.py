@@ -6,17 +6,17 @@ Imported where a training begins, as it imports transformers. It runs on transfo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from torch.utils.data import DataLoader
 
-from nertool.corpus.column_files import read_sentences
+from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.counts import METRICS
 from nertool.models.encode import IGNORE
 from nertool.models.names import usable_length
@@ -24,9 +24,14 @@ from nertool.models.tagger import Tagger
 from nertool.progress import Shown, logger
 from nertool.scoring.scorer import Scorer, score
 from nertool.training import processes
-from nertool.training.batches import Collator, Steps
+from nertool.training.batches import Collator
 from nertool.training.examples import Examples
-from nertool.training.facts import metric_of
+from nertool.training.facts import LogEntry, metric_of
+from nertool.training.plan import Plan
+from nertool.training.steps import Share, Steps, StepSize
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
 
 SECONDS_BETWEEN_CHECKPOINTS = 300
 """A checkpoint takes seconds to write; an epoch that ends so soon after one gets none."""
@@ -47,10 +52,10 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
     of one padded batch.
 
     Args:
-        examples: what is learnt from.
+        examples: to train on.
         collator: makes the batches of a step.
-        tokens: sub-words of a process's batch at most, in place of a number of sentences.
-        score_dev: gives the scorer of the model as it is; None where there is no dev.
+        plan: how to train.
+        score_dev: scores dev with the model as it is; None where there is no dev.
         arguments: of the Trainer.
     """
 
@@ -58,7 +63,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         self,
         examples: Examples,
         collator: Collator,
-        tokens: int | None,
+        plan: Plan,
         score_dev: Callable[[Any], Scorer] | None,
         **arguments: Any,
     ) -> None:
@@ -68,21 +73,22 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             data_collator=collator,
             **arguments,
         )
-        self.examples, self.collator, self.tokens, self.score_dev = examples, collator, tokens, score_dev
+        self.examples = examples
+        self.collator = collator
+        self.plan = plan
+        self.score_dev = score_dev
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The steps of an epoch; each process gets its share of a step."""
-        args, parts = self.args, self.collator.parts
-        # transformers 4 has a switch for it, transformers 5 a strategy
-        strategy = getattr(args, "train_sampling_strategy", "group_by_length" if _grouped(args) else "random")
+        args = self.args
+        batches = self.plan.accumulation_steps * processes.world()
+        budget = self.plan.max_subwords
         steps = Steps(
             self.examples.lengths,
-            sentences=self._train_batch_size * parts * processes.world(),
-            tokens=self.tokens and self.tokens * parts * processes.world(),
+            StepSize(self._train_batch_size * batches, budget and budget * batches),
             seed=args.seed if args.data_seed is None else args.data_seed,
-            rank=processes.rank(),
-            world=processes.world(),
-            by_length=strategy == "group_by_length",
+            share=Share(processes.rank(), processes.world()),
+            by_length=_grouped_by_length(args),
             drop_last=args.dataloader_drop_last,
         )
         return EpochLoader(
@@ -101,9 +107,10 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         words = torch.tensor(inputs["words"], device=self.args.device)
         words = self.accelerator.reduce(words, reduction="sum").clamp(min=1)
         losses = []
-        for left, batch in reversed(list(enumerate(reversed(inputs["batches"])))):
+        for number, batch in enumerate(inputs["batches"], start=1):
             labels = batch.pop("labels")
-            with self.accelerator.no_sync(model) if left else nullcontext():
+            last = number == len(inputs["batches"])  # processes exchange their gradients once a step
+            with nullcontext() if last else self.accelerator.no_sync(model):
                 with self.compute_loss_context_manager():
                     scores = model(**batch)["logits"]
                 loss = torch.nn.functional.cross_entropy(
@@ -128,33 +135,36 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         scorer = self.score_dev(self.model)
         low, high = scorer.interval()
         metrics = {"eval_f1": scorer.headline, "eval_low": low, "eval_high": high, "eval_plain": float(scorer.plain)}
-        metrics |= {
-            f"eval_{label}_{name}": value
-            for label, counts in scorer.types.items()
-            for name, value in counts.as_dict().items()
-        }
+        for label, counts in scorer.types.items():
+            for name, value in counts.as_dict().items():
+                metrics[f"eval_{label}_{name}"] = value
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 
-def _grouped(args: Any) -> bool:
-    return bool(getattr(args, "group_by_length", False))
+def _grouped_by_length(args: Any) -> bool:
+    """Whether a step holds sentences of like length: a switch of transformers 4, a strategy of transformers 5."""
+    if hasattr(args, "train_sampling_strategy"):
+        return bool(args.train_sampling_strategy == "group_by_length")
+    return bool(args.group_by_length)
 
 
 def dev_scorer(model: Any, tokenizer: Any, path: Path, limit: int | None) -> Scorer:
-    """Dev as `evaluate` scores it; each process tags its share of the sentences, predictions are not kept.
+    """Score dev as `evaluate` does; each process tags its share of the sentences, predictions are not kept.
 
     Args:
-        limit: the first sentences alone.
+        model: for token classification.
+        tokenizer: of the model.
+        path: of dev.txt.
+        limit: number of its first sentences to score; None for all.
     """
     training = model.training
     model.eval()
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config))
-    mine = slice(processes.rank(), limit, processes.world())
-    gold = (sentence.tags for sentence in islice(read_sentences(path), mine.start, mine.stop, mine.step))
-    words = (sentence.tokens for sentence in islice(read_sentences(path), mine.start, mine.stop, mine.step))
+    gold = (sentence.tags for sentence in _own_share(path, limit))
+    words = (sentence.tokens for sentence in _own_share(path, limit))
     scorer = Scorer()
     for part in processes.from_all(score(zip(gold, tagger.tag(words), strict=True))):
         scorer.merge(part)
@@ -162,16 +172,25 @@ def dev_scorer(model: Any, tokenizer: Any, path: Path, limit: int | None) -> Sco
     return scorer
 
 
+def _own_share(path: Path, limit: int | None) -> Iterator[Sentence]:
+    """The sentences that this process scores."""
+    return islice(read_sentences(path), processes.rank(), limit, processes.world())
+
+
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
-    """Progress line, checkpoints at the end of epochs, the best weights kept, an end where dev gets no better.
+    """Shows progress, writes checkpoints at the end of epochs, keeps the best weights, stops early.
 
     Args:
-        keep: called where the weights are the best so far.
-        patience: scores of dev without a better one before training ends; 0 for no end.
+        name: of the training, for people.
+        keep: called whenever the dev score is the best so far; None to keep nothing.
+        patience: stop after so many evaluations without a better dev score; 0 for never.
+        shown: the progress line.
     """
 
-    def __init__(self, name: str, keep: Callable[[], None], patience: int, shown: Shown) -> None:
-        self.name, self.keep, self.patience = name, keep, patience
+    def __init__(self, name: str, keep: Callable[[], None] | None, patience: int, shown: Shown) -> None:
+        self.name = name
+        self.keep = keep
+        self.patience = patience
         self.progress, self.task = shown
         self.saved = time.monotonic()
 
@@ -183,13 +202,14 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the last loss and dev score."""
-        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        told = [f"loss {losses[-1]:.3f}"] if losses else []
-        told += [_told(entry) for entry in state.log_history if "eval_f1" in entry][-1:]
-        self.progress.update(self.task, completed=state.global_step, description=" ".join([self.name, *told]))
+        words = [self.name]
+        for describe, key in ((_loss_text, "loss"), (_score_text, "eval_f1")):
+            last = next((entry for entry in reversed(state.log_history) if key in entry), None)
+            words += [describe(last)] if last else []
+        self.progress.update(self.task, completed=state.global_step, description=" ".join(words))
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The loss so far; and a checkpoint, beside those every so many steps, if a kill would cost much else."""
+        """Log the loss; write a checkpoint, beside those of `--save-steps`, if a kill would cost much otherwise."""
         control.should_log = True
         late = processes.from_first(time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS)
         control.should_save |= late or state.global_step >= state.max_steps
@@ -199,24 +219,49 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         self.saved = time.monotonic()
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Keep the weights where they are the best so far; end where they have not been for long."""
-        *before, value = scores(state.log_history)
-        logger.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _told(state.log_history[-1]))
-        if value > max(before, default=-1.0):
+        """Keep the weights if they are the best so far; stop if they have not been for long."""
+        *before, value = dev_scores(state.log_history)
+        logger.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _score_text(state.log_history[-1]))
+        if self.keep and value > max(before, default=-1.0):
             self.keep()
         if out_of_patience([*before, value], self.patience):
             control.should_training_stop = control.should_save = True
 
 
-def _told(entry: Mapping[str, float]) -> str:
+class TrialReporter(transformers.TrainerCallback):  # type: ignore[misc]
+    """Tells a search each dev score of a trial, and stops the trial if the search gives it up.
+
+    Args:
+        trial: of the search.
+
+    Attributes:
+        pruned: the search has given the trial up.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.pruned = False
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Report the best score so far."""
+        self.trial.report(max(dev_scores(state.log_history)), state.global_step)
+        if self.trial.should_prune():
+            control.should_training_stop = self.pruned = True
+
+
+def _loss_text(entry: LogEntry) -> str:
+    return f"loss {entry['loss']:.3f}"
+
+
+def _score_text(entry: LogEntry) -> str:
     return f"dev {METRICS[metric_of(entry)]} {entry['eval_f1']:.4f}"
 
 
-def scores(log: list[dict[str, float]]) -> list[float]:
-    """The dev scores in a Trainer's log."""
+def dev_scores(log: Iterable[LogEntry]) -> list[float]:
+    """The dev scores in a Trainer's log, in order."""
     return [entry["eval_f1"] for entry in log if "eval_f1" in entry]
 
 
-def out_of_patience(values: list[float], patience: int) -> bool:
-    """The best of the scores is followed by so many others."""
-    return bool(patience and values and len(values) - 1 - values.index(max(values)) >= patience)
+def out_of_patience(scores: Sequence[float], patience: int) -> bool:
+    """Whether the best score is followed by `patience` others."""
+    return bool(patience and scores and len(scores) - 1 - scores.index(max(scores)) >= patience)

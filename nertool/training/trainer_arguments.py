@@ -18,27 +18,32 @@ if TYPE_CHECKING:
     from transformers import TrainingArguments
 
 OPTIONS = {
-    "output_dir": "--output-dir",
-    "overwrite_output_dir": "--overwrite-output-dir",
-    "per_device_train_batch_size": "--batch-size",
-    "num_train_epochs": "--num-epochs",
-    "learning_rate": "--learning-rate",
-    "weight_decay": "--weight-decay",
-    "warmup_ratio": "--warmup-ratio",
-    "gradient_accumulation_steps": "--gradient-accumulation-steps",
-    "gradient_checkpointing": "--gradient-checkpointing",
-    "save_steps": "--save-steps",
-    "save_total_limit": "--save-total-limit",
-    "seed": "--seed",
-    "bf16": "--precision bf16",
-    "fp16": "--precision fp16",
-    "torch_compile": "--compile",
-    "report_to": "--report-to",
-    "load_best_model_at_end": "--keep",
-    "push_to_hub": "--push-to-hub",
-    "hub_model_id": "--hub-model-id",
+    "batch_size": "per_device_train_batch_size",
+    "num_epochs": "num_train_epochs",
+    "learning_rate": "learning_rate",
+    "weight_decay": "weight_decay",
+    "warmup_ratio": "warmup_ratio",
+    "gradient_checkpointing": "gradient_checkpointing",
+    "save_steps": "save_steps",
+    "save_total_limit": "save_total_limit",
+    "seed": "seed",
+    "compile": "torch_compile",
 }
-"""Arguments that have an option of their own."""
+"""Options of `train` whose values are those of an argument, and the argument."""
+HANDLED = {
+    "output_dir": "output_dir",
+    "overwrite_output_dir": "overwrite_output_dir",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
+    "bf16": "precision",
+    "fp16": "precision",
+    "report_to": "report_to",
+    "load_best_model_at_end": "keep",
+    "push_to_hub": "push_to_hub",
+    "hub_model_id": "hub_model_id",
+    "hub_private_repo": "hub_private_repo",
+    "hub_token": "token",
+}
+"""Arguments that an option of `train` stands for in another way, and the option."""
 FIXED = {
     "per_device_eval_batch_size": "dev is scored in batches of like length, and only predictions are kept",
     "eval_accumulation_steps": "dev is scored in batches of like length, and only predictions are kept",
@@ -50,12 +55,24 @@ FIXED = {
 
 
 @cache
-def known() -> dict[str, Any]:
+def argument_types() -> dict[str, Any]:
     """Type of every argument, by name."""
     from transformers import TrainingArguments
 
     hints = get_type_hints(TrainingArguments)
     return {field.name: hints[field.name] for field in fields(TrainingArguments) if field.init}
+
+
+def option_flags() -> dict[str, str]:
+    """Argument -> the option that sets it, as it is written on the command line."""
+    options = HANDLED | {argument: option for option, argument in OPTIONS.items()}
+    flags = {argument: "--" + option.replace("_", "-") for argument, option in options.items()}
+    return flags | {name: f"--precision {name}" for name in ("bf16", "fp16")}
+
+
+def from_options(options: object) -> dict[str, Any]:
+    """The arguments that `train`'s options give, out of their fields."""
+    return {argument: getattr(options, option) for option, argument in OPTIONS.items()}
 
 
 def parse(settings: Iterable[str]) -> dict[str, Any]:
@@ -64,40 +81,47 @@ def parse(settings: Iterable[str]) -> dict[str, Any]:
     Raises:
         InvalidOption: no such argument, one that has an option of its own, or a value of another type.
     """
-    found = {}
+    values = {}
     for setting in settings:
         key, sign, text = setting.partition("=")
         if not sign:
             raise InvalidOption(f"--set {setting}: no value", f"Write it as --set {key}=VALUE")
-        found[key] = _checked(key, _value(text))
-    return found
+        _check_key(key)
+        values[key] = _converted(key, _parse_value(text))
+    return values
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
-def _checked(key: str, value: Any) -> Any:
-    if key in OPTIONS:
-        raise InvalidOption(f"--set {key}: this has an option of its own", f"Take {OPTIONS[key]}")
+def _check_key(key: str) -> None:
+    """Refuse a key that is no argument, or that cannot be set by `--set`."""
+    flags, types_by_name = option_flags(), argument_types()
+    if key in flags:
+        raise InvalidOption(f"--set {key}: this has an option of its own", f"Take {flags[key]}")
     if key in FIXED:
         raise InvalidOption(f"--set {key}: there is nothing to set: {FIXED[key]}", "Leave it out.")
-    if key not in known():
-        near = difflib.get_close_matches(key, [*known(), *OPTIONS], n=1)
+    if key not in types_by_name:
+        near = difflib.get_close_matches(key, [*types_by_name, *flags], n=1)
         hint = f"Did you mean {near[0]}?" if near else "Known keys are the fields of transformers.TrainingArguments."
         raise InvalidOption(f"--set {key}: the Trainer has no such argument", hint)
-    wanted = _plain_types(known()[key])
-    if isinstance(value, int) and not isinstance(value, bool) and float in wanted:
-        value = float(value) if int not in wanted else value
-    if str in wanted and isinstance(value, (int, float)) and not {type(value), float} & wanted:
-        value = str(value)
-    if wanted and type(value) not in wanted:
-        names = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in wanted))
-        raise InvalidOption(f"--set {key}={value!r}: this is no {names}", f"Give a value such as --set {key}=...")
-    return value
+
+
+def _converted(key: str, value: Any) -> Any:
+    """The value as the argument takes it: a whole number may stand for a float, a number for text."""
+    allowed = _plain_types(argument_types()[key])
+    if not allowed or type(value) in allowed:
+        return value
+    if type(value) is int and float in allowed:
+        return float(value)
+    if isinstance(value, (int, float)) and str in allowed and float not in allowed:
+        return str(value)
+    names = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
+    raise InvalidOption(f"--set {key}={value!r}: this is no {names}", f"Give a value such as --set {key}=...")
 
 
 def _plain_types(hint: Any) -> set[type]:
@@ -110,12 +134,13 @@ def _plain_types(hint: Any) -> set[type]:
     return {str} if isinstance(plain, type) and issubclass(plain, Enum) else {plain}
 
 
-def make(directory: Path, options: Mapping[str, Any], own: Mapping[str, Any]) -> TrainingArguments:
+def make(directory: Path, options: Mapping[str, Any], given: Mapping[str, Any]) -> TrainingArguments:
     """The Trainer's arguments.
 
     Args:
-        options: those that stand for options.
-        own: those that the user set by name; they win.
+        directory: for checkpoints.
+        options: values that follow from options.
+        given: values that the user set by name; they win.
 
     Raises:
         InvalidOption: they do not go together, or the device cannot do what they ask for.
@@ -132,52 +157,51 @@ def make(directory: Path, options: Mapping[str, Any], own: Mapping[str, Any]) ->
         "optim": "adamw_torch_fused",
         "ddp_find_unused_parameters": False,
         **options,
-        **own,
+        **given,
     }
-    if "warmup_ratio" not in known():  # transformers 5 takes a ratio as a number of steps below 1
+    if "warmup_ratio" not in argument_types():  # transformers 5 takes a ratio as a number of steps below 1
         settings.setdefault("warmup_steps", settings["warmup_ratio"])
         del settings["warmup_ratio"]
     try:
         return TrainingArguments(str(directory), **settings)
     except (ImportError, TypeError, ValueError) as error:
-        named = ", ".join(f"{key}={value}" for key, value in own.items()) or "--precision, --report-to"
+        named = ", ".join(f"{key}={value}" for key, value in given.items()) or "--precision, --report-to"
         raise InvalidOption(
             f"the Trainer refuses its arguments: {str(error).strip().splitlines()[0]}", f"Look at: {named}"
         ) from error
 
 
 def check_report(name: str) -> None:
-    """The Trainer must be able to log there.
+    """Check that the Trainer can log to `--report-to`.
 
     Raises:
-        InvalidOption: it does not know it, or that is not installed.
+        InvalidOption: it does not know the name, or the package is not installed.
     """
     from transformers.integrations import get_available_reporting_integrations
 
-    there = ["none", *get_available_reporting_integrations()]
-    if name not in there:
+    available = ["none", *get_available_reporting_integrations()]
+    if name not in available:
         raise InvalidOption(
             f"--report-to {name}: unknown to this transformers, or not installed",
-            f"Here there is {', '.join(there)}; install what is missing, such as tensorboard.",
+            f"Here there is {', '.join(available)}; install what is missing, such as tensorboard.",
         )
 
 
-def precision(wanted: Literal["auto", "fp32", "bf16", "fp16"]) -> Literal["fp32", "bf16", "fp16"]:
-    """`fp32`, `bf16` or `fp16`: what the device computes fastest where `auto` is wanted.
+def precision(requested: Literal["auto", "fp32", "bf16", "fp16"]) -> Literal["fp32", "bf16", "fp16"]:
+    """The precision of matrix products; for `auto` the one that the device computes fastest.
 
-    Weights, optimizer and loss stay in FP32; matrix products are made in that precision.
+    Weights, optimizer and loss stay in FP32.
 
     Raises:
-        InvalidOption: the device cannot do it.
+        InvalidOption: the device does not support it.
     """
     import torch
 
-    best: Literal["fp32", "bf16", "fp16"]
-    if torch.cuda.is_available():
-        best = "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
-    else:
-        # AVX-512's products in bf16 are slower than in FP32 (1.6 times, measured); AMX has units of its own for them.
-        best = "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
-    if wanted == "fp16" and not torch.cuda.is_available():
+    if requested == "fp16" and not torch.cuda.is_available():
         raise InvalidOption("--precision fp16: this needs a GPU", "Take --precision bf16, fp32 or auto.")
-    return best if wanted == "auto" else wanted
+    if requested != "auto":
+        return requested
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+    # AVX-512's products in bf16 are slower than in FP32 (1.6 times, measured); AMX has units of its own for them.
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"

@@ -15,6 +15,7 @@ from helpers import fill
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.stages import labels, train
+from nertool.training import publish
 from nertool.workspace.names import EXAMPLES
 from nertool.workspace.workspace import Workspace
 
@@ -301,6 +302,39 @@ def test_batches_of_a_step_are_the_step(ready: Workspace, tiny_model: str) -> No
     assert small["history"][0]["loss"] == pytest.approx(large["history"][0]["loss"], abs=0.1)
 
 
+def test_a_model_that_cannot_be_packed_takes_as_many_steps_as_one_that_can(
+    ready: Workspace, tiny_model: str, tmp_path: Path
+) -> None:
+    """DistilBERT takes no position ids: its batches are padded, four of like length a step."""
+    from transformers import DistilBertConfig, DistilBertModel, set_seed
+
+    model = str(shutil.copytree(tiny_model, tmp_path / "distilbert"))
+    size = json.loads((Path(model) / "config.json").read_text())["vocab_size"]
+    sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 128}
+    set_seed(0)
+    DistilBertModel(DistilBertConfig(vocab_size=size, **sizes)).save_pretrained(model)
+    assert quick(ready, model, batch_size=8)["steps"] == 8
+    assert quick(ready, model, batch_size=8, gradient_accumulation_steps=2)["steps"] == 4
+
+
+def test_fast_dropout_has_a_switch_of_its_own_and_means_nothing_without_packing(
+    ready: Workspace, tiny_model: str
+) -> None:
+    def trained(**options: bool) -> bytes:
+        quick(ready, tiny_model, precision="fp32", **options)
+        return weights(ready)
+
+    assert trained() != trained(fast_dropout=False)
+    assert trained(packing=False) == trained(packing=False, fast_dropout=False)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_so_many_of_the_last_checkpoints_are_kept(limit: int, ready: Workspace, tiny_model: str) -> None:
+    quick(ready, tiny_model, save_steps=1, save_total_limit=limit)
+    names = sorted(path.name for path in (ready / "model").glob("checkpoint-*"))
+    assert names == [f"checkpoint-{step}" for step in range(5 - limit, 5)]
+
+
 def test_a_budget_of_subwords_makes_batches_that_train(ready: Workspace, tiny_model: str) -> None:
     facts = quick(ready, tiny_model, max_tokens_per_batch=48, num_epochs=4.0)
     assert facts["dev_f1"] > 0.9
@@ -341,7 +375,7 @@ def test_an_ended_training_that_was_killed_before_it_published_takes_no_step_mor
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(train, "_publish", killed)
+        patched.setattr(publish, "link_weights", killed)
         with pytest.raises(KeyboardInterrupt):
             quick(ready, tiny_model, **options)
     facts = quick(ready, tiny_model, **options)
@@ -388,7 +422,7 @@ def test_the_picture_and_the_card_are_the_same_for_the_same_training(ready: Work
     files = []
     for _ in range(2):
         facts = quick(ready, tiny_model, force=True)
-        files.append([(ready / "model" / name).read_text() for name in (train.CURVE, "README.md")])
+        files.append([(ready / "model" / name).read_text() for name in ("learning_curve.svg", "README.md")])
     assert files[0] == files[1]
     assert files[0][0].startswith("<svg ") and "dev F1" in files[0][0]
     low, high = facts["dev_interval"]

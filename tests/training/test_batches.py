@@ -1,4 +1,4 @@
-"""Steps and batches: every example once an epoch, no budget passed, the gradient of one padded batch."""
+"""Batches: every tag once, packed sentences apart, the gradient of one padded batch."""
 
 from __future__ import annotations
 
@@ -10,99 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nertool.errors import InvalidOption
 from nertool.models.encode import IGNORE
-from nertool.training.batches import SMALLEST_ROW, Collator, Packing, Steps, find_packing, pack
+from nertool.training.batches import SMALLEST_ROW, Collator, Packing, find_packing, pack
 
 torch = pytest.importorskip("torch")
 
 LENGTHS = st.lists(st.integers(1, 40), min_size=1, max_size=60)
 
 
-def steps_of(lengths: list[int], sentences: int = 4, tokens: int | None = None, **options: Any) -> Steps:
-    return Steps(np.array(lengths, dtype=np.int32), sentences, tokens, options.pop("seed", 1), **options)
-
-
 def example(length: int, seed: int = 0) -> dict[str, list[int]]:
     chance = np.random.default_rng([seed, length])
     labels = [IGNORE if place % 3 else int(chance.integers(5)) for place in range(length)]
     return {"input_ids": chance.integers(5, 60, length).tolist(), "labels": labels}
-
-
-# -- steps -----------------------------------------------------------------------------------------
-
-
-@given(lengths=LENGTHS, sentences=st.integers(1, 9), epoch=st.integers(0, 3))
-def test_an_epoch_holds_every_example_once(lengths: list[int], sentences: int, epoch: int) -> None:
-    steps = steps_of(lengths, sentences)
-    steps.set_epoch(epoch)
-    found = list(steps)
-    assert len(found) == len(steps)
-    assert sorted(sum(found, [])) == list(range(len(lengths)))
-    assert {len(step) for step in found[:-1]} <= {sentences}
-
-
-@given(lengths=LENGTHS, room=st.integers(1, 200), epoch=st.integers(0, 3), world=st.integers(1, 3))
-def test_a_budget_of_subwords_is_never_passed_and_every_epoch_has_as_many_steps(
-    lengths: list[int], room: int, epoch: int, world: int
-) -> None:
-    budget = max(lengths) + room
-    steps = steps_of(lengths, tokens=budget, world=world)
-    steps.set_epoch(epoch)
-    found = [
-        [number for rank in range(world) for number in list(steps_with(steps, rank))[place] if number >= 0]
-        for place in range(len(steps))
-    ]
-    assert sorted(sum(found, [])) == list(range(len(lengths)))
-    assert all(sum(lengths[number] for number in step) <= budget for step in found)
-
-
-def steps_with(steps: Steps, rank: int) -> Steps:
-    """The same steps, as another process sees them."""
-    other = Steps(steps.lengths, steps.sentences, steps.tokens, steps.seed, rank=rank, world=steps.world)
-    other.set_epoch(steps.epoch)
-    return other
-
-
-@given(lengths=LENGTHS, sentences=st.integers(1, 9), world=st.integers(2, 5))
-def test_processes_share_the_steps_that_one_alone_takes(lengths: list[int], sentences: int, world: int) -> None:
-    alone = [sorted(step) for step in steps_of(lengths, sentences)]
-    shares = [list(steps_of(lengths, sentences, rank=rank, world=world)) for rank in range(world)]
-    assert [len(share) for share in shares] == [len(alone)] * world
-    for step, *parts in zip(alone, *shares, strict=True):
-        assert all(parts), "every process takes part in every step"
-        assert sorted(number for part in parts for number in part if number >= 0) == step
-
-
-def test_the_order_hangs_on_seed_and_epoch_alone() -> None:
-    def order(seed: int, epoch: int) -> list[list[int]]:
-        steps = steps_of([3] * 50, seed=seed)
-        steps.set_epoch(epoch)
-        return list(steps)
-
-    assert order(1, 0) == order(1, 0)
-    assert order(1, 0) != order(1, 1)
-    assert order(1, 0) != order(2, 0)
-
-
-def test_by_length_a_step_holds_sentences_of_like_length() -> None:
-    lengths = np.random.default_rng(0).integers(1, 60, 400).tolist()
-    spread = [
-        np.mean([np.ptp([lengths[number] for number in step]) for step in steps_of(lengths, 8, by_length=flag)])
-        for flag in (False, True)
-    ]
-    assert spread[1] < spread[0] / 3
-
-
-def test_a_step_that_is_not_full_is_left_out_where_that_is_wanted() -> None:
-    assert [len(step) for step in steps_of([1] * 10)] == [4, 4, 2]
-    assert [len(step) for step in steps_of([1] * 10, drop_last=True)] == [4, 4]
-    assert [len(step) for step in steps_of([1] * 3, drop_last=True)] == [3]
-
-
-def test_a_budget_below_the_longest_sentence_is_refused() -> None:
-    with pytest.raises(InvalidOption, match="no room for the longest sentence, which has 9"):
-        steps_of([4, 9], tokens=9)
 
 
 # -- batches ---------------------------------------------------------------------------------------

@@ -99,10 +99,12 @@ def with_hub(endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def push(workspace: Path, model: str, endpoint: str, token: str) -> subprocess.CompletedProcess[str]:
+def push(workspace: Path, model: str, endpoint: str, token: str, *options: str) -> subprocess.CompletedProcess[str]:
     """The training of the fixture `trained` again, now with a hub to send it to."""
     train = ["train", "-m", model, "--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3"]
-    return with_hub(endpoint, *train, "--save-steps", "1000", "--push-to-hub", "--token", token, "-w", str(workspace))
+    return with_hub(
+        endpoint, *train, "--save-steps", "1000", "--push-to-hub", "--token", token, "-w", str(workspace), *options
+    )
 
 
 def test_no_hub_is_asked_where_all_files_are_local(trained: Path, tiny_model: str, tmp_path: Path, hub: Hub) -> None:
@@ -114,16 +116,16 @@ def test_no_hub_is_asked_where_all_files_are_local(trained: Path, tiny_model: st
     assert hub.asked == []
 
 
-def test_a_model_is_sent_whole_and_without_checkpoints(
+def test_a_model_is_sent_whole_and_without_checkpoints_to_a_private_repository(
     trained: Path, tiny_model: str, tmp_path: Path, hub: Hub
 ) -> None:
     copy = shutil.copytree(trained, tmp_path / "copy")
-    done = push(copy, tiny_model, hub.url, "secret")
+    done = push(copy, tiny_model, hub.url, "secret", "--hub-private-repo")
     assert done.returncode == 0, done.stderr
     assert "train: nothing to do" in done.stderr and "sent to http://127.0.0.1" in done.stderr
     there = {path.name: path.read_bytes() for path in (copy / "model").iterdir() if path.is_file()}
     assert hub.files == there
-    assert hub.created["name"] == "model"
+    assert (hub.created["name"], hub.created["private"]) == ("model", True)
     assert "secret" not in (copy / "workspace.json").read_text()
 
 

@@ -29,6 +29,10 @@ def test_the_best_trial_is_published_with_all_of_them_in_the_record(
     assert kept["dev_f1"] == facts["dev_f1"] == max(row["dev_f1"] for row in facts["trials"])
     assert len({row["learning_rate"] for row in facts["trials"]}) == 4
     assert not (ready / ".training").exists()
+    searched = (ready / "model/model.safetensors").read_bytes()
+    chosen = {"learning_rate": kept["learning_rate"], "batch_size": kept["batch_size"], "num_epochs": kept["epochs"]}
+    train.run(ready, train.Options(model=tiny_model, overwrite_output_dir=True, **chosen))
+    assert (ready / "model/model.safetensors").read_bytes() == searched, "a trial trains as train does"
     from nertool.stages import evaluate
 
     assert evaluate.run(ready, evaluate.Options(split=["dev"])).facts["dev"]["f1"] == facts["dev_f1"]

@@ -1,0 +1,40 @@
+"""How to train, beside the Trainer's own arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TENSORBOARD = "tensorboard"
+"""Value of `--report-to` for which nertool itself names the directory of the log."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train, beside the Trainer's own arguments.
+
+    Attributes:
+        dev: file to score after each epoch; None for none.
+        dev_limit: number of its first sentences to score; None for all.
+        keep_best: keep the weights with the best dev score, otherwise the last ones.
+        patience: stop after so many evaluations without a better dev score; 0 for never.
+        accumulation_steps: batches of a step, each of a batch size of sentences (gradient accumulation).
+        max_subwords: sub-words of a batch at most, in place of a number of sentences; None for no such limit.
+        packed: pack several sentences into a row where the model supports it; otherwise batch by length.
+        pad_to: sub-words of every row; None for as many as a batch needs.
+        fast_dropout: on a CPU, draw the masks of dropout from cheaper random numbers.
+        reporter: value of `--report-to`.
+        logs: directory for TensorBoard's files.
+    """
+
+    dev: Path | None
+    dev_limit: int | None
+    keep_best: bool
+    patience: int
+    accumulation_steps: int
+    max_subwords: int | None
+    packed: bool
+    pad_to: int | None
+    fast_dropout: bool
+    reporter: str
+    logs: Path

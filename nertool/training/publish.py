@@ -1,0 +1,37 @@
+"""What `train` puts into the directory of a model, beside the tokenizer and the card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nertool.report import plots
+from nertool.training.finetune import KEPT
+
+CURVE = "learning_curve.svg"
+
+
+def link_weights(source: Path, target: Path) -> None:
+    """Link the kept weights and the last checkpoints of a training into an empty model directory.
+
+    They stay in `source` until all is published.
+    """
+    shutil.copytree(source / KEPT, target, copy_function=_link, dirs_exist_ok=True)
+    for checkpoint in source.glob("checkpoint-*"):
+        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:
+    """Draw loss and dev score by epoch into a model directory."""
+    curve = plots.learning_curve(facts["history"], facts.get("metric", "f1"))
+    (target / CURVE).write_text(curve, encoding="utf-8")

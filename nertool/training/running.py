@@ -1,0 +1,52 @@
+"""The directory of a training under way, from which an interrupted one resumes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nertool.progress import logger
+from nertool.workspace.digests import write_json
+
+IDENTITY = "identity.json"
+
+
+class RunningDirectory:
+    """Holds checkpoints and kept weights until the model is published.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def begin(self, identity: Mapping[str, Any]) -> None:
+        """Keep the checkpoints of an interrupted run of the same training; remove those of another.
+
+        Args:
+            identity: options, versions and digests of what the training reads.
+        """
+        if self.is_of(identity):
+            return
+        if any(self.path.rglob("checkpoint-*")):
+            logger.warning("checkpoints of a run with other options or data are dropped")
+        shutil.rmtree(self.path, ignore_errors=True)
+        self.path.mkdir()
+        write_json(self.path / IDENTITY, dict(identity))
+
+    def end(self, record: Mapping[str, Any]) -> None:
+        """Remove the directory of the training that has this record: its model is published."""
+        if self.is_of(record):
+            shutil.rmtree(self.path)
+
+    def is_of(self, run: Mapping[str, Any]) -> bool:
+        """Whether it was left by a run on the same data with the same options; a record holds more beside these."""
+        try:
+            identity = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return bool(identity) and all(run.get(name) == value for name, value in identity.items())

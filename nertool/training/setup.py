@@ -1,0 +1,92 @@
+"""What the trainings of one command share: made once, before the first of them begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nertool.errors import InvalidOption
+from nertool.models.names import positions, usable_length
+from nertool.training import processes, trainer_arguments
+from nertool.training.examples import Examples
+from nertool.training.finetune import FineTuning
+from nertool.training.plan import TENSORBOARD, Plan
+from nertool.training.pretrained import Pretrained
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What the trainings of one command share; they differ in seed and hyperparameters.
+
+    Attributes:
+        pretrained: where the weights come from.
+        config: of the model, with a head for the labels.
+        tokenizer: of the model.
+        examples: to train on.
+        plan: how to train.
+        precision: of matrix products.
+        arguments: values of the Trainer's arguments that follow from options.
+        given: values of the Trainer's arguments that were set by name; they win.
+        directory: for checkpoints and kept weights.
+    """
+
+    pretrained: Pretrained
+    config: PretrainedConfig
+    tokenizer: PreTrainedTokenizerBase
+    examples: Examples
+    plan: Plan
+    precision: Literal["fp32", "bf16", "fp16"]
+    arguments: dict[str, Any]
+    given: dict[str, Any]
+    directory: Path
+
+    def fine_tuning(self, name: str = "", **changes: Any) -> FineTuning:
+        """A training of a new model, ready to run.
+
+        Args:
+            name: of its directory in `directory`; empty for `directory` itself.
+            changes: values of the Trainer's arguments, such as another seed.
+
+        Raises:
+            InvalidOption: the Trainer's arguments do not go together, or the model does not load.
+        """
+        directory = self.directory / name
+        directory.mkdir(parents=True, exist_ok=True)
+        reports_itself = self.plan.reporter != TENSORBOARD and processes.rank() == 0
+        options = {
+            **self.arguments,
+            "eval_strategy": "epoch" if self.plan.dev else "no",
+            "bf16": self.precision == "bf16",
+            "fp16": self.precision == "fp16",
+            "report_to": self.plan.reporter if reports_itself else "none",
+            **changes,
+        }
+        model = self.pretrained.load(self.config, options["seed"])
+        arguments = trainer_arguments.make(directory, options, self.given)
+        plan = replace(self.plan, logs=self.plan.logs / name)
+        return FineTuning(model, self.tokenizer, self.examples, directory, plan, arguments)
+
+
+def example_length(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, max_length: int, model: str) -> int:
+    """Sub-words of an example at most: min(requested, tokenizer limit, position embeddings).
+
+    Args:
+        tokenizer: of the model.
+        config: of the model.
+        max_length: value of `--max-length`.
+        model: its name, for the message.
+
+    Raises:
+        InvalidOption: `max_length` is more than the model has positions for.
+    """
+    limit = positions(config)
+    if limit is not None and max_length > limit:
+        raise InvalidOption(
+            f"--max-length {max_length}: --model {model} takes {limit} sub-words at most",
+            f"Take --max-length {limit}; longer sentences go through overlapping windows.",
+        )
+    return usable_length(tokenizer, config, max_length)
