@@ -1,5 +1,6 @@
 # make demo   the whole way on the embedded data and model; make test   the tests
-# make test-latest   the tests on current releases of transformers
+# make test-latest   the tests on current releases of transformers, and those without a model on the newest Python
+# make lock   the lock files anew from pyproject.toml; make dist   wheel and sdist, installed and tried
 # make e2e    the same way on a data set of your choice, rule by rule:
 #             make e2e RECIPE=wnut17 SOURCE=DIR WORKSPACE=wnut BERT_MODEL=minilm NUM_EPOCHS=3
 #             make e2e DATA='--train-file train.conllu --dev-file dev.conllu --task pos' WORKSPACE=own
@@ -20,30 +21,54 @@ W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --backend $(BACKEND) --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
-.PHONY: help demo test test-latest check docs format clean e2e FORCE
+.PHONY: help demo test test-latest check docs format lock dist clean e2e FORCE
 help:
-	@sed -n '1,6s/^# //p' Makefile
+	@sed -n '1,7s/^# //p' Makefile
 
 # -- set-up ---------------------------------------------------------------------------------
 
-USABLE = import ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
-PYTHON = $(firstword $(foreach python,python3.11 python3.12 python3.10 python3,\
-           $(shell $(python) -c '$(USABLE)' >/dev/null 2>&1 && echo $(python))))
+# The interpreters among $1 that have the module venv and a version from 3.10 to 3.$2
+usable = $(foreach python,$1,$(shell $(python) -c 'import ensurepip, sys; \
+           sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, $2))' >/dev/null 2>&1 && echo $(python)))
 
-.venv/installed: requirements.lock
-.venv-latest/installed: requirements-latest.lock
+PYTHON = $(firstword $(call usable,python3.11 python3.12 python3.10 python3,12))
+ALL    = $(call usable,$(foreach minor,14 13 12 11 10,python3.$(minor)) \
+           $(wildcard $(HOME)/.pyenv/versions/3.*/bin/python),14)
+TORCH  = $(shell grep '^torch==' requirements-latest.lock)
+NEWEST = $$(.venv/bin/python release/pythons.py $1 $(PYTHON) $(ALL))
 
-.venv/installed .venv-latest/installed: LOCK = requirements$(@D:.venv%=%).lock
-.venv/installed .venv-latest/installed: pyproject.toml
+# torch once more, with what it needs: nothing for the CPU build, the CUDA libraries for the other
+define INSTALL_PACKAGES
+$(@D)/bin/pip install --quiet --no-deps -r $<
+$(@D)/bin/pip install --quiet -c $< torch
+endef
+
+# byte code now, so that the first call is as quick as later ones
+define INSTALL_NERTOOL
+$(@D)/bin/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+$(@D)/bin/python -m compileall -q nertool
+touch $@
+endef
+
+.venv/installed: requirements.lock pyproject.toml
 	$(if $(PYTHON),,$(error nertool needs Python 3.11, 3.12 or 3.10 with the venv module, and none of them was found))
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/pip install --quiet --no-deps -r $(LOCK)
-	@# torch once more, with what it needs: nothing for the CPU build, the CUDA libraries for the other
-	$(@D)/bin/pip install --quiet -c $(LOCK) torch
-	$(@D)/bin/pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
-	@# byte code now, so that the first call is as quick as later ones
-	$(@D)/bin/python -m compileall -q nertool
-	touch $@
+	$(PYTHON) -m venv .venv
+	$(INSTALL_PACKAGES)
+	$(INSTALL_NERTOOL)
+
+.venv-latest/installed: requirements-latest.lock pyproject.toml | .venv/installed
+	$(call NEWEST,--torch $(TORCH)) -m venv --clear .venv-latest
+	$(INSTALL_PACKAGES)
+	$(INSTALL_NERTOOL)
+
+# Everything but PyTorch and what is of no use without it
+WITHOUT_TORCH = grep -vE '^(torch|transformers|tokenizers|accelerate|datasets|onnx|onnxruntime|tensorboard|optuna)=='
+
+.venv-light/installed: requirements-latest.lock pyproject.toml | .venv/installed
+	$(NEWEST) -m venv --clear .venv-light
+	$(WITHOUT_TORCH) $< >.venv-light/packages.txt
+	.venv-light/bin/pip install --quiet --no-deps -r .venv-light/packages.txt
+	$(INSTALL_NERTOOL)
 
 # -- what one runs --------------------------------------------------------------------------
 
@@ -60,12 +85,12 @@ PARALLEL = -n logical --maxprocesses 8 --dist loadgroup
 test: .venv/installed
 	.venv/bin/pytest $(PARALLEL)
 
-# What no release of those packages bears on is tested once.
-ONCE = workspace cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py \
-       sources/test_fetch.py sources/test_shell_filters.py stages/test_download.py stages/test_labels.py
+# What no release of transformers bears on is tested once.
+ONCE = workspace cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py
 
-test-latest: .venv-latest/installed
-	.venv-latest/bin/pytest $(PARALLEL) $(ONCE:%=--ignore=tests/%)
+test-latest: .venv-latest/installed .venv-light/installed
+	.venv-latest/bin/pytest $(PARALLEL) -m model $(ONCE:%=--ignore=tests/%)
+	.venv-light/bin/pytest $(PARALLEL) -m 'not model'
 
 check: .venv/installed
 	.venv/bin/ruff format --check .
@@ -85,8 +110,20 @@ format: .venv/installed
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+lock: .venv/installed
+	.venv/bin/python release/lock.py $(if $(UPGRADE),--upgrade)
+
+# The wheel is built from the sdist, and gets what it asks for, not what a lock file holds.
+dist: .venv/installed
+	rm -rf dist .venv-dist
+	.venv/bin/python -c "from setuptools import build_meta; build_meta.build_sdist('dist')"
+	.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/nertool-*.tar.gz
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install --quiet --constraint requirements-latest.lock dist/nertool-*.whl
+	cd .venv-dist && bin/python ../release/installed.py
+
 clean:
-	rm -rf .venv .venv-latest demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-latest .venv-light .venv-dist demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # -- the workspace, file by file ------------------------------------------------------------
 # make decides by times what may be out of date, nertool by digests what is: a command whose inputs hold the same
