@@ -1,4 +1,4 @@
-"""What the user can mend. `cli.main` prints these as two lines and exits with 1; nothing else is caught."""
+"""Errors that the user can fix. The command line prints them as two lines and exits with 1; it catches no others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class NertoolError(Exception):
-    """Something the user can mend.
+    """An error that the user can fix.
 
     Attributes:
         message: what is wrong, with file and line where there is one.
@@ -15,18 +15,19 @@ class NertoolError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        self.message, self.hint = (" ".join(text.splitlines()) for text in (message, hint))  # always two lines
+        self.message = " ".join(message.splitlines())
+        self.hint = " ".join(hint.splitlines())
         super().__init__(f"{self.message}\n{self.hint}")
 
 
-def command(place: Path, stage: str, *arguments: str) -> str:
-    """The command line that runs `stage` on the workspace `place`, for hints.
+def command(workspace: Path, stage: str, *arguments: str) -> str:
+    """The command line that runs `stage` on a workspace, for hints.
 
     >>> command(Path("my dir"), "train", "--force")
     "nertool train --force -w 'my dir'"
     """
-    where = [] if place == Path("workspace") else ["-w", str(place)]
-    return shlex.join(["nertool", stage, *arguments, *where])
+    named = [] if workspace == Path("workspace") else ["-w", str(workspace)]
+    return shlex.join(["nertool", stage, *arguments, *named])
 
 
 class MissingInput(NertoolError):
@@ -34,24 +35,24 @@ class MissingInput(NertoolError):
 
 
 class StaleInput(NertoolError):
-    """A stage would use what an earlier stage made from files that have changed since."""
+    """A file that a stage needs was made from files that have changed since."""
 
 
 class InvalidData(NertoolError):
-    """A data file holds what its format does not allow."""
+    """A data file breaks its format."""
 
 
 class InvalidOption(NertoolError):
-    """An option, environment variable or configuration value makes no sense here."""
+    """An option, environment variable or configuration value is invalid."""
 
 
 class Unwritable(NertoolError):
-    """A result cannot be written where it is to go."""
+    """An output file cannot be written."""
 
 
 class DownloadFailed(NertoolError):
-    """A published file could not be fetched whole."""
+    """A published file could not be downloaded."""
 
 
 class Locked(NertoolError):
-    """Another stage is at work on the same workspace."""
+    """Another process runs a stage on the same workspace."""

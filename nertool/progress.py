@@ -1,4 +1,4 @@
-"""What a person sees while work goes on: notes and a progress line, both on stderr."""
+"""Notes and progress bars, both on stderr."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ Shown = tuple["Progress", "TaskID"]
 """A progress bar and the line in it."""
 
 logger = logging.getLogger("nertool")
-"""Stages say here what the user must know beside the result; cli.py shows it, a library user may silence it."""
+"""Stages log here what the user must know beside the result. The command line shows it."""
+NOISY = ("neural_compressor", "optimum", "transformers", "torch", "onnx", "onnxruntime", "onnxscript", "peft")
+"""Packages that `silenced` silences; onnxruntime also logs by the root logger itself."""
 
 
 @cache
@@ -32,7 +34,7 @@ def console() -> Console:
 
 @cache
 def bars() -> Console:
-    """Standard error, for progress lines alone; cli.py silences it for --quiet."""
+    """Standard error, for progress bars alone; the command line silences it for --quiet."""
     from rich.console import Console
 
     return Console(stderr=True)
@@ -40,20 +42,35 @@ def bars() -> Console:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Some packages write pages about their own progress; what matters is in the result."""
+    """Drop warnings, and the log lines of packages that write pages about their own progress.
+
+    Log lines of nertool and of the program that uses it are shown as always.
+    """
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    root = logging.getLogger()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        disabled = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
+        for noisy in (root, *loggers):
+            noisy.addFilter(_drop)
+        for noisy in loggers:
+            noisy.setLevel(logging.CRITICAL + 1)  # children inherit it, but not the filter
         try:
             yield
         finally:
-            logging.disable(disabled)
+            for noisy in (root, *loggers):
+                noisy.removeFilter(_drop)
+            for noisy, level in zip(loggers, levels, strict=True):
+                noisy.setLevel(level)
+
+
+def _drop(record: logging.LogRecord) -> bool:
+    return False
 
 
 @contextmanager
 def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown]:
-    """A progress bar with rate and time left, gone when the work is done; none where stderr is no terminal."""
+    """Show a progress bar with rate and time left until the work is done; none where stderr is no terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     progress = Progress(
@@ -73,7 +90,7 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown
 
 
 def _rate(unit: str) -> ProgressColumn:
-    """Units a second, once there is a rate."""
+    """A column of units per second, empty until there is a rate."""
     from rich.progress import ProgressColumn, Task
     from rich.text import Text
 
@@ -85,7 +102,7 @@ def _rate(unit: str) -> ProgressColumn:
 
 
 def track(items: Iterable[Item], what: str, total: float | None = None, unit: str = "lines") -> Iterator[Item]:
-    """The same items, with a bar that counts them."""
+    """Give the same items, with a progress bar that counts them."""
     if not bars().is_terminal or bars().quiet:
         yield from items
         return

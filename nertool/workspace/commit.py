@@ -1,8 +1,8 @@
-"""Bringing a stage's files to their places, all or nothing.
+"""Publish a stage's files, all or nothing.
 
-One rename turns a staging directory into `.commit/`, the point of no return; from there the files are moved to their
-places, and the records are written last. Whoever opens the workspace next finishes a commit that was cut short, so a
-kill at any moment leaves the old state or the new one.
+One rename turns a staging directory into `.commit/`: the point of no return. From there the files are moved to their
+places, and the records are written last. The next process that opens the workspace finishes a commit that was cut
+short. So a kill at any moment leaves the old state or the new one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _COMMIT, _PLAN = ".commit", "commit.json"
 
 
 def publish(root: Path, staging: Path, plan: Mapping[str, Any]) -> None:
-    """Move what lies in `staging/files` to its place.
+    """Publish the files in `staging/files`.
 
     Args:
         root: the workspace.
@@ -34,28 +34,28 @@ def publish(root: Path, staging: Path, plan: Mapping[str, Any]) -> None:
             files that go; `content`, what workspace.json will hold.
 
     Raises:
-        NertoolError: something is in the way, and nothing was changed; or the disk is full.
+        NertoolError: a file or directory is in the way, and nothing was changed; or the disk is full.
     """
     for entry in plan["entries"]:
-        _check_place(root, entry, (staging / "files" / entry).is_dir())
+        _check_target(root, entry, (staging / "files" / entry).is_dir())
     write_json(staging / _PLAN, plan)
     os.replace(staging, root / _COMMIT)
     finish(root)
 
 
 def is_pending(root: Path) -> bool:
-    """A commit was cut short."""
+    """Whether a commit was cut short."""
     return (root / _COMMIT).exists()
 
 
 def finish(root: Path) -> None:
-    """Carry out a commit, if there is one; may be cut short and begun again."""
+    """Finish a commit, if there is one. It may be cut short and started again any number of times."""
     commit = root / _COMMIT
     if not (commit / _PLAN).exists():
         shutil.rmtree(commit, ignore_errors=True)
         return
     plan = json.loads((commit / _PLAN).read_text(encoding="utf-8"))
-    with full_disk_told(root, "the result is whole, and the next command puts it in its place"):
+    with translate_full_disk(root, "the result is whole, and the next command puts it in its place"):
         for number, entry in enumerate(plan["entries"]):
             _move(commit / "files" / entry, root / entry, commit / f"old-{number}")
         for name in plan["remove"]:
@@ -66,14 +66,22 @@ def finish(root: Path) -> None:
         shutil.rmtree(commit)
 
 
-def _check_place(root: Path, entry: str, directory: bool) -> None:
-    """A file must not stand where a directory goes, nor a directory where a file goes: a commit would stop halfway."""
+def _check_target(root: Path, entry: str, is_directory: bool) -> None:
+    """Check that no file stands where a directory goes, and no directory where a file goes.
+
+    Raises:
+        NertoolError: there is one, and the commit would stop halfway.
+    """
     target = root / entry
-    above = [root.joinpath(*Path(entry).parts[:length]) for length in range(1, len(Path(entry).parts))]
-    blocked = [path for path in above if path.exists() and not path.is_dir()]
-    blocked += [target] if target.exists() and target.is_dir() != directory else []
-    if blocked:
-        raise NertoolError(f"{blocked[0]} is in the way of {entry}", "Move it to another place first.")
+    for folder in reversed(target.parents):
+        if folder.exists() and not folder.is_dir():
+            raise _in_the_way(folder, entry)
+    if target.exists() and target.is_dir() != is_directory:
+        raise _in_the_way(target, entry)
+
+
+def _in_the_way(path: Path, entry: str) -> NertoolError:
+    return NertoolError(f"{path} is in the way of {entry}", "Move it to another place first.")
 
 
 def _move(source: Path, target: Path, aside: Path) -> None:
@@ -86,7 +94,7 @@ def _move(source: Path, target: Path, aside: Path) -> None:
 
 
 def _prune(directory: Path, root: Path) -> None:
-    """Remove a directory whose files are gone; checkpoints alone are no model."""
+    """Remove a directory that holds nothing but checkpoints."""
     if directory == root or not directory.is_dir():
         return
     if all(path.name.startswith("checkpoint-") for path in directory.iterdir()):
@@ -94,8 +102,8 @@ def _prune(directory: Path, root: Path) -> None:
 
 
 @contextmanager
-def full_disk_told(path: Path, state: str) -> Iterator[None]:
-    """Turn a full disk into two lines that end with `state`."""
+def translate_full_disk(path: Path, state: str) -> Iterator[None]:
+    """Turn the error of a full disk into a NertoolError that says in what state the workspace is."""
     try:
         yield
     except OSError as error:

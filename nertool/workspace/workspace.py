@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, share
-from nertool.workspace.commit import full_disk_told
+from nertool.workspace.commit import translate_full_disk
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, join_names, versions
 from nertool.workspace.records import read_records, records_content, records_of
@@ -318,7 +318,10 @@ class Workspace:
                 return Result(planned.name, decision.facts, True, decision.why)
             self._check_targets(planned, decision.why)
             stage = Stage(planned.name, self._staging(planned.name), identity, decision.why)
-            with logged(self.path, planned.name, self.invocation), full_disk_told(self.path, "nothing was changed"):
+            with (
+                logged(self.path, planned.name, self.invocation),
+                translate_full_disk(self.path, "nothing was changed"),
+            ):
                 self._work(planned, stage, work)
             return Result(planned.name, stage.facts, False, stage.why)
 

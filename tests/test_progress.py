@@ -1,0 +1,37 @@
+"""What is shown while others work, and what is not."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import pytest
+
+from nertool.progress import NOISY, logger, silenced
+
+
+def test_only_the_noisy_packages_are_silenced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with silenced():
+        for name in (*NOISY, "torch.onnx.made.just.now"):
+            logging.getLogger(name).error("noise")
+        logging.warning("noise of onnxruntime")
+        warnings.warn("noise", stacklevel=1)
+        logger.warning("ours")
+        logging.getLogger("application").info("theirs")
+    assert [record.getMessage() for record in caplog.records] == ["ours", "theirs"]
+
+
+def test_after_an_error_all_is_heard_again(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ZeroDivisionError), silenced():
+        raise ZeroDivisionError
+    for name in ("", *NOISY):
+        logging.getLogger(name).error("heard")
+    assert len(caplog.records) == len(NOISY) + 1
+
+
+def test_a_package_that_sets_its_level_as_it_is_imported_stays_silent(caplog: pytest.LogCaptureFixture) -> None:
+    with silenced():
+        logging.getLogger("neural_compressor").setLevel(logging.INFO)
+        logging.getLogger("neural_compressor").info("noise")
+    assert caplog.records == []
