@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
@@ -96,6 +96,14 @@ class Options(StageOptions):
         return "entities" if self.entities else self.format
 
 
+class Facts(TypedDict):
+    """What `predict --split` counts."""
+
+    model: str  # directory of the model, relative to the workspace
+    sentences: int  # sentences tagged
+    tokens: int  # tokens tagged
+
+
 def run(workspace: Workspace, options: Options) -> Result:
     """Tag one split into `predictions/{split}.conll`, or the ending of another format.
 
@@ -124,13 +132,14 @@ def run(workspace: Workspace, options: Options) -> Result:
         from nertool.models.tagger import load_tagger
 
         documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
-        stage.facts = {"model": model.name, "sentences": 0, "tokens": 0}
+        facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
         with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
             out.write(head_of(options.form))
             for text, tagged in written(load_tagger(model.path), documents, options.form):
                 out.write(text)
-                stage.facts["sentences"] += len(tagged)
-                stage.facts["tokens"] += sum(len(one.tags) for one in tagged)
+                facts["sentences"] += len(tagged)
+                facts["tokens"] += sum(len(one.tags) for one in tagged)
+        stage.facts = dict(facts)
 
     return workspace.run(planned, work)
 

@@ -8,20 +8,24 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import Any, TypedDict
 
 from nertool.errors import InvalidData, MissingInput
 from nertool.workspace.atomic import replacing
 
-Digest = dict[str, Any]
-"""`{"sha256": hex, "size": bytes}`."""
+
+class Digest(TypedDict):
+    """What a file holds."""
+
+    sha256: str  # in hexadecimal digits
+    size: int  # in bytes
 
 
 def digest(path: Path) -> Digest:
-    """SHA-256 and size in bytes of a file; read once a process while its size and times stay as they are.
+    """SHA-256 and size of a file. A process reads a file once while its size and times stay the same.
 
     Raises:
-        MissingInput: it is not there.
+        MissingInput: there is no such file.
         InvalidData: it is no regular file, or cannot be read.
     """
     try:
@@ -47,12 +51,13 @@ def _sha256(path: Path, *_identity: int) -> str:
 
 
 def changed(directory: Path, digests: Mapping[str, Digest]) -> list[str]:
-    """Names whose file is gone or differs from its digest. The size is compared first: it is free."""
-    return [name for name, known in digests.items() if not _same(directory / name, known)]
+    """Names of the files that are gone or differ from their digests."""
+    return [name for name, before in digests.items() if not _is_same(directory / name, before)]
 
 
-def _same(path: Path, known: Digest) -> bool:
-    return path.is_file() and path.stat().st_size == known["size"] and digest(path) == known
+def _is_same(path: Path, before: Digest) -> bool:
+    """Compare the size first: that needs no reading."""
+    return path.is_file() and path.stat().st_size == before["size"] and digest(path) == before
 
 
 def write_json(path: Path, value: Any) -> None:

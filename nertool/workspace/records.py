@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from nertool.errors import NertoolError
+from nertool.workspace.digests import Digest
 from nertool.workspace.names import OUTPUTS
 
 RECORDS = "workspace.json"
@@ -15,6 +16,24 @@ FORMAT = 2
 """Number of the form of `workspace.json`; another one is refused."""
 PARTS = ("options", "reads", "writes", "facts")
 """What every record holds; `versions` and `sources` stand beside them."""
+
+
+class Record(TypedDict):
+    """The record of one stage's last run."""
+
+    options: dict[str, Any]  # the options that decide what is written, by name
+    versions: dict[str, str]  # version of nertool and of each package that took part
+    reads: dict[str, Digest]  # file of the workspace that was read -> SHA-256 and size
+    sources: dict[str, Digest] | None  # the same for files outside; null where they were fetched
+    writes: dict[str, Digest]  # file that was written -> SHA-256 and size
+    facts: dict[str, Any]  # what the stage counted or measured
+
+
+class Records(TypedDict):
+    """What `workspace.json` holds."""
+
+    format: int  # number of this format
+    stages: dict[str, Record]  # name of the record, such as `train` or `evaluate:dev` -> record; in the stages' order
 
 
 def read_records(root: Path) -> dict[str, Any]:
@@ -44,10 +63,13 @@ def read_records(root: Path) -> dict[str, Any]:
     return records
 
 
-def records_content(records: Mapping[str, Any]) -> dict[str, Any]:
-    """What `workspace.json` holds for these records: the stages in their order."""
-    names = [name for stage in OUTPUTS for name in records_of(stage, records)]
-    return {"format": FORMAT, "stages": {name: records[name] for name in names}}
+def records_content(records: Mapping[str, Any]) -> Records:
+    """The content of `workspace.json` with these records."""
+    stages: dict[str, Record] = {}
+    for stage in OUTPUTS:
+        for name in records_of(stage, records):
+            stages[name] = records[name]
+    return {"format": FORMAT, "stages": stages}
 
 
 def records_of(stage: str, records: Iterable[str]) -> list[str]:

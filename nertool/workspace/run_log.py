@@ -8,17 +8,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypedDict
 
 from nertool.errors import command
 from nertool.workspace.names import RUNS
 
 
+class Run(TypedDict):
+    """A line of `runs.jsonl`."""
+
+    stage: str  # name of the record, such as `train` or `evaluate:dev`
+    started: str  # time in UTC, such as 2026-01-31T12:00:00Z
+    seconds: float  # duration
+    outcome: str  # done, failed or interrupted
+    command: str  # the command line; empty where the stage was run from Python
+
+
 @contextmanager
 def logged(root: Path, stage: str, invocation: str) -> Iterator[None]:
-    """Append one line when the block ends: stage, start, seconds, outcome and command line.
-
-    The outcome is `done`, `failed` or `interrupted`.
-    """
+    """Append one line when the block ends."""
     started, outcome = time.time(), "failed"
     try:
         yield
@@ -27,7 +35,7 @@ def logged(root: Path, stage: str, invocation: str) -> Iterator[None]:
         outcome = "interrupted"
         raise
     finally:
-        line = {
+        line: Run = {
             "stage": stage,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             "seconds": round(time.time() - started, 3),

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from nertool.workspace.digests import changed
 from nertool.workspace.names import OUTPUTS, join_names
+
+
+class StateFields(TypedDict):
+    """A stage in what `status --json` prints, under the record's name."""
+
+    state: str  # missing, fresh, stale or edited
+    why: str  # the reason in one line; empty for fresh
+    facts: dict[str, Any]  # what the stage counted or measured in its last run
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,10 @@ class State:
     name: str
     why: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> StateFields:
+        """The state as `status --json` prints it."""
+        return {"state": self.name, "why": self.why, "facts": self.facts}
 
 
 def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
@@ -69,9 +81,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         before, now: `options`, `reads` and `sources` of the last run and of this one. Options that the last run did
             not have are not compared; nor are sources that cannot be looked at now (None).
     """
-    options = now["options"]
-    names = [name for name in options if before["options"].get(name, options[name]) != options[name]]
-    reasons = [f"{name.replace('_', ' ')} is another" for name in names]
+    reasons = []
+    for name, value in now["options"].items():
+        if before["options"].get(name, value) != value:
+            reasons.append(f"{name.replace('_', ' ')} is another")
     for part in ("reads", "sources"):
         if now[part] is not None:
             reasons += _changed_names(before.get(part) or {}, now[part])

@@ -27,7 +27,7 @@ from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, St
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, share
 from nertool.workspace.commit import translate_full_disk
-from nertool.workspace.digests import digest, write_json
+from nertool.workspace.digests import Digest, digest, write_json
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, join_names, versions
 from nertool.workspace.records import read_records, records_content, records_of
 from nertool.workspace.run_log import last_command_line, logged
@@ -243,22 +243,24 @@ class Workspace:
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
         """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""
-        states = [state for state in self.status() if state.stage.partition(":")[0] != "evaluate"]
-        stale = [state.stage for state in states if state.name == "stale"]
-        if stage not in stale:
-            return
-        why = next(state.why for state in states if state.stage == stage)
-        again = dict.fromkeys(self.last_command(name) for name in stale[: stale.index(stage) + 1])
-        hint = f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)"
-        raise StaleInput(f"{model} is stale: {why}", hint)
+        again: dict[str, None] = {}
+        for state in self.status():
+            if state.name != "stale" or state.stage.partition(":")[0] == "evaluate":
+                continue
+            again[self.last_command(state.stage)] = None
+            if state.stage == stage:
+                hint = f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)"
+                raise StaleInput(f"{model} is stale: {state.why}", hint)
 
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""
         self._finish_commit()
         records = self.records()
-        names = [name for stage in OUTPUTS for name in records_of(stage, records) or [stage]]
-        states = {name: state_of(self.path, name, records.get(name)) for name in names}
-        return [with_upstream(name, states, records) for name in names]
+        states: dict[str, State] = {}
+        for stage in OUTPUTS:
+            for name in records_of(stage, records) or [stage]:
+                states[name] = state_of(self.path, name, records.get(name))
+        return [with_upstream(name, states, records) for name in states]
 
     def _finish_commit(self) -> None:
         """Finish a commit that a kill cut short, unless another process is at work."""
@@ -395,45 +397,55 @@ class Workspace:
                 self._check_protected(planned.name, directory, why)
 
     def _check_replaced(self, name: str, directory: str, force: bool) -> None:
-        """Nobody's own files may go with a directory that is replaced, unless it is a model and they say so."""
-        place = self.path / directory
-        if not place.is_dir():
+        """Refuse to replace a directory that holds files nertool did not write, except a model with `force`."""
+        path = self.path / directory
+        if not path.is_dir() or (force and (path / "config.json").exists()):
             return
-        written = self.records().get(name, {}).get("writes", {})
-        there = [path.name for path in sorted(place.iterdir()) if not path.name.startswith("checkpoint-")]
-        own = [file for file in there if f"{directory}/{file}" not in written]
-        if own and not (force and (place / "config.json").exists()):
+        allowed = self._last_writes(name)
+        foreign = []
+        for file in sorted(path.iterdir()):
+            if f"{directory}/{file.name}" not in allowed and not file.name.startswith("checkpoint-"):
+                foreign.append(file.name)
+        if foreign:
             raise NertoolError(
-                f"{place} holds {join_names(own)}, not written by nertool, and would be replaced",
+                f"{path} holds {join_names(foreign)}, not written by nertool, and would be replaced",
                 "Move what is yours to another place first.",
             )
 
     def _check_protected(self, name: str, directory: str, why: str) -> None:
-        """What the last run published there is whole, and would be lost."""
-        written = [file for file in self.records().get(name, {}).get("writes", {}) if file.startswith(f"{directory}/")]
+        """Refuse to replace a directory that holds all that the last run published there."""
+        written = [file for file in self._last_writes(name) if file.startswith(f"{directory}/")]
         if written and all((self.path / file).exists() for file in written):
             raise NertoolError(
                 f"{self.path / directory} holds what {name} made before, and it would be replaced ({why})",
                 f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: --output-dir NAME)",
             )
 
+    def _last_writes(self, name: str) -> Collection[str]:
+        """Names of the files that the last run of a stage published."""
+        writes: dict[str, Any] = self.records().get(name, {}).get("writes", {})
+        return writes
+
     def _publish(self, stage: Stage, replaces: Collection[str]) -> None:
         """Publish files and record; remove what only the last run wrote, but never a replaced directory's old name."""
         files = stage.staging / "files"
         share(files, S_IMODE(stage.staging.stat().st_mode))
-        written = {path.relative_to(files).as_posix(): path for path in sorted(files.rglob("*")) if path.is_file()}
-        for path in written.values():
-            flush(path)
-        digests = {name: digest(path) for name, path in written.items() if "/checkpoint-" not in name}
-        records = self.records()
-        before = records.get(stage.name, {}).get("writes", {})
-        records[stage.name] = {**stage.identity, "writes": digests, "facts": stage.facts}
+        writes: dict[str, Digest] = {}
+        for path in sorted(files.rglob("*")):
+            if path.is_file():
+                flush(path)
+                name = path.relative_to(files).as_posix()
+                if "/checkpoint-" not in name:
+                    writes[name] = digest(path)
+        remove = [] if replaces else [name for name in self._last_writes(stage.name) if name not in writes]
+        record = {**stage.identity, "writes": writes, "facts": stage.facts}
+        records = {**self.records(), stage.name: record}
         commit.publish(
             self.path,
             stage.staging,
             {
                 "entries": stage.entries,
-                "remove": [] if replaces else [name for name in before if name not in digests],
+                "remove": remove,
                 "content": records_content(records),
             },
         )
