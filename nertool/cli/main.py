@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, get_type_hints
 
 import typer
 
@@ -211,13 +211,22 @@ def _predict(context: typer.Context, values: dict[str, Any]) -> None:
     elif options.interactive:
         _talk(workspace, options)
     elif options.output:
-        predict.write_file(workspace, options)
+        predict.write_file(workspace, options, _stdin(options))
     else:
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-        texts = predict.tag_files(workspace, options)
+        texts = predict.tag_files(workspace, options, _stdin(options), progress=not sys.stdout.isatty())
         with _stdout_told():
             for text in texts:
                 sys.stdout.write(text)
+
+
+def _stdin(options: predict.Options) -> BinaryIO | None:
+    """The bytes of standard input; None where it is closed. Says how to end it where a person types."""
+    if sys.stdin is None:
+        return None
+    if "-" in (options.files or ["-"]) and sys.stdin.isatty():
+        logger.info("type sentences or tokens; Ctrl-D ends the input and shows the tags (--interactive shows each)")
+    return sys.stdin.buffer
 
 
 @contextmanager
@@ -240,7 +249,8 @@ def _talk(workspace: Workspace, options: predict.Options) -> None:
 
     with suppress(ImportError):
         import readline  # noqa: F401  lets input() edit lines
-    predict.check_input("-")
+    if sys.stdin is None:
+        raise InvalidOption("standard input is closed", "Type at a terminal.")
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     tagger = predict.open_tagger(workspace, options)
     labels = sorted({label.partition("-")[2] or label for label in tagger.labels})

@@ -1,4 +1,4 @@
-"""Files tagged by many processes or machines: Ray Data hands them out to workers, each of which holds a model."""
+"""Tag files by many processes or machines: Ray Data hands them out to workers, each of which holds a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
 
 SAME_PATHS = "Every machine must see input, output and workspace under the same paths."
-KNOCK_SECONDS = 10
+ANSWER_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class FileTagger:
     """A worker: tags one file after the other with a model that it loads once.
 
     Args:
-        jobs: all files; it is told the numbers of its own.
-        settings: of all of them.
+        jobs: all files; each call names some of them by number.
+        settings: how every file is tagged.
     """
 
     def __init__(self, jobs: Sequence[Job], settings: Settings) -> None:
@@ -62,7 +62,9 @@ class FileTagger:
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[str]]:
         """`job`: numbers of files -> `outcome`: for each a JSON object, its counts or the two lines of an error."""
-        return {"outcome": [json.dumps({"job": int(job), **self._tried(self.jobs[job])}) for job in batch["job"]]}
+        return {
+            "outcome": [json.dumps({"job": int(job), **self._tag_or_report(self.jobs[job])}) for job in batch["job"]]
+        }
 
     @cached_property
     def tagger(self) -> Tagger:
@@ -73,9 +75,9 @@ class FileTagger:
 
         return load_tagger(self.settings.model)
 
-    def _tried(self, job: Job) -> dict[str, Any]:
+    def _tag_or_report(self, job: Job) -> dict[str, Any]:
         try:
-            with _heard() as notes:
+            with _captured_log() as notes:
                 counts = self._tag(job)
             return {"notes": list(dict.fromkeys(notes)), **counts}  # a file is read twice for its columns
         except NertoolError as error:
@@ -85,7 +87,7 @@ class FileTagger:
             return {"error": (f"{place} (on {platform.node()})", SAME_PATHS)}
 
     def _tag(self, job: Job) -> dict[str, int]:
-        part = _claimed(job)
+        part = _claim_part(job)
         try:
             counts = self._write(job, part)
             flush(part)
@@ -111,8 +113,8 @@ class FileTagger:
 
 
 @contextmanager
-def _heard() -> Iterator[list[tuple[int, str]]]:
-    """What is noted meanwhile, with its level: a worker's own standard error is seen by nobody."""
+def _captured_log() -> Iterator[list[tuple[int, str]]]:
+    """(level, message) of the log lines meanwhile: nobody sees a worker's own standard error."""
     notes: list[tuple[int, str]] = []
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: notes.append((record.levelno, record.getMessage()))  # type: ignore[method-assign]
@@ -126,8 +128,8 @@ def _heard() -> Iterator[list[tuple[int, str]]]:
         logger.setLevel(level)
 
 
-def _claimed(job: Job) -> Path:
-    """A new file to write to; that of a worker that died stays behind, and so its attempt counts."""
+def _claim_part(job: Job) -> Path:
+    """Create a new file to write to. The file of a worker that died stays, so that its attempt counts."""
     for part in job.parts():
         try:
             part.touch(exist_ok=False)
@@ -140,30 +142,44 @@ def _claimed(job: Job) -> Path:
     )
 
 
-def tag_folder(
-    names: Sequence[str],
-    folder: Path,
-    settings: Settings,
-    *,
-    form: str,
-    digests: Mapping[str, str],
-    on_gpus: bool,
-    workers: int | None,
-    resume: bool,
-    force: bool,
-) -> None:
-    """Tag files and folders into a folder, a Parquet file each, by the workers of a Ray cluster.
+@dataclass(frozen=True)
+class FolderRun:
+    """What `tag_folder` is asked to do.
 
-    A file gets its name when it is whole; `resume` leaves those that are there as they are and does the rest.
-
-    Args:
-        names: files and folders.
+    Attributes:
+        names: files and folders to tag.
         folder: output; an absolute path that every machine sees.
+        settings: how each file is tagged.
         form: of the input, as in `--input`.
-        digests: SHA-256 of the model's files; `resume` only goes on with the same model.
+        digests: SHA-256 of the model's files by name; `resume` only goes on with the same model.
         on_gpus: give the GPUs of the cluster to the workers.
-        workers: how many; None: one a GPU, or one a processor where there are none.
+        workers: how many; None: one for each GPU, or for each processor where there are no GPUs.
+        resume: leave the files that are whole as they are, and do the rest.
         force: replace a folder that other settings have made.
+    """
+
+    names: Sequence[str]
+    folder: Path
+    settings: Settings
+    form: str
+    digests: Mapping[str, str]
+    on_gpus: bool
+    workers: int | None = None
+    resume: bool = False
+    force: bool = False
+
+    def made_from(self) -> dict[str, Any]:
+        """What the output depends on; a run with `resume` must have the same."""
+        settings = asdict(self.settings)
+        settings["model"] = dict(self.digests)
+        files = [str(Path(name).absolute()) for name in self.names]
+        return {**settings, "files": files, "input": self.form}
+
+
+def tag_folder(run: FolderRun) -> None:
+    """Tag files and folders into a folder, a Parquet file for each, by the workers of a Ray cluster.
+
+    A file gets its name when it is whole.
 
     Raises:
         InvalidOption: two files with one output, or a folder that is there already.
@@ -171,18 +187,13 @@ def tag_folder(
             address, or a machine of it does not see a path.
     """
     _import_ray()
-    if settings.language:
-        sentence_splitter(settings.language)  # complains here, before anything starts
-    made_from = {
-        **{name: value for name, value in asdict(settings).items() if name != "model"},
-        **{"files": [str(Path(name).absolute()) for name in names], "input": form},
-        "model": dict(digests),
-    }
-    jobs = find_jobs(names, form, folder)
-    waiting = begin(folder, jobs, made_from, resume, force)
-    counts = _tag_all(waiting, settings, workers, on_gpus) if waiting else Counter()
-    tell(counts, settings.on_error)
-    logger.info("written: %s (%s files, %s of them now)", folder, len(jobs), len(waiting))
+    if run.settings.language:
+        sentence_splitter(run.settings.language)  # complains before anything starts
+    jobs = find_jobs(run.names, run.form, run.folder)
+    waiting = begin(run.folder, jobs, run.made_from(), run.resume, run.force)
+    counts = _tag_all(waiting, run) if waiting else Counter()
+    tell(counts, run.settings.on_error)
+    logger.info("written: %s (%s files, %s of them now)", run.folder, len(jobs), len(waiting))
 
 
 def _import_ray() -> Any:
@@ -197,13 +208,13 @@ def _import_ray() -> Any:
     return ray
 
 
-def _tag_all(jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool) -> Counter[str]:
+def _tag_all(jobs: Sequence[Job], run: FolderRun) -> Counter[str]:
     """Counts over all files."""
     counts: Counter[str] = Counter()
     ray = _import_ray()
     try:
         with redirect_stdout(sys.stderr), _connected(ray):
-            for number, outcome in enumerate(_outcomes(ray, jobs, settings, workers, on_gpus), start=1):
+            for number, outcome in enumerate(_outcomes(ray, jobs, run), start=1):
                 job = jobs[outcome.pop("job")]
                 if "error" in outcome:
                     raise NertoolError(*outcome["error"])
@@ -228,7 +239,7 @@ def _connected(ray: Any) -> Iterator[None]:
     logging.getLogger("ray.data").setLevel(level)
     address = os.environ.get("RAY_ADDRESS", "")
     try:
-        _knock(address)
+        _check_answers(address)
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=level)
     except OSError as error:
         raise NertoolError(
@@ -241,20 +252,18 @@ def _connected(ray: Any) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Fail at once where nobody answers; Ray itself would try for minutes."""
+def _check_answers(address: str) -> None:
+    """Connect once, so that an address where nothing answers fails at once; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
 
 
-def _outcomes(
-    ray: Any, jobs: Sequence[Job], settings: Settings, workers: int | None, on_gpus: bool
-) -> Iterator[dict[str, Any]]:
-    """What came of each file, as each ends."""
+def _outcomes(ray: Any, jobs: Sequence[Job], run: FolderRun) -> Iterator[dict[str, Any]]:
+    """The outcome of each file, as each ends."""
     resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0)) if on_gpus else 0
-    workers = min(len(jobs), workers or gpus or int(resources.get("CPU", 1)))
+    gpus = int(resources.get("GPU", 0)) if run.on_gpus else 0
+    workers = min(len(jobs), run.workers or gpus or int(resources.get("CPU", 1)))
     rows = ray.data.from_items([{"job": number} for number in range(len(jobs))], override_num_blocks=len(jobs))
     rows.context.enable_progress_bars = False
     outcomes = rows.map_batches(
@@ -262,7 +271,7 @@ def _outcomes(
         batch_size=1,
         # a file is given to a worker that is free, not to one that is still at another
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-        fn_constructor_args=(jobs, settings),
+        fn_constructor_args=(jobs, run.settings),
         num_cpus=1,
         num_gpus=1 / ceil(workers / gpus) if gpus else 0,
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -65,6 +64,7 @@ class Reader:
         text_column, tokens_column: names of the field or column that holds the text, or the tokens.
         split: text -> (start, end) of its sentences; None: each line of a text is one.
         on_error: what a record that cannot be read does: `stop`, `skip`, or `null` (it stands as a gap).
+        stdin: the bytes of standard input, which is read for the name `-`.
         broken: how many there were.
         replaced: records with fields of the names that tagging fills in, whose values are not passed on.
         endless: numbers that JSON does not have (NaN, Infinity), passed on as null.
@@ -76,6 +76,7 @@ class Reader:
     tokens_column: str = "tokens"
     split: Callable[[str], Iterable[tuple[int, int]]] | None = None
     on_error: Literal["stop", "skip", "null"] = "stop"
+    stdin: IO[bytes] | None = None
     broken: int = 0
     replaced: int = 0
     endless: int = 0
@@ -97,7 +98,7 @@ class Reader:
                 raise InvalidOption(f"--input {form}: {what}", "Name a file, or send JSON Lines.")
             yield from self._rows(path, form)
             return
-        lines = _lines(path)
+        lines = _lines(path, self.stdin)
         if form == "auto":
             ahead: list[tuple[int, bytes]] = []
             form = self._form(islice(_remembered(lines, ahead), PEEK))
@@ -267,13 +268,15 @@ def _depth(value: Any) -> int:
     return depth
 
 
-def _lines(path: Path | None) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers; standard input is read no further than it must be."""
-    with translate_read_errors(path or Path("standard input")):
-        source: AbstractContextManager[IO[bytes]] = open_bytes(path) if path else nullcontext(sys.stdin.buffer)
-        with source as file:
-            for number, line in enumerate(file, start=1):
-                yield number, line if number > 1 else first_line(str(path or "standard input"), line)
+def _lines(path: Path | None, stdin: IO[bytes] | None) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; standard input (no path) is read no further than it must be."""
+    label = path or Path("standard input")
+    if path is None and stdin is None:
+        raise InvalidOption("standard input is closed", "Name files that exist; - is standard input.")
+    with translate_read_errors(label), open_bytes(path) if path else nullcontext(stdin) as source:
+        assert source is not None
+        for number, line in enumerate(source, start=1):
+            yield number, line if number > 1 else first_line(str(label), line)
 
 
 def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import IO, TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import typer
 
@@ -17,7 +16,7 @@ from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
-from nertool.progress import logger, track
+from nertool.progress import track
 from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption
 from nertool.tags import spans
 from nertool.workspace.digests import digest
@@ -144,20 +143,29 @@ def run(workspace: Workspace, options: Options) -> Result:
     return workspace.run(planned, work)
 
 
-def tag_files(workspace: Workspace, options: Options) -> Iterator[str]:
-    """Tag files, or standard input, and give the tagged documents as they are to be printed; changes no file.
+def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, progress: bool) -> Iterator[str]:
+    """Tag files, or standard input, and give the text of each tagged document; changes no file.
+
+    Args:
+        stdin: the bytes of standard input; None where it is closed.
+        progress: show a progress bar.
 
     Raises:
         MissingInput: no model, or no such file.
         StaleInput: the model was made from files that have changed since.
         InvalidData: a record that cannot be read (names file and line).
     """
-    tagger, documents = open_input(workspace, options)
-    return chain(filter(None, [head_of(options.form)]), (text for text, _ in written(tagger, documents, options.form)))
+    tagger, documents = _open_input(workspace, options, stdin)
+    head = head_of(options.form)
+    texts = (text for text, _ in written(tagger, documents, options.form, progress))
+    return chain([head], texts) if head else texts
 
 
-def write_file(workspace: Workspace, options: Options) -> None:
+def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> None:
     """Tag files, or standard input, into the file `options.output`: all of it or nothing.
+
+    Args:
+        stdin: the bytes of standard input; None where it is closed.
 
     Raises:
         InvalidOption: the file is there already, or cannot be; as `tag_files` beside that.
@@ -165,7 +173,7 @@ def write_file(workspace: Workspace, options: Options) -> None:
     """
     assert options.output
     output = OutputFile(options.output, options.resume, options.force)
-    tagger, documents = open_input(workspace, options)
+    tagger, documents = _open_input(workspace, options, stdin)
     rest = written(tagger, islice(documents, output.documents, None), options.form)
     output.write(head_of(options.form), (text for text, _ in rest))
 
@@ -199,10 +207,10 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
     )
-    ray_workers.tag_folder(
-        files,
-        Path(options.output).absolute(),
-        settings,
+    run = ray_workers.FolderRun(
+        names=files,
+        folder=Path(options.output).absolute(),
+        settings=settings,
         form=options.input,
         digests={Path(name).name: digest(workspace / name)["sha256"] for name in model.files},
         on_gpus=not options.quantized,  # INT8 models run on the CPU
@@ -210,6 +218,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         resume=options.resume,
         force=options.force,
     )
+    ray_workers.tag_folder(run)
 
 
 def open_tagger(workspace: Workspace, options: Options) -> Tagger:
@@ -226,24 +235,24 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
     return load_tagger(model.path)
 
 
-def open_input(workspace: Workspace, options: Options) -> tuple[Tagger, Iterator[Document]]:
+def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> tuple[Tagger, Iterator[Document]]:
     """The model, and the documents of all files one after the other."""
     names = options.files or ["-"]
     for name in names:
-        check_input(name)
+        _check_input(name, stdin)
     split = sentence_splitter(options.language) if options.split_sentences else None
     tagger = open_tagger(workspace, options)
-    if "-" in names and sys.stdin.isatty():
-        logger.info("type sentences or tokens; Ctrl-D ends the input and shows the tags (--interactive shows each)")
-    columns = options.text_column, options.tokens_column
-    return tagger, _all_documents(Reader(options.input, tagger.labels, *columns, split, options.on_error), names)
+    reader = Reader(
+        options.input, tagger.labels, options.text_column, options.tokens_column, split, options.on_error, stdin
+    )
+    return tagger, _all_documents(reader, names)
 
 
-def check_input(name: str) -> None:
-    """Raise what is wrong with the name of an input, `-` for standard input."""
+def _check_input(name: str, stdin: IO[bytes] | None) -> None:
+    """Refuse an input that cannot be read, before the model is loaded."""
     hint = "Name files that exist; - is standard input."
     if name == "-":
-        if sys.stdin is None:
+        if stdin is None:
             raise InvalidOption("standard input is closed", hint)
     elif Path(name).is_dir():
         raise InvalidOption(f"{name} is a directory", "Name the files in it.")
@@ -256,16 +265,23 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     tell({"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}, reader.on_error)
 
 
-def written(tagger: Tagger, documents: Iterable[Document], form: str) -> Iterator[tuple[str, list[Tagging]]]:
-    """What is written for each document, in order, with its tags; a bounded number is held at a time."""
+def written(
+    tagger: Tagger, documents: Iterable[Document], form: str, progress: bool = True
+) -> Iterator[tuple[str, list[Tagging]]]:
+    """Tag documents and give the text of each, in order, with its tags; a bounded number is held at a time.
+
+    Args:
+        progress: show a progress bar.
+    """
     from nertool.documents.writers import COLUMNS, WRITERS, count_blanks
     from nertool.models.tagger import TagCounts
 
     counts, blanks = TagCounts(), 0
     tagged = tag_documents(tagger, documents, counts)
-    for document, tags in tagged if sys.stdout.isatty() else track(tagged, "predict", unit="documents"):
-        blanks += form in COLUMNS and count_blanks(document)
-        yield WRITERS[form](document, tags), tags
+    for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
+        if form in COLUMNS:
+            blanks += count_blanks(document)
+        yield WRITERS[form](document, taggings), taggings
     tell({**vars(counts), "blanks": blanks})
 
 

@@ -78,7 +78,7 @@ def tag(trained: Path, names: list[Path], output: Path, **options: Any) -> None:
 def locally(trained: Path, name: Path) -> list[dict[str, Any]]:
     form = "text" if ".txt" in name.name else "auto"
     options = predict.Options(files=[str(name)], format="jsonl", input=form)  # type: ignore[arg-type]
-    return [json.loads(text) for text in predict.tag_files(Workspace(trained), options)]
+    return [json.loads(text) for text in predict.tag_files(Workspace(trained), options, None, progress=False)]
 
 
 def files_of(folder: Path) -> dict[str, int]:
@@ -176,8 +176,10 @@ def test_bad_records_are_left_out_or_stand_as_gaps(
 def test_what_a_worker_notes_is_handed_on(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
     job.source.write_text("anna\n")
-    claimed = cluster_module._claimed
-    monkeypatch.setattr(cluster_module, "_claimed", lambda job: logger.warning("%s: odd", job.source) or claimed(job))
+    claimed = cluster_module._claim_part
+    monkeypatch.setattr(
+        cluster_module, "_claim_part", lambda job: logger.warning("%s: odd", job.source) or claimed(job)
+    )
     handlers = list(logger.handlers)
     (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
     assert outcome["notes"] == [[logging.WARNING, f"{job.source}: odd"]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +55,14 @@ def test_every_form_holds_the_same_words(name: str, tmp_path: Path) -> None:
         assert [one.text for one in documents] == TEXTS
 
 
-def test_standard_input_may_be_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_may_be_json_lines() -> None:
     data = b'{"body": "Anna left Oslo.", "n": 1}\n\n{"tokens": ["Clara", ",", "too"]}\n'
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    documents = list(Reader(text_column="body").read("-"))
+    documents = list(Reader(text_column="body", stdin=io.BytesIO(data)).read("-"))
     assert (words(documents), documents[0].record, documents[1].number) == (TOKENS, {"n": 1}, 3)
     with pytest.raises(InvalidOption, match="standard input has no columns"):
         list(Reader("csv").read("-"))
+    with pytest.raises(InvalidOption, match="standard input is closed"):
+        list(Reader().read("-"))
 
 
 def test_a_document_is_a_whole_file_and_a_sentence_a_line_of_it(tmp_path: Path) -> None:

@@ -24,18 +24,18 @@ from nertool.workspace.workspace import Workspace
 torch = pytest.importorskip("torch")
 
 
-def tag(trained: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, **options: object) -> str:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-    return "".join(predict.tag_files(Workspace(trained), predict.Options(**options)))  # type: ignore[arg-type]
+def tag(trained: Path, data: bytes, **options: object) -> str:
+    texts = predict.tag_files(Workspace(trained), predict.Options(**options), io.BytesIO(data), progress=False)  # type: ignore[arg-type]
+    return "".join(texts)
 
 
-def test_tokens_in_and_tags_out(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tag(trained, monkeypatch, b"anna\nvisited\noslo\n.\n\nbruno O\nleft O\nvienna O\n! O\n")
+def test_tokens_in_and_tags_out(trained: Path) -> None:
+    out = tag(trained, b"anna\nvisited\noslo\n.\n\nbruno O\nleft O\nvienna O\n! O\n")
     assert out == "anna B-PER\nvisited O\noslo B-LOC\n. O\n\nbruno B-PER\nleft O\nvienna B-LOC\n! O\n\n"
 
 
-def test_text_in_and_places_in_the_text_out(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tag(trained, monkeypatch, b"anna visited  new lisbon.\n", format="jsonl")
+def test_text_in_and_places_in_the_text_out(trained: Path) -> None:
+    out = tag(trained, b"anna visited  new lisbon.\n", format="jsonl")
     row = json.loads(out)
     assert [(entity["label"], entity["text"]) for entity in row["entities"]] == [("PER", "anna"), ("LOC", "new lisbon")]
     assert all(0.5 < entity["score"] <= 1 for entity in row["entities"])
@@ -48,7 +48,7 @@ def test_files_are_tagged_in_their_order(trained: Path, tmp_path: Path) -> None:
     for name, line in (("b", "bruno left oslo ."), ("a", "anna left vienna .")):
         (tmp_path / name).write_text(line + "\n")
         names.append(str(tmp_path / name))
-    out = list(predict.tag_files(Workspace(trained), predict.Options(files=names)))
+    out = list(predict.tag_files(Workspace(trained), predict.Options(files=names), None, progress=False))
     assert [text.split(" ")[0] for text in out] == ["bruno", "anna"]
 
 
@@ -126,9 +126,7 @@ def test_predictions_of_a_split_are_those_of_evaluate(trained: Path, tmp_path: P
     assert [line.split(" ")[-1] for line in scored] == [line.split(" ")[-1] for line in tagged]
 
 
-def test_records_keep_their_other_fields_and_their_order(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_records_keep_their_other_fields_and_their_order(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
     lines = [
         {"id": 1, "text": "anna visited oslo .\nbruno visited vienna .", "source": {"a": [1]}},
         {"id": 2, "tokens": ["bruno", "left"], "tags": ["O", "O"]},
@@ -136,7 +134,7 @@ def test_records_keep_their_other_fields_and_their_order(
         {"id": 4, "text": "oslo " * 300},
     ]
     data = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    rows = [json.loads(line) for line in tag(trained, monkeypatch, data, format="jsonl").splitlines()]
+    rows = [json.loads(line) for line in tag(trained, data, format="jsonl").splitlines()]
     assert [row["id"] for row in rows] == [1, 2, 3, 4]
     assert rows[0]["source"] == {"a": [1]} and rows[0]["text"] == lines[0]["text"]
     assert [entity["text"] for entity in rows[0]["entities"]] == ["anna", "oslo", "bruno", "vienna"]
@@ -157,32 +155,30 @@ def test_records_keep_their_other_fields_and_their_order(
         ("html", '<p><mark title="{}">anna <small>PER</small></mark>  left <mark title="{}">oslo'),
     ],
 )
-def test_every_form_of_output(form: str, wanted: str, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tag(trained, monkeypatch, b"anna  left oslo\n", format=form)
+def test_every_form_of_output(form: str, wanted: str, trained: Path) -> None:
+    out = tag(trained, b"anna  left oslo\n", format=form)
     pattern = r"0\.\d{4}|1\.0000".join(map(re.escape, wanted.split("{}")))
     assert re.search(pattern if form == "html" else f"^{pattern}$", out), out
 
 
-def test_entities_alone_is_a_format(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entities_alone_is_a_format(trained: Path) -> None:
     text = b"anna visited oslo .\nnobody saw it\n"
-    assert tag(trained, monkeypatch, text, entities=True) == tag(trained, monkeypatch, text, format="entities")
+    assert tag(trained, text, entities=True) == tag(trained, text, format="entities")
 
 
-def test_pages_are_escaped(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tag(trained, monkeypatch, b"<script>alert(1)</script> & anna\n", format="html", input="text")
+def test_pages_are_escaped(trained: Path) -> None:
+    out = tag(trained, b"<script>alert(1)</script> & anna\n", format="html", input="text")
     assert "<script>" not in out and "&lt;" in out and "&amp;" in out
 
 
-def test_a_record_that_cannot_be_read_stops_or_is_counted(
-    trained: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_record_that_cannot_be_read_stops_or_is_counted(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = b'{"text": "anna"}\n{"text": 1}\n[1]\n{"tok\n\xff\n{"text": "oslo"}\n'
     with pytest.raises(InvalidData, match="standard input:2: neither a text 'text' nor a list of tokens 'tokens'"):
-        tag(trained, monkeypatch, data, input="jsonl")
-    skipped = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="skip").splitlines()
+        tag(trained, data, input="jsonl")
+    skipped = tag(trained, data, input="jsonl", format="jsonl", on_error="skip").splitlines()
     assert [json.loads(line)["text"] for line in skipped] == ["anna", "oslo"]
     assert "4 records could not be read: left out" in caplog.text
-    kept = tag(trained, monkeypatch, data, input="jsonl", format="jsonl", on_error="null").splitlines()
+    kept = tag(trained, data, input="jsonl", format="jsonl", on_error="null").splitlines()
     assert [line == "null" for line in kept] == [False, True, True, True, True, False]
 
 
@@ -193,7 +189,7 @@ def test_a_file_that_a_kill_cut_short_is_gone_on_with(
     source, whole, cut = tmp_path / "in.txt", tmp_path / "whole.html", tmp_path / "cut.html"
     source.write_text("".join(f"anna met {name} .\n" for name in ("bruno", "clara", "oslo") * 15))
     options = {"files": [str(source)], "format": "html", "input": "text"}
-    predict.write_file(Workspace(trained), predict.Options(output=str(whole), **options))  # type: ignore[arg-type]
+    predict.write_file(Workspace(trained), predict.Options(output=str(whole), **options), None)  # type: ignore[arg-type]
 
     def killed(*_: object) -> str:
         killed.calls += 1  # type: ignore[attr-defined]
@@ -204,16 +200,16 @@ def test_a_file_that_a_kill_cut_short_is_gone_on_with(
     real, killed.calls = writers.WRITERS["html"], 0  # type: ignore[attr-defined]
     monkeypatch.setitem(writers.WRITERS, "html", killed)
     with pytest.raises(KeyboardInterrupt):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
     monkeypatch.setitem(writers.WRITERS, "html", real)
     assert 0 < len(Path(f"{cut}.partial").read_bytes()) < len(whole.read_bytes()) and not cut.exists()
     with pytest.raises(InvalidOption, match="was begun"):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options))  # type: ignore[arg-type]
-    predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
+    predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
     assert cut.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("*.p*"))
     with pytest.raises(InvalidOption, match="is whole"):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options))  # type: ignore[arg-type]
+        predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
 
 
 def test_typed_sentences_are_shown_in_pieces(trained: Path) -> None:
@@ -234,14 +230,14 @@ def test_a_reader_that_has_enough_ends_the_run_quietly(trained: Path) -> None:
     assert b"Traceback" not in done.stderr and b"Error" not in done.stderr, done.stderr
 
 
-def test_bad_input_is_named(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_input_is_named(trained: Path) -> None:
     with pytest.raises(InvalidData, match="standard input:2: not UTF-8"):
-        tag(trained, monkeypatch, b"anna\n\xff\n", input="tokens")
+        tag(trained, b"anna\n\xff\n", input="tokens")
     with pytest.raises(MissingInput, match="nowhere.txt: no such file"):
-        tag(trained, monkeypatch, b"", files=["nowhere.txt"])
+        tag(trained, b"", files=["nowhere.txt"])
     with pytest.raises(InvalidOption, match="no such split"):
         predict.run(Workspace(trained), predict.Options(split="validation"))
-    assert tag(trained, monkeypatch, b"") == ""
+    assert tag(trained, b"") == ""
 
 
 def test_tags_go_to_stdout_while_a_terminal_shows_progress(trained: Path) -> None:
