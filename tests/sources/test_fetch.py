@@ -116,6 +116,7 @@ class Handler(BaseHTTPRequestHandler):
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A host to be told what it gives; nobody waits between the tries."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetching, "BACKOFF", 0.0)
     monkeypatch.setattr(Retry, "get_backoff_time", lambda self: 0.0)
     host = Host()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, host))  # type: ignore[arg-type]

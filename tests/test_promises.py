@@ -1,0 +1,111 @@
+"""What the README and the help promise and no other module tests: make targets, benchmarks, colours, the sdist."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from nertool.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
+COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]")
+
+
+def make(*words: str, folder: Path = ROOT) -> str:
+    """Print the commands of a target without running them."""
+    done = subprocess.run(["make", "--dry-run", "--always-make", *words], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_make_demo_sets_up_and_runs_the_whole_chain() -> None:
+    commands = make("demo")
+    steps = ["-m venv .venv", "pip install --quiet --no-deps -r requirements.lock", "nertool run sample -w demo"]
+    places = [commands.index(step) for step in [*steps, "nertool predict -w demo --quantized"]]
+    assert places == sorted(places)
+
+
+def test_make_test_sets_up_and_runs_every_test() -> None:
+    commands = make("test")
+    assert commands.index("-m venv .venv") < commands.index(".venv/bin/pytest")
+    assert " -m model" not in commands and "--ignore" not in commands
+
+
+def test_make_e2e_runs_every_stage_in_order() -> None:
+    commands = make("e2e", "RECIPE=wnut17", "SOURCE=published")
+    stages = ["download", "preprocess", "labels", "train", "evaluate", "quantize", "predict", "status"]
+    places = [commands.index(f"nertool {stage} ") for stage in stages]
+    assert places == sorted(places)
+    assert "download wnut17 --source published" in commands
+
+
+def test_make_help_names_targets_that_there_are() -> None:
+    targets = re.findall(r"make ([a-z][\w-]*)", subprocess.check_output(["make", "help"], cwd=ROOT, text=True))
+    assert {"demo", "test", "test-latest", "e2e"} <= set(targets)
+    for target in set(targets):
+        make(target)
+
+
+@pytest.mark.parametrize("script", BENCHMARKS)
+def test_every_benchmark_has_a_help(script: str) -> None:
+    """The scripts import what they need at their top, so this imports what the package offers them, too."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if "No module named" in done.stderr and re.search(r"'(ray|torch|seqeval)", done.stderr):
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0 and "usage: " in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+def test_no_color_takes_the_red_from_errors(
+    no_color: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    with pytest.raises(SystemExit):
+        main(["preprocess", "-w", str(tmp_path / "none")])
+    error = capsys.readouterr().err
+    assert "train.txt.tmp is missing" in error
+    assert bool(COLOUR.search(error)) == (no_color is None)
+
+
+def test_split_sentences_on_the_command_line(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pysbd")
+    (tmp_path / "in.txt").write_text("Anna visited Oslo. Clara left Vienna.\n")
+    command = ["predict", str(tmp_path / "in.txt"), "--input", "text", "-w", str(trained)]
+    sentences = []
+    for more in ([], ["--split-sentences"]):
+        with pytest.raises(SystemExit) as end:
+            main([*command, *more])
+        assert end.value.code == 0
+        sentences.append(capsys.readouterr().out.strip().split("\n\n"))
+    assert [len(part) for part in sentences] == [1, 2]
+    assert sentences[1][1].split()[0] == "Clara"
+
+
+def test_the_source_distribution_can_be_tested(tmp_path: Path) -> None:
+    """It holds tests with their data, benchmarks, the Makefile and the lock files."""
+    pytest.importorskip("setuptools", minversion="77")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    for name in listed.stdout.splitlines():
+        target = tmp_path / "copy" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((ROOT / name).read_bytes())
+    build = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=tmp_path / "copy", check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as files:
+        names = {name.partition("/")[2] for name in files.getnames()}
+    left_out = {name for name in listed.stdout.splitlines() if name not in names}
+    assert {name for name in left_out if not name.startswith(".")} == set()
