@@ -64,18 +64,13 @@ def test_every_benchmark_has_a_help(script: str) -> None:
     assert done.returncode == 0 and "usage: " in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("no_color", [None, "1"])
-def test_no_color_takes_the_red_from_errors(
-    no_color: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    if no_color:
-        monkeypatch.setenv("NO_COLOR", no_color)
-    with pytest.raises(SystemExit):
-        main(["preprocess", "-w", str(tmp_path / "none")])
-    error = capsys.readouterr().err
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
+def test_no_color_takes_the_red_from_errors(settings: dict[str, str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nertool", "preprocess", "-w", str(tmp_path / "none")]
+    environment = {**os.environ, "FORCE_COLOR": "1", **settings}
+    error = subprocess.run(command, env=environment, capture_output=True, text=True).stderr
     assert "train.txt.tmp is missing" in error
-    assert bool(COLOUR.search(error)) == (no_color is None)
+    assert bool(COLOUR.search(error)) != bool(settings)
 
 
 def test_split_sentences_on_the_command_line(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
