@@ -16,7 +16,7 @@ import numpy.typing as npt
 from nertool.corpus.running_text import Words, cut_text, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.names import load_tokenizer, usable_length
+from nertool.models.names import load_tokenizer, quiet_transformers, usable_length
 from nertool.tags import OUTSIDE, spans
 from nertool.workspace.names import TABLE
 
@@ -88,10 +88,15 @@ class Tagging(NamedTuple):
 
 
 class _Job(NamedTuple):
-    """A window to tag, and the number in the block of its sentence's first word."""
+    """A window to tag.
 
-    first: int
+    Attributes:
+        window: its sub-words.
+        words: numbers in the block of the words whose tag is taken from it.
+    """
+
     window: Window
+    words: list[int]
 
 
 class Tagger:
@@ -180,7 +185,7 @@ class Tagger:
         jobs = self._jobs(sentences, firsts, counts)
         batches = list(_batches(jobs, self._batch_size(jobs)))
         for batch, (batch_best, batch_scores) in zip(batches, self._best_of_all(batches), strict=True):
-            words = np.concatenate([job.first + np.asarray(job.window.words, dtype=np.int64) for job in batch])
+            words = list(chain.from_iterable(job.words for job in batch))
             best[words] = batch_best
             scores[words] = batch_scores
         names = dict(enumerate(self.labels))
@@ -190,13 +195,15 @@ class Tagger:
             yield Tagging(tags[first:end], scores[first:end].tolist())
 
     def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
-        """The windows of all sentences in which a word's tag is read; a window inside a long word has none."""
+        """The windows from which a tag is taken; a window inside a long word has none."""
         jobs: list[_Job] = []
         for first, encoded in zip(firsts, self.encoder.encode(sentences), strict=True):
             windows = self.encoder.windows(encoded) if encoded.ids else []
             counts.windowed += len(windows) > 1
             counts.without_subwords += encoded.starts.count(NO_SUBWORD)
-            jobs += [_Job(first, window) for window in windows if window.words]
+            for window in windows:
+                if window.words:
+                    jobs.append(_Job(window, [first + word for word in window.words]))
         return jobs
 
     def _batch_size(self, jobs: list[_Job]) -> int:
@@ -224,16 +231,20 @@ class Tagger:
             torch.set_num_threads(threads)
 
     def _best(self, batch: list[_Job]) -> tuple[Array, Array]:
-        """Label id and probability for the first sub-word of each word that is read in a batch; shapes (words,)."""
+        """Label id and probability of each word whose tag is taken from a batch; shapes (words,)."""
         import torch
 
-        inputs = self.collate([job.window.ids for job in batch])
-        rows = np.repeat(np.arange(len(batch)), [len(job.window.positions) for job in batch])
-        positions = list(chain.from_iterable(job.window.positions for job in batch))
+        ids: list[list[int]] = []
+        rows: list[int] = []
+        positions: list[int] = []
+        for row, job in enumerate(batch):
+            ids.append(job.window.ids)
+            rows += [row] * len(job.words)
+            positions += job.window.positions
+        inputs = {name: tensor.to(self.device) for name, tensor in self.collate(ids).items()}
         with torch.inference_mode():
-            output = self.model(**{name: tensor.to(self.device) for name, tensor in inputs.items()})
-            chosen = output["logits"][torch.from_numpy(rows), torch.tensor(positions, dtype=torch.long)]
-            scores, best = chosen.float().softmax(-1).max(-1)
+            logits = self.model(**inputs)["logits"][torch.tensor(rows), torch.tensor(positions)]
+            scores, best = logits.float().softmax(-1).max(-1)
         return best.cpu().numpy(), scores.cpu().numpy()
 
     def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
@@ -279,6 +290,8 @@ def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
 def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
+    Sets environment variables that keep transformers quiet; see `quiet_transformers`.
+
     Args:
         device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
         as_stored: keep the layers and inputs that quantization needs, even where others are faster.
@@ -287,6 +300,7 @@ def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False
         MissingInput: there is no such directory.
         NertoolError: it holds no model, or one that is not for token classification.
     """
+    quiet_transformers()
     import torch
 
     directory = Path(directory)

@@ -24,7 +24,7 @@ class Record(TypedDict):
     options: dict[str, Any]  # the options that decide what is written, by name
     versions: dict[str, str]  # version of nertool and of each package that took part
     reads: dict[str, Digest]  # file of the workspace that was read -> SHA-256 and size
-    sources: dict[str, Digest] | None  # the same for files outside; null where they were fetched
+    sources: dict[str, Digest] | None  # the same for files outside; null where there are none or they were fetched
     writes: dict[str, Digest]  # file that was written -> SHA-256 and size
     facts: dict[str, Any]  # what the stage counted or measured
 
