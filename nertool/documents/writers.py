@@ -89,7 +89,7 @@ def as_row(document: Document, taggings: Sequence[Tagging]) -> dict[str, Any] | 
     row = dict(document.record)
     if document.text is not None:
         row["text"] = document.text
-    row["tokens"] = list(chain.from_iterable(words.tokens for words in document.sentences))
+    row["tokens"] = _tokens(document)
     row["tags"] = list(chain.from_iterable(tagging.tags for tagging in taggings))
     row["entities"] = [_entity_row(entity) for entity in entities(document, taggings)]
     return row
@@ -139,8 +139,15 @@ def _with_text(document: Document) -> Document:
             offsets.append((start, start + len(token)))
             start += len(token) + 1
         sentences.append(Words(words.tokens, offsets))
-    text = " ".join(chain.from_iterable(words.tokens for words in document.sentences))
-    return Document(document.number, sentences, text)
+    return Document(document.number, sentences, " ".join(_tokens(document)))
+
+
+def _tokens(document: Document) -> list[str]:
+    """The tokens of all sentences."""
+    tokens: list[str] = []
+    for words in document.sentences:
+        tokens += words.tokens
+    return tokens
 
 
 def head_of(form: str) -> str:

@@ -129,7 +129,10 @@ class Encoder:
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:
         """Sub-words of each sentence, without special tokens."""
         cache = self.subwords(chain.from_iterable(sentences))
-        return [_join([cache[word] for word in words]) for words in sentences]
+        encoded = []
+        for words in sentences:
+            encoded.append(_join([cache[word] for word in words]))
+        return encoded
 
     def windows(self, encoded: Encoded) -> list[Window]:
         """Cut a sentence into windows that overlap by half.

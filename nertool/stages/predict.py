@@ -21,7 +21,7 @@ from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOptio
 from nertool.tags import spans
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger, Tagging
@@ -116,31 +116,36 @@ def run(workspace: Workspace, options: Options) -> Result:
         raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
     source = workspace.require(f"{split}.txt", "preprocess")
     model = workspace.model(options.quantized, options.allow_stale)
-    target = f"{PREDICTIONS}/{split}.{options.form}"
     quiet_transformers()
     planned = StageRun(
         f"predict:{split}",
         options,
         reads=[*model.files, f"{split}.txt"],
-        writes=[target],
+        writes=[_predictions(split, options.form)],
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
     )
 
-    def work(stage: Stage) -> None:
-        from nertool.models.tagger import load_tagger
+    return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options.form))
 
-        documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
-        facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
-        with stage.file(target).open("w", encoding="utf-8", newline="\n") as out:
-            out.write(head_of(options.form))
-            for text, tagged in written(load_tagger(model.path), documents, options.form):
-                out.write(text)
-                facts["sentences"] += len(tagged)
-                facts["tokens"] += sum(len(one.tags) for one in tagged)
-        stage.facts = dict(facts)
 
-    return workspace.run(planned, work)
+def _tag_split(stage: Stage, model: ModelFiles, source: Path, form: str) -> None:
+    """Tag a file of sentences into the stage's file of predictions."""
+    from nertool.models.tagger import load_tagger
+
+    documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
+    facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
+    with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
+        out.write(head_of(form))
+        for text, taggings in written(load_tagger(model.path), documents, form):
+            out.write(text)
+            facts["sentences"] += len(taggings)
+            facts["tokens"] += sum(len(tagging.tags) for tagging in taggings)
+    stage.facts = dict(facts)
+
+
+def _predictions(split: str, form: str) -> str:
+    return f"{PREDICTIONS}/{split}.{form}"
 
 
 def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, progress: bool) -> Iterator[str]:
@@ -293,14 +298,16 @@ def head_of(form: str) -> str:
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
-    """A line in pieces from left to right: entities with their types, other words with none."""
+    """Tag a line and give its pieces from left to right: (entity, type), or (word, "") outside entities."""
     words = cut_words(line)
     if not words.tokens:
         return
     (tags,) = tagger.tag([words.tokens])
-    place = 0
+    last_end = 0
     for label, start, end in spans(tags):
-        yield from ((token, "") for token in words.tokens[place:start])
+        for token in words.tokens[last_end:start]:
+            yield token, ""
         yield line[words.offsets[start][0] : words.offsets[end - 1][1]], label or tags[start]
-        place = end
-    yield from ((token, "") for token in words.tokens[place:])
+        last_end = end
+    for token in words.tokens[last_end:]:
+        yield token, ""
