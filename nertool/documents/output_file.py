@@ -1,4 +1,4 @@
-"""The file that `predict -o FILE` writes: whole or not at all, and gone on with after a kill."""
+"""The file that `predict -o FILE` writes: whole or not at all, resumed after a kill."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from nertool.progress import logger
 from nertool.workspace.digests import write_json
 
 DOCUMENTS_BETWEEN = 2000
-"""Documents after which a file that is written says how far it is."""
+"""Documents after which `FILE.progress` is updated. Chosen, not measured."""
 DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
-"""How paths begin that stand for a file that is open already."""
+"""Prefixes of paths that name an open file."""
 
 
 class OutputFile:
-    """A file of tagged documents that appears once it is whole.
+    """A file of tagged documents that gets its name once it is whole.
 
-    Until then it is `FILE.partial`, and `FILE.progress` holds how many documents of it are on the disk, so that
-    `resume` goes on behind them. A device or a pipe is written to at once.
+    Until then it is `FILE.partial`, and `FILE.progress` says how many of its documents are on the disk: `resume`
+    continues after them. A device or a pipe is written to directly.
 
     Args:
         name: the path as the user gave it.
@@ -32,7 +32,7 @@ class OutputFile:
         force: replace a file of this name.
 
     Attributes:
-        documents: documents that are on the disk already; skip so many.
+        documents: number of documents that are on the disk already; the caller skips them.
 
     Raises:
         InvalidOption: the file exists and neither `resume` nor `force` applies, or no file can have this name.
@@ -52,8 +52,8 @@ class OutputFile:
         """Write the file.
 
         Args:
-            head: what stands before the first document.
-            documents: the text of each document behind the first `self.documents`.
+            head: text before the first document.
+            documents: the text of each document after the first `self.documents`.
 
         Raises:
             Unwritable: the disk is full, or the like.
@@ -83,7 +83,7 @@ class OutputFile:
             yield out
 
     def _noting_progress(self, documents: Iterable[str], out: BinaryIO) -> Iterator[str]:
-        """The documents; every DOCUMENTS_BETWEEN of them, `FILE.progress` is brought up to date."""
+        """Give the documents; after every DOCUMENTS_BETWEEN of them, update `FILE.progress`."""
         for number, text in enumerate(documents, start=self.documents):
             if number > self.documents and number % DOCUMENTS_BETWEEN == 0:
                 out.flush()
@@ -92,7 +92,7 @@ class OutputFile:
             yield text
 
     def _resume_point(self) -> tuple[int, int]:
-        """Documents and bytes that are on the disk already; both 0 for a new file."""
+        """Number of documents and bytes that are on the disk already; both 0 for a new file."""
         self._check_directory()
         begun = self._path != self._target and self._path.exists() and self._progress.exists()
         if self._resume and begun:
@@ -126,7 +126,7 @@ class OutputFile:
 
 @contextmanager
 def translate_write_errors(label: str) -> Iterator[None]:
-    """Turn what goes wrong in writing into two lines; a reader that has left is no mistake, and left alone.
+    """Turn an error in writing into a NertoolError; a closed pipe is no error of the user and passes unchanged.
 
     Raises:
         Unwritable: it cannot be written.

@@ -68,7 +68,7 @@ class FileTagger:
 
     @cached_property
     def tagger(self) -> Tagger:
-        """The model; loaded with the first file, since what a constructor raises comes out as an error of Ray."""
+        """The model. It is loaded with the first file, because Ray hides the error of a constructor."""
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # other workers have the other processors
         quiet_transformers()
         from nertool.models.tagger import load_tagger
@@ -83,8 +83,8 @@ class FileTagger:
         except NertoolError as error:
             return {"error": (error.message, error.hint)}
         except OSError as error:
-            place = f"{error.filename or job.target}: {error.strerror or error}"
-            return {"error": (f"{place} (on {platform.node()})", SAME_PATHS)}
+            reason = f"{error.filename or job.target}: {error.strerror or error}"
+            return {"error": (f"{reason} (on {platform.node()})", SAME_PATHS)}
 
     def _tag(self, job: Job) -> dict[str, int]:
         part = _claim_part(job)
@@ -231,7 +231,7 @@ def _tag_all(jobs: Sequence[Job], run: FolderRun) -> Counter[str]:
 
 @contextmanager
 def _connected(ray: Any) -> Iterator[None]:
-    """A cluster: that of RAY_ADDRESS, or one that runs on this machine, or one of this machine alone."""
+    """Connect to the cluster of RAY_ADDRESS or of this machine; without one, start one for this run."""
     if ray.is_initialized():
         yield
         return
@@ -269,7 +269,7 @@ def _outcomes(ray: Any, jobs: Sequence[Job], run: FolderRun) -> Iterator[dict[st
     outcomes = rows.map_batches(
         FileTagger,
         batch_size=1,
-        # a file is given to a worker that is free, not to one that is still at another
+        # give a file to an idle worker only
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
         fn_constructor_args=(jobs, run.settings),
         num_cpus=1,

@@ -24,7 +24,7 @@ OUTPUTS = {
     "quantize": (f"{QUANTIZED}/{TABLE}",),
     "predict": (PREDICTIONS,),
 }
-"""The stages in their order, with the files that show, where there is no record, that somebody did the work by hand."""
+"""The stages in their order, each with its main files. Without a record, these show that the work was done by hand."""
 
 
 def join_names(names: list[str]) -> str:
@@ -35,13 +35,13 @@ def join_names(names: list[str]) -> str:
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Installed versions of nertool and of these distributions, `absent` where there is none."""
+    """Installed versions of nertool and of these distributions; `absent` for one that is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    installed = {}
     for package in ("nertool", *packages):
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+            installed[package] = "absent"
+    return installed

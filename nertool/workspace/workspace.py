@@ -71,9 +71,9 @@ class Result:
     Attributes:
         stage: the record's name.
         facts: what it counted or measured; also in the record.
-        fresh: nothing had to be done.
-        why: one line for the user where something was kept or done again.
-        ok: False where the stage did its work and published it, but a set limit was not met.
+        fresh: there was nothing to do.
+        why: why files were kept or made again, in one line; empty otherwise.
+        ok: False where the stage published its files, but a set limit was not met.
     """
 
     stage: str
@@ -100,7 +100,7 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class StageRun:
-    """What a stage is about to do; from it and the records follows whether there is anything to do.
+    """What a stage is about to do. `Workspace.run` compares it with the record of the last run.
 
     Attributes:
         name: the record's name; `evaluate:dev` is a record of the stage `evaluate`.
@@ -277,7 +277,7 @@ class Workspace:
         Raises:
             Locked: another process holds it; the message says which.
         """
-        from filelock import FileLock, Timeout  # here, because it takes as long to import as everything for --help
+        from filelock import FileLock, Timeout  # --help must not wait for this import
 
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -294,7 +294,7 @@ class Workspace:
             ) from error
         try:
             if self._file_lock.lock_counter == 1:
-                with suppress(OSError):  # on a full disk nobody learns who holds the lock, but it is held
+                with suppress(OSError):  # on a full disk the lock is held without its owner's name
                     write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
                 commit.finish(self.path)
             yield
