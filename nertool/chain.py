@@ -1,29 +1,82 @@
-"""The whole way from data to an INT8 model in use: every stage in its order, skipping what is fresh."""
+"""Run every stage from data to an INT8 model in use, in order, skipping what is fresh."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import field, fields, make_dataclass
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
+
+import typer
 
 from nertool.errors import MissingInput
+from nertool.sources.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
-from nertool.workspace.workspace import Result, StageOptions, Workspace
+from nertool.workspace.names import STAGES
+from nertool.workspace.workspace import Result, Workspace
 
-OptionsType = TypeVar("OptionsType", bound=StageOptions)
+OptionsType = TypeVar("OptionsType")
 
-STEPS: tuple[tuple[ModuleType, dict[str, Any]], ...] = (
-    (download, {}),
-    (preprocess, {}),
-    (labels, {}),
-    (train, {}),
-    (evaluate, {"quantized": False}),
-    (quantize, {}),
-    (evaluate, {"quantized": True}),
-    (predict, {"quantized": True}),
+MODULES: dict[str, ModuleType] = {
+    stage.__name__.rpartition(".")[2]: stage
+    for stage in (download, preprocess, labels, train, evaluate, quantize, predict)
+}
+"""The stages by name, in the order of the chain."""
+FIRST = ("recipe", "until", "train_file", "validation_file", "test_file", "task", "model", "num_epochs", "batch_size")
+"""Options that people need first."""
+RecipeOption = Annotated[
+    str | None,
+    typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.", show_default=False),
+]
+UntilOption = Annotated[Literal[STAGES] | None, typer.Option("--until", help="The last stage to run.")]  # type: ignore[valid-type]
+
+
+def _fields() -> Iterator[tuple[str, Any, Any]]:
+    """Options of all stages that the chain can use, each once; those that only make sense alone are left out."""
+    yield "recipe", RecipeOption, field(default=None)
+    yield "until", UntilOption, field(default=None)
+    seen = {"recipe", "until"}
+    for stage in MODULES.values():
+        hints = get_type_hints(stage.Options, include_extras=True)
+        for option in fields(stage.Options):
+            if option.name not in seen and option.name not in stage.Options.alone:
+                seen.add(option.name)
+                yield option.name, hints[option.name], field(default=option.default)
+
+
+def _groups() -> dict[str, tuple[str, ...]]:
+    """Every option but the first ones under the stage that it belongs to."""
+    groups: dict[str, tuple[str, ...]] = {}
+    seen = set(FIRST)
+    for name, stage in MODULES.items():
+        names = [option.name for option in fields(stage.Options)]
+        own = [option for option in names if option not in seen and option not in stage.Options.alone]
+        groups[name.capitalize()] = tuple(own)
+        seen.update(own)
+    return groups
+
+
+Options = make_dataclass("Options", list(_fields()), frozen=True, namespace={"groups": _groups()})
+Options.__doc__ = "Options of `run`: those of the stages that the chain can use."
+
+
+class Step(NamedTuple):
+    """One stage of the chain: its name, and what the chain fixes of its options."""
+
+    stage: str
+    fixed: Mapping[str, Any] = {}
+
+
+STEPS = (
+    Step("download"),
+    Step("preprocess"),
+    Step("labels"),
+    Step("train"),
+    Step("evaluate", {"quantized": False}),
+    Step("quantize"),
+    Step("evaluate", {"quantized": True}),
+    Step("predict", {"quantized": True}),
 )
-"""The stages in the order they run, with what the chain fixes of their options."""
 
 
 def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = None) -> Iterator[Result]:
@@ -40,17 +93,19 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     if not download.is_named(values):
         _need_data(workspace)
     with workspace.locked("run"):
-        for stage, fixed in STEPS:
-            wanted = {**values, **fixed}
-            if _has_input(stage, wanted, workspace):
-                yield stage.run(workspace, options_for(stage.Options, wanted))
-            if stage_name(stage) == until and not wanted.get("quantized"):
+        for step in STEPS:
+            fixed = _fixed_options(step, workspace)
+            if _has_input(step, values, workspace):
+                stage = MODULES[step.stage]
+                yield stage.run(workspace, options_for(stage.Options, {**values, **fixed}))
+            if step.stage == until and not step.fixed.get("quantized"):
                 return
 
 
 def options_for(options: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
-    """A stage's options from those of `values` that it has; the rest are its defaults."""
-    return options(**{field.name: values[field.name] for field in fields(options) if field.name in values})  # type: ignore[arg-type]
+    """An object of a dataclass from those of `values` that it has; the rest are its defaults."""
+    names = [option.name for option in fields(options)]  # type: ignore[arg-type]
+    return options(**{name: values[name] for name in names if name in values})
 
 
 def stage_name(stage: ModuleType) -> str:
@@ -63,16 +118,24 @@ def _need_data(workspace: Workspace) -> None:
         raise MissingInput(f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}")
 
 
-def _has_input(stage: ModuleType, values: dict[str, Any], workspace: Workspace) -> bool:
-    """False where nobody has the data that a stage is for. Without dev nothing is quantized: nothing could decide."""
+def _fixed_options(step: Step, workspace: Workspace) -> Mapping[str, Any]:
+    """What the chain fixes; without dev nothing is quantized, so that the FP32 model tags test."""
+    if step.stage == "predict":
+        return {"quantized": "dev" in workspace.splits(".txt")}
+    return step.fixed
+
+
+def _has_input(step: Step, values: Mapping[str, Any], workspace: Workspace) -> bool:
+    """There are data for the stage. Without dev nothing is quantized: nothing could decide which model to keep."""
     splits = workspace.splits(".txt")
-    if stage is predict:
-        values["quantized"] = "dev" in splits
-    needed = {
-        download: download.is_named(values),
-        preprocess: bool(workspace.splits(".txt.tmp")),
-        evaluate: "dev" in splits or (not values.get("quantized") and "test" in splits),
-        quantize: "dev" in splits,
-        predict: "test" in splits,
-    }
-    return needed.get(stage, True)
+    if step.stage == "download":
+        return download.is_named(values)
+    if step.stage == "preprocess":
+        return bool(workspace.splits(".txt.tmp"))
+    if step.stage == "evaluate":
+        return "dev" in splits or (not step.fixed["quantized"] and "test" in splits)
+    if step.stage == "quantize":
+        return "dev" in splits
+    if step.stage == "predict":
+        return "test" in splits
+    return True

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nertool.cli.run_ner_names import NO_EFFECT, log_no_effect
 from nertool.errors import InvalidOption
 from nertool.workspace.names import LABELS
 
@@ -17,16 +18,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-STANDS_FOR = {
-    "do_train": "the subcommand train",
-    "do_eval": "the subcommand evaluate",
-    "do_predict": "the subcommand evaluate",
-    "task_type": "the option --task of download",
-    "verify_loading": "quantize, which always loads what it saved",
-    "use_fast": "the tokenizer, fast where there is one",
-    "overwrite_cache": "the cache, which knows what it was made of",
-}
-"""Keys of run_ner.py that are not options here, and what stands for them."""
 PRECISIONS = ("bf16", "fp16")
 
 
@@ -61,7 +52,10 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
     Raises:
         InvalidOption: a key that nobody knows, or labels elsewhere than in the workspace.
     """
-    config, values, settings = read(path), {}, []
+    config = read(path)
+    values: dict[str, Any] = {}
+    settings: list[str] = []
+    ignored: list[str] = []
     if isinstance(config.get("seeds"), list):
         config["seeds"] = ",".join(map(str, config["seeds"]))
     for key, value in config.items():
@@ -73,9 +67,12 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
             values |= {"precision": key} if value and "precision" in here else {}
         elif key in names:
             values |= {names[key]: value} if names[key] in here and value is not None else {}
-        elif key not in STANDS_FOR:
+        elif key in NO_EFFECT:
+            ignored.append(key)
+        else:
             _check_known(path, key, names)
             settings.append(f"{key}={json.dumps(value)}")
+    log_no_effect(ignored)
     if settings and "settings" in here:
         values["settings"] = [*values.get("settings", []), *settings]
     return values
@@ -93,8 +90,7 @@ def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
 
     quiet_transformers()
     if key not in trainer_arguments.argument_types():
-        near = difflib.get_close_matches(
-            key, [*names, *STANDS_FOR, "data_dir", *trainer_arguments.argument_types()], n=1
-        )
+        every = [*names, *NO_EFFECT, "data_dir", *trainer_arguments.argument_types()]
+        near = difflib.get_close_matches(key, every, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
         raise InvalidOption(f"--config {path}: unknown key {key}", hint)

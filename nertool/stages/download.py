@@ -35,6 +35,13 @@ class Options(StageOptions):
         *("force", "locked", "source", "train_file", "validation_file", "test_file", "tag_names"),
     )
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Columns": (
+            *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "tag_names", "alignment"),
+        ),
+        "Hub": ("dataset", "dataset_config", "dataset_revision"),
+    }
+
     recipe: Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}.", show_default=False)] = None
     source: Annotated[
         str | None,

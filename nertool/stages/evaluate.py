@@ -49,6 +49,7 @@ class Options(StageOptions):
         *("split", "quantized", "both"),  # they are in the records' names
         *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
     )
+    alone = ("split", "quantized", "both", "columns", "predicted", "report", "compare", "allow_stale")
 
     split: SplitsOption = None
     quantized: QuantizedOption = False

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+FIRST_GROUP = "Options"
+"""Heading of the options that people need first: those that no group of `Options.groups` names."""
 ModelOption = Annotated[
     str,
     typer.Option(

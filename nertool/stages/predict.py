@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal, TypedDict
+from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal, TypedDict
 
 import typer
 
@@ -37,6 +37,15 @@ class Options(StageOptions):
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
         *("text_column", "tokens_column", "engine", "workers"),
     )
+
+    alone = (
+        *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "split_sentences"),
+        *("language", "on_error", "output", "resume", "interactive", "engine", "workers"),
+    )
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Input": ("text_column", "tokens_column", "split_sentences", "language", "on_error"),
+        "Ray": ("engine", "workers"),
+    }
 
     files: Annotated[
         list[str] | None,
@@ -88,6 +97,32 @@ class Options(StageOptions):
     quantized: QuantizedOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.workers and self.engine == "local":
+            raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
+        if self.engine == "ray":
+            self._check_ray()
+            return
+        if self.split is not None and self.files:
+            raise InvalidOption("FILES and --split cannot both be tagged", "Give one of them.")
+        if self.resume and self.output is None:
+            raise InvalidOption("--resume goes on with a file, and none is named", "Name it: -o FILE")
+
+    def _check_ray(self) -> None:
+        for name, given in {
+            "standard input": "-" in (self.files or ["-"]),
+            "--split": self.split is not None,
+            "--interactive": self.interactive,
+            "--format": self.form != "conll",
+        }.items():
+            if given:
+                raise InvalidOption(
+                    f"{name} is for --engine local", "Ray tags files and folders into a folder of Parquet: -o FOLDER"
+                )
+        if not self.output:
+            raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
 
     @property
     def form(self) -> str:
@@ -187,23 +222,11 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     """Tag files and folders into a folder of Parquet files by a Ray cluster.
 
     Raises:
-        InvalidOption: no folder is named, or what only the local engine does; as `ray_workers.tag_folder` beside that.
+        NertoolError: as `ray_workers.tag_folder` does.
     """
     from nertool.documents import ray_workers
 
-    files = options.files or ["-"]
-    for name, given in {
-        "standard input": "-" in files,
-        "--split": options.split is not None,
-        "--interactive": options.interactive,
-        "--format": options.form != "conll",
-    }.items():
-        if given:
-            raise InvalidOption(
-                f"{name} is for --engine local", "Ray tags files and folders into a folder of Parquet: -o FOLDER"
-            )
-    if not options.output:
-        raise InvalidOption("--engine ray writes a folder, and none is named", "Name it: -o FOLDER")
+    assert options.engine == "ray" and options.output and options.files  # Options checks it
     model = workspace.model(options.quantized, options.allow_stale)
     settings = ray_workers.Settings(
         model=model.path.absolute(),
@@ -213,7 +236,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         language=options.language if options.split_sentences else "",
     )
     run = ray_workers.FolderRun(
-        names=files,
+        names=options.files,
         folder=Path(options.output).absolute(),
         settings=settings,
         form=options.input,

@@ -8,11 +8,11 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -44,6 +44,14 @@ MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_
 @dataclass(frozen=True)
 class Options(StageOptions):
     """Options of `quantize`."""
+
+    alone = ("allow_stale",)
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Static and quantization-aware": (
+            *("observer", "percentile", "calibration_samples", "qat_epochs", "qat_learning_rate"),
+        ),
+        "Search": ("criterion", "max_trials", "timeout"),
+    }
 
     backend: Annotated[
         Literal["inc", "onnx"], typer.Option("--backend", help="Neural Compressor and PyTorch, or ONNX Runtime.")
@@ -105,6 +113,19 @@ class Options(StageOptions):
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.backend == "onnx" and self.approach == "qat":
+            raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
+        if self.backend == "inc" and self.observer == "percentile":
+            raise InvalidOption(
+                "--observer percentile: Neural Compressor has no such observer", "Take mse, minmax, or --backend onnx."
+            )
+        if self.qat_epochs <= 0:
+            raise InvalidOption(
+                "--qat-epochs 0: nothing would be trained", "Take a part of an epoch, like 0.25, or more."
+            )
+
     @property
     def approaches(self) -> list[str]:
         """Those that are tried, from cheap to dear."""
@@ -164,14 +185,6 @@ def _check_backend(options: Options) -> None:
     from nertool.models.inc_model import require_inc
     from nertool.models.onnx_model import require_onnx
 
-    if options.backend == "onnx" and options.approach == "qat":
-        raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
-    if options.backend == "inc" and options.observer == "percentile":
-        raise InvalidOption(
-            "--observer percentile: Neural Compressor has no such observer", "Take mse, minmax, or --backend onnx."
-        )
-    if options.qat_epochs <= 0:
-        raise InvalidOption("--qat-epochs 0: nothing would be trained", "Take a part of an epoch, like 0.25, or more.")
     require_inc() if options.backend == "inc" else require_onnx()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
@@ -47,6 +47,25 @@ class Options(StageOptions):
         "hub_private_repo",
     )
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Model": (
+            *("config_name", "tokenizer_name", "cache_dir", "model_revision", "trust_remote_code"),
+            "ignore_mismatched_sizes",
+        ),
+        "Data": (
+            *("max_train_samples", "max_eval_samples", "label_all_tokens", "return_entity_level_metrics"),
+            "preprocessing_num_workers",
+        ),
+        "Batches": (
+            *("max_tokens_per_batch", "gradient_accumulation_steps", "gradient_checkpointing", "packing"),
+            "pad_to_max_length",
+        ),
+        "Optimizer": ("warmup_ratio", "weight_decay", "precision", "compile", "fast_dropout", "settings"),
+        "Runs": ("seeds", "search", "keep", "patience"),
+        "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
+        "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
+    }
+
     model: ModelOption = "minilm"
     config_name: Annotated[
         str, typer.Option("--config-name", help="Configuration of another model: directory or hub name.")
@@ -61,7 +80,8 @@ class Options(StageOptions):
         str, typer.Option("--model-revision", help="Branch, tag or commit of a model on the hub.")
     ] = "main"
     token: Annotated[
-        str | None, typer.Option("--token", help="Access token of the hub [default: HF_TOKEN, or that of a login].")
+        str | None,
+        typer.Option("--token", "--hub-token", help="Access token of the hub [default: HF_TOKEN, or a login]."),
     ] = None
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run the code that comes with a model; only if you trust it.")
@@ -197,6 +217,15 @@ class Options(StageOptions):
     )
     force: ForceOption = False
 
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if self.search and (self.seeds or self.keep == "last"):
+            raise InvalidOption(
+                "--search goes neither with --seeds nor with --keep last", "Search first; then train with its result."
+            )
+        if self.seeds is not None:
+            _parse_seeds(self.seeds)
+
     @property
     def pretrained(self) -> Pretrained:
         """Where the model comes from."""
@@ -297,13 +326,8 @@ def _check(workspace: Workspace, options: Options) -> None:
     _check_output(options.output_dir)
     if _dev(workspace) is None:
         _check_without_dev(workspace, options)
-    if options.search and (options.seeds or options.keep == "last" or processes.world() > 1):
-        raise InvalidOption(
-            "--search goes with none of --seeds, --keep last and several processes",
-            "Search first; then train with what was found.",
-        )
-    if options.seeds is not None:
-        _parse_seeds(options.seeds)
+    if options.search and processes.world() > 1:
+        raise InvalidOption("--search runs in one process", "Search first; then train with what was found.")
 
 
 def _check_without_dev(workspace: Workspace, options: Options) -> None:

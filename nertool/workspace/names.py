@@ -25,6 +25,8 @@ OUTPUTS = {
     "predict": (PREDICTIONS,),
 }
 """The stages in their order, each with its main files. Without a record, these show that the work was done by hand."""
+STAGES = tuple(OUTPUTS)
+"""Names of the stages, in their order."""
 
 
 def join_names(names: list[str]) -> str:

@@ -44,6 +44,10 @@ class StageOptions:
 
     unrecorded: ClassVar[tuple[str, ...]] = ("force", "allow_stale")
     """Fields that do not change what the stage writes, or that hold a path of this machine."""
+    alone: ClassVar[tuple[str, ...]] = ()
+    """Fields that only make sense where the stage runs alone; `nertool run` does not have them."""
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Fields under their headings in `--help`; those that no heading names come first."""
 
     def recorded(self) -> dict[str, Any]:
         """The options as they go into the record: no machine path, and JSON values only."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -18,7 +19,9 @@ import typer
 from helpers import fill, needs_inc, stamps
 from typer.testing import CliRunner
 
-from nertool.cli.main import COMMON, app, main
+from nertool import chain
+from nertool.cli.commands import Common
+from nertool.cli.main import app, main
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.workspace.names import OUTPUTS
 from nertool.workspace.workspace import Workspace
@@ -84,7 +87,9 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_every_stage_is_a_command_and_so_are_check_status_and_run() -> None:
     assert set(COMMANDS) == {*OUTPUTS, "check", "status", "run"}
     shown = CliRunner().invoke(app, ["--help"], prog_name="nertool").stdout
-    assert [line.split()[0] for line in shown.partition("Commands:\n")[2].splitlines()] == list(COMMANDS)
+    listed = [line.split()[0] for line in shown.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
+    assert listed == list(COMMANDS)
+    assert "..." not in shown.partition("Commands:")[2], "no line is cut short"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -97,12 +102,39 @@ def test_every_command_has_help_for_every_option(name: str) -> None:
         assert "".join(parameter.help.split()) in shown and len(parameter.help) > 10, f"{listed} says what it is for"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_ends_with_the_page_that_documents_the_command(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"]).stdout.rstrip()
+    assert re.search(r"Docs: docs/[a-z-]+\.md$", shown)
+
+
+@pytest.mark.parametrize("name", [*STAGES, "run"])
+def test_options_stand_in_groups_that_name_existing_fields(name: str) -> None:
+    options = chain.Options if name == "run" else STAGES[name].Options
+    names = {field.name for field in fields(options)}
+    grouped = [field for group in options.groups.values() for field in group]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) <= names
+    if name in ("train", "run"):
+        assert len(names - set(grouped)) <= 12, "the options that people need first"
+
+
+def test_run_has_the_options_of_the_chain_alone(cli: Cli, tmp_path: Path) -> None:
+    names = {parameter.name for parameter in COMMANDS["run"].params}
+    for module in STAGES.values():
+        assert set(module.Options.alone) <= {field.name for field in fields(module.Options)}
+        assert not names & set(module.Options.alone)
+    for option in ("--columns=x", "--interactive", "--output=x", "--resume", "--on-error=skip", "--engine=ray"):
+        cli("run", "sample", option, "-w", tmp_path / "w", code=2)
+        assert "No such option" in cli.err and not (tmp_path / "w").exists()
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_the_options_of_a_command_are_the_fields_of_the_stage(name: str) -> None:
     """Guard: an option is declared once, in the stage, and its default is that of the Python function."""
     parameters = {parameter.name: parameter for parameter in COMMANDS[name].params}
     defaults = {field.name: field.default for field in fields(STAGES[name].Options)}
-    assert set(parameters) == {*defaults, *COMMON}
+    assert set(parameters) == {*defaults, *(field.name for field in fields(Common))}
     for field, default in defaults.items():
         assert parameters[field].required == (default is MISSING)
         if default is not MISSING:
@@ -484,3 +516,31 @@ def test_a_file_and_standard_input_are_tagged_in_their_order(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"clara left wien .\n")))
     out = cli("predict", "-w", copy.path, tmp_path / "text", "-")
     assert [block.split(" ")[0] for block in out.split("\n\n")[:-1]] == ["bruno", "clara"]
+
+
+def test_a_bug_shows_versions_and_command_above_its_traceback(tmp_path: Path) -> None:
+    """As where a library raises what nobody foresaw."""
+    code = (
+        "import sys\n"
+        "from nertool.cli.main import main\n"
+        "from nertool.stages import labels\n"
+        "labels.run = lambda *_: 1 / 0\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", code, "labels", "-w", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    header, _, traceback = done.stderr.partition("Traceback (most recent call last):")
+    assert "ZeroDivisionError" in traceback
+    for part in ("nertool ", "Python 3.", "torch ", "transformers ", f"nertool labels -w {tmp_path}"):
+        assert part in header
+
+
+def test_values_of_the_environment_are_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEED", "5")
+    monkeypatch.setenv("BATCH_SIZE", "16")
+    cli("train", "-w", tmp_path / "w", code=1)
+    (line,) = [line for line in cli.err.splitlines() if line.startswith("from the environment: ")]
+    assert sorted(line.removeprefix("from the environment: ").split(", ")) == ["BATCH_SIZE=16", "SEED=5"]
+    cli("train", "--seed", "3", "--batch-size", "4", "-w", tmp_path / "w", code=1)
+    assert "from the environment" not in cli.err

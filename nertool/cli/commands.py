@@ -1,0 +1,140 @@
+"""Build a command out of dataclasses of options: a parameter a field, help in groups, values by rank.
+
+Values rank: option, environment variable, `--config FILE`, recipe, default.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from nertool import chain
+from nertool.cli import run_ner_names, values
+from nertool.cli.output import set_up_output
+from nertool.stages.options import FIRST_GROUP
+from nertool.workspace.workspace import Workspace
+
+GENERAL = "General"
+"""Group of the options that every command has."""
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    workspace: Annotated[
+        str, typer.Option("--workspace", "-w", envvar="NERTOOL_WORKSPACE", help="Workspace directory.")
+    ] = "workspace"
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            is_eager=True,
+            callback=values.load_config,
+            help="JSON or TOML file of options; run_ner.py's own files work.",
+        ),
+    ] = None
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Show every option's value and its source; run nothing.")
+    ] = False
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors on stderr.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False
+
+
+class Command(TyperCommand):
+    """A command that takes run_ner.py's spellings too, and lists its options in groups."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments after translating run_ner.py's spellings."""
+        return super().parse_args(ctx, run_ner_names.translate(args, self.params))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then each group of options under its name."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                group = getattr(parameter, "rich_help_panel", None) or GENERAL
+                name = "Arguments" if parameter.param_type_name == "argument" else group
+                groups.setdefault(name, []).append(record)
+        for name in sorted(groups, key=_group_rank):  # a stable sort: other groups keep their order
+            with formatter.section(name):
+                formatter.write_dl(groups[name])
+
+
+def _group_rank(name: str) -> int:
+    """Arguments first, then what people need first; what every command has comes last."""
+    return {"Arguments": 0, FIRST_GROUP: 1, GENERAL: 3}.get(name, 2)
+
+
+Body = Callable[..., None]
+
+
+def command(
+    app: typer.Typer, name: str, *classes: type, help: str | None, short_help: str, docs: str
+) -> Callable[[Body], Body]:
+    """Register a function as a command: a decorator.
+
+    The function is called with the workspace, an object of each class, and the common options.
+
+    Args:
+        name: of the command.
+        classes: dataclasses whose fields are the command's options; `Common` is added.
+        help: the first paragraph of `nertool NAME --help`.
+        short_help: its line in `nertool --help`.
+        docs: the page that documents it.
+    """
+
+    def register(body: Body) -> Body:
+        def call(context: typer.Context, **given: Any) -> None:
+            common = chain.options_for(Common, given)
+            set_up_output(common.quiet, common.verbose)
+            workspace = Workspace(common.workspace, invocation=context.obj or "")
+            merged = values.with_recipe(context, given, workspace)
+            if common.print_config:
+                values.print_config(context, merged, workspace)
+                return
+            values.log_environment(context)
+            body(workspace, *(chain.options_for(cls, merged) for cls in classes), common)
+
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [context, *_parameters([*classes, Common])]
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        app.command(name, cls=Command, help=help, short_help=short_help, epilog=f"Docs: {docs}")(call)
+        return body
+
+    return register
+
+
+def _parameters(classes: Iterable[type]) -> Iterator[inspect.Parameter]:
+    """A parameter for each field of the classes, group by group."""
+    for cls in classes:
+        hints = get_type_hints(cls, include_extras=True)
+        groups = getattr(cls, "groups", {})
+        order = [FIRST_GROUP, *groups]
+        for field in sorted(fields(cls), key=lambda field: order.index(group_of(field.name, groups))):
+            group = GENERAL if cls is Common else group_of(field.name, groups)
+            yield _parameter(field, hints[field.name], group)
+
+
+def _parameter(field: Field[Any], hint: Any, group: str) -> inspect.Parameter:
+    default = inspect.Parameter.empty if field.default is MISSING else field.default
+    if get_origin(hint) is Annotated:
+        kind, info = get_args(hint)
+        info = copy.copy(info)  # options that several classes share stand in different groups
+        info.rich_help_panel = group
+        hint = Annotated[kind, info]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def group_of(field: str, groups: Mapping[str, Sequence[str]]) -> str:
+    """The group that names a field; `FIRST_GROUP` for a field that no group names."""
+    return next((group for group, names in groups.items() if field in names), FIRST_GROUP)

@@ -1,0 +1,38 @@
+"""`predict --interactive`: each line that is typed comes back with its entities in colour."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from rich.text import Text
+
+from nertool.cli.output import stdout
+from nertool.corpus.running_text import visible
+from nertool.errors import InvalidOption
+from nertool.progress import logger
+from nertool.stages import predict
+from nertool.workspace.workspace import Workspace
+
+COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red")
+"""Of entities, by their type."""
+
+
+def talk(workspace: Workspace, options: predict.Options) -> None:
+    """Tag each line of standard input and print it, until the input ends."""
+    with suppress(ImportError):
+        import readline  # noqa: F401  lets input() edit lines
+    if sys.stdin is None:
+        raise InvalidOption("standard input is closed", "Type at a terminal.")
+    sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+    tagger = predict.open_tagger(workspace, options)
+    labels = sorted({label.partition("-")[2] or label for label in tagger.labels})
+    logger.info("type a sentence and Enter; Ctrl-D ends")
+    with suppress(EOFError):
+        while True:
+            shown = Text()
+            for word, label in predict.words_of(tagger, input("> ")):
+                style = f"bold {COLOURS[labels.index(label) % len(COLOURS)]}" if label else ""
+                shown.append(f"{visible(word)} ", style)
+                shown.append(f"({label}) " if label else "", "dim")
+            stdout().print(shown)

@@ -1,0 +1,136 @@
+"""run_ner.py's spellings on the command line: underscores, the Trainer's arguments, options that mean nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from nertool.models.names import quiet_transformers
+from nertool.progress import logger
+from nertool.training import trainer_arguments
+
+NO_EFFECT = {
+    "task_type": "--task of download chooses the tags",
+    "verify_loading": "quantize always loads what it has saved",
+    "use_fast": "a fast tokenizer is used where there is one",
+    "use_fast_tokenizer": "a fast tokenizer is used where there is one",
+    "overwrite_cache": "the cache is made anew when its data change",
+    "max_predict_samples": "all sentences of a split are tagged; download --limit takes the first ones",
+    "use_auth_token": "--token, HF_TOKEN or a login gives the token",
+    **trainer_arguments.FIXED,
+}
+"""Options and keys of run_ner.py that are accepted and change nothing, and why."""
+FALSE = ("false", "no", "0")
+BOOLEAN = ("verify_loading", "use_fast", "use_fast_tokenizer", "overwrite_cache", "use_auth_token")
+"""Options above that take no value, or True or False."""
+
+
+def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
+    """The arguments of a command in nertool's own spelling.
+
+    `--train_file` becomes `--train-file`, `--push_to_hub True` becomes `--push-to-hub`, `--bf16` becomes
+    `--precision bf16`, and any other argument of the Trainer becomes `--set NAME=VALUE` where the command has `--set`.
+    Options that mean nothing here are left out, with a log line. What nobody knows stays, for the parser to refuse.
+
+    Args:
+        arguments: as they are on the command line, without the command's name.
+        parameters: of the command, as click has them.
+    """
+    options = _spellings(parameters)
+    translated: list[str] = []
+    ignored: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument == "--":
+            return [*translated, argument, *rest]
+        if not argument.startswith("--"):
+            translated.append(argument)
+            continue
+        translated += _translate_option(argument, rest, options, ignored)
+    log_no_effect(ignored)
+    return translated
+
+
+def log_no_effect(names: Iterable[str]) -> None:
+    """Say in one line which options change nothing here, and why."""
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        reasons.setdefault(NO_EFFECT[name], []).append(name)
+    if reasons:
+        parts = [f"{', '.join(those)} ({reason})" for reason, those in reasons.items()]
+        logger.info("no effect: %s", "; ".join(parts))
+
+
+def _translate_option(
+    argument: str, rest: list[str], options: Mapping[str, bool | str], ignored: list[str]
+) -> list[str]:
+    """One option with its value, if that is another argument; takes what it uses from `rest`."""
+    option, equals, value = argument.partition("=")
+    own = f"--{option[2:].replace('_', '-')}"
+    name = own[2:].replace("-", "_")
+    if own in options:
+        opposite = options[own]
+        if opposite is True:
+            return [f"{own}={value}"] if equals else [own]
+        return _own_flag(own, value if equals else _take_truth(rest), str(opposite))
+    if name in NO_EFFECT:
+        ignored.append(name)
+        _take_value(name, equals, rest)
+        return []
+    if name in ("bf16", "fp16") and "--precision" in options:
+        used = value if equals else _take_truth(rest)
+        return [] if used.lower() in FALSE else ["--precision", name]
+    if "--set" in options and name in _trainer_names():
+        given = value if equals else _take_setting(name, rest)
+        return ["--set", f"{name}={given}"]
+    return [argument]
+
+
+def _own_flag(flag: str, value: str, opposite: str) -> list[str]:
+    """A flag of the command; run_ner.py takes `True` or `False` behind it."""
+    if value.lower() not in FALSE:
+        return [flag]
+    return [opposite] if opposite else []
+
+
+def _spellings(parameters: Sequence[Any]) -> dict[str, bool | str]:
+    """Every long option of the command: True where it takes a value, else the flag that means the opposite, or none."""
+    options: dict[str, bool | str] = {"--help": ""}
+    for parameter in parameters:
+        pairs = list(zip_longest(parameter.opts, parameter.secondary_opts, fillvalue=""))
+        for option, opposite in [*pairs, *[(opposite, option) for option, opposite in pairs]]:
+            if option.startswith("--"):
+                options[option] = opposite if getattr(parameter, "is_flag", False) else True
+    return options
+
+
+def _trainer_names() -> Mapping[str, Any]:
+    """The Trainer's arguments; importing them takes a second, and only an unknown option needs them."""
+    quiet_transformers()
+    return trainer_arguments.argument_types()
+
+
+def _is_boolean(name: str) -> bool:
+    return name.startswith("do_") or name in BOOLEAN or _trainer_names().get(name) is bool
+
+
+def _take_value(name: str, equals: str, rest: list[str]) -> None:
+    """Drop the value of an option that has no effect."""
+    if equals or not rest:
+        return
+    if _is_boolean(name):
+        if rest[0] in ("True", "False"):
+            rest.pop(0)
+    elif not rest[0].startswith("--"):
+        rest.pop(0)
+
+
+def _take_truth(rest: list[str]) -> str:
+    return rest.pop(0) if rest and rest[0] in ("True", "False") else "True"
+
+
+def _take_setting(name: str, rest: list[str]) -> str:
+    """The value of a Trainer's argument; one without a value is switched on."""
+    return rest.pop(0) if rest and not rest[0].startswith("--") else "true"

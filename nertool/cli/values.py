@@ -1,0 +1,141 @@
+"""Values of options that come from a configuration file, the environment or a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nertool.cli import config_files
+from nertool.cli.output import print_json, stdout
+from nertool.errors import InvalidOption
+from nertool.progress import logger
+from nertool.sources.recipes import RECIPES
+from nertool.stages import download
+from nertool.workspace.workspace import Workspace
+
+COMMON = ("workspace", "config", "print_config", "json", "quiet", "verbose", "help")
+"""Parameters of every command, which a configuration file does not set."""
+SECRETS = ("token",)
+"""Options whose values are shown and logged nowhere."""
+
+
+def load_config(context: typer.Context, path: str | None) -> str | None:
+    """Put a configuration file below the options and environment variables of this command."""
+    if path is not None:
+        parameters = {parameter.name: parameter for parameter in context.command.params}
+        found = config_files.options(Path(path), _spellings(context), set(parameters))
+        for name, value in found.items():
+            _check_type(context, parameters[name], value, path)
+        context.default_map = found
+    return path
+
+
+def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -> None:
+    try:
+        parameter.process_value(context, value)
+    except typer.BadParameter as error:
+        raise InvalidOption(
+            f"--config {path}: {parameter.name}: {error.message}", f"See: nertool {context.info_name} --help"
+        ) from error
+
+
+def _spellings(context: typer.Context) -> dict[str, str]:
+    """Every spelling of every command's options -> its parameter's name."""
+    names = {}
+    for command in context.find_root().command.commands.values():  # type: ignore[attr-defined]
+        for parameter in command.params:
+            if parameter.name in COMMON:
+                continue
+            names[parameter.name] = parameter.name
+            for spelling in parameter.opts:
+                if spelling.startswith("--"):
+                    names[spelling[2:].replace("-", "_")] = parameter.name
+    return names
+
+
+def source_of(context: typer.Context, name: str) -> str:
+    """COMMANDLINE, ENVIRONMENT, DEFAULT_MAP (a configuration file) or DEFAULT."""
+    source = context.get_parameter_source(name)
+    return source.name if source else "DEFAULT"
+
+
+def with_recipe(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """The values, with the recipe's for options that nobody has set.
+
+    `--set` on the command line adds to what a configuration file sets.
+    """
+    merged = {**values, **_recipe_values(context, values, workspace)}
+    if "settings" in merged and source_of(context, "settings") == "COMMANDLINE":
+        of_file = (context.default_map or {}).get("settings", [])
+        merged["settings"] = [*of_file, *merged["settings"]]
+    return merged
+
+
+def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """Values that the recipe gives, for its task, to options that nobody has set."""
+    if not any(name in values for name in _names_of_recipes()):
+        return {}  # status and the like, which also read a damaged workspace
+    data = values if download.is_named(values) else workspace.facts("download")
+    name = data.get("recipe")
+    if name not in RECIPES:
+        return {}
+    of_recipe = RECIPES[name].values(data.get("task"))
+    return {key: of_recipe[key] for key in of_recipe if key in values and source_of(context, key) == "DEFAULT"}
+
+
+def _names_of_recipes() -> set[str]:
+    """Options that any recipe has a value for."""
+    names: set[str] = set()
+    for recipe in RECIPES.values():
+        names |= recipe.defaults.keys()
+    return names
+
+
+def log_environment(context: typer.Context) -> None:
+    """Say which options take their values from the environment, as CI may set SEED without a thought of nertool."""
+    given = []
+    for parameter in context.command.params:
+        variable = getattr(parameter, "envvar", None)
+        if variable and variable != "NERTOOL_WORKSPACE" and source_of(context, str(parameter.name)) == "ENVIRONMENT":
+            given.append(f"{variable}={context.params[str(parameter.name)]}")
+    if given:
+        logger.info("from the environment: %s", ", ".join(given))
+
+
+def print_config(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> None:
+    """Print every option's value and where it comes from; a secret is not shown."""
+    rows = {}
+    for name, value in values.items():
+        if name not in COMMON or name in ("workspace", "config"):
+            shown = "***" if name in SECRETS and value else value
+            rows[name.replace("_", "-")] = {"value": shown, "from": _origin(context, name, values, workspace)}
+    of_file = (context.default_map or {}).get("settings", [])
+    for setting in (rows.pop("settings", None) or {}).get("value") or []:
+        key, _, value = setting.partition("=")
+        origin = f"--config {values['config']}" if setting in of_file else "option"
+        rows[f"set {key}"] = {"value": value, "from": origin}
+    if values["json"]:
+        print_json(rows)
+        return
+    from nertool.cli.tables import config_table
+
+    stdout().print(config_table(rows))
+
+
+def _origin(context: typer.Context, name: str, values: Mapping[str, Any], workspace: Workspace) -> str:
+    """Where an option's value comes from, in words."""
+    source = source_of(context, name)
+    if source == "COMMANDLINE":
+        return "option"
+    if source == "ENVIRONMENT":
+        variables = {parameter.name: parameter.envvar for parameter in context.command.params}
+        return f"environment: {variables[name]}"
+    if source == "DEFAULT_MAP":
+        return f"--config {values['config']}"
+    if name in _recipe_values(context, values, workspace):
+        data = values if download.is_named(values) else workspace.facts("download")
+        return f"recipe {data['recipe']}"
+    return "default"

@@ -1,0 +1,103 @@
+"""run_ner.py's spellings: every field of its argument classes works, has no effect, or is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from nertool.cli.main import app, main
+from nertool.cli.run_ner_names import NO_EFFECT, translate
+from nertool.errors import InvalidOption
+
+MODEL_ARGUMENTS = (
+    *("model_name_or_path", "config_name", "tokenizer_name", "cache_dir", "model_revision", "token"),
+    *("trust_remote_code", "ignore_mismatched_sizes", "use_auth_token"),
+)
+DATA_ARGUMENTS = (
+    *("task_name", "dataset_name", "dataset_config_name", "train_file", "validation_file", "test_file"),
+    *("text_column_name", "label_column_name", "overwrite_cache", "preprocessing_num_workers", "max_seq_length"),
+    *("pad_to_max_length", "max_train_samples", "max_eval_samples", "max_predict_samples", "label_all_tokens"),
+    "return_entity_level_metrics",
+)
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+TRAIN = COMMANDS["train"].params
+
+
+def spellings(command: str) -> set[str]:
+    """Long options of a command, without dashes and with underscores."""
+    options = {option for parameter in COMMANDS[command].params for option in parameter.opts if option[:2] == "--"}
+    return {option[2:].replace("-", "_") for option in options}
+
+
+@pytest.mark.parametrize("name", [*MODEL_ARGUMENTS, *DATA_ARGUMENTS])
+def test_every_argument_of_run_ner_is_an_option_of_run_or_has_no_effect(name: str) -> None:
+    assert name in spellings("run") or name in NO_EFFECT
+
+
+def test_underscores_and_values_of_flags_are_taken() -> None:
+    given = [
+        "--model_name_or_path",
+        "a_b",
+        "--batch_size=4",
+        "--push_to_hub",
+        "True",
+        "--packing",
+        "False",
+        "-w",
+        "x_y",
+    ]
+    assert translate(given, TRAIN) == [
+        *("--model-name-or-path", "a_b", "--batch-size=4", "--push-to-hub"),
+        *("--no-packing", "-w", "x_y"),
+    ]
+
+
+def test_half_precision_is_an_option() -> None:
+    assert translate(["--bf16"], TRAIN) == ["--precision", "bf16"]
+    assert translate(["--fp16", "False", "--bf16", "True"], TRAIN) == ["--precision", "bf16"]
+
+
+def test_what_has_no_effect_is_left_out_with_its_value() -> None:
+    given = ["--do_train", "--do_eval", "True", "--per_device_eval_batch_size", "8", "--seed", "3", "--disable_tqdm"]
+    assert translate(given, TRAIN) == ["--seed", "3"]
+
+
+def test_behind_two_dashes_nothing_is_translated() -> None:
+    assert translate(["--", "--do_train"], TRAIN) == ["--", "--do_train"]
+
+
+@pytest.mark.model
+def test_other_arguments_of_the_trainer_are_settings() -> None:
+    given = ["--lr_scheduler_type", "cosine", "--adam_beta2=0.9", "--full_determinism"]
+    expected = ["--set", "lr_scheduler_type=cosine", "--set", "adam_beta2=0.9", "--set", "full_determinism=true"]
+    assert translate(given, TRAIN) == expected
+    assert translate(["--nonsense_x", "1"], TRAIN) == ["--nonsense_x", "1"]
+
+
+@pytest.mark.model
+def test_every_argument_of_the_trainer_is_an_option_a_setting_or_has_no_effect() -> None:
+    from nertool.training import trainer_arguments
+
+    own = spellings("train")
+    for name in trainer_arguments.argument_types():
+        if name in own or name in NO_EFFECT or name in ("bf16", "fp16"):
+            continue
+        try:
+            trainer_arguments.parse([f"{name}=null"])
+        except InvalidOption as error:
+            assert "this is no" in error.message or error.hint.startswith("Take --"), (name, error.message)
+
+
+def test_a_file_of_run_ner_is_taken_with_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"do_train": True, "do_eval": True, "remove_unused_columns": False, "seed": 3}))
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--print-config", "--json", "--config", str(path), "-w", str(tmp_path / "w")])
+    out, err = capsys.readouterr()
+    assert end.value.code == 0 and json.loads(out)["seed"]["value"] == 3
+    assert err.count("no effect:") == 1
+    assert all(name in err for name in ("do_train", "do_eval", "remove_unused_columns"))
