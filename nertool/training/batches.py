@@ -132,7 +132,9 @@ def _fill_rows(lengths: Sequence[int], max_width: int) -> list[list[int]]:
     """
     narrowest = max(SMALLEST_ROW, *lengths)
     widest = max(narrowest, min(narrowest + narrowest // 4, max_width))
-    candidates = [_first_fit(lengths, width) for width in range(narrowest, widest + 1)]
+    candidates = []
+    for width in range(narrowest, widest + 1):
+        candidates.append(_first_fit(lengths, width))
     return min(candidates, key=lambda rows: _area(rows, lengths))
 
 
@@ -141,13 +143,21 @@ def _first_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
     rows: list[list[int]] = []
     room: list[int] = []
     for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
-        row = next((row for row, free in enumerate(room) if free >= lengths[number]), len(rows))
-        if row == len(rows):
+        row = _first_with_room(room, lengths[number])
+        if row is None:
+            row = len(rows)
             rows.append([])
             room.append(width)
         rows[row].append(number)
         room[row] -= lengths[number]
     return rows
+
+
+def _first_with_room(room: Sequence[int], length: int) -> int | None:
+    for row, free in enumerate(room):
+        if free >= length:
+            return row
+    return None
 
 
 def _width(rows: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:

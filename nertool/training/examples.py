@@ -224,8 +224,9 @@ def _check_tags(source: Source) -> Totals:
 
 
 def _unknown_tag(path: Path, sentence: Sentence, labels: set[str]) -> InvalidData:
-    number = next(number for number, tag in enumerate(sentence.tags) if tag not in labels)
+    unknown = next(tag for tag in sentence.tags if tag not in labels)
+    line = sentence.line + sentence.tags.index(unknown)
     return InvalidData(
-        f"{path}:{sentence.line + number}: the tag {sentence.tags[number]!r} is not in {LABELS}",
+        f"{path}:{line}: the tag {unknown!r} is not in {LABELS}",
         f"Collect the tags anew: {command(path.parent, 'labels')}",
     )

@@ -1,7 +1,7 @@
 """Dropout with cheaper random numbers: on a CPU, PyTorch's own takes a sixth of the time of a training step.
 
-A mask needs no more than a few random bits an element; they are taken from the default generator, 16 at a time, so that
-a seed and a checkpoint mean what they mean elsewhere. The share that is dropped is right to 1/65536.
+A mask needs only a few random bits for each element. They come from the default generator, 16 at a time, so a seed
+and a checkpoint fix them as they fix PyTorch's. The fraction that is dropped is exact to 1/65536.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 LANES = 4
-"""Masks' elements out of one 64-bit number."""
+"""Elements of a mask that one 64-bit number gives."""
 
 
 class QuickDropout(TorchFunctionMode):
-    """Within this context, dropout and the dropout of attention draw their masks by `dropout` below."""
+    """Context in which dropout, that of attention too, draws its masks by `dropout` below."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """What PyTorch calls in place of its own functions."""
+        """Called by PyTorch in place of each of its functions."""
         kwargs = kwargs or {}
-        for theirs, ours in OURS.items():
-            if func is theirs and (found := ours(*args, **kwargs)) is not None:
-                return found
+        for replaced, replacement in REPLACED_FUNCTIONS.items():
+            if func is replaced and (result := replacement(*args, **kwargs)) is not None:
+                return result
         return func(*args, **kwargs)
 
 
@@ -51,7 +51,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> torch.Tensor | None:
-    """What `scaled_dot_product_attention` is defined as, and computed as on a CPU where there is dropout."""
+    """`scaled_dot_product_attention` by its definition, as PyTorch computes it on a CPU with dropout."""
     if not 0 < dropout_p < 1 or is_causal or enable_gqa:
         return None
     weights = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
@@ -60,8 +60,8 @@ def _attention(
     return dropout(weights.softmax(dim=-1), dropout_p) @ value
 
 
-OURS: dict[Any, Callable[..., torch.Tensor | None]] = {
+REPLACED_FUNCTIONS: dict[Any, Callable[..., torch.Tensor | None]] = {
     torch.nn.functional.dropout: _dropout,
     torch.nn.functional.scaled_dot_product_attention: _attention,
 }
-"""Functions of PyTorch, and what stands in for them; that gives None where it leaves the work to them."""
+"""PyTorch's functions and their replacements, which return None to leave the work to PyTorch."""

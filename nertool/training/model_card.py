@@ -67,32 +67,45 @@ def write(
     """Write the card of a model.
 
     Args:
+        path: of the card.
         name: of the model.
-        base: the model it was made from, as the hub names it; None for one that is not there.
+        base: the model it was made from, as the hub names it; None for one that is not on the hub.
+        labels: of the model.
         stage: `facts`, `options` and `versions` of the training.
         data: facts of the stage `download`, empty for files made by hand.
     """
     from huggingface_hub import ModelCard, ModelCardData
 
     facts, options = stage["facts"], stage["options"]
-    set_options = {key: value for key, value in options.items() if value not in (None, "", False)}
+    card_data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="token-classification",
+        base_model=base,
+        tags=["token-classification", "nertool"],
+    )
     card = ModelCard.from_template(
-        ModelCardData(
-            library_name="transformers",
-            pipeline_tag="token-classification",
-            base_model=base,
-            tags=["token-classification", "nertool"],
-        ),
+        card_data,
         template_str=TEMPLATE,
         name=name,
         base=_code(base or facts["model"]),
         data=f"Recipe {_code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
-        counts={f"train {key}": f"{facts[key]:,}" for key in ("sentences", "words")},
+        counts={"train sentences": f"{facts['sentences']:,}", "train words": f"{facts['words']:,}"},
         labels=", ".join(map(_code, labels)),
-        scores=_scores(facts, options["keep"] == "best"),
-        settings={key: _code(value) for key, value in {**set_options, **stage["versions"]}.items()},
+        scores=_scores(facts, keep_best=options["keep"] == "best"),
+        settings=_settings(options, stage["versions"]),
     )
     path.write_text(str(card), encoding="utf-8")
+
+
+def _settings(options: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, str]:
+    """The options that have a value, and the versions of the packages."""
+    settings = {}
+    for option, value in options.items():
+        if value not in (None, "", False):
+            settings[option] = _code(value)
+    for package, version in versions.items():
+        settings[package] = _code(version)
+    return settings
 
 
 def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
@@ -121,25 +134,38 @@ def _code(value: Any) -> str:
 
 
 def push(directory: Path, repository: str, token: str | None, private: bool) -> str:
-    """Send a model directory to the hub, without its checkpoints; returns where it is.
+    """Send a model directory to the hub, without its checkpoints; returns the address of the commit.
 
     Raises:
         NertoolError: the hub refuses, or cannot be reached.
     """
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
-    # Each generation of huggingface_hub stands on another HTTP library; the root of its errors is found here.
-    roots = [base for base in errors.HfHubHTTPError.__mro__ if base.__name__ in ("RequestException", "HTTPError")]
-    bad_name = (errors.HFValidationError, getattr(errors, "HfUriError", errors.HFValidationError))
     try:
         api = HfApi(token=token)
         name = api.create_repo(repository, private=private, exist_ok=True).repo_id
         info = api.upload_folder(
             repo_id=name, folder_path=directory, ignore_patterns=["checkpoint-*/**"], commit_message="Upload the model"
         )
-    except (*roots, *bad_name, OSError) as error:
+    except _hub_errors() as error:
         raise NertoolError(
             f"{directory} is whole, but was not sent to {repository}: {str(error).strip().splitlines()[0]}",
             "Once that is mended: the same command again (a token is taken from --token, HF_TOKEN or `hf auth login`)",
         ) from error
     return str(info.commit_url)
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub raises where a hub refuses or cannot be reached.
+
+    Version 0 builds on requests, version 1 on httpx: the root of that library's errors is a base of the hub's own.
+    """
+    from huggingface_hub import errors
+
+    kinds: list[type[Exception]] = [OSError, errors.HFValidationError]
+    if hasattr(errors, "HfUriError"):
+        kinds.append(errors.HfUriError)
+    for base in errors.HfHubHTTPError.__mro__:
+        if base.__name__ in ("RequestException", "HTTPError"):
+            kinds.append(base)
+    return tuple(kinds)

@@ -1,4 +1,4 @@
-"""The processes of a data-parallel training: which one this is, and what they tell each other.
+"""The processes of a data-parallel training: which one this is, and values that they exchange.
 
 `torchrun` and `accelerate launch` start them with RANK and WORLD_SIZE in the environment. The first one, of rank 0,
 holds the workspace, prints and publishes; the others only compute.
@@ -29,7 +29,7 @@ def world() -> int:
 
 
 def from_first(value: Value) -> Value:
-    """What the first process gives, for all; waits until all have come here."""
+    """Give all processes the value of the first one; waits until all have called this."""
     if world() == 1:
         return value
     import torch.distributed
@@ -41,7 +41,7 @@ def from_first(value: Value) -> Value:
 
 
 def from_all(value: Value) -> list[Value]:
-    """What each process gives, in the order of their ranks; waits until all have come here."""
+    """The values of all processes, in the order of their ranks; waits until all have called this."""
     if world() == 1:
         return [value]
     import torch.distributed
@@ -53,10 +53,13 @@ def from_all(value: Value) -> list[Value]:
 
 
 def leave(status: object) -> None:
-    """End one of several processes at once, with the status that `SystemExit` holds; where there is one, do nothing.
+    """End one of several processes at once; do nothing if there is only one.
 
-    The interpreter is not torn down: a thread of the process group that wants it meanwhile would abort the process, and
-    the launcher would then end all others.
+    The interpreter is not torn down: a thread of the process group that needs it meanwhile would abort the process,
+    and the launcher would then end all others.
+
+    Args:
+        status: what `SystemExit` holds.
     """
     if not _join.cache_info().currsize:
         return

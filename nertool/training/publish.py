@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from nertool.report import plots
+from nertool.progress import logger
 from nertool.training.finetune import KEPT
 
 CURVE = "learning_curve.svg"
@@ -32,6 +33,11 @@ def _link(source: str, target: str) -> None:
 
 
 def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:
-    """Draw loss and dev score by epoch into a model directory."""
+    """Draw loss and dev score by epoch into a model directory; skip that where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        logger.info("no %s: matplotlib is not installed (pip install 'nertool[report]')", CURVE)
+        return
+    from nertool.report import plots
+
     curve = plots.learning_curve(facts["history"], facts.get("metric", "f1"))
     (target / CURVE).write_text(curve, encoding="utf-8")

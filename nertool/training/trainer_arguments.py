@@ -70,9 +70,16 @@ def argument_types() -> dict[str, Any]:
 
 def option_flags() -> dict[str, str]:
     """Argument -> the option that sets it, as it is written on the command line."""
-    options = HANDLED | {argument: option for option, argument in OPTIONS.items()}
-    flags = {argument: "--" + option.replace("_", "-") for argument, option in options.items()}
-    return flags | {name: f"--precision {name}" for name in ("bf16", "fp16")}
+    flags = {argument: _flag(option) for argument, option in HANDLED.items()}
+    for option, argument in OPTIONS.items():
+        flags[argument] = _flag(option)
+    for name in ("bf16", "fp16"):
+        flags[name] += f" {name}"
+    return flags
+
+
+def _flag(option: str) -> str:
+    return "--" + option.replace("_", "-")
 
 
 def from_options(options: object) -> dict[str, Any]:

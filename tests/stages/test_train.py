@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,14 @@ def test_fast_dropout_has_a_switch_of_its_own_and_means_nothing_without_packing(
     assert trained(packing=False) == trained(packing=False, fast_dropout=False)
 
 
+def test_a_compiled_model_ends_with_the_same_weights(ready: Workspace, tiny_model: str) -> None:
+    """Traced by torch.compile, and run by its backend that leaves the operations as they are."""
+    quick(ready, tiny_model, fast_dropout=False)
+    plain = weights(ready)
+    quick(ready, tiny_model, fast_dropout=False, compile=True, settings=["torch_compile_backend=eager"])
+    assert weights(ready) == plain
+
+
 @pytest.mark.parametrize("limit", [1, 3])
 def test_so_many_of_the_last_checkpoints_are_kept(limit: int, ready: Workspace, tiny_model: str) -> None:
     quick(ready, tiny_model, save_steps=1, save_total_limit=limit)
@@ -428,6 +437,19 @@ def test_the_picture_and_the_card_are_the_same_for_the_same_training(ready: Work
     low, high = facts["dev_interval"]
     assert f"| dev | {facts['dev_f1']:.4f} | {low:.4f} to {high:.4f} |" in files[0][1]
     assert low <= facts["dev_f1"] <= high
+
+
+def test_without_matplotlib_there_is_no_picture_and_a_line_that_says_so(
+    ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with caplog.at_level("INFO", logger="nertool"):
+        quick(ready, tiny_model)
+    assert [line for line in caplog.messages if "nertool[report]" in line] == [
+        "no learning_curve.svg: matplotlib is not installed (pip install 'nertool[report]')"
+    ]
+    assert not (ready / "model/learning_curve.svg").exists()
+    assert (ready / "model/README.md").exists()
 
 
 # -- what is refused -------------------------------------------------------------------------------

@@ -34,6 +34,10 @@ def losses(workspace: Path) -> list[float]:
     return [entry["loss"] for entry in json.loads(state.read_text())["log_history"] if "loss" in entry]
 
 
+ACCELERATE = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+"""Accelerate starts several processes on a CPU too, if it is asked for several GPUs."""
+
+
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     return subprocess.run([*launcher, "-m", "nertool", *arguments], capture_output=True, text=True)
@@ -78,3 +82,19 @@ def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
     same = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "1000"]
     fresh = torchrun("train", "-m", tiny_model, *same, "-w", str(copy))
     assert fresh.returncode == 0 and fresh.stderr.count("train: nothing to do") == 1
+
+
+@pytest.mark.slow
+def test_accelerate_starts_processes_that_train_together(
+    workspace: Workspace, still_model: str, tmp_path: Path
+) -> None:
+    fill(workspace, still_model, "labels")
+    alone = Path(shutil.copytree(workspace.path, tmp_path / "alone"))
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *ACCELERATE, "--dynamo_backend", "no"]
+    command = ["-m", "nertool", "train", "-m", still_model, *TRAIN]
+    shared = ["--batch-size", "4", "-w", str(workspace.path)]
+    done = subprocess.run([*launcher, *command, *shared], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("train: done") == 1
+    subprocess.run([sys.executable, *command, "--batch-size", "8", "-w", str(alone)], check=True, capture_output=True)
+    assert losses(workspace.path) == pytest.approx(losses(alone), abs=2e-4)
