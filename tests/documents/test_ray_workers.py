@@ -18,7 +18,6 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from nertool.documents import ray_workers as cluster_module
 from nertool.documents.folders import ATTEMPTS, Job
 from nertool.documents.ray_workers import FileTagger, Settings
 from nertool.errors import InvalidOption, NertoolError
@@ -173,16 +172,12 @@ def test_bad_records_are_left_out_or_stand_as_gaps(
     assert [row["tags"] is None for row in rows] == [number is None for number in wanted]
 
 
-def test_what_a_worker_notes_is_handed_on(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_worker_logs_is_handed_on(trained: Path, tmp_path: Path) -> None:
     job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
-    job.source.write_text("anna\n")
-    claimed = cluster_module._claim_part
-    monkeypatch.setattr(
-        cluster_module, "_claim_part", lambda job: logger.warning("%s: odd", job.source) or claimed(job)
-    )
+    job.source.write_bytes(b"\xef\xbb\xbfanna\n")
     handlers = list(logger.handlers)
     (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
-    assert outcome["notes"] == [[logging.WARNING, f"{job.source}: odd"]]
+    assert outcome["notes"] == [[logging.INFO, f"{job.source}: a byte order mark at its beginning is left out"]]
     assert logger.handlers == handlers
 
 
