@@ -15,7 +15,6 @@ import logging
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the workers; before anything is imported that reads it
@@ -26,6 +25,7 @@ os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (Ray spells it so) as o
 import pyarrow as pa  # noqa: E402
 import ray.data  # noqa: E402
 from pyarrow import parquet  # noqa: E402
+from timing import add_json_option, seconds_of, write_json  # noqa: E402
 
 from nertool.corpus.column_files import read_sentences  # noqa: E402
 from nertool.stages import predict  # noqa: E402
@@ -47,9 +47,7 @@ def run(workspace: Workspace, source: Path, target: Path, workers: int, quantize
     options = predict.Options(
         files=[str(source)], output=str(target), engine="ray", workers=workers, quantized=quantized, allow_stale=True
     )
-    started = time.perf_counter()
-    predict.tag_folder(workspace, options)
-    whole = time.perf_counter() - started
+    whole = seconds_of(lambda: predict.tag_folder(workspace, options))
     ends = sorted(path.stat().st_mtime for path in target.glob("*.parquet"))
     return whole, (ends[-1] - ends[workers - 1]) * len(ends) / (len(ends) - workers)
 
@@ -64,6 +62,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--quantized", action="store_true")
+    add_json_option(parser)
     options = parser.parse_args()
     if options.files <= max(options.workers):
         sys.exit("--files must be more than --workers")
@@ -91,11 +90,14 @@ def main() -> None:
                 tables.append(parquet.read_table(target))
         assert all(table.equals(tables[0]) for table in tables), "the runs differ in their tags"
     first: tuple[float, ...] = ()
+    figures = []
     for workers, times in seconds.items():
         speeds = tuple(words / min(column) for column in zip(*times, strict=True))
         first = first or speeds
+        figures.append({"workers": workers, "whole_words_per_second": speeds[0], "tagging_words_per_second": speeds[1]})
         whole, tagging = (f"{now:9,.0f} words/s ({now / then:.2f})" for now, then in zip(speeds, first, strict=True))
         print(f"{workers} workers: tagging {tagging}, whole {whole}")
+    write_json(options.json, figures)
     ray.shutdown()
 
 

@@ -6,12 +6,12 @@ python benchmarks/memory.py --source DIR --model DIR --tokens 1000000 10000000 1
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from timing import add_json_option, run_process, write_json
 
 
 def main() -> None:
@@ -21,7 +21,9 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="folder with the published files")
     parser.add_argument("--model", required=True, help="directory with the tokenizer")
     parser.add_argument("--tokens", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    add_json_option(parser)
     options = parser.parse_args()
+    rows = []
     nertool = [sys.executable, "-m", "nertool"]
     print(f"{'tokens':>13}{'file, MB':>11}{'seconds':>10}{'peak, MiB':>11}")
     for tokens in options.tokens:
@@ -40,14 +42,10 @@ def main() -> None:
                     file.write(once)
             (Path(name) / "workspace.json").unlink()
             size = path.stat().st_size
-            started = time.perf_counter()
-            process = subprocess.Popen(
-                [*nertool, "preprocess", "--model", options.model, *at], stdout=subprocess.DEVNULL
-            )
-            _, status, usage = os.wait4(process.pid, 0)
-            assert status == 0, status
-            seconds = time.perf_counter() - started
-        print(f"{tokens:13,}{size / 1e6:11,.0f}{seconds:10.1f}{usage.ru_maxrss / 1024:11.0f}", flush=True)
+            seconds, peak = run_process([*nertool, "preprocess", "--model", options.model, *at])
+        print(f"{tokens:13,}{size / 1e6:11,.0f}{seconds:10.1f}{peak:11.0f}", flush=True)
+        rows.append({"tokens": tokens, "file_mb": size / 1e6, "seconds": seconds, "peak_mib": peak})
+    write_json(options.json, rows)
 
 
 if __name__ == "__main__":

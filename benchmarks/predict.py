@@ -25,6 +25,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from timing import add_json_option, seconds_of, write_json
+
 from nertool.corpus.column_files import read_sentences
 from nertool.models.tagger import Tagger, load_tagger
 from nertool.tags import convert
@@ -53,12 +55,9 @@ def by_pipeline(pipeline: Any, sentences: Sequence[Sequence[str]], size: int) ->
 
 def timed(make: Callable[[], Tags], rounds: int, words: int) -> tuple[float, Tags]:
     """Words per second in the best of several rounds."""
-    best, tags = 0.0, []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        tags = make()
-        best = max(best, words / (time.perf_counter() - started))
-    return best, tags
+    made: list[Tags] = []
+    seconds = [seconds_of(lambda: made.append(make())) for _ in range(rounds)]
+    return words / min(seconds), made[-1]
 
 
 def equal(tags: Tags, others: Tags) -> float:
@@ -166,6 +165,7 @@ def main() -> None:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--processes", action="store_true", help="compare two threads with two processes")
     parser.add_argument("--share", nargs=3, help=argparse.SUPPRESS)
+    add_json_option(parser)
     options = parser.parse_args()
     workspace = Workspace(options.workspace)
     directory = workspace.model(allow_stale=True).path
@@ -188,20 +188,25 @@ def main() -> None:
     fp32, ours = timed(lambda: list(tagger.tag(sentences)), options.rounds, words)
     ours = [convert(tags, "iob2") for tags in ours]
     theirs = pipeline("token-classification", str(directory), aggregation_strategy="first", device="cpu")
-    speeds = []
+    speeds: list[float] = []
+    rows: list[dict[str, Any]] = []
     for size in options.batch_sizes:
         speed, tags = timed(lambda size=size: by_pipeline(theirs, sentences, size), 1, words)
         speeds.append(speed)
+        rows.append({"work": f"pipeline, batch {size}", "words_per_second": speed, "equal": equal(tags, ours)})
         print(f"pipeline, batch {size:2}: {speed:9,.0f} words/s, equal {equal(tags, ours):.4f}")
     print(f"nertool FP32:       {fp32:9,.0f} words/s, {fp32 / max(speeds):.2f} times the pipeline's best")
+    rows.append({"work": "nertool, FP32", "words_per_second": fp32, "equal": 1.0})
     if (Path(workspace.path) / QUANTIZED / "config.json").exists():
         small = load_tagger(workspace / QUANTIZED)
         speed, tags = timed(lambda: list(small.tag(sentences)), options.rounds, words)
         share = equal([convert(one, "iob2") for one in tags], ours)
+        rows.append({"work": "nertool, INT8", "words_per_second": speed, "equal": share})
         print(
             f"nertool INT8:       {speed:9,.0f} words/s, {speed / max(speeds):.2f} times the pipeline's best, "
             f"{speed / fp32:.2f} times FP32, equal {share:.4f}"
         )
+    write_json(options.json, rows)
     flops = flops_of(load_tagger(directory, device="cpu", as_stored=True), sentences) / words
     print(f"FP32 matrix products: {flops / 1e6:.0f} MFLOP a word, {flops * fp32 / 1e9:.0f} GFLOP/s")
     for what, size in {"of one large size": (2048, 2048, 2048), "of the model's size": (1024, 384, 1536)}.items():

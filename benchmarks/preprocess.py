@@ -9,12 +9,12 @@ original script; nertool takes the three splits in one process. Equal bytes are 
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from timing import add_json_option, run_process, spread, write_json
 
 SPLITS = ("train", "dev", "test")
 
@@ -41,11 +41,9 @@ def plain(path: str, model: str, max_length: int) -> None:
 
 
 def seconds(command: list[str], out: Path | None = None) -> float:
-    """Wall time of a process."""
-    started = time.perf_counter()
+    """Wall time of a process that writes to a file, or to nowhere."""
     with open(out or "/dev/null", "wb") as target:
-        subprocess.run(command, stdout=target, stderr=subprocess.PIPE, check=True)
-    return time.perf_counter() - started
+        return run_process(command, stdout=target, stderr=subprocess.DEVNULL)[0]
 
 
 def main() -> None:
@@ -56,6 +54,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="directory with the tokenizer")
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--runs", type=int, default=3)
+    add_json_option(parser)
     options = parser.parse_args()
     nertool = [sys.executable, "-m", "nertool"]
     with tempfile.TemporaryDirectory() as folder:
@@ -77,13 +76,15 @@ def main() -> None:
         equal = all(
             (workspace / f"{split}.txt").read_bytes() == (workspace / f"{split}.plain").read_bytes() for split in SPLITS
         )
-    medians = {split: statistics.median(times) for split, times in theirs.items()}
-    total, own = sum(medians.values()), statistics.median(ours)
+    medians = {split: spread(times)["median"] for split, times in theirs.items()}
+    total, own = sum(medians.values()), spread(ours)["median"]
     print(f"median of {options.runs} runs, seconds of whole processes; equal bytes: {'yes' if equal else 'NO'}")
     print(f"{'':12}" + "".join(f"{split:>10}" for split in (*SPLITS, "total")))
     print(f"{'plain loop':12}" + "".join(f"{medians[split]:10.2f}" for split in SPLITS) + f"{total:10.2f}")
     print(f"{'nertool':12}" + " " * 30 + f"{own:10.2f}")
     print(f"ratio {total / own:.1f}")
+    figures = [{"side": "plain loop", **medians, "total": total}, {"side": "nertool", "total": own}]
+    write_json(options.json, figures)
     sys.exit(not equal)
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from timing import add_json_option, by_turns, spread, write_json
 
 from nertool.sources.recipes import RECIPES
 from nertool.stages.labels import distinct_tags
@@ -29,15 +30,11 @@ def shell(command: str, folder: Path) -> None:
     subprocess.run(["bash", "-c", command], check=True, cwd=folder, env={**os.environ, "LC_ALL": "C"})
 
 
-def times(work: Callable[[], None], other: Callable[[], None], runs: int) -> tuple[float, float]:
-    """Median seconds of each, run by turns."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for _ in range(runs):
-        for call, found in zip((work, other), seconds, strict=True):
-            started = time.perf_counter()
-            call()
-            found.append(time.perf_counter() - started)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+def compare(name: str, ours: Callable[[], None], theirs: Callable[[], None], runs: int) -> dict[str, Any]:
+    """A row: median seconds of both sides, run by turns."""
+    seconds = by_turns({"nertool": ours, "shell": theirs}, runs)
+    medians = {side: spread(times)["median"] for side, times in seconds.items()}
+    return {"work": name, **medians, "ratio": medians["shell"] / medians["nertool"]}
 
 
 def main() -> None:
@@ -46,6 +43,7 @@ def main() -> None:
     parser.add_argument("--source", required=True, help="folder with the published files")
     parser.add_argument("--copies", type=int, default=10, help="the train file, that many times over")
     parser.add_argument("--runs", type=int, default=7)
+    add_json_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -59,25 +57,26 @@ def main() -> None:
                 filters.apply(source, target)
 
         pipeline = r"""grep -v "^#" raw.tsv | cut -f 2,3 | tr '\t' ' ' > shell.txt"""
-        rows = [("filters", *times(filter_file, lambda: shell(pipeline, folder), options.runs))]
+        rows = [compare("filters", filter_file, lambda: shell(pipeline, folder), options.runs)]
         equal = (folder / "train.txt").read_bytes() == (folder / "shell.txt").read_bytes()
 
         def collect() -> None:
             (folder / "labels.txt").write_text("".join(f"{tag}\n" for tag in distinct_tags([folder / "train.txt"])))
 
         pipeline = 'cat train.txt | cut -d " " -f 2 | grep -v "^$" | sort | uniq > shell-labels.txt'
-        rows.append(("labels", *times(collect, lambda: shell(pipeline, folder), options.runs)))
+        rows.append(compare("labels", collect, lambda: shell(pipeline, folder), options.runs))
         equal &= (folder / "labels.txt").read_bytes() == (folder / "shell-labels.txt").read_bytes()
         command = [sys.executable, "-m", "nertool", "labels", "--force", "--quiet", "--json", "-w", name]
 
         def process() -> None:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
-        rows.append(("labels, process", *times(process, lambda: shell(pipeline, folder), options.runs)))
+        rows.append(compare("labels, process", process, lambda: shell(pipeline, folder), options.runs))
     print(f"{options.copies} x train; median of {options.runs} runs, seconds; equal bytes: {'yes' if equal else 'NO'}")
     print(f"{'':18}{'nertool':>10}{'shell':>10}{'ratio':>8}")
-    for what, ours, theirs in rows:
-        print(f"{what:18}{ours:10.3f}{theirs:10.3f}{theirs / ours:8.2f}")
+    for row in rows:
+        print(f"{row['work']:18}{row['nertool']:10.3f}{row['shell']:10.3f}{row['ratio']:8.2f}")
+    write_json(options.json, rows)
     sys.exit(not equal)
 
 

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import subprocess
 import sys
 import tempfile
-import time
 from multiprocessing import get_context
 from pathlib import Path
+
+from timing import add_json_option, run_process, write_json
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 SENTENCES = 500
@@ -79,14 +79,10 @@ def measure(workspace: Path, tokens: int, form: str, output: str) -> tuple[float
     """Seconds and peak MiB of one run."""
     stream = [sys.executable, __file__, "--write", str(tokens), "--input", form]
     command = [sys.executable, "-m", "nertool", "predict", "-q", "-w", str(workspace)]
-    started = time.perf_counter()
     with subprocess.Popen(stream, stdout=subprocess.PIPE) as writer:
-        process = subprocess.Popen(
-            [*command, "--input", form, "--format", output], stdin=writer.stdout, stdout=subprocess.DEVNULL
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0 == writer.returncode, (status, writer.returncode)
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
+        seconds, peak = run_process([*command, "--input", form, "--format", output], stdin=writer.stdout)
+    assert writer.returncode == 0, writer.returncode
+    return seconds, peak
 
 
 def main() -> None:
@@ -96,6 +92,7 @@ def main() -> None:
     parser.add_argument("--input", default="tokens", choices=["tokens", "text", "jsonl"])
     parser.add_argument("--format", default="conll", choices=["conll", "jsonl", "inline", "entities", "html"])
     parser.add_argument("--write", type=int, help=argparse.SUPPRESS)
+    add_json_option(parser)
     options = parser.parse_args()
     if options.write is not None:
         write_stream(options.write, options.input)
@@ -107,9 +104,12 @@ def main() -> None:
         maker.join()
         assert maker.exitcode == 0, maker.exitcode
         print(f"{'tokens':>13}{'seconds':>10}{'tokens/s':>11}{'peak, MiB':>11}")
+        rows = []
         for tokens in (0, *options.tokens):
             seconds, peak = measure(Path(name), tokens, options.input, options.format)
             print(f"{tokens:13,}{seconds:10.1f}{tokens / seconds:11,.0f}{peak:11,.0f}", flush=True)
+            rows.append({"tokens": tokens, "seconds": seconds, "peak_mib": peak})
+    write_json(options.json, rows)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from timing import add_json_option, run_process, write_json
 
 NERTOOL = [sys.executable, "-m", "nertool"]
 
@@ -83,16 +83,6 @@ def scored(workspace: Path, directory: Path) -> dict[str, float]:
     return figures
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak resident memory (MiB) of a process."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"failed: {' '.join(command)}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024
-
-
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,6 +97,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sides", nargs="+", default=["plain", "nertool"], choices=["plain", "nertool"])
     parser.add_argument("--workspace", type=Path, required=True, help="where files and models go; may be there already")
     parser.add_argument("options", nargs="*", help="options of `nertool train`, behind --")
+    add_json_option(parser)
     return parser.parse_args()
 
 
@@ -138,7 +129,7 @@ def main() -> None:
                 command = [*NERTOOL, "train", "--force", "--model", options.model, "--output-dir", target.name, *at]
                 command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
                 command += options.options
-            seconds, memory = timed(command)
+            seconds, memory = run_process(command)
             speed = sentences * epochs / seconds
             row = {"seconds": seconds, "samples/s": speed, "MiB": memory, **scored(options.workspace, target)}
             rows[side, epochs].append(row)
@@ -146,6 +137,8 @@ def main() -> None:
     print(f"\nmean (deviation) over seeds {options.seeds}")
     for (side, epochs), found in rows.items():
         print(f"{side:8} {epochs:g} epochs: " + summary(found))
+    figures = [{"side": side, "epochs": epochs, **row} for (side, epochs), found in rows.items() for row in found]
+    write_json(options.json, figures)
     if {"plain", "nertool"} <= {side for side, _ in rows}:
         speeds = [
             statistics.mean(row["samples/s"] for row in rows[side, options.epochs]) for side in ("nertool", "plain")

@@ -14,7 +14,7 @@ import pytest
 from nertool.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCHMARKS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
+BENCHMARKS = sorted({path.name for path in (ROOT / "benchmarks").glob("*.py")} - {"timing.py"})
 COLOUR = re.compile(r"\x1b\[[\d;]*3[0-7]")
 
 
@@ -62,6 +62,27 @@ def test_every_benchmark_has_a_help(script: str) -> None:
     if "No module named" in done.stderr and re.search(r"'(ray|torch|seqeval)", done.stderr):
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0 and "usage: " in done.stdout, done.stderr
+
+
+def test_results_of_benchmarks_become_a_table_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    from tables import make_tables
+    from timing import by_turns, describe_machine, installed_versions, spread
+
+    seconds = by_turns({"one": lambda: None, "two": lambda: None}, runs=3)
+    assert spread(seconds["one"])["runs"] == len(seconds["two"]) == 3
+    result = {
+        "machine": describe_machine(),
+        "versions": installed_versions(),
+        "date": "2026-11-26",
+        "command": "python benchmarks/x.py",
+        "figures": [{"work": "a", "words_per_second": 1234.5}, {"work": "b", "equal": 0.5}],
+    }
+    other = {**result, "machine": {**describe_machine(), "cores": 64}}
+    tables = make_tables({"x": result, "y": other})
+    assert tables.count("## ") - tables.count("### ") == 2
+    assert "| work | words per second | equal |" in tables
+    assert "| a | 1,234 |  |" in tables and "| b |  | 0.5000 |" in tables
 
 
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
