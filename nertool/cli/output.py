@@ -84,7 +84,7 @@ def log_result(result: Result, seconds: float) -> None:
 def print_status(states: Iterable[State], as_json: bool) -> None:
     """Print the state of each stage."""
     if as_json:
-        print_json({state.stage: {"state": state.name, "why": state.why, "facts": state.facts} for state in states})
+        print_json({state.stage: state.as_dict() for state in states})
         return
     from nertool.cli.tables import status_table
 
