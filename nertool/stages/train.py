@@ -2,246 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
-
-import typer
+from typing import TYPE_CHECKING
 
 from nertool.corpus.column_files import read_labels
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, quiet_transformers
 from nertool.progress import logger
-from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
+from nertool.stages.train_options import Options, parse_seeds
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
-from nertool.training.pretrained import Pretrained
 from nertool.training.running import RunningDirectory
 from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
 from nertool.workspace.records import RECORDS
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.training.setup import TrainingSetup
 
+__all__ = ["Options", "run"]
+
 RUNNING = ".training"
 """Directory of checkpoints until the model is published; an interrupted run resumes from it."""
 LOGS = "logs"
-
-
-@dataclass(frozen=True)
-class Options(StageOptions):
-    """Options of `train`; names are those of the README and of run_ner.py."""
-
-    unrecorded = (
-        *StageOptions.unrecorded,
-        "overwrite_output_dir",
-        "cache_dir",
-        "token",
-        "preprocessing_num_workers",
-        "return_entity_level_metrics",
-        "report_to",
-        "push_to_hub",
-        "hub_model_id",
-        "hub_private_repo",
-    )
-
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Model": (
-            *("config_name", "tokenizer_name", "cache_dir", "model_revision", "trust_remote_code"),
-            "ignore_mismatched_sizes",
-        ),
-        "Data": (
-            *("max_train_samples", "max_eval_samples", "label_all_tokens", "return_entity_level_metrics"),
-            "preprocessing_num_workers",
-        ),
-        "Batches": (
-            *("max_tokens_per_batch", "gradient_accumulation_steps", "gradient_checkpointing", "packing"),
-            "pad_to_max_length",
-        ),
-        "Optimizer": ("warmup_ratio", "weight_decay", "precision", "compile", "fast_dropout", "settings"),
-        "Runs": ("seeds", "search", "keep", "patience"),
-        "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
-        "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
-    }
-
-    model: ModelOption = "minilm"
-    config_name: Annotated[
-        str, typer.Option("--config-name", help="Configuration of another model: directory or hub name.")
-    ] = ""
-    tokenizer_name: Annotated[
-        str, typer.Option("--tokenizer-name", help="Tokenizer of another model: directory or hub name.")
-    ] = ""
-    cache_dir: Annotated[
-        str | None, typer.Option("--cache-dir", help="Where models of the hub are kept [default: the hub's own].")
-    ] = None
-    model_revision: Annotated[
-        str, typer.Option("--model-revision", help="Branch, tag or commit of a model on the hub.")
-    ] = "main"
-    token: Annotated[
-        str | None,
-        typer.Option("--token", "--hub-token", help="Access token of the hub [default: HF_TOKEN, or a login]."),
-    ] = None
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the code that comes with a model; only if you trust it.")
-    ] = False
-    ignore_mismatched_sizes: Annotated[
-        bool,
-        typer.Option("--ignore-mismatched-sizes", help="Start weights anew that do not fit, a head for other labels."),
-    ] = False
-    max_length: MaxLengthOption = 128
-    packing: Annotated[
-        bool,
-        typer.Option("--packing/--no-packing", help="Let sentences share rows, unseen by each other: hardly padding."),
-    ] = True
-    fast_dropout: Annotated[
-        bool,
-        typer.Option(
-            "--fast-dropout/--no-fast-dropout",
-            help="Faster random numbers for dropout on a CPU, with --packing; off: PyTorch's own.",
-        ),
-    ] = True
-    pad_to_max_length: Annotated[
-        bool, typer.Option("--pad-to-max-length", help="Pad every sentence to the maximum length (no packing).")
-    ] = False
-    max_train_samples: Annotated[
-        int | None, typer.Option("--max-train-samples", min=1, help="Train on the first sentences alone.")
-    ] = None
-    max_eval_samples: Annotated[
-        int | None, typer.Option("--max-eval-samples", min=1, help="Score dev by its first sentences alone.")
-    ] = None
-    label_all_tokens: Annotated[
-        bool, typer.Option("--label-all-tokens", help="Learn a word's tag on all its sub-words, not the first alone.")
-    ] = False
-    return_entity_level_metrics: Annotated[
-        bool, typer.Option("--return-entity-level-metrics", help="Show the dev scores of each type.")
-    ] = False
-    preprocessing_num_workers: Annotated[
-        int, typer.Option("--preprocessing-num-workers", min=1, help="Processes that tokenize.")
-    ] = 1
-    output_dir: Annotated[
-        str, typer.Option("--output-dir", envvar="OUTPUT_DIR", help="Directory of the model, in the workspace.")
-    ] = MODEL
-    overwrite_output_dir: Annotated[
-        bool,
-        typer.Option("--overwrite-output-dir", help="Replace a model that other options or other data have made."),
-    ] = False
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences of a batch."
-        ),
-    ] = 32
-    max_tokens_per_batch: Annotated[
-        int | None,
-        typer.Option(
-            "--max-tokens-per-batch", min=8, help="Sub-words of a batch at most, in place of a number of sentences."
-        ),
-    ] = None
-    gradient_accumulation_steps: Annotated[
-        int, typer.Option("--gradient-accumulation-steps", min=1, help="Batches of a step.")
-    ] = 1
-    gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
-    ] = False
-    num_epochs: Annotated[
-        float,
-        typer.Option("--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train."),
-    ] = 3.0
-    save_steps: Annotated[
-        int,
-        typer.Option(
-            "--save-steps",
-            envvar="SAVE_STEPS",
-            min=1,
-            help="Steps between checkpoints, beside those at the ends of epochs.",
-        ),
-    ] = 750
-    save_total_limit: Annotated[
-        int, typer.Option("--save-total-limit", min=1, help="Checkpoints kept, the latest ones.")
-    ] = 1
-    seed: SeedOption = 1
-    seeds: Annotated[
-        str | None,
-        typer.Option("--seeds", help="Train with each of these, such as 1,2,3, and keep the model best on dev."),
-    ] = None
-    search: Annotated[
-        int | None,
-        typer.Option("--search", min=1, help="Try so many learning rates, batch sizes and numbers of epochs (Optuna)."),
-    ] = None
-    learning_rate: Annotated[
-        float,
-        typer.Option(
-            "--learning-rate",
-            "--lr",
-            envvar="LEARNING_RATE",
-            min=0,
-            help="Peak of the rate, which decays linearly to 0.",
-        ),
-    ] = 5e-5
-    warmup_ratio: Annotated[
-        float,
-        typer.Option(
-            "--warmup-ratio",
-            min=0,
-            max=0.99,
-            help="Share of the steps in which the rate rises; 0.1 steadies large models.",
-        ),
-    ] = 0.0
-    weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
-    keep: Annotated[
-        Literal["best", "last"], typer.Option("--keep", help="Weights to keep: of the epoch best on dev, or the last.")
-    ] = "best"
-    patience: Annotated[
-        int, typer.Option("--patience", min=0, help="End after so many epochs without a better dev score; 0: never.")
-    ] = 0
-    precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"],
-        typer.Option("--precision", help="Of matrix products; auto: half precision where the device is made for it."),
-    ] = "auto"
-    compile: Annotated[bool, typer.Option("--compile", help="Compile the model first (torch.compile).")] = False
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="KEY=VALUE for any other of transformers.TrainingArguments; may be repeated."),
-    ] = None
-    report_to: Annotated[
-        str, typer.Option("--report-to", help="Log to tensorboard, trackio, ..., below logs/ in the workspace.")
-    ] = "none"
-    push_to_hub: Annotated[bool, typer.Option("--push-to-hub", help="Send the model to the hub.")] = False
-    hub_model_id: Annotated[
-        str | None, typer.Option("--hub-model-id", help="Its name there [default: the model directory's name].")
-    ] = None
-    hub_private_repo: Annotated[bool, typer.Option("--hub-private-repo", help="Make its repository a private one.")] = (
-        False
-    )
-    force: ForceOption = False
-
-    def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
-        if self.search and (self.seeds or self.keep == "last"):
-            raise InvalidOption(
-                "--search goes neither with --seeds nor with --keep last", "Search first; then train with its result."
-            )
-        if self.seeds is not None:
-            _parse_seeds(self.seeds)
-
-    @property
-    def pretrained(self) -> Pretrained:
-        """Where the model comes from."""
-        return Pretrained(
-            self.model,
-            self.config_name,
-            self.tokenizer_name,
-            self.ignore_mismatched_sizes,
-            {
-                "cache_dir": self.cache_dir,
-                "revision": self.model_revision,
-                "token": self.token,
-                "trust_remote_code": self.trust_remote_code,
-            },
-        )
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -346,15 +130,6 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
             )
 
 
-def _parse_seeds(text: str) -> list[int]:
-    try:
-        return list(dict.fromkeys(map(int, text.split(","))))
-    except ValueError as error:
-        raise InvalidOption(
-            f"--seeds {text}: not whole numbers with commas between", "Such as --seeds 1,2,3"
-        ) from error
-
-
 def _dev(workspace: Workspace) -> Path | None:
     return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
 
@@ -389,7 +164,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
     elif options.seeds:
         from nertool.training.seeds import train_with_seeds
 
-        directory, run, compared = train_with_seeds(setup, _parse_seeds(options.seeds))
+        directory, run, compared = train_with_seeds(setup, parse_seeds(options.seeds))
     else:
         tuning = setup.fine_tuning()
         directory, run = tuning.directory, tuning.run("train")
