@@ -55,12 +55,12 @@ def options_page() -> str:
 def command_section(name: str, command: Any) -> Iterator[str]:
     """A command: heading, what it does, its arguments, then its options by group."""
     yield f"## nertool {name}\n"
-    yield f"{one_line(command.short_help or command.help)} See [its page]({PAGES[name]}).\n"
+    yield f"{one_line(command.help or command.short_help)} See [its page]({PAGES[name]}).\n"
     arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
     if arguments:
         yield from table("Argument", ((f"`{argument.name}`", argument) for argument in arguments))
     for group, options in groups(command.params).items():
-        if group:
+        if group not in ("", "Options"):
             yield f"### {name}: {group}\n"
         yield from table("Option", ((spelling(option), option) for option in options))
 
