@@ -12,10 +12,12 @@ from nertool.corpus.running_text import visible
 from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.stages import predict
+from nertool.tags import OUTSIDE
 from nertool.workspace.workspace import Workspace
 
-COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red")
-"""Of entities, by their type."""
+BRIGHT = ("bright_magenta", "bright_green", "bright_blue", "bright_cyan", "bright_yellow", "bright_red")
+COLOURS = ("green", "cyan", "magenta", "yellow", "blue", "red", *BRIGHT)
+"""Colours of the entity types in the order of their names; enough for GermEval's twelve."""
 
 
 def talk(workspace: Workspace, options: predict.Options) -> None:
@@ -26,7 +28,7 @@ def talk(workspace: Workspace, options: predict.Options) -> None:
         raise InvalidOption("standard input is closed", "Type at a terminal.")
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
     tagger = predict.open_tagger(workspace, options)
-    labels = sorted({label.partition("-")[2] or label for label in tagger.labels})
+    labels = sorted({label.partition("-")[2] or label for label in tagger.labels if label != OUTSIDE})
     logger.info("type a sentence and Enter; Ctrl-D ends")
     with suppress(EOFError):
         while True:
