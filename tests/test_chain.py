@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers import needs_inc
 
 
@@ -15,6 +16,7 @@ def nertool(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_inc
+@pytest.mark.slow
 def test_the_chain_on_sample_from_download_to_predictions(tiny_model: str, tmp_path: Path) -> None:
     """With the tiny model, whose scores are of no interest here, so that the tolerance lets all pass."""
     command = ["run", "sample", "-w", str(tmp_path), "--model", tiny_model, "--max-length", "64", "--num-epochs", "1"]

@@ -436,6 +436,7 @@ def test_a_table_that_is_read_by_a_program_has_no_colour_and_whole_lines(trained
     assert "train.txt.tmp, dev.txt.tmp and test.txt.tmp not written by nertool" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_command_that_mends_a_stale_model_does_so_word_for_word(cli: Cli, copy: Workspace, tiny_model: str) -> None:
     place = copy.path.with_name("a workspace")
     shutil.move(copy.path, place)

@@ -285,6 +285,7 @@ def test_a_terminal_is_not_driven_by_what_is_typed(tag: Predict) -> None:
 
 
 @pytest.mark.parametrize("word", ["a" * 1_000_000, "\u5b57" * 300_000, "." * 300_000, "a-" * 100_000])
+@pytest.mark.slow
 def test_a_long_word_or_line_takes_seconds(word: str, tag: Predict) -> None:
     started = time.process_time()
     out, _ = tag(f"anna {word} oslo\n".encode(), "--input", "text")

@@ -92,6 +92,7 @@ def settings_of(trained: Path, **changed: Any) -> Settings:
     return Settings(trained / "model", **values)
 
 
+@pytest.mark.slow
 def test_a_cluster_tags_as_one_process_does_and_goes_on_file_by_file(
     cluster: str, trained: Path, corpus: Path, tmp_path: Path, caplog: Any, capfd: Any
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_record_that_cannot_be_read_is_named(cluster: str, trained: Path, tmp_
     assert [path.name for path in out.iterdir()] == [".nertool.json"]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(cluster: str, trained: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()

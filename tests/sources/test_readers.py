@@ -364,6 +364,7 @@ def all_taken(forms: dict[str, Form], sentences: Sequence[Sentence]) -> dict[str
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4), min_size=1, max_size=4))
+@pytest.mark.slow
 def test_any_sentences_in_every_form_give_the_same_bytes(sentences: list[Sentence]) -> None:
     pytest.importorskip("datasets")
     assert all_taken(WRITTEN, sentences) == dict.fromkeys(WRITTEN, as_stored(sentences))

@@ -113,6 +113,7 @@ def test_all_splits_and_both_models_in_one_call(copy: Workspace) -> None:
     assert set(without) == {"dev", "quantized dev"}
 
 
+@pytest.mark.slow
 def test_a_model_compared_with_itself_is_no_better(copy: Workspace, tmp_path: Path) -> None:
     other = shutil.copytree(copy.path, tmp_path / "other")
     evaluate.run(Workspace(other), evaluate.Options())

@@ -176,6 +176,7 @@ def test_layers_fall_back_to_fp32_until_the_criterion_is_met(copy: Workspace, mo
 
 
 @needs_inc
+@pytest.mark.slow
 def test_layers_fall_back_to_fp32_in_neural_compressor(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up(monkeypatch, [0.9, 0.5, 0.6, 0.9])
     result = quantize.run(copy, quantize.Options())
@@ -183,6 +184,7 @@ def test_layers_fall_back_to_fp32_in_neural_compressor(copy: Workspace, monkeypa
 
 
 @needs_inc
+@pytest.mark.slow
 def test_where_no_trial_meets_the_tolerance_the_best_is_kept(
     copy: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,6 +211,7 @@ def test_no_trial_begins_after_the_timeout(copy: Workspace, monkeypatch: pytest.
 
 
 @needs_inc
+@pytest.mark.slow
 def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
     copy: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

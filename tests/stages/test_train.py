@@ -52,6 +52,7 @@ def test_dev_is_scored_after_each_epoch_and_the_best_is_told(trained: Path) -> N
     assert facts["history"][-1]["loss"] < facts["history"][0]["loss"]
 
 
+@pytest.mark.slow
 def test_best_keeps_the_weights_of_the_best_epoch(ready: Workspace, tiny_model: str) -> None:
     """Training that goes on with a destructive rate is worse at its end than somewhere before."""
     wild = {"num_epochs": 6.0, "batch_size": 4, "learning_rate": 0.05}
@@ -66,6 +67,7 @@ def test_best_keeps_the_weights_of_the_best_epoch(ready: Workspace, tiny_model: 
     assert (kept["best"][0] == kept["last"][0]) == (kept["best"][1] == 6.0)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(ready: Workspace, tiny_model: str) -> None:
     weights = []
     for seed in (1, 1, 2):
@@ -268,6 +270,7 @@ def test_processes_that_tokenize_change_nothing(workers: int, ready: Workspace, 
     assert weights(ready) == before
 
 
+@pytest.mark.slow
 def test_examples_are_made_once_and_anew_for_other_data_labels_tokenizer_or_length(
     ready: Workspace, tiny_model: str, tmp_path: Path
 ) -> None:
@@ -551,6 +554,7 @@ def japanese(tmp_path: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_a_model_with_a_slow_tokenizer_goes_the_whole_way(workspace: Workspace, japanese: str) -> None:
     from nertool.models.names import load_tokenizer
     from nertool.stages import predict, quantize

@@ -107,6 +107,7 @@ def push(workspace: Path, model: str, endpoint: str, token: str, *options: str) 
     )
 
 
+@pytest.mark.slow
 def test_no_hub_is_asked_where_all_files_are_local(trained: Path, tiny_model: str, tmp_path: Path, hub: Hub) -> None:
     copy = shutil.copytree(trained, tmp_path / "copy")
     at = ["-w", str(copy), "--force"]

@@ -44,6 +44,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.slow
 def test_two_processes_end_with_the_losses_and_weights_of_one(
     accumulation: int, workspace: Workspace, still_model: str, tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(
         torch.testing.assert_close(ours[name], weights, atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
     trained: Path, tiny_model: str, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from nertool.workspace.workspace import Workspace
 pytest.importorskip("optuna")
 
 
+@pytest.mark.slow
 def test_the_best_trial_is_published_with_all_of_them_in_the_record(
     ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,6 +39,7 @@ def test_the_best_trial_is_published_with_all_of_them_in_the_record(
     assert evaluate.run(ready, evaluate.Options(split=["dev"])).facts["dev"]["f1"] == facts["dev_f1"]
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(ready: Workspace, tiny_model: str) -> None:
     command = ["train", "-m", tiny_model, "--search", "2", "-w", str(ready.path)]
     moment = ["9", "open", "run-1/kept.partial", "1"]

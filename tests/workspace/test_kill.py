@@ -152,6 +152,7 @@ HEAVY = {
 
 
 @pytest.mark.parametrize("stage", ["evaluate", pytest.param("quantize", marks=needs_inc), "predict"])
+@pytest.mark.slow
 def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
     stage: str, copy: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
     assert next(state.name for state in copy.status() if state.stage.startswith(stage)) == "fresh"
 
 
+@pytest.mark.slow
 def test_train_killed_once_it_has_published_has_the_new_model(
     copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,6 +202,7 @@ def cut_short(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_with_the_weights_of_one_that_ran_through(
     whole: bool,
     cut_short: Path,

@@ -121,6 +121,7 @@ def test_what_a_stage_no_longer_writes_is_gone(workspace: Workspace) -> None:
     assert (workspace / "new/new.txt").read_text() == (workspace / "model/new.json").read_text() == "new"
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_change_on_the_disk_leaves_the_old_state_or_the_new(workspace: Workspace, tmp_path: Path) -> None:
     train(workspace)
     old, seen = snapshot(workspace.path), []
