@@ -167,3 +167,21 @@ def test_messages_of_the_page_of_errors_are_those_of_the_code() -> None:
         fixed = [part.strip(" ,:") for part in re.split(r"\b[A-Z]{3,}\b(?![.-])|\bN\b", message)]
         unknown += [part for part in fixed if len(part) > 3 and not any(part in text for text in parts)]
     assert unknown == [], "reword them in docs/troubleshooting.md"
+
+
+def test_files_that_the_pages_for_contributors_name_exist() -> None:
+    folders = [ROOT, ROOT / "nertool", *(path for path in (ROOT / "tests").iterdir() if path.is_dir())]
+    for page in (ROOT / "CONTRIBUTING.md", DOCS / "architecture.md"):
+        for name in re.findall(r"`([\w/.-]+\.py)`", code_of_tables(page)):
+            assert any((folder / name).exists() for folder in folders), f"{ids(page)}: {name}"
+
+
+def code_of_tables(page: Path) -> str:
+    """The page without what it says of other programs' scripts."""
+    return page.read_text(encoding="utf-8").replace("`scripts/preprocess.py`", "")
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_the_help_of_each_command_names_a_page(name: str) -> None:
+    page = str(commands()[name].epilog).removeprefix("Docs: ")
+    assert (ROOT / page).is_file()
