@@ -27,7 +27,7 @@ from nertool.cli.output import (
 )
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import logger
-from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, train
+from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, score, train
 from nertool.training import processes
 from nertool.workspace.names import versions
 from nertool.workspace.workspace import Workspace
@@ -178,6 +178,19 @@ def _check(workspace: Workspace, options: check.Options, common: Common) -> None
         for table in report_tables(report):
             stdout().print(table)
     raise typer.Exit(1 if report.fails(options.fail_on) else 0)
+
+
+@command(
+    app,
+    "score",
+    score.Options,
+    help=score.__doc__,
+    short_help="Score predictions of any tool.",
+    docs="docs/evaluation.md",
+)
+def _score(workspace: Workspace, options: score.Options, common: Common) -> None:
+    started = time.monotonic()
+    print_result(score.run(options), time.monotonic() - started, common.json)
 
 
 @command(

@@ -127,7 +127,8 @@ def _plain(facts: Mapping[str, Any]) -> Table:
 
 def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = dict.fromkeys(key for row in rows for key in row)
-    table = Table(*columns, title=title or None, title_justify="left")
+    headers = [column.replace("_", " ") for column in columns]
+    table = Table(*headers, title=title or None, title_justify="left")
     for row in rows:
         table.add_row(*(Text(_text(row.get(key))) for key in columns))
     return table
@@ -148,6 +149,8 @@ def _types(split: str, facts: Mapping[str, Any]) -> Table:
         [*rows, {column: every, **_scores(facts)}],
     )
     notes = [] if plain else [f"token accuracy {facts['accuracy']:.4f}"]
+    if facts.get("seqeval", {}).get("modes"):
+        notes.append(f"equal to seqeval ({' and '.join(facts['seqeval']['modes'])})")
     notes += [f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens"]
     table.caption, table.caption_justify = "\n".join(["; ".join(notes), *_other_scores(facts)]), "left"
     return table
@@ -166,12 +169,16 @@ def _other_scores(facts: Mapping[str, Any]) -> Iterator[str]:
     """The other figures of a split, each with its mode."""
     if "strict" in facts:
         yield f"{facts['strict']['mode']} mode: F1 {_with_interval(facts['strict'])}"
-    yield f"errors: {', '.join(f'{kind} {count:,}' for kind, count in facts['errors'].items())}"
-    for name in ("task score", "published"):
+    yield f"errors: {', '.join(_count(kind, count) for kind, count in facts['errors'].items())}"
+    for name in ("task_score", "published"):
         if one := facts.get(name):
             title = one.get("name") or f"published for {one['model']}"
             counts = f"{_text(one['correct'])} of {_text(one['predicted'])} predicted, {_text(one['support'])} gold"
             yield f"{title}: F1 {_with_interval(one)}; {counts}"
+
+
+def _count(name: str, count: int) -> str:
+    return f"{name.replace('_', ' ')} {count:,}"
 
 
 def _with_interval(figures: Mapping[str, Any]) -> str:

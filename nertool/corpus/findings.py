@@ -105,7 +105,7 @@ def _figures(profile: Profile, train: Profile | None) -> dict[str, Any]:
     if train is None or profile is train:
         return figures
     common = sum(count for name, count in profile.names.items() if name in train.names)
-    return {**figures, "sentences also in train": profile.shared["train"].count, "entities named in train": common}
+    return {**figures, "sentences_also_in_train": profile.shared["train"].count, "entities_named_in_train": common}
 
 
 def _own(profile: Profile) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def write_report(
 
     compared = {split: row for split, row in (comparison or {}).items() if isinstance(row, Mapping)}
     others = [
-        Scored((comparison or {})["other"], split, row["other results"], Path()) for split, row in compared.items()
+        Scored((comparison or {})["other"], split, row["other_results"], Path()) for split, row in compared.items()
     ]
     history = (training or {}).get("history")
     environment = Environment(

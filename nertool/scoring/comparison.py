@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from nertool.scoring.prediction_files import Tagged
 
 
-def difference(ours: Path, theirs: Iterable[Tagged], other: Path, scheme: str | None) -> dict[str, Any]:
+def difference(
+    ours: Iterable[Tagged], name: Path, theirs: Iterable[Tagged], other: Path, scheme: str | None
+) -> dict[str, Any]:
     """Scores of both, how far apart they are, with interval and p-value, and all results of the other one.
 
     Args:
-        ours: file of our predictions.
+        ours: sentences with our tags.
+        name: where those come from.
         theirs: the same sentences with the other model's tags.
         other: where those come from.
         scheme: of the strict mode; None for that of most tags.
@@ -29,18 +32,18 @@ def difference(ours: Path, theirs: Iterable[Tagged], other: Path, scheme: str | 
         InvalidData: they are not the same sentences (names both places).
     """
     from nertool.scoring.bootstrap import compare
-    from nertool.scoring.prediction_files import check_same, read_tagged
+    from nertool.scoring.prediction_files import check_same
     from nertool.scoring.scorer import Scorer
 
     scorers = Scorer(scheme, keep_sentences=True), Scorer(scheme, keep_sentences=True)
-    for mine, another in zip_longest(read_tagged(ours), theirs):
-        check_same(mine, ours, another, other)
+    for mine, another in zip_longest(ours, theirs):
+        check_same(mine, name, another, other)
         scorers[0].add(mine.gold, mine.predicted)
         scorers[1].add(mine.gold, another.predicted)
     difference = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
     scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
     found = {**scores, "difference": difference.value, "interval": difference.interval, "p": difference.p}
-    return {**found, "other results": scorers[1].results()}
+    return {**found, "other_results": scorers[1].results()}
 
 
 Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]

@@ -67,7 +67,7 @@ def _overlaps(gold: Sequence[Span], predicted: Sequence[Span]) -> Iterator[tuple
 def _kind(gold: Span, predicted: Span) -> str:
     if gold.label == predicted.label:
         return "border"
-    return "type" if gold[1:] == predicted[1:] else "type and border"
+    return "type" if gold[1:] == predicted[1:] else "type_and_border"
 
 
 class Analysis:
@@ -133,7 +133,7 @@ class Analysis:
         """
         return {
             "by": {name: self._ordered(groups) for name, groups in self.by.items() if groups},
-            "wrong forms": [
+            "wrong_forms": [
                 {"text": text, "gold": gold, "predicted": predicted, "count": count}
                 for (text, gold, predicted), count in sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
             ][:MOST_FREQUENT],

@@ -26,6 +26,9 @@ BLOCK = 1 << 23
 """Bytes read at a time."""
 MOST_KNOWN = 1 << 20
 """Distinct ends of lines that are remembered."""
+LINES_LOOKED_AT = 10_000
+"""Lines that decide whether the first of two columns holds tokens."""
+TAG = re.compile(rb"O|[BIESLU]-.+")
 BOUNDARY = re.compile(rb"^-X-(?=\s).*$", re.MULTILINE)
 FORM = (
     "A line holds a token and, as its last two columns, the gold and the predicted tag; a blank line ends a sentence."
@@ -93,12 +96,23 @@ def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> l
     if not ends.columns and (first := next((line.split() for line in lines if line.strip()), [])):
         ends.whole = len(first) == 2
         ends.columns = max(len(first) - 1, 2)
+        if ends.whole and _first_column_holds_tokens(lines):
+            raise InvalidData(f"{name}: two columns, a token and a tag: there are no predictions to score", FORM)
     try:
         if ends.whole:
             return [ends[line] for line in lines]
         return [ends[line[line.find(b" ") :]] for line in lines]
     except ValueError as error:
         raise _told_line(ends, lines, name, lines_before, error) from error
+
+
+def _first_column_holds_tokens(lines: list[bytes]) -> bool:
+    """Most words of the first of two columns are neither tags with a prefix nor values of the second column."""
+    rows = [line.split() for line in lines[:LINES_LOOKED_AT]]
+    pairs = [(row[0], row[1]) for row in rows if len(row) == 2]
+    tags = {second for _, second in pairs}
+    tokens = sum(first not in tags and not TAG.fullmatch(first) for first, _ in pairs)
+    return 2 * tokens > len(pairs)
 
 
 def _told_line(ends: _Ends, lines: list[bytes], name: str, lines_before: int, error: ValueError) -> InvalidData:

@@ -26,7 +26,7 @@ BLOCK = 1 << 18
 """Tags that are counted at a time."""
 SMALL = 1 << 21
 """Pairs of tags up to which each has a place in a table."""
-KINDS = ("type", "border", "type and border", "missed", "invented")
+KINDS = ("type", "border", "type_and_border", "missed", "invented")
 """Kinds of errors. The first three pair a gold entity with a predicted one that overlaps it: its type is wrong, an end
 of it, or both; a gold entity without a partner is missed, a predicted one invented."""
 SCHEMAS = ("strict", "exact", "partial", "type")
@@ -70,6 +70,7 @@ class Scorer:
     Args:
         scheme: of the strict mode; None for that which most gold tags of the first block follow.
         keep_sentences: keep (correct, predicted, gold) of each sentence in `rows`, for comparisons.
+        keep_tags: keep the tags of up to so many tokens, for `kept_tags`; beyond that none are kept.
 
     Attributes:
         scheme: the scheme; `plain` for tags without types, None as long as every tag was O.
@@ -81,7 +82,7 @@ class Scorer:
         unknown: gold tags that the scheme does not know; the strict mode reads them as O.
     """
 
-    def __init__(self, scheme: str | None = None, keep_sentences: bool = False) -> None:
+    def __init__(self, scheme: str | None = None, keep_sentences: bool = False, keep_tags: int = 0) -> None:
         self.scheme = scheme
         self.sentences = 0
         self.alike: dict[tuple[str, str], Alike] = {}
@@ -89,6 +90,8 @@ class Scorer:
         self.confused: Counter[tuple[str, str]] = Counter()
         self.unknown = 0
         self.rows: list[Array] | None = [] if keep_sentences else None
+        self._kept: list[tuple[Array, Array]] = []
+        self._room = keep_tags
         self._tags, self._types = Numbers(OUTSIDE), Numbers()
         self._gold: list[int] = []
         self._predicted: list[int] = []
@@ -137,6 +140,7 @@ class Scorer:
         ends = np.flatnonzero(gold < 0)
         if not len(ends):
             return
+        self._keep(gold, predicted, len(gold) - len(ends))
         starts = np.concatenate(([0], ends[:-1] + 1))
         gold, predicted = np.maximum(gold, 0), np.maximum(predicted, 0)  # O behind each sentence
         right = np.add.reduceat((gold == predicted).astype(np.int64), starts) - 1
@@ -153,6 +157,37 @@ class Scorer:
                 known = np.array([in_scheme(name, self.scheme) or name == OUTSIDE for name in self._tags.names])
                 self.unknown += int((~known[gold]).sum())
                 self._count_entities("strict", gold, predicted, ends, right, lengths)
+
+    def _keep(self, gold: Array, predicted: Array, tokens: int) -> None:
+        """Keep a block's tags while there is room for all of them."""
+        self._room -= tokens
+        if self._room < 0:
+            self._kept.clear()
+        else:
+            self._kept.append((gold, predicted))
+
+    @property
+    def keeps_tags(self) -> bool:
+        """All tags are kept: there were not more than `keep_tags`."""
+        self._flush()
+        return self._room >= 0
+
+    def kept_tags(self) -> tuple[list[list[str]], list[list[str]]]:
+        """Gold and predicted tags of each sentence."""
+        gold: list[list[str]] = []
+        predicted: list[list[str]] = []
+        for block in self._kept:
+            ends = np.flatnonzero(block[0] < 0)
+            for sentences, numbers in zip((gold, predicted), block, strict=True):
+                for part in np.split(numbers, ends + 1)[:-1]:
+                    sentences.append([self._tags.names[number] for number in part[:-1].tolist()])
+        return gold, predicted
+
+    def all_tags_in_scheme(self) -> bool:
+        """Every tag that was seen, gold or predicted, is one of the scheme."""
+        self._flush()
+        scheme = self.scheme
+        return scheme is not None and all(in_scheme(name, scheme) or name == OUTSIDE for name in self._tags.names)
 
     def _count_entities(
         self, mode: str, gold: Array, predicted: Array, ends: Array, right: Array, lengths: Array
@@ -300,7 +335,7 @@ class Scorer:
     @property
     def types(self) -> dict[str, Counts]:
         """Counts of each type in the headline's mode, in byte order."""
-        return {label: self.counts_of(self.mode, label) for label in self._labels(self.mode)}
+        return {label: self.counts_of(self.mode, label) for label in self.labels(self.mode)}
 
     @property
     def tokens(self) -> int:
@@ -323,7 +358,7 @@ class Scorer:
         overall = {"metric": self.metric, "mode": mode, **self._figures(mode)}
         overall["accuracy"] = self.accuracy
         overall["accuracy_interval"] = self._intervals("words")["f1"]
-        overall["types"] = {label: self._figures(mode, label) for label in self._labels(mode)}
+        overall["types"] = {label: self._figures(mode, label) for label in self.labels(mode)}
         overall["errors"] = {kind: self.kinds[kind] for kind in KINDS}
         overall["confusion"] = [
             {"gold": gold, "predicted": predicted, "count": count}
@@ -335,12 +370,13 @@ class Scorer:
                 overall["strict"] = {
                     "mode": f"strict {self.scheme.upper()}",
                     **self._figures("strict"),
-                    "not in the scheme": self.unknown,
-                    "types": {label: self._figures("strict", label) for label in self._labels("strict")},
+                    "unknown_tags": self.unknown,
+                    "types": {label: self._figures("strict", label) for label in self.labels("strict")},
                 }
         return {**overall, "sentences": self.sentences, "tokens": self.tokens}
 
-    def _labels(self, mode: str) -> list[str]:
+    def labels(self, mode: str) -> list[str]:
+        """Types that were counted in a mode, in byte order."""
         self._flush()
         return sorted(label for of_mode, label in self.alike if of_mode == mode and label)
 

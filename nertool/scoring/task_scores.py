@@ -20,9 +20,9 @@ def task_score(recipe: Recipe, results: dict[str, Any]) -> dict[str, Any]:
     Args:
         results: of a split, the counts of distinct surface forms among them.
     """
-    if recipe.metric == "surface forms":
+    if recipe.metric == "surface_forms":
         return {"name": f"{recipe.name}, distinct surface forms", **results["surface"]}
-    if recipe.metric == "both layers":
+    if recipe.metric == "both_layers":
         outer = {key: results[key] for key in (*Counts(0, 0, 0).as_dict(), "interval")}
         return {"name": "metric 1 on the outer layer alone (--inner adds the inner one)", **outer}
     return {}

@@ -166,7 +166,7 @@ RECIPES = {
             GERMEVAL_COLUMNS,
             defaults={"model": "bert-base-multilingual-cased"},
             scores={"dev": Counts(2349, 2774, 2674), "test": Counts(5328, 6192, 6178)},
-            metric="both layers",
+            metric="both_layers",
             editions={
                 "GermEval 2014": {
                     "train": "9c3f847e933d410120532b9400610e7d99db249a5d361060abbb42ecb398788e",
@@ -186,7 +186,7 @@ RECIPES = {
             Filters(),
             defaults={"model": "bert-large-cased", "save_steps": 425},
             scores={"dev": Counts(424, 605, 836), "test": Counts(431, 738, 1079)},
-            metric="surface forms",
+            metric="surface_forms",
             editions={
                 "WNUT 2017": {
                     "train": "c1f526ef741713676b2ba49efbffce18ddc013d17a4e3cd9fa94b4e555165331",

@@ -42,7 +42,7 @@ class Filters:
         As `cut` does, a line without the delimiter passes whole, and a line with too few fields gives those it
         has. As `grep` and `cut` do, a last line without a line feed gets one; `tr` alone adds none.
         """
-        counts = {"sentences": 0, "tokens": 0, "dropped lines": 0}
+        counts = {"sentences": 0, "tokens": 0, "dropped_lines": 0}
         inside = after_docstart = False
         for block in blocks_of_lines(source):
             whole = block.endswith(b"\n")
@@ -53,7 +53,7 @@ class Filters:
             sentences, tokens, inside = _count(out, inside)
             counts["sentences"] += sentences
             counts["tokens"] += tokens
-            counts["dropped lines"] += dropped
+            counts["dropped_lines"] += dropped
         return counts
 
     def _filter(self, block: bytes, after_docstart: bool) -> tuple[bytes, int, bool]:

@@ -1,16 +1,13 @@
-"""Tag dev and test with a trained model, score the entities, show what went wrong; or score anybody's predictions."""
+"""Tag dev and test with a trained model, score the entities and show what went wrong."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +18,7 @@ from nertool.progress import logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
-from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption
+from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption, StrictOption
 from nertool.tags import without_types
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
@@ -29,7 +26,6 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 
 if TYPE_CHECKING:
     from nertool.models.tagger import TagCounts, Tagger
-    from nertool.scoring.error_analysis import Analysis
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.scorer import Scorer
 
@@ -54,10 +50,7 @@ class Options(StageOptions):
     split: SplitsOption = None
     quantized: QuantizedOption = False
     both: Annotated[bool, typer.Option("--both", help="Evaluate the FP32 model and, where there is one, INT8.")] = False
-    strict: Annotated[
-        Literal["iob1", "iob2", "iobes", "bilou"] | None,
-        typer.Option("--strict", help="Scheme of the strict mode [default: that of most gold tags]."),
-    ] = None
+    strict: StrictOption = None
     compare: Annotated[
         str | None,
         typer.Option("--compare", help="Also compare with another workspace, model directory or predictions file."),
@@ -67,19 +60,19 @@ class Options(StageOptions):
         typer.Option("--inner", help="Workspace or predictions file of GermEval's inner layer, for its metric 1."),
     ] = None
     columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns", help="Score this file, needs no model: a token and, as last columns, gold and predicted tag."
-        ),
+        str | None, typer.Option("--columns", hidden=True, help="Old spelling of: nertool score FILE.")
     ] = None
     predicted: Annotated[
-        str | None, typer.Option("--predicted", help="The predicted tags are in this file, --columns holds gold tags.")
+        str | None, typer.Option("--predicted", hidden=True, help="Option of: nertool score FILE.")
     ] = None
-    report: Annotated[
-        str | None, typer.Option("--report", help="With --columns: write report and errors into this directory.")
-    ] = None
+    report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
+
+    def __post_init__(self) -> None:
+        """Refuse options that do not go together."""
+        if (self.predicted or self.report) and self.columns is None:
+            raise InvalidOption("--predicted and --report are options of score", "Run: nertool score FILE")
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -95,9 +88,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         InvalidData: files to be compared hold other sentences (names file and line).
     """
     if options.columns is not None:
-        return _score_files(options)
-    if options.predicted or options.report:
-        raise InvalidOption("--predicted and --report go with --columns", "Name the file of gold tags: --columns FILE")
+        return _score_columns(options)
     splits, models = _splits(workspace, options.split), _models(workspace, options)
     quiet_transformers()
     with workspace.locked("evaluate"):
@@ -152,12 +143,16 @@ def _evaluate_split(
 
     def work(stage: Stage) -> None:
         from nertool.models.tagger import TagCounts
+        from nertool.scoring.seqeval_check import compare_with_seqeval
+        from nertool.scoring.tagged_results import score_and_list_errors
 
         counts = TagCounts()
         tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts)
         plain = without_types(load().labels)
-        scorer, analysis = _score(tagged, plain, options.strict, _train_entities(workspace), stage.file(errors))
-        stage.facts = {**scorer.results(), **analysis.results()}
+        scorer, analysis = score_and_list_errors(
+            tagged, plain, options.strict, _train_entities(workspace), stage.file(errors)
+        )
+        stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
         _tell(stage, split, counts)
         write_json(stage.file(results), {"split": split, **stage.facts})
@@ -186,39 +181,15 @@ def _tag(tagger: Tagger, path: Path, predictions: Path, counts: TagCounts) -> It
             yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
 
 
-def _score(
-    tagged: Iterable[Tagged], plain: bool, scheme: str | None, train: Path | None, errors: Path
-) -> tuple[Scorer, Analysis]:
-    """Score sentences and write their errors, an error a line.
-
-    Args:
-        plain: the tags have no types.
-        train: what the model has learnt from; None where nobody knows.
-    """
-    from nertool.scoring.error_analysis import Analysis, entities_of, single_words
-    from nertool.scoring.scorer import Scorer
-    from nertool.tags import spans
-
-    read = single_words if plain else spans
-    analysis = Analysis(entities_of(train, read) if train else None, read)
-    scorer = Scorer("plain" if plain else scheme, keep_sentences=True)
-    with errors.open("w", encoding="utf-8", newline="\n") as out:
-        for number, sentence in enumerate(tagged, start=1):
-            scorer.add(sentence.gold, sentence.predicted)
-            for row in analysis.add(number, sentence):
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return scorer, analysis
-
-
 def _beside(
     workspace: Workspace, options: Options, split: str, scorer: Scorer, results: dict[str, Any]
 ) -> dict[str, Any]:
     """The score of the data set's own task, and the published ones."""
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-    found = {"task score": task_scores.task_score(recipe, results)} if recipe else {}
+    found = {"task_score": task_scores.task_score(recipe, results)} if recipe else {}
     if options.inner:
         inner = predictions_of(workspace, options.inner, split, "--inner")
-        found["task score"] = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
+        found["task_score"] = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
     found["published"] = task_scores.published(recipe, split) if recipe else {}
     return {name: figures for name, figures in found.items() if figures}
 
@@ -229,7 +200,9 @@ def _train_entities(workspace: Workspace) -> Path | None:
 
 def _tell(stage: Stage, split: str, counts: TagCounts) -> None:
     """Nothing is cut or left out in silence."""
-    _tell_odd(split, stage.facts)
+    from nertool.scoring.tagged_results import warn_of_odd_results
+
+    warn_of_odd_results(split, stage.facts)
     stage.facts |= vars(counts)
     if counts.windowed:
         logger.warning(
@@ -237,14 +210,6 @@ def _tell(stage: Stage, split: str, counts: TagCounts) -> None:
         )
     if counts.without_subwords:
         logger.warning("%s tokens of %s have no sub-words: tagged O", counts.without_subwords, split)
-
-
-def _tell_odd(name: str, facts: dict[str, Any]) -> None:
-    if not facts["sentences"]:
-        logger.warning("%s holds no sentence: every figure is 0", name)
-    strict = facts.get("strict", {})
-    if unknown := strict.get("not in the scheme"):
-        logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
 
 
 def _load(workspace: Workspace, model: ModelFiles) -> Tagger:
@@ -303,9 +268,12 @@ def _compare(workspace: Workspace, options: Options, directory: str, splits: Seq
     )
 
     def work(stage: Stage) -> None:
+        from nertool.scoring.prediction_files import read_tagged
+
         stage.facts = {"other": _name(compared)}
         for split, (tagged, _) in others.items():
-            stage.facts[split] = difference(workspace / ours[split], tagged(), Path(compared), options.strict)
+            path = workspace / ours[split]
+            stage.facts[split] = difference(read_tagged(path), path, tagged(), Path(compared), options.strict)
         write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
 
     return workspace.run(planned, work)
@@ -318,53 +286,19 @@ def _name(path: str) -> str:
 # -- files of other tools --------------------------------------------------------------------------
 
 
-def _score_files(options: Options) -> Result:
-    """Score a file of gold and predicted tags, or two files; without a model, and without a workspace."""
-    from nertool.scoring.prediction_files import read_both, read_tagged, score_file
-    from nertool.scoring.scorer import Scorer
+def _score_columns(options: Options) -> Result:
+    """`evaluate --columns FILE`, the old spelling of `score FILE`."""
+    from nertool.scoring.score_files import score_files
 
-    assert options.columns
-    name = "standard input" if options.columns == "-" else Path(options.columns).name
-    if options.predicted is None and options.report is None:
-        scorer = Scorer(options.strict)
-        score_file(options.columns, scorer)
-        facts = scorer.results()
-        _tell_odd(name, facts)
-        return Result("evaluate", {name: facts})
-    path = Path(options.columns)
-    for file in filter(None, (options.columns, options.predicted)):
-        if not Path(file).is_file():
-            raise MissingInput(
-                f"{file}: there is no such file", "Name files; standard input goes with --columns - alone."
-            )
-    tagged = read_both(path, Path(options.predicted)) if options.predicted else read_tagged(path)
-    return Result("evaluate", {name: _score_tagged(tagged, name, options)})
-
-
-def _score_tagged(tagged: Iterator[Tagged], name: str, options: Options) -> dict[str, Any]:
-    from nertool.report.report import Scored, write_report
-
-    first = list(islice(tagged, SENTENCES_LOOKED_AT))
-    plain = without_types(tag for sentence in first for tag in sentence.gold)
-    with TemporaryDirectory(dir=_made(options.report)) as place:
-        errors = Path(place) / "errors.jsonl"
-        scorer, analysis = _score(chain(first, tagged), plain, options.strict, None, errors)
-        facts = {**scorer.results(), **analysis.results()}
-        _tell_odd(name, facts)
-        if options.report:
-            write_report(Path(place) / REPORT, name, [Scored("", name, facts, errors)])
-            for path in (errors, Path(place) / REPORT):
-                os.replace(path, Path(options.report) / path.name)
-    return facts
-
-
-def _made(directory: str | None) -> str | None:
-    if directory:
-        try:
-            os.makedirs(directory, exist_ok=True)
-        except OSError as error:
-            raise InvalidOption(f"--report {directory}: {error.strerror}", "Name another directory.") from error
-    return directory
+    assert options.columns is not None
+    results = score_files(
+        options.columns,
+        predicted=options.predicted,
+        compare=options.compare,
+        report=options.report,
+        scheme=options.strict,
+    )
+    return Result("evaluate", results)
 
 
 # -- the page --------------------------------------------------------------------------------------

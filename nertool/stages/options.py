@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,6 +29,10 @@ MaxLengthOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", envvar="SEED", min=0, help="Seed of everything that is random.")]
+StrictOption = Annotated[
+    Literal["iob1", "iob2", "iobes", "bilou"] | None,
+    typer.Option("--strict", help="Scheme of the strict mode [default: the scheme of most gold tags]."),
+]
 SplitsOption = Annotated[
     list[str] | None, typer.Option("--split", help="dev, test or train; may be repeated [default: dev and test].")
 ]

@@ -85,7 +85,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_stage_is_a_command_and_so_are_check_status_and_run() -> None:
-    assert set(COMMANDS) == {*OUTPUTS, "check", "status", "run"}
+    assert set(COMMANDS) == {*OUTPUTS, "check", "score", "status", "run"}
     shown = CliRunner().invoke(app, ["--help"], prog_name="nertool").stdout
     listed = [line.split()[0] for line in shown.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
     assert listed == list(COMMANDS)
@@ -97,6 +97,8 @@ def test_every_command_has_help_for_every_option(name: str) -> None:
     shown = "".join(CliRunner().invoke(app, [name, "--help"]).stdout.split())
     assert "".join(COMMANDS[name].help.split()) in shown and len(COMMANDS[name].help) > 20
     for parameter in COMMANDS[name].params:
+        if getattr(parameter, "hidden", False):
+            continue  # an old spelling
         listed = parameter.name if parameter.param_type_name == "argument" else parameter.opts[-1]
         assert listed in shown
         assert "".join(parameter.help.split()) in shown and len(parameter.help) > 10, f"{listed} says what it is for"

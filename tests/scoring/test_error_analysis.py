@@ -23,7 +23,7 @@ def test_each_kind() -> None:
     assert find_mistakes(list(spans(gold)), list(spans(pred))) == [
         Mistake("type", Span("A", 0, 1), Span("B", 0, 1)),
         Mistake("border", Span("A", 2, 4), Span("A", 2, 3)),
-        Mistake("type and border", Span("A", 5, 7), Span("B", 6, 7)),
+        Mistake("type_and_border", Span("A", 5, 7), Span("B", 6, 7)),
         Mistake("missed", Span("A", 8, 9), None),
         Mistake("invented", None, Span("A", 10, 11)),
     ]
@@ -33,7 +33,7 @@ def test_partners_are_one_to_one_and_share_most_words() -> None:
     gold = [Span("A", 0, 5)]
     predicted = [Span("A", 0, 2), Span("B", 2, 5)]
     assert find_mistakes(gold, predicted) == [
-        Mistake("type and border", gold[0], predicted[1]),
+        Mistake("type_and_border", gold[0], predicted[1]),
         Mistake("invented", None, predicted[0]),
     ]
 
@@ -76,7 +76,7 @@ def test_groups_forms_and_rows() -> None:
     assert seen == {"in train": (1, 2), "not in train": (0, 1)}
     assert {name: row["support"] for name, row in results["by"]["entity length"].items()} == {"1": 2, "2": 1}
     assert results["by"]["sentence length"]["1-10"]["predicted"] == 2
-    assert results["wrong forms"][0] == {"text": "New York", "gold": "LOC", "predicted": "ORG", "count": 1}
+    assert results["wrong_forms"][0] == {"text": "New York", "gold": "LOC", "predicted": "ORG", "count": 1}
     # WNUT'17: distinct forms that were right somewhere, were predicted, are in the gold tags
     surface = results["surface"]
     assert (surface["correct"], surface["predicted"], surface["support"]) == (1, 2, 2)

@@ -95,7 +95,7 @@ def test_equal_to_the_definition(sentences: list[list[tuple[str, str]]]) -> None
     assert scorer.counts == wanted
     assert sum(row.gold for row in scorer.types.values()) == wanted.gold
     errors = scorer.results()["errors"]
-    paired = errors["type"] + errors["border"] + errors["type and border"]
+    paired = errors["type"] + errors["border"] + errors["type_and_border"]
     assert (wanted.gold - wanted.correct, wanted.predicted - wanted.correct) == (
         paired + errors["missed"],
         paired + errors["invented"],
@@ -196,7 +196,7 @@ def test_tags_without_types_have_accuracy_and_scores_of_each_tag() -> None:
 
 def test_a_tag_that_the_scheme_does_not_know_is_counted() -> None:
     strict = score([(["B-X", "I-X", "B-X", "I-X", "S-X"], ["B-X", "I-X", "B-X", "I-X", "S-X"])]).results()["strict"]
-    assert (strict["mode"], strict["not in the scheme"], strict["support"]) == ("strict IOB2", 1, 2)
+    assert (strict["mode"], strict["unknown_tags"], strict["support"]) == ("strict IOB2", 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_the_task_chooses_the_column_of_conll2003(
     assert {text: [line.split()[1] for line in text.splitlines() if line] for text in stored(w).values()} == {
         stored(w)["train"]: tags.split()
     }
-    assert result.facts["train"] == {"sentences": 2, "tokens": 4, "dropped lines": 1}
+    assert result.facts["train"] == {"sentences": 2, "tokens": 4, "dropped_lines": 1}
 
 
 @pytest.mark.parametrize(("task", "column"), [(None, 2), ("chunk", 2), ("pos", 1)])
@@ -254,7 +254,7 @@ def test_the_packed_files_of_conll2000_are_kept_packed(task: Any, column: int, w
     wanted = "".join(f"{line.split()[0]} {line.split()[column]}\n" if line else "\n" for line in content.splitlines())
     assert stored(w) == {"train": wanted, "test": wanted}
     assert (w / "raw" / "train.txt.gz").read_bytes() == packed
-    assert result.facts["test"] == {"sentences": 2, "tokens": 3, "dropped lines": 0}
+    assert result.facts["test"] == {"sentences": 2, "tokens": 3, "dropped_lines": 0}
 
 
 @pytest.mark.parametrize(

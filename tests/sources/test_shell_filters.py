@@ -53,7 +53,7 @@ def lines(text: bytes) -> list[bytes]:
 def counted(out: bytes, dropped: int) -> dict[str, int]:
     """Sentences and tokens of filtered lines, counted one line at a time."""
     full = [bool(line.strip()) for line in lines(out)]
-    return {"sentences": sum(key for key, _ in groupby(full)), "tokens": sum(full), "dropped lines": dropped}
+    return {"sentences": sum(key for key, _ in groupby(full)), "tokens": sum(full), "dropped_lines": dropped}
 
 
 @pytest.mark.parametrize("recipe", PIPELINES)
@@ -130,11 +130,11 @@ def test_only_the_blank_line_behind_a_document_mark_goes_and_no_token(ends: str)
     published = "-DOCSTART- -X- O O\nEU NNP B-NP B-ORG\n\n\nfor IN O O\n".replace("\n", ends).encode()
     out, counts = applied(RECIPES["conll2003"].filters, published, 1 << 20)
     assert [line.strip() for line in out.splitlines()] == [b"EU B-ORG", b"", b"", b"for O"]
-    assert counts == {"sentences": 2, "tokens": 2, "dropped lines": 1}
+    assert counts == {"sentences": 2, "tokens": 2, "dropped_lines": 1}
 
 
 def test_a_sentence_that_two_blocks_share_counts_once() -> None:
     published = (CONLL + "\n").encode() * 3
     for size in range(1, 200):
         counts = applied(RECIPES["conll2003"].filters, published, size)[1]
-        assert counts == {"sentences": 6, "tokens": 9, "dropped lines": 6}
+        assert counts == {"sentences": 6, "tokens": 9, "dropped_lines": 6}

@@ -411,12 +411,12 @@ def test_entities_are_counted_as_the_scorer_reads_them(
         assert figures["tokens"] == sum(map(len, sentences))
         assert figures["entities"] == len(found_spans[split])
         if split != "train":
-            assert figures["entities named in train"] == sum(
+            assert figures["entities_named_in_train"] == sum(
                 name in found_spans["train"] for name in found_spans[split]
             )
             known = {tuple(token for token, _ in sentence) for sentence in corpus["train"]}
             shared = sum(tuple(token for token, _ in sentence) in known for sentence in sentences)
-            assert figures["sentences also in train"] == shared
+            assert figures["sentences_also_in_train"] == shared
 
 
 def test_more_places_than_are_kept_are_counted_all_the_same(

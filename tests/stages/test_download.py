@@ -66,9 +66,9 @@ def test_a_folder_of_published_files_is_kept_as_it_is_and_filtered(recipe: str, 
 @pytest.mark.parametrize(
     ("recipe", "content", "counts"),
     [
-        ("germeval2014", GERMEVAL + "# x\n1\t#x\tO\tO\n\n\n", {"sentences": 2, "tokens": 3, "dropped lines": 2}),
-        ("wnut17", "#x\tO\ny\tO\n\t\n\t\nz\tB-person", {"sentences": 2, "tokens": 3, "dropped lines": 0}),
-        ("conll2003", CONLL, {"sentences": 2, "tokens": 3, "dropped lines": 2}),
+        ("germeval2014", GERMEVAL + "# x\n1\t#x\tO\tO\n\n\n", {"sentences": 2, "tokens": 3, "dropped_lines": 2}),
+        ("wnut17", "#x\tO\ny\tO\n\t\n\t\nz\tB-person", {"sentences": 2, "tokens": 3, "dropped_lines": 0}),
+        ("conll2003", CONLL, {"sentences": 2, "tokens": 3, "dropped_lines": 2}),
     ],
 )
 def test_sentences_tokens_and_dropped_lines_are_counted(

@@ -154,7 +154,7 @@ def test_what_cannot_be_compared_is_refused(copy: Workspace, tmp_path: Path) -> 
     with pytest.raises(InvalidData, match=r"other\.txt:1: 'somebody' where .*dev_predictions.txt:1 has"):
         evaluate.run(copy, evaluate.Options(compare=str(other), split=["dev"]))
     assert not (copy / "evaluation/comparison.json").exists()
-    with pytest.raises(InvalidOption, match="go with --columns"):
+    with pytest.raises(InvalidOption, match="options of score"):
         evaluate.run(copy, evaluate.Options(predicted=str(other)))
 
 
@@ -169,14 +169,14 @@ def test_what_was_seen_in_train_is_told_apart(copy: Workspace) -> None:
     assert groups == {"in train": seen, "not in train": facts["support"] - seen}
 
 
-@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface forms"), ("germeval2014", "outer layer alone")])
+@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface_forms"), ("germeval2014", "outer layer alone")])
 def test_the_score_of_the_task_and_the_published_one_stand_beside_ours(copy: Workspace, recipe: str, name: str) -> None:
     records = json.loads((copy / "workspace.json").read_text())
     empty: dict[str, object] = {"options": {}, "versions": {}, "reads": {}, "sources": {}, "writes": {}}
     records["stages"]["download"] = {**empty, "facts": {"recipe": recipe}}
     (copy / "workspace.json").write_text(json.dumps(records))
     facts = evaluate.run(copy, evaluate.Options(split=["test"], force=True)).facts["test"]
-    assert name in facts["task score"]["name"]
+    assert name in facts["task_score"]["name"]
     assert facts["published"]["support"] == RECIPES[recipe].scores["test"].gold
     assert ("TensorFlow" in _report(copy)) == (recipe == "germeval2014")
 
@@ -187,7 +187,7 @@ def test_both_layers_count_together(copy: Workspace, tmp_path: Path) -> None:
     rows = ["".join(f"{token} {'B-X B-X' if at == 0 else 'O O'}\n" for at, token in enumerate(row)) for row in tokens]
     inner.write_text("\n".join(rows))
     facts = evaluate.run(copy, evaluate.Options(split=["test"], inner=str(inner))).facts["test"]
-    task = facts["task score"]
+    task = facts["task_score"]
     assert task["name"] == "metric 1, both layers"
     for key in ("correct", "predicted", "support"):
         assert task[key] == facts[key] + len(tokens)

@@ -1,0 +1,103 @@
+"""Score files of gold and predicted tags that any tool has written; without a model and without a workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nertool.errors import InvalidOption, MissingInput
+from nertool.scoring.comparison import difference
+from nertool.scoring.prediction_files import Tagged, read_both, read_tagged, score_file
+from nertool.scoring.scorer import Scorer
+from nertool.scoring.seqeval_check import MOST_TOKENS, compare_with_seqeval
+from nertool.scoring.tagged_results import score_and_list_errors, warn_of_odd_results
+from nertool.tags import without_types
+
+SENTENCES_LOOKED_AT = 1000
+"""Sentences of a file that decide whether its tags have types."""
+REPORT = "report.html"
+
+
+def score_files(
+    file: str,
+    *,
+    predicted: str | None = None,
+    compare: str | None = None,
+    report: str | None = None,
+    scheme: str | None = None,
+) -> dict[str, Any]:
+    """Results by the name of the file; with `compare` a `comparison` too.
+
+    Args:
+        file: gold and predicted tags as last columns, `-` for standard input; gold tags alone with `predicted`.
+        predicted: file whose last column holds the predicted tags of the same sentences.
+        compare: file of gold and predicted tags of the same sentences, by another model.
+        report: directory for a page and the list of errors.
+        scheme: of the strict mode; None for that of most gold tags.
+
+    Raises:
+        MissingInput: a file does not exist.
+        InvalidData: a line lacks tags, or the files hold other sentences (names file and line).
+        InvalidOption: the directory of the report cannot be made.
+        NertoolError: seqeval counts other entities.
+    """
+    name = "standard input" if file == "-" else Path(file).name
+    if predicted is None and report is None and compare is None:
+        return {name: _score_fast(file, name, scheme)}
+    for path in filter(None, (file, predicted, compare)):
+        if not Path(path).is_file():
+            raise MissingInput(f"{path}: there is no such file", "Name files; standard input is scored alone.")
+    results = {name: _score_with_tokens(_read(file, predicted), name, report, scheme)}
+    if compare:
+        compared = difference(_read(file, predicted), Path(file), read_tagged(Path(compare)), Path(compare), scheme)
+        results["comparison"] = {"other": Path(compare).name, name: compared}
+    return results
+
+
+def _read(file: str, predicted: str | None) -> Iterator[Tagged]:
+    return read_both(Path(file), Path(predicted)) if predicted else read_tagged(Path(file))
+
+
+def _score_fast(file: str, name: str, scheme: str | None) -> dict[str, Any]:
+    """Scores alone, which need no tokens."""
+    scorer = Scorer(scheme, keep_tags=MOST_TOKENS)
+    score_file(file, scorer)
+    results = {**scorer.results(), "seqeval": compare_with_seqeval(scorer)}
+    warn_of_odd_results(name, results)
+    return results
+
+
+def _score_with_tokens(tagged: Iterator[Tagged], name: str, report: str | None, scheme: str | None) -> dict[str, Any]:
+    """Scores and kinds of errors; where `report` names a directory, page and errors go there."""
+    first = list(islice(tagged, SENTENCES_LOOKED_AT))
+    plain = without_types(tag for sentence in first for tag in sentence.gold)
+    with TemporaryDirectory(dir=_ensure_directory(report)) as scratch:
+        errors = Path(scratch) / "errors.jsonl"
+        scorer, analysis = score_and_list_errors(chain(first, tagged), plain, scheme, None, errors)
+        results = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
+        warn_of_odd_results(name, results)
+        if report:
+            _write_report(Path(scratch), name, results, Path(report))
+    return results
+
+
+def _write_report(scratch: Path, name: str, results: dict[str, Any], target: Path) -> None:
+    from nertool.report.report import Scored, write_report
+
+    errors = scratch / "errors.jsonl"
+    write_report(scratch / REPORT, name, [Scored("", name, results, errors)])
+    for path in (errors, scratch / REPORT):
+        os.replace(path, target / path.name)
+
+
+def _ensure_directory(directory: str | None) -> str | None:
+    if directory:
+        try:
+            os.makedirs(directory, exist_ok=True)
+        except OSError as error:
+            raise InvalidOption(f"--report {directory}: {error.strerror}", "Name another directory.") from error
+    return directory

@@ -1,0 +1,49 @@
+"""Score predictions of any tool: a file with a token, the gold tag and the predicted tag a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from nertool.stages.options import StrictOption
+from nertool.workspace.workspace import Result, StageOptions
+
+
+@dataclass(frozen=True)
+class Options(StageOptions):
+    """Options of `score`."""
+
+    file: Annotated[
+        str,
+        typer.Argument(help="File with the gold and the predicted tag as last columns; - is standard input."),
+    ]
+    predicted: Annotated[
+        str | None, typer.Option("--predicted", help="File that holds the predicted tags; FILE holds the gold tags.")
+    ] = None
+    compare: Annotated[
+        str | None, typer.Option("--compare", help="File of another model's predictions of the same sentences.")
+    ] = None
+    strict: StrictOption = None
+    report: Annotated[
+        str | None, typer.Option("--report", help="Directory to write a page and the list of errors into.")
+    ] = None
+
+
+def run(options: Options) -> Result:
+    """Score a file, or two files, of gold and predicted tags; no model and no workspace are needed.
+
+    Raises:
+        NertoolError: as `scoring.score_files.score_files` does.
+    """
+    from nertool.scoring.score_files import score_files
+
+    results = score_files(
+        options.file,
+        predicted=options.predicted,
+        compare=options.compare,
+        report=options.report,
+        scheme=options.strict,
+    )
+    return Result("evaluate", results)
