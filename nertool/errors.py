@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
 
@@ -28,6 +30,26 @@ def command(workspace: Path, stage: str, *arguments: str) -> str:
     """
     named = [] if workspace == Path("workspace") else ["-w", str(workspace)]
     return shlex.join(["nertool", stage, *arguments, *named])
+
+
+def require(modules: Iterable[str], extra: str, option: str) -> None:
+    """Check that the packages of an extra are installed.
+
+    Args:
+        modules: what the option imports.
+        extra: of nertool, which installs them.
+        option: that needs them, as on the command line.
+
+    Raises:
+        NertoolError: one is missing; the hint installs the extra.
+    """
+    for module in modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise NertoolError(
+                f"{option}: {error.name or module} is not installed", f"Install it: pip install 'nertool[{extra}]'"
+            ) from error
 
 
 class MissingInput(NertoolError):

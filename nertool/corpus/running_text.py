@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from nertool.errors import InvalidOption, NertoolError
+from nertool.errors import InvalidOption, require
 
 TOKEN = re.compile(
     r"""
@@ -117,12 +117,9 @@ def sentence_splitter(language: str) -> Callable[[str], Iterator[tuple[int, int]
         NertoolError: it is not installed.
         InvalidOption: it does not know the language.
     """
-    try:
-        from pysbd import Segmenter
-    except ImportError as error:
-        raise NertoolError(
-            "--split-sentences: pySBD is not installed", "Install it: pip install 'nertool[sentences]'"
-        ) from error
+    require(["pysbd"], "sentences", "--split-sentences")
+    from pysbd import Segmenter
+
     try:
         segmenter = Segmenter(language=language, clean=False, char_span=True)
     except ValueError as error:

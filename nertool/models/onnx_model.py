@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nertool.errors import NertoolError, command
+from nertool.errors import NertoolError, command, require
 
 if TYPE_CHECKING:
     import torch
@@ -22,13 +22,7 @@ def require_onnx() -> None:
     Raises:
         NertoolError: it is not.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise NertoolError(
-            f"--backend onnx: {error.name} is not installed", "Install it: pip install 'nertool[onnx]'"
-        ) from error
+    require(["onnx", "onnxruntime"], "onnx", "--backend onnx")
 
 
 class OnnxModel:

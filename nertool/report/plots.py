@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nertool.counts import METRICS
@@ -21,6 +23,15 @@ MOST_TYPES = 25
 """Types that a confusion matrix shows, the most frequent ones."""
 Named = Sequence[tuple[str, Mapping[str, Any]]]
 """Results, or groups of them, by the names of models."""
+
+
+MISSING = "matplotlib is not installed: pip install 'nertool[report]'"
+"""What to say where nothing can be drawn."""
+
+
+def available() -> bool:
+    """matplotlib, which draws everything here, is installed."""
+    return find_spec("matplotlib") is not None
 
 
 @contextmanager
@@ -68,20 +79,31 @@ def scores(by_split: Mapping[str, Named]) -> str:
     with _figure(3.6 * len(by_split) + 1, 0.32 * len(rows) + 1.2, len(by_split)) as (figure, axes):
         for axis, (split, models) in zip(axes, by_split.items(), strict=True):
             for number, (model, results) in enumerate(models):
-                shift = (number - (len(models) - 1) / 2) * 0.8 / max(len(models), 2)
-                known = [(row, results if row == "all" else results["types"].get(row)) for row in rows]
-                there = [(place, figures) for place, (_, figures) in enumerate(known) if figures]
-                values = [figures["f1"] for _, figures in there]
-                spread = _spread([(figures["f1"], figures["interval"]["f1"]) for _, figures in there])
-                places = [place + shift for place, _ in there]
-                colour = COLOURS[number % len(COLOURS)]
-                axis.errorbar(values, places, xerr=spread, fmt="o", color=colour, capsize=2, ms=4, label=model)
+                shift = _dodge(number, len(models), 0.8 / max(len(models), 2))
+                by_row = {"all": results, **results["types"]}
+                _draw_scores(axis, model, [by_row.get(row) for row in rows], shift, COLOURS[number % len(COLOURS)])
             axis.set(title=split, xlim=(0, 1), yticks=range(len(rows)), yticklabels=rows)
             axis.invert_yaxis()
             axis.grid(axis="x", alpha=0.3)
             if len(models) > 1:
                 axis.legend(loc="best")
         return _svg(figure, "F1 with intervals")
+
+
+def _draw_scores(axis: Axes, model: str, rows: Sequence[Mapping[str, Any] | None], shift: float, colour: str) -> None:
+    """F1 and interval of a model in each row that it has."""
+    values, places, intervals = [], [], []
+    for number, figures in enumerate(rows):
+        if figures:
+            values.append(figures["f1"])
+            places.append(number + shift)
+            intervals.append((figures["f1"], figures["interval"]["f1"]))
+    axis.errorbar(values, places, xerr=_spread(intervals), fmt="o", color=colour, capsize=2, ms=4, label=model)
+
+
+def _dodge(number: int, of: int, width: float) -> float:
+    """How far the mark of one of several models stands beside the middle of its row."""
+    return (number - (of - 1) / 2) * width
 
 
 def _spread(figures: Sequence[tuple[float, tuple[float, float]]]) -> list[list[float]]:
@@ -98,10 +120,12 @@ def confusion(results: Mapping[str, Any]) -> str:
     import numpy as np
 
     counts = {(row["gold"], row["predicted"]): row["count"] for row in results["confusion"]}
-    frequency = {
-        label: sum(count for pair, count in counts.items() if label in pair) for pair in counts for label in pair
-    }
-    types = sorted(sorted(set(frequency) - {""}, key=lambda label: -frequency[label])[:MOST_TYPES])
+    frequency: Counter[str] = Counter()
+    for pair, count in counts.items():
+        for label in set(pair):
+            frequency[label] += count
+    by_frequency = sorted(set(frequency) - {""}, key=lambda label: -frequency[label])
+    types = sorted(by_frequency[:MOST_TYPES])
     shown = [*types, ""] if "" in frequency else types
     table = np.array([[counts.get((gold, predicted), 0) for predicted in shown] for gold in shown])
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
@@ -125,22 +149,27 @@ def groups(name: str, models: Named) -> str:
     with _figure(6, 0.3 * len(rows) * max(1, len(models) ** 0.5) + 1) as (figure, (axis,)):
         height = 0.8 / len(models)
         for number, (model, by) in enumerate(models):
-            places = [place + (number - (len(models) - 1) / 2) * height for place in range(len(rows))]
-            there = [(place, by[group]) for place, group in zip(places, rows, strict=True) if group in by]
-            axis.barh(
-                [place for place, _ in there],
-                [figures["recall"] for _, figures in there],
-                height * 0.9,
-                xerr=_spread([(figures["recall"], figures["interval"]["recall"]) for _, figures in there]),
-                error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2},
-                color=COLOURS[number % len(COLOURS)],
-                label=model,
-            )
+            shift = _dodge(number, len(models), height)
+            _draw_recalls(axis, model, [by.get(row) for row in rows], shift, height, COLOURS[number % len(COLOURS)])
         axis.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=rows, xlabel=f"recall by {name}")
         axis.invert_yaxis()
         if len(models) > 1:
             axis.legend(loc="best")
         return _svg(figure, f"recall by {name}")
+
+
+def _draw_recalls(
+    axis: Axes, model: str, rows: Sequence[Mapping[str, Any] | None], shift: float, height: float, colour: str
+) -> None:
+    """Recall and interval of a model in each row that it has, as bars."""
+    values, places, intervals = [], [], []
+    for number, figures in enumerate(rows):
+        if figures:
+            values.append(figures["recall"])
+            places.append(number + shift)
+            intervals.append((figures["recall"], figures["interval"]["recall"]))
+    error = {"ecolor": INK, "elinewidth": 1, "capsize": 2}
+    axis.barh(places, values, height * 0.9, xerr=_spread(intervals), error_kw=error, color=colour, label=model)
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], metric: str) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nertool.counts import METRICS
+from nertool.progress import logger
 from nertool.report import plots
 
 MOST_SENTENCES = 1000
 """Sentences with errors that a page shows of one model and split; the files of errors hold all."""
-WHY_NO_TARGET = (
-    "The README's TensorFlow tables (.8715 on dev, .8748 on test of GermEval 2014) are no target: that script moved "
-    "every label by one place and counted runs of O as entities (5,968 on dev and 13,869 on test, in place of 2,674 "
-    "and 6,178)."
-)
+GROUPINGS = ("seen", "entity_length", "sentence_length")
+"""Ways to group entities, as results name them."""
 
 
 class Scored(NamedTuple):
@@ -41,29 +40,45 @@ class Scored(NamedTuple):
         return " ".join(filter(None, (self.model, self.split)))
 
 
-def write_report(
-    path: Path,
-    title: str,
-    scored: Sequence[Scored],
-    comparison: Mapping[str, Any] | None = None,
-    training: Mapping[str, Any] | None = None,
-    quantization: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the page.
+@dataclass(frozen=True)
+class Page:
+    """What a page is about.
 
-    Args:
+    Attributes:
+        title: name of the data.
         scored: results, in the order in which they are shown.
-        comparison: as in `comparison.json`.
+        comparison: as in `comparison.json`; empty where nothing was compared.
         training: facts of the training, whose `history` is drawn.
-        quantization: as in `quantization.json`.
+        quantization: as in `quantization.json`; empty without an INT8 model.
+        note: what a reader must know of the data's published scores.
     """
+
+    title: str
+    scored: Sequence[Scored]
+    comparison: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    quantization: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def compared(self) -> dict[str, Mapping[str, Any]]:
+        """The comparison of each split."""
+        return {split: row for split, row in self.comparison.items() if isinstance(row, Mapping)}
+
+    @property
+    def everything(self) -> list[Scored]:
+        """The results, and those of the model that they are compared with."""
+        other = self.comparison.get("other", "")
+        return [
+            *self.scored,
+            *(Scored(other, split, row["other_results"], Path()) for split, row in self.compared.items()),
+        ]
+
+
+def write_report(path: Path, page: Page) -> None:
+    """Write a page; without matplotlib it has no plots, and says so."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    compared = {split: row for split, row in (comparison or {}).items() if isinstance(row, Mapping)}
-    others = [
-        Scored((comparison or {})["other"], split, row["other_results"], Path()) for split, row in compared.items()
-    ]
-    history = (training or {}).get("history")
     environment = Environment(
         loader=PackageLoader("nertool.report", "."),
         autoescape=True,
@@ -72,29 +87,56 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters["figure"] = _figure
-    everything = [*scored, *others]
-    page = environment.get_template("report.html").render(
-        title=title,
-        scored=everything,
+    if not plots.available():
+        logger.info("the page has no plots: %s", plots.MISSING)
+    text = environment.get_template("report.html").render(
+        title=page.title,
+        scored=page.everything,
         metrics=METRICS,
-        compared=compared,
-        other=(comparison or {}).get("other"),
-        quantization=quantization,
-        scores_plot=plots.scores(_by_split(everything)),
-        confusion_plots={one.name: plots.confusion(one.results) for one in everything if one.results["confusion"]},
-        group_plots={
-            name: plots.groups(
-                name, [(one.name, one.results["by"][name]) for one in scored if name in one.results["by"]]
-            )
-            for name in ("seen", "entity length", "sentence length")
-            if any(name in one.results.get("by", {}) for one in scored)
-        },
-        curve=plots.learning_curve(history, (training or {}).get("metric", "f1")) if history else "",
-        sentences={one.name: list(islice(_sentences(one), MOST_SENTENCES)) for one in scored},
+        compared=page.compared,
+        other=page.comparison.get("other"),
+        quantization=page.quantization,
+        plots=_draw(page) if plots.available() else None,
+        plots_missing=plots.MISSING,
+        sentences={one.name: list(islice(_sentences(one), MOST_SENTENCES)) for one in page.scored},
         most=MOST_SENTENCES,
-        note=WHY_NO_TARGET if title == "germeval2014" else "",
+        note=page.note,
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+
+
+class Plots(NamedTuple):
+    """Drawings as SVG text.
+
+    Attributes:
+        scores: F1 of each type.
+        confusion: a confusion matrix by the name of model and split.
+        groups: recall by group.
+        curve: loss and dev score by epoch; empty where the training is unknown.
+    """
+
+    scores: str
+    confusion: dict[str, str]
+    groups: list[str]
+    curve: str
+
+
+def _draw(page: Page) -> Plots:
+    history = page.training.get("history")
+    return Plots(
+        scores=plots.scores(_by_split(page.everything)),
+        confusion={one.name: plots.confusion(one.results) for one in page.everything if one.results["confusion"]},
+        groups=list(_group_plots(page.scored)),
+        curve=plots.learning_curve(history, page.training.get("metric", "f1")) if history else "",
+    )
+
+
+def _group_plots(scored: Sequence[Scored]) -> Iterator[str]:
+    """A plot for each way to group entities that any of the results has."""
+    for name in GROUPINGS:
+        models = [(one.name, one.results["by"][name]) for one in scored if name in one.results.get("by", {})]
+        if models:
+            yield plots.groups(name.replace("_", " "), models)
 
 
 def _by_split(scored: Sequence[Scored]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:

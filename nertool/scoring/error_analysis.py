@@ -82,7 +82,7 @@ class Analysis:
         self.train, self.read = train, read
         self.sentences = 0
         self.by: dict[str, defaultdict[str, Alike]] = {
-            name: defaultdict(Counter) for name in ("seen", "entity length", "sentence length")
+            name: defaultdict(Counter) for name in ("seen", "entity_length", "sentence_length")
         }
         self.wrong: Counter[tuple[str, str, str]] = Counter()
         self.forms: tuple[set[Form], set[Form], set[Form]] = (set(), set(), set())
@@ -121,8 +121,8 @@ class Analysis:
     def _groups(self, form: Form, span: Span, words: int) -> Iterator[tuple[str, str]]:
         if self.train is not None:
             yield "seen", "in train" if form in self.train else "not in train"
-        yield "entity length", _group(span.end - span.start, LENGTHS)
-        yield "sentence length", _group(words, SENTENCE_LENGTHS)
+        yield "entity_length", _group(span.end - span.start, LENGTHS)
+        yield "sentence_length", _group(words, SENTENCE_LENGTHS)
 
     def results(self) -> dict[str, Any]:
         """Counts by group, the most frequent wrong surface forms, and the score of distinct surface forms.

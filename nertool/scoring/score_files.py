@@ -86,10 +86,10 @@ def _score_with_tokens(tagged: Iterator[Tagged], name: str, report: str | None, 
 
 
 def _write_report(scratch: Path, name: str, results: dict[str, Any], target: Path) -> None:
-    from nertool.report.report import Scored, write_report
+    from nertool.report.report import Page, Scored, write_report
 
     errors = scratch / "errors.jsonl"
-    write_report(scratch / REPORT, name, [Scored("", name, results, errors)])
+    write_report(scratch / REPORT, Page(name, [Scored("", name, results, errors)]))
     for path in (errors, scratch / REPORT):
         os.replace(path, target / path.name)
 

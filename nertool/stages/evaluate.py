@@ -323,22 +323,23 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     )
 
     def work(stage: Stage) -> None:
-        from nertool.report.report import Scored, write_report
+        from nertool.report.report import Page, Scored, write_report
 
         scored = [
             Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")
             for stem, (model, split) in there.items()
         ]
-        title = workspace.facts("download").get("recipe") or "own data"
-        stage.facts = {"results": len(scored)}
-        write_report(
-            stage.file(f"{EVALUATION}/{REPORT}"),
-            title,
-            scored,
-            _json(workspace / comparison) if (workspace / comparison).exists() else None,
-            workspace.facts("train"),
-            _json(workspace / quantization) if (workspace / quantization).exists() else None,
+        recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+        page = Page(
+            title=recipe.name if recipe else "own data",
+            scored=scored,
+            comparison=_json(workspace / comparison),
+            training=workspace.facts("train"),
+            quantization=_json(workspace / quantization),
+            note=recipe.note if recipe else "",
         )
+        write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
+        stage.facts = {"results": len(scored)}
 
     return workspace.run(planned, work)
 
@@ -349,5 +350,6 @@ class ReportOptions(StageOptions):
 
 
 def _json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    """The object in a JSON file; empty where there is no such file."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nertool.progress import logger
+from nertool.report import plots
 from nertool.training.finetune import KEPT
 
 CURVE = "learning_curve.svg"
@@ -34,10 +34,8 @@ def _link(source: str, target: str) -> None:
 
 def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:
     """Draw loss and dev score by epoch into a model directory; skip that where matplotlib is not installed."""
-    if find_spec("matplotlib") is None:
-        logger.info("no %s: matplotlib is not installed (pip install 'nertool[report]')", CURVE)
+    if not plots.available():
+        logger.info("no %s: %s", CURVE, plots.MISSING)
         return
-    from nertool.report import plots
-
     curve = plots.learning_curve(facts["history"], facts.get("metric", "f1"))
     (target / CURVE).write_text(curve, encoding="utf-8")

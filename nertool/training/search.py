@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.errors import InvalidOption
+from nertool.errors import require
 from nertool.progress import logger
 from nertool.training.facts import RunFacts, TrialFacts
 from nertool.training.setup import TrainingSetup
@@ -70,10 +70,9 @@ class Search:
 
     def _study(self) -> Study:
         """The search as an interrupted one left it; the trial that it was in comes first again."""
-        try:
-            import optuna
-        except ImportError as error:
-            raise InvalidOption("--search: Optuna is not installed", "Install it: pip install 'optuna>=4'") from error
+        require(["optuna"], "search", "--search")
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             direction="maximize", study_name="train", storage=self._storage(), load_if_exists=True

@@ -219,7 +219,7 @@ def test_without_ray_two_lines_say_how_to_install_it(trained: Path, tmp_path: Pa
     code = f"import sys; sys.modules['ray'] = None; from nertool.cli.main import main; main({arguments})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: --engine ray: Ray is not installed\nInstall it: pip install 'nertool[ray]'\n"
+    assert done.stderr == "error: --engine ray: ray is not installed\nInstall it: pip install 'nertool[ray]'\n"
     assert not (tmp_path / "out").exists()
 
 

@@ -74,8 +74,8 @@ def test_groups_forms_and_rows() -> None:
     results = analysis.results()
     seen = {name: (row["correct"], row["support"]) for name, row in results["by"]["seen"].items()}
     assert seen == {"in train": (1, 2), "not in train": (0, 1)}
-    assert {name: row["support"] for name, row in results["by"]["entity length"].items()} == {"1": 2, "2": 1}
-    assert results["by"]["sentence length"]["1-10"]["predicted"] == 2
+    assert {name: row["support"] for name, row in results["by"]["entity_length"].items()} == {"1": 2, "2": 1}
+    assert results["by"]["sentence_length"]["1-10"]["predicted"] == 2
     assert results["wrong_forms"][0] == {"text": "New York", "gold": "LOC", "predicted": "ORG", "count": 1}
     # WNUT'17: distinct forms that were right somewhere, were predicted, are in the gold tags
     surface = results["surface"]

@@ -169,7 +169,7 @@ def test_what_was_seen_in_train_is_told_apart(copy: Workspace) -> None:
     assert groups == {"in train": seen, "not in train": facts["support"] - seen}
 
 
-@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface_forms"), ("germeval2014", "outer layer alone")])
+@pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface forms"), ("germeval2014", "outer layer alone")])
 def test_the_score_of_the_task_and_the_published_one_stand_beside_ours(copy: Workspace, recipe: str, name: str) -> None:
     records = json.loads((copy / "workspace.json").read_text())
     empty: dict[str, object] = {"options": {}, "versions": {}, "reads": {}, "sources": {}, "writes": {}}

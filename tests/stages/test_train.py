@@ -449,7 +449,7 @@ def test_without_matplotlib_there_is_no_picture_and_a_line_that_says_so(
     with caplog.at_level("INFO", logger="nertool"):
         quick(ready, tiny_model)
     assert [line for line in caplog.messages if "nertool[report]" in line] == [
-        "no learning_curve.svg: matplotlib is not installed (pip install 'nertool[report]')"
+        "no learning_curve.svg: matplotlib is not installed: pip install 'nertool[report]'"
     ]
     assert not (ready / "model/learning_curve.svg").exists()
     assert (ready / "model/README.md").exists()

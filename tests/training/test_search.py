@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import KILLER
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, NertoolError
 from nertool.stages import train
 from nertool.training import search
 from nertool.workspace.workspace import Workspace
@@ -53,7 +53,7 @@ def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(ready: Worksp
 
 @pytest.mark.parametrize("other", [{"seeds": "1,2"}, {"keep": "last"}])
 def test_a_search_goes_with_nothing_else_that_chooses(ready: Workspace, tiny_model: str, other: dict[str, str]) -> None:
-    with pytest.raises(InvalidOption, match="--search goes with none of"):
+    with pytest.raises(InvalidOption, match="--search goes neither with"):
         train.run(ready, train.Options(model=tiny_model, search=2, **other))  # type: ignore[arg-type]
 
 
@@ -61,6 +61,6 @@ def test_without_optuna_the_search_says_what_to_install(
     ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(InvalidOption, match="Optuna is not installed"):
+    with pytest.raises(NertoolError, match="optuna is not installed"):
         train.run(ready, train.Options(model=tiny_model, search=2))
     assert not (ready / "model").exists()
