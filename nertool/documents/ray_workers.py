@@ -40,6 +40,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
+        fp32_kernels: as in `load_tagger`.
     """
 
     model: Path
@@ -47,6 +48,7 @@ class Settings:
     tokens_column: str
     on_error: Literal["stop", "skip", "null"]
     language: str
+    fp32_kernels: Literal["auto", "torch"] = "auto"
 
 
 class FileTagger:
@@ -73,7 +75,7 @@ class FileTagger:
         quiet_transformers()
         from nertool.models.tagger import load_tagger
 
-        return load_tagger(self.settings.model)
+        return load_tagger(self.settings.model, fp32_kernels=self.settings.fp32_kernels)
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
         try:

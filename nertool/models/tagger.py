@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -287,7 +287,12 @@ def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
         yield Entity(label, start, stop, text[start:stop], sum(tagging.scores[first:end]) / (end - first))
 
 
-def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False) -> Tagger:
+def load_tagger(
+    directory: str | Path,
+    device: str = "",
+    as_stored: bool = False,
+    fp32_kernels: Literal["auto", "torch"] = "auto",
+) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
     Sets environment variables that keep transformers quiet; see `quiet_transformers`.
@@ -295,6 +300,7 @@ def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False
     Args:
         device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
         as_stored: keep the layers and inputs that quantization needs, even where others are faster.
+        fp32_kernels: FP32 matrix products on the CPU by the fastest library here, or by PyTorch's own choice.
 
     Raises:
         MissingInput: there is no such directory.
@@ -303,13 +309,18 @@ def load_tagger(directory: str | Path, device: str = "", as_stored: bool = False
     quiet_transformers()
     import torch
 
+    from nertool.models.onednn import use_fastest
+
     directory = Path(directory)
     config = _load_config(directory)
     is_int8 = (directory / TABLE).exists()
     if is_int8:
         model = _load_int8(directory, config)
     else:
-        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"), as_stored)
+        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    if isinstance(model, torch.nn.Module) and on_cpu and fp32_kernels == "auto" and not as_stored:
+        model = use_fastest(model)
     labels = [config.id2label[number] for number in range(config.num_labels)]
     tokenizer = load_tokenizer(str(directory))
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
@@ -337,25 +348,21 @@ def _load_config(directory: Path) -> Any:
 
 def _load_int8(directory: Path, config: Any) -> Any:
     from nertool.models.inc_model import load_int8
-    from nertool.models.onednn import use_fastest
     from nertool.models.onnx_model import GRAPH, OnnxModel
 
-    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else use_fastest(load_int8(directory, config))
+    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else load_int8(directory, config)
 
 
-def _load_fp32(directory: Path, device: str, as_stored: bool) -> Any:
+def _load_fp32(directory: Path, device: str) -> Any:
     from safetensors import SafetensorError
     from transformers import AutoModelForTokenClassification
     from transformers.utils.logging import disable_progress_bar
 
-    from nertool.models.onednn import use_fastest
-
     disable_progress_bar()  # a directory is read in a moment
     try:
-        model = AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
+        return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
-    return model if as_stored or device != "cpu" else use_fastest(model)

@@ -151,7 +151,12 @@ def groups(name: str, models: Named) -> str:
         for number, (model, by) in enumerate(models):
             shift = _dodge(number, len(models), height)
             _draw_recalls(axis, model, [by.get(row) for row in rows], shift, height, COLOURS[number % len(COLOURS)])
-        axis.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=rows, xlabel=f"recall by {name}")
+        axis.set(
+            xlim=(0, 1),
+            yticks=range(len(rows)),
+            yticklabels=[row.replace("_", " ") for row in rows],
+            xlabel=f"recall by {name}",
+        )
         axis.invert_yaxis()
         if len(models) > 1:
             axis.legend(loc="best")

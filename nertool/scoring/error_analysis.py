@@ -120,7 +120,7 @@ class Analysis:
 
     def _groups(self, form: Form, span: Span, words: int) -> Iterator[tuple[str, str]]:
         if self.train is not None:
-            yield "seen", "in train" if form in self.train else "not in train"
+            yield "seen", "in_train" if form in self.train else "not_in_train"
         yield "entity_length", _group(span.end - span.start, LENGTHS)
         yield "sentence_length", _group(words, SENTENCE_LENGTHS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +18,14 @@ from nertool.progress import logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
-from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption, SplitsOption, StrictOption
+from nertool.stages.options import (
+    AllowStaleOption,
+    ForceOption,
+    FP32KernelsOption,
+    QuantizedOption,
+    SplitsOption,
+    StrictOption,
+)
 from nertool.tags import without_types
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
@@ -66,6 +73,7 @@ class Options(StageOptions):
         str | None, typer.Option("--predicted", hidden=True, help="Option of: nertool score FILE.")
     ] = None
     report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
+    fp32_kernels: FP32KernelsOption = "auto"
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -116,7 +124,7 @@ def _evaluate(workspace: Workspace, options: Options, model: ModelFiles, splits:
     @cache
     def load() -> Tagger:
         """The model, loaded once and only where there is something to do."""
-        return _load(workspace, model)
+        return _load(workspace, model, options.fp32_kernels)
 
     return {split: _evaluate_split(workspace, options, model, split, load) for split in splits}
 
@@ -212,10 +220,10 @@ def _tell(stage: Stage, split: str, counts: TagCounts) -> None:
         logger.warning("%s tokens of %s have no sub-words: tagged O", counts.without_subwords, split)
 
 
-def _load(workspace: Workspace, model: ModelFiles) -> Tagger:
+def _load(workspace: Workspace, model: ModelFiles, fp32_kernels: Literal["auto", "torch"]) -> Tagger:
     from nertool.models.tagger import load_tagger
 
-    tagger = load_tagger(model.path)
+    tagger = load_tagger(model.path, fp32_kernels=fp32_kernels)
     if (workspace / LABELS).exists():
         unlike = set(read_labels(workspace / LABELS)) ^ set(tagger.labels)
         if unlike:

@@ -37,6 +37,10 @@ SplitsOption = Annotated[
     list[str] | None, typer.Option("--split", help="dev, test or train; may be repeated [default: dev and test].")
 ]
 QuantizedOption = Annotated[bool, typer.Option("--quantized", help="Use quantized/ (INT8) in place of the FP32 model.")]
+FP32KernelsOption = Annotated[
+    Literal["auto", "torch"],
+    typer.Option("--fp32-kernels", help="FP32 matrix products by the fastest library here, or by PyTorch's own."),
+]
 AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
 ]

@@ -17,7 +17,7 @@ from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.progress import track
-from nertool.stages.options import AllowStaleOption, ForceOption, QuantizedOption
+from nertool.stages.options import AllowStaleOption, ForceOption, FP32KernelsOption, QuantizedOption
 from nertool.tags import spans
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS
@@ -95,6 +95,7 @@ class Options(StageOptions):
         typer.Option("--workers", min=1, help="Models at work with --engine ray [default: the GPUs, else the CPUs]."),
     ] = None
     quantized: QuantizedOption = False
+    fp32_kernels: FP32KernelsOption = "auto"
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -161,18 +162,20 @@ def run(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     )
 
-    return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options.form))
+    return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options))
 
 
-def _tag_split(stage: Stage, model: ModelFiles, source: Path, form: str) -> None:
+def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:
     """Tag a file of sentences into the stage's file of predictions."""
     from nertool.models.tagger import load_tagger
 
+    form = options.form
+    tagger = load_tagger(model.path, fp32_kernels=options.fp32_kernels)
     documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
     facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
         out.write(head_of(form))
-        for text, taggings in written(load_tagger(model.path), documents, form):
+        for text, taggings in written(tagger, documents, form):
             out.write(text)
             facts["sentences"] += len(taggings)
             facts["tokens"] += sum(len(tagging.tags) for tagging in taggings)
@@ -234,6 +237,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         tokens_column=options.tokens_column,
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
+        fp32_kernels=options.fp32_kernels,
     )
     run = ray_workers.FolderRun(
         names=options.files,
@@ -260,7 +264,7 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
     quiet_transformers()
     from nertool.models.tagger import load_tagger
 
-    return load_tagger(model.path)
+    return load_tagger(model.path, fp32_kernels=options.fp32_kernels)
 
 
 def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> tuple[Tagger, Iterator[Document]]:

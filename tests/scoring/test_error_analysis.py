@@ -73,7 +73,7 @@ def test_groups_forms_and_rows() -> None:
     assert rows[0]["tokens"] == tokens and rows[1]["predicted"] is None
     results = analysis.results()
     seen = {name: (row["correct"], row["support"]) for name, row in results["by"]["seen"].items()}
-    assert seen == {"in train": (1, 2), "not in train": (0, 1)}
+    assert seen == {"in_train": (1, 2), "not_in_train": (0, 1)}
     assert {name: row["support"] for name, row in results["by"]["entity_length"].items()} == {"1": 2, "2": 1}
     assert results["by"]["sentence_length"]["1-10"]["predicted"] == 2
     assert results["wrong_forms"][0] == {"text": "New York", "gold": "LOC", "predicted": "ORG", "count": 1}
@@ -93,8 +93,8 @@ def test_groups_and_forms_have_intervals() -> None:
             )
         )
     results = analysis.results()
-    assert results["by"]["seen"]["in train"]["interval"]["recall"] == (1.0, 1.0)
-    for figures in (results["by"]["seen"]["not in train"], results["surface"]):
+    assert results["by"]["seen"]["in_train"]["interval"]["recall"] == (1.0, 1.0)
+    for figures in (results["by"]["seen"]["not_in_train"], results["surface"]):
         low, high = figures["interval"]["recall"]
         # of a binomial share of one half, sixty times
         assert (low, high) == pytest.approx((0.38, 0.62), abs=0.03)

@@ -166,7 +166,7 @@ def test_what_was_seen_in_train_is_told_apart(copy: Workspace) -> None:
     seen = sum(entity in train for entity in _entities(copy / "test.txt"))
     assert 0 < seen < facts["support"]
     groups = {name: row["support"] for name, row in facts["by"]["seen"].items()}
-    assert groups == {"in train": seen, "not in train": facts["support"] - seen}
+    assert groups == {"in_train": seen, "not_in_train": facts["support"] - seen}
 
 
 @pytest.mark.parametrize(("recipe", "name"), [("wnut17", "surface forms"), ("germeval2014", "outer layer alone")])
