@@ -6,14 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-SCHEMES = ("iob2", "iobes", "bilou", "io")
-"""Schemes that tags can be converted to."""
 OUTSIDE = "O"
 AS_IOBES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 """Prefixes of BILOU and BMEWO -> those of IOBES that mean the same."""
 PREFIXES = frozenset("BIES") | AS_IOBES.keys()
-LETTERS = {"io": "I", "iob1": "BI", "iob2": "BI", "iobes": "BIES", "bilou": "BIES"}
-"""Prefixes of a scheme, as IOBES has them."""
+SCHEMES = {
+    "io": "I",  # I-PER I-PER O I-LOC
+    "iob1": "BI",  # I-PER I-PER B-PER I-PER: B- only parts neighbours of one type
+    "iob2": "BI",  # B-PER I-PER B-PER I-PER
+    "iobes": "BIES",  # B-PER E-PER S-PER
+    "bilou": "BILU",  # B-PER L-PER U-PER
+}
+"""Prefixes of each scheme, beside O; an example of its tags."""
+START, INSIDE, END = 1, 2, 4
+"""Bits of a step: an entity begins with this tag; it goes on; the one before ends in front of it."""
 
 Pair = tuple[str, str]
 """Two neighbouring tags; OUTSIDE stands before a sentence's first and behind its last."""
@@ -96,21 +102,28 @@ def recognise(counts: Mapping[Pair, int]) -> str:
     Args:
         counts: how often each pair of neighbours occurs in it.
     """
-    found: Counter[str] = Counter()
+    evidence = _count_prefixes(counts)
+    typed = sum(evidence[prefix] for prefix in PREFIXES)
+    if typed <= evidence["none"]:
+        return "plain"
+    as_iobes, as_bilou = evidence["E"] + evidence["S"], evidence["L"] + evidence["U"]
+    if 2 * max(as_iobes, as_bilou) > evidence["B"] + evidence["first I"]:
+        return "bilou" if as_bilou > as_iobes else "iobes"
+    if not evidence["B"]:
+        return "io"
+    return "iob1" if evidence["first I"] > evidence["first B"] else "iob2"
+
+
+def _count_prefixes(counts: Mapping[Pair, int]) -> Counter[str]:
+    """How often each prefix occurs, `none` for tags without a type; `first B`, `first I` where an entity begins."""
+    evidence: Counter[str] = Counter()
     for (before, tag), count in counts.items():
         prefix, label = split_tag(tag)
         known = prefix in PREFIXES and label
-        found[prefix if known or tag == OUTSIDE else "none"] += count
+        evidence[prefix if known or tag == OUTSIDE else "none"] += count
         if known and prefix in ("B", "I") and split_tag(before)[1] != label:
-            found[f"first {prefix}"] += count
-    typed = sum(found[prefix] for prefix in PREFIXES)
-    if typed <= found["none"]:
-        return "plain"
-    if 2 * max(found["E"] + found["S"], found["L"] + found["U"]) > found["B"] + found["first I"]:
-        return "bilou" if found["L"] + found["U"] > found["E"] + found["S"] else "iobes"
-    if not found["B"]:
-        return "io"
-    return "iob1" if found["first I"] > found["first B"] else "iob2"
+            evidence[f"first {prefix}"] += count
+    return evidence
 
 
 def without_types(tags: Iterable[str]) -> bool:
@@ -125,20 +138,47 @@ def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
 
 
 def _allowed(before: str, tag: str, scheme: str) -> bool:
+    """No part of an entity is lost where these two tags meet."""
     if scheme == "plain":
         return True
-    (last, label), (prefix, other) = (_as_iobes(split_tag(before)), _as_iobes(split_tag(tag)))
-    same = label == other
-    if tag != OUTSIDE and (prefix not in LETTERS[scheme] or not other):
+    (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
+    if tag != OUTSIDE and (prefix not in _iobes_prefixes(scheme) or not other):
         return False
-    if scheme == "iob2":
-        return prefix != "I" or (last in ("B", "I") and same)
+    step = strict_step(scheme, last, prefix, label == other)
+    return (tag == OUTSIDE or bool(step & (START | INSIDE))) and (before == OUTSIDE or bool(step & (INSIDE | END)))
+
+
+def _iobes_prefixes(scheme: str) -> set[str]:
+    """The prefixes of a scheme, as IOBES names them."""
+    return {AS_IOBES.get(prefix, prefix) for prefix in SCHEMES[scheme]}
+
+
+def in_scheme(tag: str, scheme: str) -> bool:
+    """The scheme has such tags for entities."""
+    prefix, label = split_tag(tag)
+    return prefix in tuple(SCHEMES[scheme]) and label != ""
+
+
+def strict_step(scheme: str, last: str, prefix: str, same: bool) -> int:
+    """What a tag does behind another one by the rules of a scheme, as bits: START, INSIDE, END.
+
+    Args:
+        last, prefix: prefixes of both tags, as IOBES names them; OUTSIDE for no entity.
+        same: both have one type.
+
+    Source: `seqeval.scheme`, whose strict mode has these rules.
+    """
+    ends_with = "ES" if scheme in ("iobes", "bilou") else "BI"
+    inside = prefix in ("I", "E") and last in ("B", "I") and same
+    ended = last in tuple(ends_with) and not inside
     if scheme == "iob1":
-        return prefix != "B" or same
-    if scheme == "io":
-        return True
-    goes_on = prefix in ("I", "E")
-    return goes_on and same if last in ("B", "I") else not goes_on
+        begins = (prefix == "I" and not (last == "I" and same)) or (prefix == "B" and last in ("B", "I") and same)
+        ended = ended and not (last == prefix == "B" and not same)
+    elif scheme == "io":
+        begins = prefix == "I" and not inside
+    else:
+        begins = prefix in ("B", "S")
+    return START * begins | INSIDE * inside | END * ended
 
 
 def _as_iobes(split: tuple[str, str]) -> tuple[str, str]:

@@ -13,39 +13,39 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Alike = Counter[tuple[int, ...]]
+CountHistogram = Counter[tuple[int, ...]]
 """How many sentences have these counts: (correct, predicted, gold)."""
 RESAMPLES = 1000
 SWAPS = 10_000
 LEVEL = 0.95
 
 
-def totals(alike: Alike) -> tuple[int, int, int]:
+def totals(histogram: CountHistogram) -> tuple[int, int, int]:
     """Correct, predicted and gold of all sentences."""
     correct = predicted = gold = 0
-    for (right, found, wanted), count in alike.items():
+    for (right, found, wanted), count in histogram.items():
         correct += right * count
         predicted += found * count
         gold += wanted * count
     return correct, predicted, gold
 
 
-def alike_of(rows: npt.NDArray[Any]) -> Alike:
+def histogram_of(rows: npt.NDArray[Any]) -> CountHistogram:
     """Sentences by their counts; from (correct, predicted, gold) of each, shape (sentences, 3)."""
     return Counter(map(tuple, rows.tolist()))
 
 
-def interval_of(alike: Alike, sentences: int, seed: int = 0) -> dict[str, tuple[float, float]]:
+def interval_of(histogram: CountHistogram, sentences: int, seed: int = 0) -> dict[str, tuple[float, float]]:
     """95 % intervals of precision, recall and F1: percentile bootstrap (Efron and Tibshirani, 1993, chapter 13).
 
     Args:
-        alike: counts of the sentences that have any.
+        histogram: counts of the sentences that have any.
         sentences: all of them.
     """
-    if not alike or not sentences:
+    if not histogram or not sentences:
         return dict.fromkeys(("precision", "recall", "f1"), (0.0, 0.0))
-    kinds = sorted(alike)
-    drawn = _draw([alike[kind] for kind in kinds], sentences, seed) @ np.array(kinds)
+    kinds = sorted(histogram)
+    drawn = _draw([histogram[kind] for kind in kinds], sentences, seed) @ np.array(kinds)
     correct, predicted, gold = drawn.T
     return {
         "precision": _bounds(_ratio(correct, predicted)),

@@ -1,7 +1,7 @@
 """What went wrong: each error with its place, and where errors gather.
 
-An error is one of the kinds of `scoring.KINDS`; gold and predicted entities that overlap are partners, one to one, as
-`scoring.pair` pairs them.
+An error is one of the kinds of `scorer.KINDS`. Gold and predicted entities that overlap are partners, one to one, as
+`scorer.pair` pairs them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from nertool.corpus.column_files import read_sentences
 from nertool.counts import Counts
-from nertool.scoring.bootstrap import Alike, interval_of, totals
+from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
+from nertool.scoring.scorer import Spans, TagIds, pair
 from nertool.tags import Span, spans
 
 if TYPE_CHECKING:
@@ -43,25 +46,23 @@ def single_words(tags: Sequence[str]) -> Iterator[Span]:
 
 def find_mistakes(gold: Sequence[Span], predicted: Sequence[Span]) -> list[Mistake]:
     """The errors of one sentence, from left to right."""
-    wanted, found = set(gold), set(predicted)
-    left, extra = [span for span in gold if span not in found], [span for span in predicted if span not in wanted]
-    mistakes = []
-    for _, _, mine, theirs in sorted(_overlaps(left, extra)):
-        if left[mine] in wanted and extra[theirs] in found:
-            wanted.remove(left[mine])
-            found.remove(extra[theirs])
-            mistakes.append(Mistake(_kind(left[mine], extra[theirs]), left[mine], extra[theirs]))
-    mistakes += [Mistake("missed", span, None) for span in left if span in wanted]
-    mistakes += [Mistake("invented", None, span) for span in extra if span in found]
+    right = set(gold) & set(predicted)
+    missed = [span for span in gold if span not in right]
+    invented = [span for span in predicted if span not in right]
+    ids = TagIds()
+    partners = list(zip(*map(list, pair(_arrays(missed, ids), _arrays(invented, ids))), strict=True))
+    mistakes = [Mistake(_kind(missed[one], invented[other]), missed[one], invented[other]) for one, other in partners]
+    paired_gold, paired_predicted = {one for one, _ in partners}, {other for _, other in partners}
+    mistakes += [Mistake("missed", span, None) for at, span in enumerate(missed) if at not in paired_gold]
+    mistakes += [Mistake("invented", None, span) for at, span in enumerate(invented) if at not in paired_predicted]
     return sorted(mistakes, key=lambda mistake: (mistake.gold or mistake.predicted).start)  # type: ignore[union-attr]
 
 
-def _overlaps(gold: Sequence[Span], predicted: Sequence[Span]) -> Iterator[tuple[int, bool, int, int]]:
-    for mine, span in enumerate(gold):
-        for theirs, other in enumerate(predicted):
-            shared = min(span.end, other.end) - max(span.start, other.start)
-            if shared > 0:
-                yield -shared, span.label != other.label, mine, theirs
+def _arrays(entities: Sequence[Span], ids: TagIds) -> Spans:
+    """Entities as arrays, types as numbers."""
+    labels = np.array([ids[span.label] for span in entities], dtype=np.int64)
+    places = np.array([span[1:] for span in entities], dtype=np.int64).reshape(-1, 2)
+    return Spans(places[:, 0], places[:, 1], labels)
 
 
 def _kind(gold: Span, predicted: Span) -> str:
@@ -81,7 +82,7 @@ class Analysis:
     def __init__(self, train: set[Form] | None, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> None:
         self.train, self.read = train, read
         self.sentences = 0
-        self.by: dict[str, defaultdict[str, Alike]] = {
+        self.by: dict[str, defaultdict[str, CountHistogram]] = {
             name: defaultdict(Counter) for name in ("seen", "entity_length", "sentence_length")
         }
         self.wrong: Counter[tuple[str, str, str]] = Counter()
@@ -93,30 +94,34 @@ class Analysis:
         Args:
             number: of the sentence, from 1.
         """
-        tokens, wanted, found = sentence.tokens, list(self.read(sentence.gold)), list(self.read(sentence.predicted))
-        right = set(wanted) & set(found)
-        here: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-        for column, entities in enumerate((right, found, wanted)):
+        tokens = sentence.tokens
+        gold, predicted = list(self.read(sentence.gold)), list(self.read(sentence.predicted))
+        correct = set(gold) & set(predicted)
+        self.sentences += 1
+        self._count(tokens, (correct, predicted, gold))
+        if not len(correct) == len(gold) == len(predicted):
+            for mistake in find_mistakes(gold, predicted):
+                yield {"sentence": number, "line": sentence.line, **self._row(tokens, mistake)}
+
+    def _count(self, tokens: Sequence[str], sides: Sequence[Iterable[Span]]) -> None:
+        """Count correct, predicted and gold entities of a sentence by group, and their surface forms."""
+        by_group: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+        for column, entities in enumerate(sides):
             for span in entities:
                 form = (_text(tokens, span), span.label)
                 self.forms[column].add(form)
-                for of_group in self._groups(form, span, len(tokens)):
-                    here[of_group][column] += 1
-        self.sentences += 1
-        for (name, group), counts in here.items():
-            self.by[name][group][tuple(counts)] += 1
-        if not len(right) == len(wanted) == len(found):
-            for mistake in find_mistakes(wanted, found):
-                yield {"sentence": number, "line": sentence.line, **self._row(tokens, mistake)}
+                for group in self._groups(form, span, len(tokens)):
+                    by_group[group][column] += 1
+        for (name, group_name), counts in by_group.items():
+            self.by[name][group_name][tuple(counts)] += 1
 
     def _row(self, tokens: Sequence[str], mistake: Mistake) -> dict[str, Any]:
-        gold, predicted = (_told(tokens, span) for span in mistake[1:])
-        known = gold or predicted
-        assert known
-        self.wrong[known["text"], gold["type"] if gold else "", predicted["type"] if predicted else ""] += 1
-        seen = None if self.train is None else (known["text"], known["type"]) in self.train
-        row = {"kind": mistake.kind, "gold": gold, "predicted": predicted, "seen": seen}
-        return {**row, "tokens": list(tokens)}
+        gold, predicted = _as_json(tokens, mistake.gold), _as_json(tokens, mistake.predicted)
+        entity = gold or predicted
+        assert entity
+        self.wrong[entity["text"], gold["type"] if gold else "", predicted["type"] if predicted else ""] += 1
+        seen = None if self.train is None else (entity["text"], entity["type"]) in self.train
+        return {"kind": mistake.kind, "gold": gold, "predicted": predicted, "seen": seen, "tokens": list(tokens)}
 
     def _groups(self, form: Form, span: Span, words: int) -> Iterator[tuple[str, str]]:
         if self.train is not None:
@@ -133,14 +138,16 @@ class Analysis:
         """
         return {
             "by": {name: self._ordered(groups) for name, groups in self.by.items() if groups},
-            "wrong_forms": [
-                {"text": text, "gold": gold, "predicted": predicted, "count": count}
-                for (text, gold, predicted), count in sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
-            ][:MOST_FREQUENT],
+            "wrong_forms": self._most_frequent_wrong(),
             "surface": _surface(*self.forms),
         }
 
-    def _ordered(self, groups: Mapping[str, Alike]) -> dict[str, dict[str, Any]]:
+    def _most_frequent_wrong(self) -> list[dict[str, Any]]:
+        by_count = sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
+        names = ("text", "gold", "predicted", "count")
+        return [dict(zip(names, (*form, count), strict=True)) for form, count in by_count[:MOST_FREQUENT]]
+
+    def _ordered(self, groups: Mapping[str, CountHistogram]) -> dict[str, dict[str, Any]]:
         return {name: _figures(groups[name], self.sentences) for name in sorted(groups, key=_place)}
 
 
@@ -149,8 +156,8 @@ def _surface(right: set[Form], found: set[Form], wanted: set[Form]) -> dict[str,
     return _figures(Counter((form in right, form in found, form in wanted) for form in forms), len(forms))
 
 
-def _figures(alike: Alike, units: int) -> dict[str, Any]:
-    return {**Counts(*totals(alike)).as_dict(), "interval": interval_of(alike, units)}
+def _figures(histogram: CountHistogram, units: int) -> dict[str, Any]:
+    return {**Counts(*totals(histogram)).as_dict(), "interval": interval_of(histogram, units)}
 
 
 def _group(length: int, borders: Sequence[int]) -> str:
@@ -181,7 +188,7 @@ def _text(tokens: Sequence[str], span: Span) -> str:
     return " ".join(tokens[span.start : span.end])
 
 
-def _told(tokens: Sequence[str], span: Span | None) -> dict[str, Any] | None:
+def _as_json(tokens: Sequence[str], span: Span | None) -> dict[str, Any] | None:
     """An entity as JSON: `start` included, `end` not, both 0-based words."""
     return span and {"type": span.label, "start": span.start, "end": span.end, "text": _text(tokens, span)}
 

@@ -9,12 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nertool.tags import AS_IOBES, OUTSIDE, ends, split_tag, starts
-
-START, INSIDE, END = 1, 2, 4
-"""Bits of a step: an entity begins with this tag; it goes on; the one before ends in front of it."""
-ALLOWED = {"iob1": "BI", "iob2": "BI", "iobes": "BIES", "bilou": "BILU", "io": "I"}
-"""Prefixes of each scheme, beside O."""
+from nertool.tags import AS_IOBES, END, INSIDE, OUTSIDE, START, ends, in_scheme, split_tag, starts, strict_step
 
 
 @lru_cache(maxsize=1 << 20)
@@ -32,7 +27,7 @@ def step(mode: str, before: str, tag: str) -> int:
     if mode == "conlleval":
         return _as_conlleval(before, tag)
     (last, label), (prefix, other) = _read(before, mode), _read(tag, mode)
-    return _strictly(mode, last, prefix, label == other)
+    return strict_step(mode, last, prefix, label == other)
 
 
 def _as_conlleval(before: str, tag: str) -> int:
@@ -41,31 +36,9 @@ def _as_conlleval(before: str, tag: str) -> int:
     return START * begins | INSIDE * inside | END * ended
 
 
-def in_scheme(tag: str, scheme: str) -> bool:
-    """The scheme has such tags for entities."""
-    prefix, label = split_tag(tag)
-    return prefix in tuple(ALLOWED[scheme]) and label != ""
-
-
 def _read(tag: str, scheme: str) -> tuple[str, str]:
     """Prefix, that of IOBES where the scheme is BILOU, and type; what the scheme does not know is O."""
     if not in_scheme(tag, scheme):
         return OUTSIDE, ""
     prefix, label = split_tag(tag)
     return AS_IOBES.get(prefix, prefix), label
-
-
-def _strictly(scheme: str, last: str, prefix: str, same: bool) -> int:
-    """The rules of each scheme, as seqeval has them (`seqeval.scheme`)."""
-    ends_with = "ES" if scheme in ("iobes", "bilou") else "BI"
-    inside = prefix in ("I", "E") and last in ("B", "I") and same
-    ended = last in tuple(ends_with)
-    if scheme == "iob1":  # B- only parts neighbours of one type
-        begins = (prefix == "I" and not (last == "I" and same)) or (prefix == "B" and last in ("B", "I") and same)
-        ended = ended and not inside and not (last == prefix == "B" and not same)
-    elif scheme == "io":
-        begins, ended = prefix == "I" and not inside, ended and not inside
-    else:
-        begins = prefix in ("B", "S")
-        ended = ended and not inside
-    return START * begins | INSIDE * inside | END * ended

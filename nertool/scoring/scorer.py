@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.counts import MODE, Counts
-from nertool.scoring.bootstrap import Alike, interval_of, totals
-from nertool.scoring.matching import END, INSIDE, START, in_scheme, step
-from nertool.tags import OUTSIDE, recognise, split_tag
+from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
+from nertool.scoring.matching import step
+from nertool.tags import END, INSIDE, OUTSIDE, START, in_scheme, recognise, split_tag
 
 Array = npt.NDArray[Any]
 
@@ -51,8 +51,8 @@ class Spans(NamedTuple):
         return Spans(self.start[which], self.end[which], self.label[which])
 
 
-class Numbers(dict[str, int]):
-    """Numbers for strings, given out as they come."""
+class TagIds(dict[str, int]):
+    """TagIds for strings, given out as they come."""
 
     def __init__(self, *first: str) -> None:
         super().__init__(zip(first, range(len(first)), strict=True))
@@ -75,8 +75,8 @@ class Scorer:
     Attributes:
         scheme: the scheme; `plain` for tags without types, None as long as every tag was O.
         sentences: how many were counted.
-        alike: for each mode and type (`""` for all) how many sentences have these counts. The first number of a key is
-            what is right, then come all predicted and all gold ones; half an entity is right in the schema `partial`.
+        histograms: (mode, type) -> how many sentences have the counts (correct, predicted, gold); `""` is all types. In
+            the schema `partial` the counts are doubled, as half an entity may be correct there.
         kinds: errors by kind.
         confused: (gold type, predicted type) -> how often an entity of the one was found as the other; `""` for none.
         unknown: gold tags that the scheme does not know; the strict mode reads them as O.
@@ -85,14 +85,14 @@ class Scorer:
     def __init__(self, scheme: str | None = None, keep_sentences: bool = False, keep_tags: int = 0) -> None:
         self.scheme = scheme
         self.sentences = 0
-        self.alike: dict[tuple[str, str], Alike] = {}
+        self.histograms: dict[tuple[str, str], CountHistogram] = {}
         self.kinds: Counter[str] = Counter()
         self.confused: Counter[tuple[str, str]] = Counter()
         self.unknown = 0
         self.rows: list[Array] | None = [] if keep_sentences else None
         self._kept: list[tuple[Array, Array]] = []
         self._room = keep_tags
-        self._tags, self._types = Numbers(OUTSIDE), Numbers()
+        self._tags, self._types = TagIds(OUTSIDE), TagIds()
         self._gold: list[int] = []
         self._predicted: list[int] = []
 
@@ -127,8 +127,8 @@ class Scorer:
         self.unknown += other.unknown
         self.kinds.update(other.kinds)
         self.confused.update(other.confused)
-        for family, alike in other.alike.items():
-            self.alike.setdefault(family, Counter()).update(alike)
+        for family, histogram in other.histograms.items():
+            self.histograms.setdefault(family, Counter()).update(histogram)
 
     def _flush(self) -> None:
         if self._gold:
@@ -238,7 +238,7 @@ class Scorer:
 
     def _tally(self, mode: str, label: str, *columns: Array) -> None:
         counted = zip(*(column.tolist() for column in columns), strict=True)
-        self.alike.setdefault((mode, label), Counter()).update(counted)
+        self.histograms.setdefault((mode, label), Counter()).update(counted)
 
     def _tally_types(self, mode: str, labels: Sequence[Array], sentences: Sequence[Array], size: int) -> None:
         """Counts of each type in the sentences that have it; in the others they are 0."""
@@ -330,7 +330,7 @@ class Scorer:
     def counts_of(self, mode: str, label: str = "") -> Counts:
         """Counts in a mode, of a type or of all."""
         self._flush()
-        return Counts(*totals(self.alike.get((mode, label), Counter())))
+        return Counts(*totals(self.histograms.get((mode, label), Counter())))
 
     @property
     def types(self) -> dict[str, Counts]:
@@ -378,7 +378,7 @@ class Scorer:
     def labels(self, mode: str) -> list[str]:
         """Types that were counted in a mode, in byte order."""
         self._flush()
-        return sorted(label for of_mode, label in self.alike if of_mode == mode and label)
+        return sorted(label for of_mode, label in self.histograms if of_mode == mode and label)
 
     def _figures(self, mode: str, label: str = "") -> dict[str, Any]:
         counts = self.counts_of(mode, label)
@@ -387,7 +387,7 @@ class Scorer:
         return {**counts.as_dict(), "interval": self._intervals(mode, label)}
 
     def _intervals(self, mode: str, label: str = "") -> dict[str, tuple[float, float]]:
-        return interval_of(self.alike.get((mode, label), Counter()), self.sentences)
+        return interval_of(self.histograms.get((mode, label), Counter()), self.sentences)
 
 
 def score(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Scorer:

@@ -42,7 +42,7 @@ def both_layers(outer: Path, scorer: Scorer, inner: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    from nertool.scoring.bootstrap import alike_of, interval_of
+    from nertool.scoring.bootstrap import histogram_of, interval_of
     from nertool.scoring.prediction_files import check_same, read_tagged
     from nertool.scoring.scorer import Scorer
 
@@ -52,7 +52,7 @@ def both_layers(outer: Path, scorer: Scorer, inner: Path) -> dict[str, Any]:
         other.add(theirs.gold, theirs.predicted)
     both = scorer.sentence_counts() + other.sentence_counts()
     counts = Counts(*np.sum(both, axis=0).tolist())
-    return {"name": "metric 1, both layers", **counts.as_dict(), "interval": interval_of(alike_of(both), len(both))}
+    return {"name": "metric 1, both layers", **counts.as_dict(), "interval": interval_of(histogram_of(both), len(both))}
 
 
 def published(recipe: Recipe, split: str) -> dict[str, Any]:

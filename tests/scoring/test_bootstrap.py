@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nertool.scoring.bootstrap import alike_of, compare, interval_of
+from nertool.scoring.bootstrap import compare, histogram_of, interval_of
 
 
 def counts(seed: int, sentences: int = 400) -> np.ndarray:
@@ -24,21 +24,21 @@ def f1(rows: np.ndarray) -> float:
 def test_bounds_are_those_of_drawing_sentences_one_by_one() -> None:
     rows, random = counts(1), np.random.default_rng(7)
     plain = [f1(rows[random.integers(0, len(rows), len(rows))]) for _ in range(4000)]
-    low, high = interval_of(alike_of(rows), len(rows))["f1"]
+    low, high = interval_of(histogram_of(rows), len(rows))["f1"]
     assert (low, high) == pytest.approx(np.quantile(plain, [0.025, 0.975]), abs=0.006)
     assert low < f1(rows) < high
 
 
 def test_sentences_without_any_count_are_drawn_too() -> None:
     """A type that one sentence in a thousand has is as unsure as it is rare."""
-    low, high = interval_of(alike_of(np.array([[1, 1, 1]])), 1000)["f1"]
+    low, high = interval_of(histogram_of(np.array([[1, 1, 1]])), 1000)["f1"]
     assert (low, high) == (0.0, 1.0)
 
 
 def test_the_same_seed_gives_the_same_bounds() -> None:
-    alike = alike_of(counts(2))
-    assert interval_of(alike, 400) == interval_of(alike, 400)
-    assert interval_of(alike, 400) != interval_of(alike, 400, seed=1)
+    histogram = histogram_of(counts(2))
+    assert interval_of(histogram, 400) == interval_of(histogram, 400)
+    assert interval_of(histogram, 400) != interval_of(histogram, 400, seed=1)
 
 
 def test_a_model_is_as_good_as_itself() -> None:
