@@ -35,7 +35,7 @@ PYTHON = $(firstword $(call usable,python3.11 python3.12 python3.10 python3,12))
 ALL    = $(call usable,$(foreach minor,14 13 12 11 10,python3.$(minor)) \
            $(wildcard $(HOME)/.pyenv/versions/3.*/bin/python),14)
 TORCH  = $(shell grep '^torch==' requirements-latest.lock)
-NEWEST = $$(.venv/bin/python release/pythons.py $1 $(PYTHON) $(ALL))
+NEWEST = $$(.venv/bin/python .ci/pythons.py $1 $(PYTHON) $(ALL))
 
 # torch once more, with what it needs: nothing for the CPU build, the CUDA libraries for the other
 define INSTALL_PACKAGES
@@ -111,7 +111,7 @@ format: .venv/installed
 	.venv/bin/ruff check --fix .
 
 lock: .venv/installed
-	.venv/bin/python release/lock.py $(if $(UPGRADE),--upgrade)
+	.venv/bin/python .ci/lock.py $(if $(UPGRADE),--upgrade)
 
 # The wheel is built from the sdist, and gets what it asks for, not what a lock file holds.
 dist: .venv/installed
@@ -120,7 +120,7 @@ dist: .venv/installed
 	.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist dist/nertool-*.tar.gz
 	$(PYTHON) -m venv .venv-dist
 	.venv-dist/bin/pip install --quiet --constraint requirements-latest.lock dist/nertool-*.whl
-	cd .venv-dist && bin/python ../release/installed.py
+	cd .venv-dist && bin/python ../.ci/installed.py
 
 clean:
 	rm -rf .venv .venv-latest .venv-light .venv-dist demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -50,8 +50,6 @@ FIXED = {
     "metric_for_best_model": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
     "remove_unused_columns": "the examples hold no unused columns",
     "disable_tqdm": "progress is shown on a terminal, and hidden by --quiet",
-    "eval_strategy": "dev is scored after each epoch",
-    "evaluation_strategy": "dev is scored after each epoch",
     "do_train": "the command says what runs: nertool train",
     "do_eval": "the command says what runs: nertool evaluate",
     "do_predict": "the command says what runs: nertool evaluate scores test too",

@@ -1,7 +1,7 @@
 """Write the lock files: every package, with its version, that pip chooses for pyproject.toml.
 
-    python release/lock.py             keep the versions that the lock files hold, and add what is missing
-    python release/lock.py --upgrade   choose the newest versions
+    python .ci/lock.py             keep the versions that the lock files hold, and add what is missing
+    python .ci/lock.py --upgrade   choose the newest versions
 
 Needs Python 3.10 and 3.11, on the PATH or built by pyenv; downloads descriptions of packages, but installs nothing.
 """

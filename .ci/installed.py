@@ -1,6 +1,6 @@
 """Check an installation of nertool from its wheel: entry point, page template, type marker, two stages.
 
-python release/installed.py        with the interpreter of that installation, outside the repository
+python .ci/installed.py        with the interpreter of that installation, outside the repository
 """
 
 from __future__ import annotations

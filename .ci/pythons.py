@@ -1,6 +1,6 @@
 """Print the newest of some interpreters; with --torch, of those for which pip would install a PyTorch without CUDA.
 
-    python release/pythons.py [--torch REQUIREMENT] INTERPRETER ...
+    python .ci/pythons.py [--torch REQUIREMENT] INTERPRETER ...
 
 The CUDA build is gigabytes larger, and of no use to the tests. Some systems and package indexes offer the small build
 for some versions of Python only; where they offer it for none, the interpreter named first is printed.
