@@ -141,16 +141,20 @@ def _allowed(before: str, tag: str, scheme: str) -> bool:
     """No part of an entity is lost where these two tags meet."""
     if scheme == "plain":
         return True
-    (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
-    if tag != OUTSIDE and (prefix not in _iobes_prefixes(scheme) or not other):
+    if tag != OUTSIDE and not _is_read(tag, scheme):
         return False
+    (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
     step = strict_step(scheme, last, prefix, label == other)
-    return (tag == OUTSIDE or bool(step & (START | INSIDE))) and (before == OUTSIDE or bool(step & (INSIDE | END)))
+    begun = tag == OUTSIDE or bool(step & (START | INSIDE))
+    # a tag that the scheme does not have was found in front of this pair: it is told once
+    ended = not _is_read(before, scheme) or bool(step & (INSIDE | END))
+    return begun and ended
 
 
-def _iobes_prefixes(scheme: str) -> set[str]:
-    """The prefixes of a scheme, as IOBES names them."""
-    return {AS_IOBES.get(prefix, prefix) for prefix in SCHEMES[scheme]}
+def _is_read(tag: str, scheme: str) -> bool:
+    """The tag marks a word of an entity in this scheme, by its own prefixes or by those that mean the same."""
+    prefix, label = _as_iobes(split_tag(tag))
+    return label != "" and prefix in {AS_IOBES.get(own, own) for own in SCHEMES[scheme]}
 
 
 def in_scheme(tag: str, scheme: str) -> bool:
