@@ -2,215 +2,275 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from nertool.corpus.findings import Report
+from nertool.corpus.findings import Finding, Report
 from nertool.counts import METRICS
 from nertool.workspace.staleness import State
 from nertool.workspace.workspace import Result
 
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
+STATE_STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
 SHOWN_PLACES = 3
 """Places of a finding that a table shows; --json has more."""
-LISTS = {"history": "", "seeds": "seeds", "trials": "trials", "findings": "check"}
-"""Facts that are rows of a table, and its title."""
-STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
+Facts = Mapping[str, Any]
+"""What a stage counted or measured."""
+Row = Mapping[str, Any]
+"""Cells of a table's row, by the names of their columns."""
 
 
 def render(result: Result) -> list[Table]:
-    """Tables of a stage's facts: figures first, then a table for each group of rows."""
-    if result.stage.startswith("evaluate"):
-        return _evaluation(result.facts)
-    if result.stage == "quantize":
-        return [_quantization(result.facts)]
-    facts = dict(result.facts)
-    rows = {**facts.pop("types", {}), **{key: value for key, value in facts.items() if isinstance(value, Mapping)}}
-    tables = []
-    if rows:
-        tables.append(_rows("", [{"": key, **value} for key, value in rows.items()]))
-    for name, title in LISTS.items():
-        if listed := facts.get(name):
-            tables.append(_rows(title, [_readable(row) for row in listed]))
-    plain = {k: v for k, v in facts.items() if k not in rows and k not in LISTS}
-    if plain:
-        tables.insert(0, _plain(plain))
-    return tables
+    """Make the tables of a stage's facts."""
+    return TABLES[_stage(result.stage)](result.facts)
 
 
-def _readable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as people read it: words for names, a learning rate with its exponent, yes or nothing for a flag."""
-    shown = {key.replace("_", " "): value for key, value in row.items()}
-    if "learning_rate" in row:
-        shown["learning rate"] = f"{row['learning_rate']:.2e}"
-    if "kept" in row:
-        shown["kept"] = "yes" if row["kept"] else ""
-    return shown
+def figures(record: str, facts: Facts) -> str:
+    """Say in one line what one looks for first in a stage's facts.
+
+    Args:
+        record: the name of the stage's record, such as `evaluate:dev`.
+        facts: empty for a stage that has not run.
+    """
+    return FIGURES[_stage(record)](facts) if facts else ""
 
 
-def report_tables(report: Report) -> list[Table]:
-    """A check: figures, types, findings."""
-    splits = [{"": split, **figures} for split, figures in report.splits.items()]
-    tables = [_rows("", splits)]
-    tables[0].caption, tables[0].caption_justify = f"tags: {report.scheme}", "left"
-    if report.types:
-        tables.append(_rows("", [{"type": label, **counts} for label, counts in report.types.items()]))
-    if report.findings:
-        table = Table("severity", "split", "count", "finding", "where", title="findings", title_justify="left")
-        for finding in report.findings:
-            places = [str(place) for place in finding.places[:SHOWN_PLACES]]
-            more = finding.count - len(places)
-            where = finding.detail or "\n".join([*places, *([f"and {more:,} more"] if places and more > 0 else [])])
-            style = SEVERITY_STYLES[finding.severity]
-            cells = (finding.severity, finding.split, f"{finding.count:,}", finding.what, where)
-            table.add_row(*(Text(cell) for cell in cells), style=style)
-        tables.append(table)
-    return tables
+def _stage(record: str) -> str:
+    return record.partition(":")[0]
 
 
 def status_table(states: Iterable[State]) -> Table:
-    """A line a stage: state, why, key figures."""
+    """Show a line for each stage: its state, why, key figures."""
     table = Table("stage", "state", "why", "figures")
     for state in states:
-        style = STYLES[state.name]
-        table.add_row(
-            Text(state.stage), Text(state.name, style=style), Text(state.why), Text(figures(state.stage, state.facts))
-        )
+        name = Text(state.name, style=STATE_STYLES[state.name])
+        table.add_row(Text(state.stage), name, Text(state.why), Text(figures(state.stage, state.facts)))
     return table
 
 
-def config_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A line an option: its value, and where that comes from."""
-    shown = {name: "" if row["value"] is None else str(row["value"]) for name, row in rows.items()}
-    return _rows("", [{"option": name, "value": shown[name], "from": row["from"]} for name, row in rows.items()])
+def config_table(options: Mapping[str, Row]) -> Table:
+    """Show a line for each option: its value, and where that comes from."""
+    rows = []
+    for name, option in options.items():
+        value = "" if option["value"] is None else str(option["value"])
+        rows.append({"option": name, "value": value, "from": option["from"]})
+    return _table("", rows)
 
 
-def figures(stage: str, facts: Mapping[str, Any]) -> str:
-    """What one looks for first in a stage's facts, in one line."""
-    stage = stage.partition(":")[0]
-    if not facts:
-        return ""
-    if stage in ("download", "preprocess"):
-        splits = {key: value for key, value in facts.items() if isinstance(value, Mapping)}
-        return "sentences: " + ", ".join(f"{split} {counts['sentences']:,}" for split, counts in splits.items())
-    if stage == "labels":
-        return f"{facts['labels']} labels"
-    if stage == "train":
-        score = f"dev {_metric(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
-        return f"{score}{facts['model']}, {facts['steps']} steps"
-    if stage == "evaluate" and "results" in facts:
-        return f"a page about {facts['results']} results"
-    if stage == "evaluate" and "metric" not in facts:  # a comparison
-        return ", ".join(_difference(split, row) for split, row in facts.items() if isinstance(row, Mapping))
-    if stage == "evaluate" and facts["metric"] == "accuracy":
-        return f"accuracy {facts['accuracy']:.4f}"
-    if stage == "evaluate":
-        parts = f"P {facts['precision']:.4f}, R {facts['recall']:.4f}, accuracy {facts['accuracy']:.4f}"
-        return f"F1 {facts['f1']:.4f} ({parts})"
-    if stage == "quantize":
-        size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
-        met = "within" if facts["met"] else "NOT within"
-        change = f"dev {_metric(facts)} {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}"
-        return f"{change}, {size}, {met} {facts['tolerance']:.1%}"
+# -- check -----------------------------------------------------------------------------------------
+
+
+def report_tables(report: Report) -> list[Table]:
+    """Show what a check found: figures of the splits, entities of each type, findings."""
+    tables = [_with_caption(_named_rows("", report.splits), f"tags: {report.scheme}")]
+    if report.types:
+        tables.append(_named_rows("type", report.types))
+    if report.findings:
+        tables.append(_findings(report.findings))
+    return tables
+
+
+def _findings(findings: Iterable[Finding]) -> Table:
+    table = Table("severity", "split", "count", "finding", "where", title="findings", title_justify="left")
+    for finding in findings:
+        cells = (finding.severity, finding.split, f"{finding.count:,}", finding.what, _where(finding))
+        table.add_row(*map(Text, cells), style=SEVERITY_STYLES[finding.severity])
+    return table
+
+
+def _where(finding: Finding) -> str:
+    """Name the first places of a finding, a line each."""
+    if finding.detail:
+        return finding.detail
+    lines = list(map(str, finding.places[:SHOWN_PLACES]))
+    more = finding.count - len(lines)
+    if lines and more > 0:
+        lines.append(f"and {more:,} more")
+    return "\n".join(lines)
+
+
+# -- download, preprocess, labels, predict ---------------------------------------------------------
+
+
+def _download(facts: Facts) -> list[Table]:
+    splits, others = _splits_and_others(facts)
+    return [_list(others), _named_rows("", splits)]
+
+
+def _preprocess(facts: Facts) -> list[Table]:
+    splits, others = _splits_and_others(facts)
+    tables = [_named_rows("", splits)]
+    if others.get("findings"):
+        tables.append(_table("check", others["findings"]))
+    return tables
+
+
+def _splits_and_others(facts: Facts) -> tuple[dict[str, Row], dict[str, Any]]:
+    """Part the counts of each split from the other facts."""
+    splits, others = {}, {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            splits[name] = value
+        else:
+            others[name] = value
+    return splits, others
+
+
+def _sentence_figures(facts: Facts) -> str:
+    splits, _ = _splits_and_others(facts)
+    counts = [f"{split} {row['sentences']:,}" for split, row in splits.items()]
+    return f"sentences: {', '.join(counts)}"
+
+
+def _plain(facts: Facts) -> list[Table]:
+    return [_list(facts)]
+
+
+def _label_figures(facts: Facts) -> str:
+    return f"{facts['labels']} labels"
+
+
+def _prediction_figures(facts: Facts) -> str:
     return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}"
 
 
-def _plain(facts: Mapping[str, Any]) -> Table:
-    table = Table(show_header=False)
-    for key, value in facts.items():
-        table.add_row(Text(key.replace("_", " ")), Text(_text(value)))
-    return table
+# -- train -----------------------------------------------------------------------------------------
 
 
-def _rows(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    columns = dict.fromkeys(key for row in rows for key in row)
-    headers = [column.replace("_", " ") for column in columns]
-    table = Table(*headers, title=title or None, title_justify="left")
-    for row in rows:
-        table.add_row(*(Text(_text(row.get(key))) for key in columns))
-    return table
+def _training(facts: Facts) -> list[Table]:
+    """Show the figures of a training, then dev scores by type, epochs, seeds and trials where there are any."""
+    others = dict(facts)
+    types, history = others.pop("types", None), others.pop("history", None)
+    seeds, trials = others.pop("seeds", None), others.pop("trials", None)
+    tables = []
+    if others:
+        tables.append(_list(others))
+    if types:
+        tables.append(_named_rows("", types))
+    if history:
+        tables.append(_table("", history))
+    if seeds:
+        tables.append(_table("seeds", [{**seed, "kept": "yes" if seed["kept"] else ""} for seed in seeds]))
+    if trials:
+        tables.append(
+            _table("trials", [{**trial, "learning_rate": f"{trial['learning_rate']:.2e}"} for trial in trials])
+        )
+    return tables
 
 
-def _evaluation(results: Mapping[str, Any]) -> list[Table]:
-    """For each split a table of types; then how far the model is from another."""
-    tables = [_types(name, facts) for name, facts in results.items() if name != "comparison"]
-    return [*tables, _comparison(results["comparison"])] if "comparison" in results else tables
+def _training_figures(facts: Facts) -> str:
+    score = f"dev {_metric(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
+    return f"{score}{facts['model']}, {facts['steps']} steps"
 
 
-def _types(split: str, facts: Mapping[str, Any]) -> Table:
-    plain = facts["metric"] == "accuracy"
-    column, every = ("tag", "all (accuracy)") if plain else ("type", "all (micro average)")
-    rows = [{column: label, **_scores(row)} for label, row in facts["types"].items()]
-    table = _rows(
-        f"{split}: tags without types" if plain else f"{split}: entities, {facts['mode']} mode",
-        [*rows, {column: every, **_scores(facts)}],
-    )
-    notes = [] if plain else [f"token accuracy {facts['accuracy']:.4f}"]
-    if facts.get("seqeval", {}).get("modes"):
-        notes.append(f"equal to seqeval ({' and '.join(facts['seqeval']['modes'])})")
-    notes += [f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens"]
-    table.caption, table.caption_justify = "\n".join(["; ".join(notes), *_other_scores(facts)]), "left"
-    return table
+# -- evaluate, score -------------------------------------------------------------------------------
 
 
-def _scores(figures: Mapping[str, Any]) -> dict[str, Any]:
-    columns = ("precision", "recall", "f1", "support", "predicted", "correct")
-    return {**{key: figures[key] for key in columns}, "95 % of f1": _interval(figures["interval"]["f1"])}
+def _evaluation(results: Facts) -> list[Table]:
+    """Show a table of types for each split; then how far the model is from another."""
+    tables = []
+    for name, facts in results.items():
+        if name != "comparison":
+            tables.append(_types(name, facts))
+    if "comparison" in results:
+        tables.append(_comparison(results["comparison"]))
+    return tables
+
+
+def _types(split: str, facts: Facts) -> Table:
+    if facts["metric"] == "accuracy":
+        title, column, every = f"{split}: tags without types", "tag", "all (accuracy)"
+    else:
+        title, column, every = f"{split}: entities, {facts['mode']} mode", "type", "all (micro average)"
+    rows = []
+    for label, counted in facts["types"].items():
+        rows.append({column: label, **_scores(counted)})
+    rows.append({column: every, **_scores(facts)})
+    return _with_caption(_table(title, rows), "\n".join(["; ".join(_notes(facts)), *_other_scores(facts)]))
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    if facts["metric"] != "accuracy":
+        yield f"token accuracy {facts['accuracy']:.4f}"
+    equal_modes = facts.get("seqeval", {}).get("modes")
+    if equal_modes:
+        yield f"equal to seqeval ({' and '.join(equal_modes)})"
+    yield f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens"
+
+
+def _scores(figures: Facts) -> dict[str, Any]:
+    row = {}
+    for column in ("precision", "recall", "f1", "support", "predicted", "correct"):
+        row[column] = figures[column]
+    row["95 % of f1"] = _interval(figures["interval"]["f1"])
+    return row
 
 
 def _interval(bounds: Sequence[float]) -> str:
     return f"{bounds[0]:.4f} to {bounds[1]:.4f}"
 
 
-def _other_scores(facts: Mapping[str, Any]) -> Iterator[str]:
-    """The other figures of a split, each with its mode."""
+def _other_scores(facts: Facts) -> Iterator[str]:
+    """Give the other figures of a split, each with its mode."""
     if "strict" in facts:
         yield f"{facts['strict']['mode']} mode: F1 {_with_interval(facts['strict'])}"
     yield f"errors: {', '.join(_count(kind, count) for kind, count in facts['errors'].items())}"
     for name in ("task_score", "published"):
-        if one := facts.get(name):
-            title = one.get("name") or f"published for {one['model']}"
-            counts = f"{_text(one['correct'])} of {_text(one['predicted'])} predicted, {_text(one['support'])} gold"
-            yield f"{title}: F1 {_with_interval(one)}; {counts}"
+        if score := facts.get(name):
+            title = score.get("name") or f"published for {score['model']}"
+            counts = (
+                f"{_text(score['correct'])} of {_text(score['predicted'])} predicted, {_text(score['support'])} gold"
+            )
+            yield f"{title}: F1 {_with_interval(score)}; {counts}"
 
 
 def _count(name: str, count: int) -> str:
     return f"{name.replace('_', ' ')} {count:,}"
 
 
-def _with_interval(figures: Mapping[str, Any]) -> str:
-    """F1 and, where it was resampled, its interval; published figures have none."""
+def _with_interval(figures: Facts) -> str:
+    """Write F1 and, where it was resampled, its interval; published figures have none."""
     interval = f" ({_interval(figures['interval']['f1'])})" if "interval" in figures else ""
     return f"{figures['f1']:.4f}{interval}"
 
 
-def _difference(split: str, row: Mapping[str, Any]) -> str:
-    return f"{split} {row['difference']:+.4f} (p {row['p']:.4f})"
+def _comparison(facts: Facts) -> Table:
+    splits, _ = _splits_and_others(facts)
+    rows = []
+    for split, compared in splits.items():
+        low, high = compared["interval"]
+        row = {"split": split, "ours": compared["ours"], facts["other"]: compared["other"]}
+        row |= {"difference": _signed(compared["difference"]), "95 %": f"{_signed(low)} to {_signed(high)}"}
+        rows.append({**row, "p": compared["p"]})
+        metric = _metric(compared)
+    table = _table(f"{metric}, compared with {facts['other']}", rows)
+    return _with_caption(table, "paired bootstrap and approximate randomization over sentences")
 
 
-def _comparison(facts: Mapping[str, Any]) -> Table:
-    rows = [
-        {
-            "split": split,
-            "ours": row["ours"],
-            facts["other"]: row["other"],
-            "difference": f"{row['difference']:+.4f}",
-            "95 %": f"{row['interval'][0]:+.4f} to {row['interval'][1]:+.4f}",
-            "p": row["p"],
-        }
-        for split, row in facts.items()
-        if isinstance(row, Mapping)
-    ]
-    metric = METRICS[next(row["metric"] for row in facts.values() if isinstance(row, Mapping))]
-    table = _rows(f"{metric}, compared with {facts['other']}", rows)
-    table.caption, table.caption_justify = "paired bootstrap and approximate randomization over sentences", "left"
-    return table
+def _evaluation_figures(facts: Facts) -> str:
+    if "results" in facts:
+        return f"a page about {facts['results']} results"
+    if "other" in facts:
+        return _comparison_figures(facts)
+    if facts["metric"] == "accuracy":
+        return f"accuracy {facts['accuracy']:.4f}"
+    parts = f"P {facts['precision']:.4f}, R {facts['recall']:.4f}, accuracy {facts['accuracy']:.4f}"
+    return f"F1 {facts['f1']:.4f} ({parts})"
 
 
-def _quantization(facts: Mapping[str, Any]) -> Table:
+def _comparison_figures(facts: Facts) -> str:
+    splits, _ = _splits_and_others(facts)
+    differences = [f"{split} {_signed(row['difference'])} (p {row['p']:.4f})" for split, row in splits.items()]
+    return ", ".join(differences)
+
+
+# -- quantize --------------------------------------------------------------------------------------
+
+
+def _quantization(facts: Facts) -> list[Table]:
     """FP32 and every trial: scores, size, and what each costs to use."""
     rows = [_cost("FP32", facts["fp32"], facts)]
     rows += [_cost(_trial(row), row, facts) for row in facts["trials"]]
@@ -224,25 +284,20 @@ def _quantization(facts: Mapping[str, Any]) -> Table:
         low, high = map(_signed, row["lost_interval"])
         lost = f"lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}"
         lines.append(f"{split}: {lost}; {row['equal']:.2%} of the words tagged as in FP32")
-    table = _rows(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
-    table.caption, table.caption_justify = "\n".join(lines), "left"
-    return table
+    table = _table(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
+    return [_with_caption(table, "\n".join(lines))]
 
 
-def _tolerance(facts: Mapping[str, Any]) -> str:
+def _tolerance(facts: Facts) -> str:
     return f"tolerance of {facts['tolerance']:.1%} {facts['criterion']} loss"
 
 
-def _trial(row: Mapping[str, Any]) -> str:
+def _trial(row: Facts) -> str:
     left = f", {len(row['left_in_fp32'])} in FP32" if row["left_in_fp32"] else ""
     return f"{row['approach']}{left}{' *' if row['kept'] else ''}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.4f}"
-
-
-def _cost(name: str, row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _cost(name: str, row: Facts, facts: Facts) -> dict[str, Any]:
     """A model's scores, size, and what it costs to use."""
     single = row["latency_ms"]["batch 1"]
     return {
@@ -256,7 +311,76 @@ def _cost(name: str, row: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[s
     }
 
 
-def _metric(facts: Mapping[str, Any]) -> str:
+def _quantization_figures(facts: Facts) -> str:
+    size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
+    met = "within" if facts["met"] else "NOT within"
+    change = f"dev {_metric(facts)} {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}"
+    return f"{change}, {size}, {met} {facts['tolerance']:.1%}"
+
+
+# -- every stage -----------------------------------------------------------------------------------
+
+TABLES: dict[str, Callable[[Facts], list[Table]]] = {
+    "download": _download,
+    "preprocess": _preprocess,
+    "labels": _plain,
+    "train": _training,
+    "evaluate": _evaluation,
+    "quantize": _quantization,
+    "predict": _plain,
+}
+"""The tables of a stage's facts, by the stage's name."""
+FIGURES: dict[str, Callable[[Facts], str]] = {
+    "download": _sentence_figures,
+    "preprocess": _sentence_figures,
+    "labels": _label_figures,
+    "train": _training_figures,
+    "evaluate": _evaluation_figures,
+    "quantize": _quantization_figures,
+    "predict": _prediction_figures,
+}
+"""The key figures of a stage's facts in one line, by the stage's name."""
+
+
+# -- cells and rows --------------------------------------------------------------------------------
+
+
+def _list(facts: Facts) -> Table:
+    """Make a table with a line for each fact: its name and its value."""
+    table = Table(show_header=False)
+    for name, value in facts.items():
+        table.add_row(Text(name.replace("_", " ")), Text(_text(value)))
+    return table
+
+
+def _named_rows(header: str, rows: Mapping[str, Row]) -> Table:
+    """Make a table whose first column, under `header`, holds the names of the rows."""
+    return _table("", [{header: name, **row} for name, row in rows.items()])
+
+
+def _table(title: str, rows: Sequence[Row]) -> Table:
+    """Make a table of rows, with a column for each key that any of them has."""
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns |= dict.fromkeys(row)
+    headers = [column.replace("_", " ") for column in columns]
+    table = Table(*headers, title=title or None, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(_text(row.get(column))) for column in columns))
+    return table
+
+
+def _with_caption(table: Table, caption: str) -> Table:
+    """Put a caption under a table."""
+    table.caption, table.caption_justify = caption, "left"
+    return table
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}"
+
+
+def _metric(facts: Facts) -> str:
     return METRICS[facts.get("metric", "f1")]
 
 
