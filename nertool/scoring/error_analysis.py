@@ -1,4 +1,4 @@
-"""What went wrong: each error with its place, and where errors gather.
+"""List errors with their places, and count them by group: seen in training, length of entity or sentence.
 
 An error is one of the kinds of `scorer.KINDS`. Gold and predicted entities that overlap are partners, one to one, as
 `scorer.pair` pairs them.
@@ -7,7 +7,8 @@ An error is one of the kinds of `scorer.KINDS`. Gold and predicted entities that
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,67 +33,105 @@ Form = tuple[str, str]
 
 
 class Mistake(NamedTuple):
-    """An error: a gold entity that was not found as it is, or a predicted one that is none."""
+    """An error: a gold entity that was not predicted, a predicted one that is not gold, or two that overlap.
+
+    Attributes:
+        kind: one of `scorer.KINDS`.
+        gold: the gold entity; None for an invented one.
+        predicted: the predicted entity; None for a missed one.
+    """
 
     kind: str
     gold: Span | None
     predicted: Span | None
 
+    @property
+    def start(self) -> int:
+        """First word of the entity, of the gold one where there are both."""
+        entity = self.gold or self.predicted
+        assert entity
+        return entity.start
+
 
 def single_words(tags: Sequence[str]) -> Iterator[Span]:
-    """Tags without types, as parts of speech: each is an entity of one word."""
-    return (Span(tag, place, place + 1) for place, tag in enumerate(tags))
+    """Read tags without types, such as parts of speech: each is an entity of one word."""
+    for word, tag in enumerate(tags):
+        yield Span(tag, word, word + 1)
 
 
 def find_mistakes(gold: Sequence[Span], predicted: Sequence[Span]) -> list[Mistake]:
-    """The errors of one sentence, from left to right."""
-    right = set(gold) & set(predicted)
-    missed = [span for span in gold if span not in right]
-    invented = [span for span in predicted if span not in right]
+    """Find the errors of one sentence, from left to right."""
+    correct = set(gold) & set(predicted)
+    wrong_gold = [span for span in gold if span not in correct]
+    wrong_predicted = [span for span in predicted if span not in correct]
+    mistakes = []
+    missed, invented = set(wrong_gold), set(wrong_predicted)
+    for partners in _partners(wrong_gold, wrong_predicted):
+        mistakes.append(Mistake(_kind(*partners), *partners))
+        missed.discard(partners[0])
+        invented.discard(partners[1])
+    for span in wrong_gold:
+        if span in missed:
+            mistakes.append(Mistake("missed", span, None))
+    for span in wrong_predicted:
+        if span in invented:
+            mistakes.append(Mistake("invented", None, span))
+    return sorted(mistakes, key=attrgetter("start"))
+
+
+def _partners(gold: Sequence[Span], predicted: Sequence[Span]) -> Iterator[tuple[Span, Span]]:
+    """Pair gold and predicted entities that overlap, one to one."""
     ids = TagIds()
-    partners = list(zip(*map(list, pair(_arrays(missed, ids), _arrays(invented, ids))), strict=True))
-    mistakes = [Mistake(_kind(missed[one], invented[other]), missed[one], invented[other]) for one, other in partners]
-    paired_gold, paired_predicted = {one for one, _ in partners}, {other for _, other in partners}
-    mistakes += [Mistake("missed", span, None) for at, span in enumerate(missed) if at not in paired_gold]
-    mistakes += [Mistake("invented", None, span) for at, span in enumerate(invented) if at not in paired_predicted]
-    return sorted(mistakes, key=lambda mistake: (mistake.gold or mistake.predicted).start)  # type: ignore[union-attr]
+    gold_places, predicted_places = pair(_arrays(gold, ids), _arrays(predicted, ids))
+    for gold_place, predicted_place in zip(gold_places, predicted_places, strict=True):
+        yield gold[gold_place], predicted[predicted_place]
 
 
 def _arrays(entities: Sequence[Span], ids: TagIds) -> Spans:
-    """Entities as arrays, types as numbers."""
-    labels = np.array([ids[span.label] for span in entities], dtype=np.int64)
-    places = np.array([span[1:] for span in entities], dtype=np.int64).reshape(-1, 2)
-    return Spans(places[:, 0], places[:, 1], labels)
+    """Turn entities into arrays, types into numbers."""
+    rows = []
+    for label, start, end in entities:
+        rows.append((start, end, ids[label]))
+    return Spans(*np.array(rows, dtype=np.int64).reshape(-1, 3).T)
 
 
 def _kind(gold: Span, predicted: Span) -> str:
+    """Name the kind of error of two entities that overlap."""
     if gold.label == predicted.label:
         return "border"
     return "type" if gold[1:] == predicted[1:] else "type_and_border"
 
 
 class Analysis:
-    """Counts where errors gather, one sentence at a time; memory grows with the distinct entities alone.
+    """Counts errors by group, one sentence at a time; memory grows with the number of distinct entities.
 
     Args:
-        train: the entities of the training data; None where nobody knows them.
-        read: tags -> entities.
+        train: the entities of the training data; None without training data.
+        read: gives the entities of a sentence's tags.
+
+    Attributes:
+        sentences: how many were counted.
+        by: grouping -> group -> how many sentences have the counts (correct, predicted, gold).
+        wrong: (text, gold type, predicted type) -> how often; an empty type stands for no entity.
+        forms: distinct correct, predicted and gold entities.
     """
 
     def __init__(self, train: set[Form] | None, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> None:
         self.train, self.read = train, read
         self.sentences = 0
         self.by: dict[str, defaultdict[str, CountHistogram]] = {
-            name: defaultdict(Counter) for name in ("seen", "entity_length", "sentence_length")
+            "seen": defaultdict(Counter),
+            "entity_length": defaultdict(Counter),
+            "sentence_length": defaultdict(Counter),
         }
         self.wrong: Counter[tuple[str, str, str]] = Counter()
         self.forms: tuple[set[Form], set[Form], set[Form]] = (set(), set(), set())
 
     def add(self, number: int, sentence: Tagged) -> Iterator[dict[str, Any]]:
-        """Count one sentence; gives its errors as JSON objects.
+        """Count one sentence, and give its errors as JSON objects.
 
         Args:
-            number: of the sentence, from 1.
+            number: the sentence's number, from 1.
         """
         tokens = sentence.tokens
         gold, predicted = list(self.read(sentence.gold)), list(self.read(sentence.predicted))
@@ -137,31 +176,48 @@ class Analysis:
         those of the groups resample sentences.
         """
         return {
-            "by": {name: self._ordered(groups) for name, groups in self.by.items() if groups},
+            "by": self._by_group(),
             "wrong_forms": self._most_frequent_wrong(),
             "surface": _surface(*self.forms),
         }
 
+    def _by_group(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Give the scores of each group of each grouping that has any."""
+        scores: dict[str, dict[str, dict[str, Any]]] = {}
+        for grouping, groups in self.by.items():
+            for group in sorted(groups, key=_place):
+                scores.setdefault(grouping, {})[group] = _figures(groups[group], self.sentences)
+        return scores
+
     def _most_frequent_wrong(self) -> list[dict[str, Any]]:
         by_count = sorted(self.wrong.items(), key=lambda row: (-row[1], row[0]))
-        names = ("text", "gold", "predicted", "count")
-        return [dict(zip(names, (*form, count), strict=True)) for form, count in by_count[:MOST_FREQUENT]]
+        rows = []
+        for (text, gold, predicted), count in by_count[:MOST_FREQUENT]:
+            rows.append({"text": text, "gold": gold, "predicted": predicted, "count": count})
+        return rows
 
-    def _ordered(self, groups: Mapping[str, CountHistogram]) -> dict[str, dict[str, Any]]:
-        return {name: _figures(groups[name], self.sentences) for name in sorted(groups, key=_place)}
 
-
-def _surface(right: set[Form], found: set[Form], wanted: set[Form]) -> dict[str, Any]:
-    forms = found | wanted
-    return _figures(Counter((form in right, form in found, form in wanted) for form in forms), len(forms))
+def _surface(correct: set[Form], predicted: set[Form], gold: set[Form]) -> dict[str, Any]:
+    """Score distinct surface forms."""
+    forms = predicted | gold
+    histogram: CountHistogram = Counter()
+    for form in forms:
+        histogram[form in correct, form in predicted, form in gold] += 1
+    return _figures(histogram, len(forms))
 
 
 def _figures(histogram: CountHistogram, units: int) -> dict[str, Any]:
+    """Give scores and their intervals.
+
+    Args:
+        histogram: how many units (sentences or forms) have the counts (correct, predicted, gold).
+        units: their number, with those that are not in the histogram.
+    """
     return {**Counts(*totals(histogram)).as_dict(), "interval": interval_of(histogram, units)}
 
 
 def _group(length: int, borders: Sequence[int]) -> str:
-    """Name of the group that a length belongs to.
+    """Name the group that a length belongs to.
 
     >>> [_group(length, (10, 20)) for length in (3, 11, 21)], _group(2, (1, 2, 3))
     (['1-10', '11-20', '> 20'], '2')
@@ -175,7 +231,7 @@ def _group(length: int, borders: Sequence[int]) -> str:
 
 
 def _place(group: str) -> tuple[bool, int, str]:
-    """Where a group stands among its like.
+    """Give the key by which groups are sorted.
 
     >>> sorted(["> 50", "11-20", "2-10", "1"], key=_place)
     ['1', '2-10', '11-20', '> 50']
@@ -189,12 +245,14 @@ def _text(tokens: Sequence[str], span: Span) -> str:
 
 
 def _as_json(tokens: Sequence[str], span: Span | None) -> dict[str, Any] | None:
-    """An entity as JSON: `start` included, `end` not, both 0-based words."""
+    """Give an entity as a JSON object: `start` included, `end` not, both 0-based words."""
     return span and {"type": span.label, "start": span.start, "end": span.end, "text": _text(tokens, span)}
 
 
 def entities_of(path: Path, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> set[Form]:
-    """The distinct entities of a file of tokens and tags."""
-    return {
-        (_text(sentence.tokens, span), span.label) for sentence in read_sentences(path) for span in read(sentence.tags)
-    }
+    """Collect the distinct entities of a file of tokens and tags."""
+    forms = set()
+    for sentence in read_sentences(path):
+        for span in read(sentence.tags):
+            forms.add((_text(sentence.tokens, span), span.label))
+    return forms
