@@ -1,4 +1,4 @@
-"""Plots as SVG text that takes the colours of the page it stands in."""
+"""Draw plots as SVG text, which takes the text colour of the page around it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#010203"
-"""Colour of text and lines in the making; the page's own takes its place."""
+"""Placeholder for the colour of text and lines; the page's text colour replaces it."""
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 MOST_TYPES = 25
 """Types that a confusion matrix shows, the most frequent ones."""
 Named = Sequence[tuple[str, Mapping[str, Any]]]
-"""Results, or groups of them, by the names of models."""
-
+"""(name of a model, its results or its figures by group), a pair a model."""
 
 MISSING = "matplotlib is not installed: pip install 'nertool[report]'"
 """What to say where nothing can be drawn."""
 
 
 def available() -> bool:
-    """matplotlib, which draws everything here, is installed."""
+    """Say whether matplotlib, which draws all plots, is installed."""
     return find_spec("matplotlib") is not None
 
 
@@ -58,7 +57,7 @@ def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Fig
 
 
 def _svg(figure: Figure, label: str) -> str:
-    """The drawing as an element of a page, with a text for those who do not see it."""
+    """Turn a drawing into an element of a page, with a text for readers who do not see it."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
@@ -73,15 +72,15 @@ def _slug(label: str) -> str:
 
 
 def scores(by_split: Mapping[str, Named]) -> str:
-    """The headline figure and F1 of each type with their intervals: a column a split, a colour a model."""
-    types = sorted({label for models in by_split.values() for _, results in models for label in results["types"]})
-    rows = ["all", *types]
+    """Plot the headline figure and F1 of each type with their intervals: a column a split, a colour a model."""
+    rows = ["all", *_types(by_split)]
     with _figure(3.6 * len(by_split) + 1, 0.32 * len(rows) + 1.2, len(by_split)) as (figure, axes):
         for axis, (split, models) in zip(axes, by_split.items(), strict=True):
             for number, (model, results) in enumerate(models):
                 shift = _dodge(number, len(models), 0.8 / max(len(models), 2))
-                by_row = {"all": results, **results["types"]}
-                _draw_scores(axis, model, [by_row.get(row) for row in rows], shift, COLOURS[number % len(COLOURS)])
+                values, places, spread = _marks(rows, {"all": results, **results["types"]}, "f1", shift)
+                style: dict[str, Any] = {"fmt": "o", "color": COLOURS[number % len(COLOURS)], "capsize": 2, "ms": 4}
+                axis.errorbar(values, places, xerr=spread, label=model, **style)
             axis.set(title=split, xlim=(0, 1), yticks=range(len(rows)), yticklabels=rows)
             axis.invert_yaxis()
             axis.grid(axis="x", alpha=0.3)
@@ -90,48 +89,65 @@ def scores(by_split: Mapping[str, Named]) -> str:
         return _svg(figure, "F1 with intervals")
 
 
-def _draw_scores(axis: Axes, model: str, rows: Sequence[Mapping[str, Any] | None], shift: float, colour: str) -> None:
-    """F1 and interval of a model in each row that it has."""
-    values, places, intervals = [], [], []
-    for number, figures in enumerate(rows):
-        if figures:
-            values.append(figures["f1"])
+def _types(by_split: Mapping[str, Named]) -> list[str]:
+    """List the types that any model's results hold."""
+    types: set[str] = set()
+    for models in by_split.values():
+        for _, results in models:
+            types.update(results["types"])
+    return sorted(types)
+
+
+def _marks(
+    rows: Sequence[str], by_row: Mapping[str, Mapping[str, Any]], name: str, shift: float
+) -> tuple[list[float], list[float], tuple[list[float], list[float]]]:
+    """Place a model's figure in each row that the model has.
+
+    Args:
+        rows: names of the rows from top to bottom.
+        by_row: the model's figures by row.
+        name: of the figure to draw, such as `f1`.
+        shift: how far the marks stand below the middle of their row, in rows.
+
+    Returns:
+        values, shape (marks,); places in rows, same shape; and how far the interval's bounds lie below and above each
+        value, two lists of the same shape.
+    """
+    values: list[float] = []
+    places: list[float] = []
+    below: list[float] = []
+    above: list[float] = []
+    for number, row in enumerate(rows):
+        if row in by_row:
+            value = by_row[row][name]
+            low, high = by_row[row]["interval"][name]
+            values.append(value)
             places.append(number + shift)
-            intervals.append((figures["f1"], figures["interval"]["f1"]))
-    axis.errorbar(values, places, xerr=_spread(intervals), fmt="o", color=colour, capsize=2, ms=4, label=model)
+            below.append(max(0.0, value - low))
+            above.append(max(0.0, high - value))
+    return values, places, (below, above)
 
 
 def _dodge(number: int, of: int, width: float) -> float:
-    """How far the mark of one of several models stands beside the middle of its row."""
+    """Say how far the mark of one of several models stands from the middle of its row, in rows."""
     return (number - (of - 1) / 2) * width
 
 
-def _spread(figures: Sequence[tuple[float, tuple[float, float]]]) -> list[list[float]]:
-    """How far the bounds of each figure's interval are below and above it; shape (2, figures)."""
-    return [
-        [max(0.0, value - low) for value, (low, _) in figures],
-        [max(0.0, high - value) for value, (_, high) in figures],
-    ]
-
-
 def confusion(results: Mapping[str, Any]) -> str:
-    """Gold types (rows) against predicted ones, as shares of a row; `none` stands for no entity."""
+    """Plot gold types (rows) against predicted ones, as fractions of a row; `none` stands for no entity."""
     import matplotlib.colors
     import numpy as np
 
-    counts = {(row["gold"], row["predicted"]): row["count"] for row in results["confusion"]}
-    frequency: Counter[str] = Counter()
-    for pair, count in counts.items():
-        for label in set(pair):
-            frequency[label] += count
-    by_frequency = sorted(set(frequency) - {""}, key=lambda label: -frequency[label])
-    types = sorted(by_frequency[:MOST_TYPES])
-    shown = [*types, ""] if "" in frequency else types
-    table = np.array([[counts.get((gold, predicted), 0) for predicted in shown] for gold in shown])
-    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    shown = _most_frequent_types(results["confusion"])
+    place_of = {label: place for place, label in enumerate(shown)}
+    table = np.zeros((len(shown), len(shown)), dtype=np.int64)
+    for cell in results["confusion"]:
+        if cell["gold"] in place_of and cell["predicted"] in place_of:
+            table[place_of[cell["gold"]], place_of[cell["predicted"]]] = cell["count"]
+    fractions = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     with _figure(0.5 * len(shown) + 1.8, 0.42 * len(shown) + 1.4) as (figure, (axis,)):
-        shade = np.empty((*shares.shape, 4))
-        shade[..., :3], shade[..., 3] = matplotlib.colors.to_rgb(COLOURS[0]), 0.7 * shares
+        shade = np.empty((*fractions.shape, 4))
+        shade[..., :3], shade[..., 3] = matplotlib.colors.to_rgb(COLOURS[0]), 0.7 * fractions
         axis.imshow(shade, aspect="auto")  # where there is nothing, the page shows through
         names = [label or "none" for label in shown]
         places = range(len(shown))
@@ -143,50 +159,56 @@ def confusion(results: Mapping[str, Any]) -> str:
         return _svg(figure, "confusion matrix")
 
 
+def _most_frequent_types(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """List the MOST_TYPES types that most entities have, in byte order; at the end "" where it stands for any entity.
+
+    Args:
+        cells: `gold`, `predicted` and `count` of each cell of the confusion matrix that is not 0.
+    """
+    frequency: Counter[str] = Counter()
+    for cell in cells:
+        for label in {cell["gold"], cell["predicted"]}:
+            frequency[label] += cell["count"]
+    none = [""] if frequency.pop("", 0) else []
+    by_frequency = sorted(frequency, key=lambda label: (-frequency[label], label))
+    return sorted(by_frequency[:MOST_TYPES]) + none
+
+
 def groups(name: str, models: Named) -> str:
-    """Recall of the entities of each group, with its interval."""
-    rows = list(dict.fromkeys(group for _, by in models for group in by))
+    """Plot the recall of the entities of each group, with its interval."""
+    rows: list[str] = []
+    for _, by_group in models:
+        rows += [group for group in by_group if group not in rows]
     with _figure(6, 0.3 * len(rows) * max(1, len(models) ** 0.5) + 1) as (figure, (axis,)):
         height = 0.8 / len(models)
-        for number, (model, by) in enumerate(models):
-            shift = _dodge(number, len(models), height)
-            _draw_recalls(axis, model, [by.get(row) for row in rows], shift, height, COLOURS[number % len(COLOURS)])
-        axis.set(
-            xlim=(0, 1),
-            yticks=range(len(rows)),
-            yticklabels=[row.replace("_", " ") for row in rows],
-            xlabel=f"recall by {name}",
-        )
+        for number, (model, by_group) in enumerate(models):
+            values, places, spread = _marks(rows, by_group, "recall", _dodge(number, len(models), height))
+            colour, error = COLOURS[number % len(COLOURS)], {"ecolor": INK, "elinewidth": 1, "capsize": 2}
+            axis.barh(places, values, height * 0.9, xerr=spread, error_kw=error, color=colour, label=model)
+        names = [row.replace("_", " ") for row in rows]
+        axis.set(xlim=(0, 1), yticks=range(len(rows)), yticklabels=names, xlabel=f"recall by {name}")
         axis.invert_yaxis()
         if len(models) > 1:
             axis.legend(loc="best")
         return _svg(figure, f"recall by {name}")
 
 
-def _draw_recalls(
-    axis: Axes, model: str, rows: Sequence[Mapping[str, Any] | None], shift: float, height: float, colour: str
-) -> None:
-    """Recall and interval of a model in each row that it has, as bars."""
-    values, places, intervals = [], [], []
-    for number, figures in enumerate(rows):
-        if figures:
-            values.append(figures["recall"])
-            places.append(number + shift)
-            intervals.append((figures["recall"], figures["interval"]["recall"]))
-    error = {"ecolor": INK, "elinewidth": 1, "capsize": 2}
-    axis.barh(places, values, height * 0.9, xerr=_spread(intervals), error_kw=error, color=colour, label=model)
-
-
 def learning_curve(history: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """The loss and the dev score of each row of a history; the same text for the same rows."""
-    epochs = [row["epoch"] for row in history]
+    """Plot the loss and the dev score of each row of a history; equal rows give equal text."""
+    epochs: list[float] = []
+    losses: list[float] = []
+    scores: list[float] = []
+    for row in history:
+        epochs.append(row["epoch"])
+        losses.append(row["loss"])
+        if "dev_f1" in row:
+            scores.append(row["dev_f1"])
     with _figure(6, 3.5) as (figure, (left,)):
-        left.plot(epochs, [row["loss"] for row in history], marker="o", color="tab:gray", label="train loss")
+        left.plot(epochs, losses, marker="o", color="tab:gray", label="train loss")
         left.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
-        if "dev_f1" in history[0]:
+        if scores:
             right = left.twinx()
-            values = [row["dev_f1"] for row in history]
-            right.plot(epochs, values, marker="s", color="tab:blue", label=f"dev {METRICS[metric]}")
+            right.plot(epochs, scores, marker="s", color="tab:blue", label=f"dev {METRICS[metric]}")
             right.set(ylabel=f"dev {METRICS[metric]}", ylim=(0, 1))
         figure.legend(loc="outside upper center", ncols=2)
         return _svg(figure, "learning curve")

@@ -1,4 +1,4 @@
-"""The report: one HTML page, complete in itself, about what a model got right and wrong."""
+"""Write the report: one HTML page without other files, about what a model got right and wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ class Scored(NamedTuple):
     """Results of a model on a split.
 
     Attributes:
-        model: name for people; empty where nobody knows.
+        model: name for people; empty for predictions of an unknown model.
         split: train, dev or test, or the name of a file.
         results: as in `{split}_results.json`.
         errors: the file of errors, an error a line; it may be missing.
@@ -36,8 +37,8 @@ class Scored(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Model and split."""
-        return " ".join(filter(None, (self.model, self.split)))
+        """Model and split, as the page names them."""
+        return f"{self.model} {self.split}" if self.model else self.split
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,10 @@ class Page:
     def everything(self) -> list[Scored]:
         """The results, and those of the model that they are compared with."""
         other = self.comparison.get("other", "")
-        return [
-            *self.scored,
-            *(Scored(other, split, row["other_results"], Path()) for split, row in self.compared.items()),
-        ]
+        scored = list(self.scored)
+        for split, row in self.compared.items():
+            scored.append(Scored(other, split, row["other_results"], Path()))
+        return scored
 
 
 def write_report(path: Path, page: Page) -> None:
@@ -98,7 +99,7 @@ def write_report(path: Path, page: Page) -> None:
         quantization=page.quantization,
         plots=_draw(page) if plots.available() else None,
         plots_missing=plots.MISSING,
-        sentences={one.name: list(islice(_sentences(one), MOST_SENTENCES)) for one in page.scored},
+        sentences=_first_sentences(page.scored),
         most=MOST_SENTENCES,
         note=page.note,
     )
@@ -125,60 +126,100 @@ def _draw(page: Page) -> Plots:
     history = page.training.get("history")
     return Plots(
         scores=plots.scores(_by_split(page.everything)),
-        confusion={one.name: plots.confusion(one.results) for one in page.everything if one.results["confusion"]},
+        confusion=_confusion_plots(page.everything),
         groups=list(_group_plots(page.scored)),
         curve=plots.learning_curve(history, page.training.get("metric", "f1")) if history else "",
     )
 
 
-def _group_plots(scored: Sequence[Scored]) -> Iterator[str]:
-    """A plot for each way to group entities that any of the results has."""
-    for name in GROUPINGS:
-        models = [(one.name, one.results["by"][name]) for one in scored if name in one.results.get("by", {})]
+def _confusion_plots(everything: Sequence[Scored]) -> dict[str, str]:
+    """Draw the confusion matrix of each result that has one."""
+    drawings = {}
+    for scored in everything:
+        if scored.results["confusion"]:
+            drawings[scored.name] = plots.confusion(scored.results)
+    return drawings
+
+
+def _group_plots(everything: Sequence[Scored]) -> Iterator[str]:
+    """Draw a plot for each way to group entities that any of the results has."""
+    for grouping in GROUPINGS:
+        models = []
+        for scored in everything:
+            if grouping in scored.results.get("by", {}):
+                models.append((scored.name, scored.results["by"][grouping]))
         if models:
-            yield plots.groups(name.replace("_", " "), models)
+            yield plots.groups(grouping.replace("_", " "), models)
 
 
-def _by_split(scored: Sequence[Scored]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
-    found: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-    for one in scored:
-        found.setdefault(one.split, []).append((one.model, one.results))
-    return found
+def _by_split(everything: Sequence[Scored]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+    """Group results by split: (model, results) pairs."""
+    by_split: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+    for scored in everything:
+        by_split.setdefault(scored.split, []).append((scored.model, scored.results))
+    return by_split
+
+
+def _first_sentences(everything: Sequence[Scored]) -> dict[str, list[dict[str, Any]]]:
+    """Give the first MOST_SENTENCES sentences with errors of each result, by the name of model and split."""
+    sentences = {}
+    for scored in everything:
+        sentences[scored.name] = list(islice(_sentences(scored), MOST_SENTENCES))
+    return sentences
 
 
 def _sentences(scored: Scored) -> Iterator[dict[str, Any]]:
-    """Sentences with errors: their tokens in pieces, those of gold and of predicted entities marked."""
+    """Read the sentences with errors from the file of errors."""
     if not scored.errors.is_file():
         return
     with scored.errors.open(encoding="utf-8") as file:
-        rows = map(json.loads, file)
-        for number, errors in groupby(rows, key=lambda row: row["sentence"]):
-            wrong = list(errors)
-            tokens = wrong[0]["tokens"]
-            yield {
-                "number": number,
-                "line": wrong[0]["line"],
-                "kinds": sorted({row["kind"] for row in wrong}),
-                "types": sorted({row[side]["type"] for row in wrong for side in ("gold", "predicted") if row[side]}),
-                "unseen": any(row["seen"] is False and row["gold"] for row in wrong),
-                "gold": _pieces(tokens, [row["gold"] for row in wrong if row["gold"]]),
-                "predicted": _pieces(tokens, [row["predicted"] for row in wrong if row["predicted"]]),
-            }
+        for number, errors in groupby(map(json.loads, file), key=itemgetter("sentence")):
+            yield _sentence(number, list(errors))
+
+
+def _sentence(number: int, errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe a sentence with errors: its tokens in pieces, those of gold and of predicted entities marked."""
+    gold, predicted = [], []
+    kinds: set[str] = set()
+    types: set[str] = set()
+    unseen = False
+    for error in errors:
+        kinds.add(error["kind"])
+        if error["gold"]:
+            gold.append(error["gold"])
+            types.add(error["gold"]["type"])
+            unseen |= error["seen"] is False
+        if error["predicted"]:
+            predicted.append(error["predicted"])
+            types.add(error["predicted"]["type"])
+    tokens = errors[0]["tokens"]
+    return {
+        "number": number,
+        "line": errors[0]["line"],
+        "kinds": sorted(kinds),
+        "types": sorted(types),
+        "unseen": unseen,
+        "gold": _pieces(tokens, gold),
+        "predicted": _pieces(tokens, predicted),
+    }
 
 
 def _pieces(tokens: Sequence[str], entities: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """(text, type) from left to right; the type is empty between entities."""
-    pieces, place = [], 0
-    for entity in sorted(entities, key=lambda entity: int(entity["start"])):
-        if place < entity["start"]:
-            pieces.append((" ".join(tokens[place : entity["start"]]), ""))
+    """Cut a sentence into (text, type) from left to right; the type is empty between entities."""
+    pieces = []
+    end = 0
+    for entity in sorted(entities, key=itemgetter("start")):
+        if end < entity["start"]:
+            pieces.append((" ".join(tokens[end : entity["start"]]), ""))
         pieces.append((" ".join(tokens[entity["start"] : entity["end"]]), entity["type"]))
-        place = entity["end"]
-    return [*pieces, (" ".join(tokens[place:]), "")] if place < len(tokens) else pieces
+        end = entity["end"]
+    if end < len(tokens):
+        pieces.append((" ".join(tokens[end:]), ""))
+    return pieces
 
 
 def _figure(value: Any) -> str:
-    """A figure as people read it."""
+    """Write a figure as people read it."""
     if isinstance(value, float):
         return f"{value:,.1f}" if value > 1 else f"{value:.4f}"
     return f"{value:,}"

@@ -120,6 +120,14 @@ def test_drawings_take_the_pages_colours() -> None:
     assert drawing == plots.learning_curve(history, "f1")
 
 
+def test_equally_frequent_types_are_drawn_in_byte_order() -> None:
+    """Which types a crowded confusion matrix leaves out must not be chance: equal results give equal pages."""
+    labels = [f"T{number:02}" for number in range(plots.MOST_TYPES + 10)]
+    cells = [{"gold": label, "predicted": label, "count": 1} for label in reversed(labels)]
+    drawing = plots.confusion({"confusion": cells})
+    assert [label for label in labels if f">{label}<" in drawing] == labels[: plots.MOST_TYPES]
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 def test_the_filter_works_in_a_browser(report: Path, tmp_path: Path) -> None:
     """A script behind the page's own chooses a kind and a type, and writes down what is shown."""
