@@ -1,8 +1,8 @@
-"""Files of gold and predicted tags: the input of conlleval, which is also what `evaluate` writes.
+"""Read files of gold and predicted tags: the input of conlleval, which is also what `evaluate` writes.
 
 A line holds a token and further columns, the last two of them the gold and the predicted tag, with blanks or tabs
-between; a blank line, or one whose first column is `-X-`, ends a sentence. Only the tags of distinct lines are looked
-at, so that ten million lines are a matter of seconds.
+between. A blank line, or one whose first column is `-X-`, ends a sentence. `score_file` looks at the tags of distinct
+lines only, so ten million lines take seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import starmap, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -45,7 +45,16 @@ class Tagged(NamedTuple):
 
 
 class _Ends(dict[bytes, int]):
-    """Ends of lines, from the first blank on -> a number that stands for their two tags; 0 for a blank line."""
+    """Numbers of pairs of tags by the end of a line, which reaches from the first blank on; 0 for a blank line.
+
+    Args:
+        scorer: gives each tag its number.
+
+    Attributes:
+        columns: fields of an end of line; 0 until the first line with tags.
+        whole: a line has no token before its tags, so its end is the whole line.
+        gold, predicted: the scorer's number of the gold and of the predicted tag, by the number of the pair.
+    """
 
     def __init__(self, scorer: Scorer) -> None:
         super().__init__()
@@ -54,6 +63,10 @@ class _Ends(dict[bytes, int]):
         self.gold, self.predicted = [-1], [-1]
         self._scorer = scorer
         self._numbers: dict[tuple[bytes, bytes], int] = {}
+
+    def of(self, line: bytes) -> bytes:
+        """The end of a line."""
+        return line if self.whole else line[line.find(b" ") :]
 
     def __missing__(self, end: bytes) -> int:
         fields = end.split()
@@ -64,10 +77,10 @@ class _Ends(dict[bytes, int]):
 
     def _number(self, gold: bytes, predicted: bytes) -> int:
         if (gold, predicted) not in self._numbers:
-            mine, theirs = self._scorer.numbers((gold.decode("utf-8"), predicted.decode("utf-8")))
+            gold_number, predicted_number = self._scorer.numbers((gold.decode("utf-8"), predicted.decode("utf-8")))
             self._numbers[gold, predicted] = len(self.gold)
-            self.gold.append(mine)
-            self.predicted.append(theirs)
+            self.gold.append(gold_number)
+            self.predicted.append(predicted_number)
         return self._numbers[gold, predicted]
 
 
@@ -80,45 +93,58 @@ def score_file(name: str, scorer: Scorer) -> None:
             (names file and line).
     """
     with _opened(name) as (file, path), translate_read_errors(path):
-        ends, lines_before, open_sentence = _Ends(scorer), 0, np.empty(0, np.int64)
+        ends, lines_before, unfinished = _Ends(scorer), 0, np.empty(0, np.int64)
         for lines in _blocks(file):
-            open_sentence = _count(
-                scorer, np.append(open_sentence, _numbers(ends, lines, str(path), lines_before)), ends
-            )
+            numbers = _numbers(ends, lines, str(path), lines_before)
+            unfinished = _count(scorer, np.append(unfinished, numbers), ends)
             lines_before += len(lines)
             if len(ends) > MOST_KNOWN:
                 ends.clear()
-        _count(scorer, np.append(open_sentence, 0), ends)
+        _count(scorer, np.append(unfinished, 0), ends)
 
 
 def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> list[int]:
-    """A number for the tags of each line."""
-    if not ends.columns and (first := next((line.split() for line in lines if line.strip()), [])):
+    """Give each line the number of its pair of tags, 0 for a blank line; shape (lines,)."""
+    if not ends.columns:
+        _learn_columns(ends, lines, name)
+    try:
+        if ends.whole:
+            return [ends[line] for line in lines]
+        return [ends[line[line.find(b" ") :]] for line in lines]  # `ends.of` in place: a call a line takes longer
+    except ValueError as error:
+        raise _located(error, ends, lines, name, lines_before) from error
+
+
+def _learn_columns(ends: _Ends, lines: list[bytes], name: str) -> None:
+    """Take the number of columns from the first line that is not blank."""
+    first = next(filter(None, map(bytes.split, lines)), None)
+    if first:
         ends.whole = len(first) == 2
         ends.columns = max(len(first) - 1, 2)
         if ends.whole and _first_column_holds_tokens(lines):
             raise InvalidData(f"{name}: two columns, a token and a tag: there are no predictions to score", FORM)
-    try:
-        if ends.whole:
-            return [ends[line] for line in lines]
-        return [ends[line[line.find(b" ") :]] for line in lines]
-    except ValueError as error:
-        raise _told_line(ends, lines, name, lines_before, error) from error
 
 
 def _first_column_holds_tokens(lines: list[bytes]) -> bool:
-    """Most words of the first of two columns are neither tags with a prefix nor values of the second column."""
-    rows = [line.split() for line in lines[:LINES_LOOKED_AT]]
-    pairs = [(row[0], row[1]) for row in rows if len(row) == 2]
-    tags = {second for _, second in pairs}
-    tokens = sum(first not in tags and not TAG.fullmatch(first) for first, _ in pairs)
-    return 2 * tokens > len(pairs)
+    """Say whether most words of the first of two columns are neither prefixed tags nor words of the second column."""
+    first_column: list[bytes] = []
+    second_column: set[bytes] = set()
+    for line in lines[:LINES_LOOKED_AT]:
+        fields = line.split()
+        if len(fields) == 2:
+            first_column.append(fields[0])
+            second_column.add(fields[1])
+    tokens = 0
+    for word in first_column:
+        tokens += word not in second_column and not TAG.fullmatch(word)
+    return 2 * tokens > len(first_column)
 
 
-def _told_line(ends: _Ends, lines: list[bytes], name: str, lines_before: int, error: ValueError) -> InvalidData:
+def _located(error: ValueError, ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> InvalidData:
+    """Find the line that caused an error, and make the message that names it."""
     for number, line in enumerate(lines, start=lines_before + 1):
         try:
-            _ = ends[line if ends.whole else line[line.find(b" ") :]]
+            _ = ends[ends.of(line)]
         except ValueError:
             text = line.decode("utf-8", "replace")
             if isinstance(error, UnicodeDecodeError):
@@ -129,7 +155,14 @@ def _told_line(ends: _Ends, lines: list[bytes], name: str, lines_before: int, er
 
 
 def _count(scorer: Scorer, numbers: Array, ends: _Ends) -> Array:
-    """Count the whole sentences of a block; returns what is left of the last one."""
+    """Count the whole sentences of a block.
+
+    Args:
+        numbers: of the pair of tags of each line, 0 for a blank line; shape (lines,).
+
+    Returns:
+        the numbers of the last sentence, which the block does not end.
+    """
     blank = np.flatnonzero(numbers == 0)
     if not len(blank):
         return numbers
@@ -140,7 +173,7 @@ def _count(scorer: Scorer, numbers: Array, ends: _Ends) -> Array:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[list[bytes]]:
-    """Lines by the block, without their ends; tabs are blanks, and a boundary is a blank line."""
+    """Give the lines of each block without line ends; tabs become blanks, a line of `-X-` becomes a blank line."""
     rest = b""
     while data := file.read(BLOCK):
         block, newline, rest = (rest + data).rpartition(b"\n")
@@ -171,33 +204,37 @@ def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
 
 
 def read_tagged(path: Path) -> Iterator[Tagged]:
-    """The sentences of a file of token, gold and predicted tag, one at a time.
+    """Read the sentences of a file of token, gold and predicted tag, one at a time.
 
     Raises:
         InvalidData: a line with fewer columns, or bytes that are not UTF-8 (names file and line).
     """
     for rows, line in _sentences(path, columns=3):
-        yield Tagged([row[0] for row in rows], [row[-2] for row in rows], [row[-1] for row in rows], line)
+        yield Tagged(_column(rows, 0), _column(rows, -2), _column(rows, -1), line)
 
 
 def read_both(gold: Path, predicted: Path) -> Iterator[Tagged]:
-    """The sentences of two files side by side; the first column of each is the token, the last one the tag.
+    """Read the sentences of two files side by side; the first column of each is the token, the last one the tag.
 
     Raises:
         InvalidData: the one has other tokens or sentences than the other (names both places), or as `read_tagged`.
     """
-    sides = (_sentences(path, columns=2) for path in (gold, predicted))
-    for pair in zip_longest(*(starmap(_one_tag, side) for side in sides)):
-        check_same(pair[0], gold, pair[1], predicted)
-        yield Tagged(pair[0].tokens, pair[0].tags, pair[1].tags, pair[0].line)
+    for with_gold, with_predicted in zip_longest(_with_last_tag(gold), _with_last_tag(predicted)):
+        check_same(with_gold, gold, with_predicted, predicted)
+        yield Tagged(with_gold.tokens, with_gold.tags, with_predicted.tags, with_gold.line)
 
 
-def _one_tag(rows: list[list[str]], line: int) -> Sentence:
-    return Sentence([row[0] for row in rows], [row[-1] for row in rows], line)
+def _with_last_tag(path: Path) -> Iterator[Sentence]:
+    for rows, line in _sentences(path, columns=2):
+        yield Sentence(_column(rows, 0), _column(rows, -1), line)
+
+
+def _column(rows: list[list[str]], number: int) -> list[str]:
+    return [row[number] for row in rows]
 
 
 def _sentences(path: Path, columns: int) -> Iterator[tuple[list[list[str]], int]]:
-    """The fields of each line of a sentence, and the 1-based number of its first line."""
+    """Read the fields of each line of a sentence, and the 1-based number of its first line."""
     rows: list[list[str]] = []
     first = 0
     for number, line in numbered_lines(path):
@@ -216,10 +253,14 @@ def _sentences(path: Path, columns: int) -> Iterator[tuple[list[list[str]], int]
 
 
 def check_same(ours: Sentence | Tagged | None, gold: Path, theirs: Sentence | Tagged | None, other: Path) -> None:
-    """Two files must hold the same sentences.
+    """Check that a sentence of two files has the same tokens in both.
+
+    Args:
+        ours, theirs: the sentence in either file; None where the file has ended.
+        gold, other: the files, for the message.
 
     Raises:
-        InvalidData: they do not (names both places).
+        InvalidData: tokens differ, or one file has ended (names both places).
     """
     hint = "Score what was predicted for just these sentences."
     if ours is None or theirs is None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, TypedDict
 
 from nertool.counts import MODE
@@ -19,11 +20,10 @@ MOST_TOKENS = 1_000_000
 """Tokens up to which both sides are counted; seqeval takes about four seconds for so many."""
 SCHEMES = {"iob1": "IOB1", "iob2": "IOB2", "iobes": "IOBES", "bilou": "BILOU"}
 """Schemes of the strict mode, by seqeval's names."""
-Span = tuple[str, int, int]
 
 
 class SeqevalCheck(TypedDict):
-    """What the comparison gave."""
+    """Modes whose counts were compared, and why others were not."""
 
     modes: list[str]  # modes whose counts are equal to seqeval's: conlleval, strict
     not_compared: dict[str, str]  # mode -> why seqeval has no such figure
@@ -52,7 +52,7 @@ def compare_with_seqeval(scorer: Scorer) -> SeqevalCheck:
 
 
 def _why_not(scorer: Scorer, mode: str) -> str:
-    """Why a mode cannot be compared; empty where it can."""
+    """Say why a mode cannot be compared; empty where it can."""
     if scorer.plain:
         return "tags have no types"
     if not scorer.keeps_tags:
@@ -67,38 +67,49 @@ def _why_not(scorer: Scorer, mode: str) -> str:
 def _count(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], scheme: str | None
 ) -> dict[str, tuple[int, int, int]]:
-    """(correct, predicted, gold) of each type, as seqeval counts them."""
+    """Count with seqeval: (correct, predicted, gold) of each type.
+
+    Args:
+        scheme: of seqeval's strict mode; None for its default mode.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        gold_spans = set(_entities(gold, scheme))
-        predicted_spans = set(_entities(predicted, scheme))
-    sides = (gold_spans & predicted_spans, predicted_spans, gold_spans)
-    correct, found, support = (Counter(label for label, *_ in side) for side in sides)
+        gold_entities = set(_entities(gold, scheme))
+        predicted_entities = set(_entities(predicted, scheme))
+    correct = _count_types(gold_entities & predicted_entities)
+    found, support = _count_types(predicted_entities), _count_types(gold_entities)
     return {label: (correct[label], found[label], support[label]) for label in found | support}
 
 
-def _entities(sentences: Sequence[Sequence[str]], scheme: str | None) -> Iterable[Any]:
-    """Entities of all sentences by seqeval; without a scheme as its default mode reads them."""
+def _count_types(entities: Iterable[Any]) -> Counter[str]:
+    return Counter(map(itemgetter(0), entities))
+
+
+def _entities(sentences: Sequence[Sequence[str]], scheme: str | None) -> Iterator[tuple[Any, ...]]:
+    """Read the entities of all sentences with seqeval: tuples of a type and places, equal for equal entities."""
     import seqeval.scheme
     from seqeval.metrics.sequence_labeling import get_entities
 
     if scheme is None:
-        return (tuple(entity) for entity in get_entities([list(tags) for tags in sentences]))
-    found = seqeval.scheme.Entities(sentences, getattr(seqeval.scheme, SCHEMES[scheme]))
-    return (
-        (entity.tag, number, (entity.start, entity.end))
-        for number, entities in enumerate(found.entities)
-        for entity in entities
-    )
+        yield from map(tuple, get_entities(list(map(list, sentences))))
+        return
+    read = seqeval.scheme.Entities(sentences, getattr(seqeval.scheme, SCHEMES[scheme]))
+    for number, entities in enumerate(read.entities):
+        for entity in entities:
+            yield entity.tag, number, entity.start, entity.end
 
 
 def _check_equal(scorer: Scorer, mode: str, counts: dict[str, tuple[int, int, int]]) -> None:
+    """Compare the counts of each type in a mode with seqeval's.
+
+    Raises:
+        NertoolError: they differ; the message holds both.
+    """
     for label in sorted(counts.keys() | set(scorer.labels(mode))):
         own = scorer.counts_of(mode, label)
-        ours = (own.correct, own.predicted, own.gold)
-        if ours != counts.get(label, (0, 0, 0)):
+        ours, theirs = (own.correct, own.predicted, own.gold), counts.get(label, (0, 0, 0))
+        if ours != theirs:
             raise NertoolError(
-                f"{label}: {ours} correct, predicted and gold entities ({mode}), "
-                f"but {counts.get(label, (0, 0, 0))} by seqeval",
+                f"{label}: {ours} correct, predicted and gold entities ({mode}), but {theirs} by seqeval",
                 "This is a bug in nertool or seqeval: report it with the file of predictions.",
             )
