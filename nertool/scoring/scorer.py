@@ -1,15 +1,15 @@
 """Precision, recall and F1 of entities, by type and overall, in every mode, with intervals.
 
 Tags are counted by blocks of sentences, on arrays; what is kept between blocks are counts, so memory does not grow with
-the corpus. An entity counts as right when its type and both ends are right.
+the corpus. An entity is correct when its type and both ends are those of a gold entity.
 
-Imports numpy: to be imported where scoring begins.
+This module imports numpy: import it inside functions, where scoring begins.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +27,8 @@ BLOCK = 1 << 18
 SMALL = 1 << 21
 """Pairs of tags up to which each has a place in a table."""
 KINDS = ("type", "border", "type_and_border", "missed", "invented")
-"""Kinds of errors. The first three pair a gold entity with a predicted one that overlaps it: its type is wrong, an end
-of it, or both; a gold entity without a partner is missed, a predicted one invented."""
+"""Kinds of errors. The first three pair a gold entity with a predicted one that overlaps it: the type differs, an end
+differs, or both differ. A gold entity without a partner is missed, a predicted one invented."""
 SCHEMAS = ("strict", "exact", "partial", "type")
 """Ways to give credit for an error, as the SemEval 2013 task 9.1 (and nervaluate) names them."""
 
@@ -37,8 +37,8 @@ class Spans(NamedTuple):
     """Entities of a block in the order of their places; three arrays of shape (entities,).
 
     Attributes:
-        start: first word, counted in the block.
-        end: behind the last word.
+        start: 0-based place of the first word in the block.
+        end: place behind the last word.
         label: number of the type.
     """
 
@@ -47,12 +47,16 @@ class Spans(NamedTuple):
     label: Array
 
     def take(self, which: Array) -> Spans:
-        """Some of them."""
+        """The entities at these places, or where this mask is true."""
         return Spans(self.start[which], self.end[which], self.label[which])
 
 
 class TagIds(dict[str, int]):
-    """TagIds for strings, given out as they come."""
+    """Numbers of strings, from 0, in the order in which the strings are first asked for.
+
+    Attributes:
+        names: the string of each number.
+    """
 
     def __init__(self, *first: str) -> None:
         super().__init__(zip(first, range(len(first)), strict=True))
@@ -68,7 +72,7 @@ class Scorer:
     """Counts entities and words of gold and predicted tags.
 
     Args:
-        scheme: of the strict mode; None for that which most gold tags of the first block follow.
+        scheme: of the strict mode; None for the scheme that most gold tags of the first block follow.
         keep_sentences: keep (correct, predicted, gold) of each sentence in `rows`, for comparisons.
         keep_tags: keep the tags of up to so many tokens, for `kept_tags`; beyond that none are kept.
 
@@ -78,8 +82,9 @@ class Scorer:
         histograms: (mode, type) -> how many sentences have the counts (correct, predicted, gold); `""` is all types. In
             the schema `partial` the counts are doubled, as half an entity may be correct there.
         kinds: errors by kind.
-        confused: (gold type, predicted type) -> how often an entity of the one was found as the other; `""` for none.
-        unknown: gold tags that the scheme does not know; the strict mode reads them as O.
+        confused: (gold type, predicted type) -> how many gold entities were predicted with that type; `""` for none.
+        unknown: gold tags that the scheme does not have; the strict mode reads them as O.
+        rows: (correct, predicted, gold) of the sentences of each block, shape (sentences, 3); None if not kept.
     """
 
     def __init__(self, scheme: str | None = None, keep_sentences: bool = False, keep_tags: int = 0) -> None:
@@ -119,7 +124,7 @@ class Scorer:
         self._count(gold, predicted)
 
     def merge(self, other: Scorer) -> None:
-        """Count what another scorer has seen, too."""
+        """Add the counts of another scorer."""
         self._flush()
         other._flush()
         self.scheme = self.scheme or other.scheme
@@ -154,8 +159,8 @@ class Scorer:
         else:
             self._count_entities(MODE, gold, predicted, ends, right, lengths)
             if self.scheme is not None:
-                known = np.array([in_scheme(name, self.scheme) or name == OUTSIDE for name in self._tags.names])
-                self.unknown += int((~known[gold]).sum())
+                unknown = np.array([not self._is_known(name) for name in self._tags.names])
+                self.unknown += int(unknown[gold].sum())
                 self._count_entities("strict", gold, predicted, ends, right, lengths)
 
     def _keep(self, gold: Array, predicted: Array, tokens: int) -> None:
@@ -168,7 +173,7 @@ class Scorer:
 
     @property
     def keeps_tags(self) -> bool:
-        """All tags are kept: there were not more than `keep_tags`."""
+        """Say whether all tags are kept: there were not more than `keep_tags`."""
         self._flush()
         return self._room >= 0
 
@@ -176,85 +181,123 @@ class Scorer:
         """Gold and predicted tags of each sentence."""
         gold: list[list[str]] = []
         predicted: list[list[str]] = []
-        for block in self._kept:
-            ends = np.flatnonzero(block[0] < 0)
-            for sentences, numbers in zip((gold, predicted), block, strict=True):
-                for part in np.split(numbers, ends + 1)[:-1]:
-                    sentences.append([self._tags.names[number] for number in part[:-1].tolist()])
+        for gold_numbers, predicted_numbers in self._kept:
+            ends = np.flatnonzero(gold_numbers < 0)
+            gold += self._sentences(gold_numbers, ends)
+            predicted += self._sentences(predicted_numbers, ends)
         return gold, predicted
 
+    def _sentences(self, numbers: Array, ends: Array) -> Iterator[list[str]]:
+        """Cut a block into sentences, and give the tags of each."""
+        for sentence in np.split(numbers, ends + 1)[:-1]:
+            yield [self._tags.names[number] for number in sentence[:-1].tolist()]
+
     def all_tags_in_scheme(self) -> bool:
-        """Every tag that was seen, gold or predicted, is one of the scheme."""
+        """Say whether the scheme has every tag that was counted, gold or predicted."""
         self._flush()
-        scheme = self.scheme
-        return scheme is not None and all(in_scheme(name, scheme) or name == OUTSIDE for name in self._tags.names)
+        return self.scheme is not None and all(map(self._is_known, self._tags.names))
+
+    def _is_known(self, tag: str) -> bool:
+        assert self.scheme is not None
+        return tag == OUTSIDE or in_scheme(tag, self.scheme)
 
     def _count_entities(
         self, mode: str, gold: Array, predicted: Array, ends: Array, right: Array, lengths: Array
     ) -> None:
-        sides = (self._spans(mode, gold), self._spans(mode, predicted))
-        if mode == "plain":  # a sentence's last O is no word
-            sides = tuple(side.take(~np.isin(side.start, ends)) for side in sides)  # type: ignore[assignment]
-        wanted, found = sides
-        hits, partner = _match(wanted, found, len(gold))
-        counted = [np.searchsorted(ends, places) for places in (wanted.start[hits], found.start, wanted.start)]
-        of_sentence = [np.bincount(sentences, minlength=len(ends)) for sentences in counted]
-        self._tally(mode, "", *of_sentence)
-        self._tally_types(mode, [wanted.label[hits], found.label, wanted.label], counted, len(ends))
+        """Count the entities of a block in a mode, and in all modes but the strict one also the errors.
+
+        Args:
+            mode: `conlleval`, `plain` or `strict`.
+            gold, predicted: number of each tag; O stands behind each sentence.
+            ends: places of the sentences' ends; shape (sentences,).
+            right: words of each sentence whose tag is right; shape (sentences,).
+            lengths: words of each sentence; shape (sentences,).
+        """
+        gold_spans, predicted_spans = self._spans(mode, gold), self._spans(mode, predicted)
+        if mode == "plain":  # the O behind a sentence is no word
+            gold_spans = gold_spans.take(~np.isin(gold_spans.start, ends))
+            predicted_spans = predicted_spans.take(~np.isin(predicted_spans.start, ends))
+        hits, partner = _match(gold_spans, predicted_spans, len(gold))
+        labels = (gold_spans.label[hits], predicted_spans.label, gold_spans.label)
+        sentence_of_gold = np.searchsorted(ends, gold_spans.start)
+        sentences = (sentence_of_gold[hits], np.searchsorted(ends, predicted_spans.start), sentence_of_gold)
+        counts = [np.bincount(numbers, minlength=len(ends)) for numbers in sentences]
+        self._tally(mode, "", *counts)
+        self._tally_types(mode, labels, sentences, len(ends))
         if mode == "strict":
             return
         if self.rows is not None:
-            self.rows.append(np.stack([right, lengths, lengths] if mode == "plain" else of_sentence, axis=1))
-        missed, extra = np.ones(len(wanted.start), bool), np.ones(len(found.start), bool)
+            self.rows.append(np.stack([right, lengths, lengths] if mode == "plain" else counts, axis=1))
+        self._count_confused(gold_spans.label[hits], predicted_spans.label[partner[hits]])
+        missed, extra = np.ones(len(gold_spans.start), bool), np.ones(len(predicted_spans.start), bool)
         missed[hits], extra[partner[hits]] = False, False
-        self._count_confused(wanted.label[hits], found.label[partner[hits]])
-        self._count_errors(wanted.take(missed), found.take(extra), ends, of_sentence)
+        self._count_errors(gold_spans.take(missed), predicted_spans.take(extra), ends, counts)
 
-    def _count_errors(self, wanted: Spans, found: Spans, ends: Array, of_sentence: list[Array]) -> None:
-        """Pair what is left on both sides, and count errors by kind and the credit they get."""
-        mine, theirs = pair(wanted, found)
-        same_type = wanted.label[mine] == found.label[theirs]
-        same_ends = (wanted.start[mine] == found.start[theirs]) & (wanted.end[mine] == found.end[theirs])
-        sentence = np.searchsorted(ends, wanted.start[mine])
-        correct, predicted, gold = of_sentence
-        of_type, of_ends = (np.bincount(sentence[which], minlength=len(ends)) for which in (same_type, same_ends))
-        both = np.bincount(sentence, minlength=len(ends)) - of_type - of_ends
-        self._tally("exact", "", correct + of_ends, predicted, gold)
-        self._tally("type", "", correct + of_type, predicted, gold)
-        self._tally("partial", "", 2 * (correct + of_ends) + of_type + both, 2 * predicted, 2 * gold)
-        alone = (len(wanted.start) - len(mine), len(found.start) - len(theirs))
-        for kind, count in zip(KINDS, (of_ends.sum(), of_type.sum(), both.sum(), *alone), strict=True):
+    def _count_errors(self, missed: Spans, extra: Spans, ends: Array, counts: Sequence[Array]) -> None:
+        """Pair the wrong entities of both sides, and count errors by kind and the credit that each schema gives.
+
+        Args:
+            missed: gold entities that no predicted one equals.
+            extra: predicted entities that no gold one equals.
+            ends: places of the sentences' ends; shape (sentences,).
+            counts: correct, predicted and gold entities of each sentence; each of shape (sentences,).
+        """
+        of_gold, of_predicted = pair(missed, extra)
+        same_type = missed.label[of_gold] == extra.label[of_predicted]
+        same_start = missed.start[of_gold] == extra.start[of_predicted]
+        same_ends = same_start & (missed.end[of_gold] == extra.end[of_predicted])
+        sentence = np.searchsorted(ends, missed.start[of_gold])
+        with_type = np.bincount(sentence[same_type], minlength=len(ends))
+        with_ends = np.bincount(sentence[same_ends], minlength=len(ends))
+        with_neither = np.bincount(sentence, minlength=len(ends)) - with_type - with_ends
+        correct, predicted, gold = counts
+        self._tally("exact", "", correct + with_ends, predicted, gold)
+        self._tally("type", "", correct + with_type, predicted, gold)
+        self._tally("partial", "", 2 * (correct + with_ends) + with_type + with_neither, 2 * predicted, 2 * gold)
+        alone = (len(missed.start) - len(of_gold), len(extra.start) - len(of_predicted))
+        for kind, count in zip(KINDS, (with_ends.sum(), with_type.sum(), with_neither.sum(), *alone), strict=True):
             self.kinds[kind] += int(count)
         none = self._types[""]
-        self._count_confused(wanted.label[mine], found.label[theirs])
-        self._count_confused(np.delete(wanted.label, mine), none)
-        self._count_confused(none, np.delete(found.label, theirs))
+        self._count_confused(missed.label[of_gold], extra.label[of_predicted])
+        self._count_confused(np.delete(missed.label, of_gold), none)
+        self._count_confused(none, np.delete(extra.label, of_predicted))
 
-    def _count_confused(self, wanted: Array | int, found: Array | int) -> None:
+    def _count_confused(self, gold: Array | int, predicted: Array | int) -> None:
+        """Count pairs of types, given by their numbers."""
         size, names = len(self._types.names), self._types.names
-        codes, counts = np.unique(wanted * np.int64(size) + found, return_counts=True)
+        codes, counts = np.unique(gold * np.int64(size) + predicted, return_counts=True)
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             self.confused[names[code // size], names[code % size]] += count
 
-    def _tally(self, mode: str, label: str, *columns: Array) -> None:
-        counted = zip(*(column.tolist() for column in columns), strict=True)
-        self.histograms.setdefault((mode, label), Counter()).update(counted)
+    def _tally(self, mode: str, label: str, correct: Array, predicted: Array, gold: Array) -> None:
+        """Count sentences by their counts of a type in a mode; each array has the shape (sentences,)."""
+        counts = zip(correct.tolist(), predicted.tolist(), gold.tolist(), strict=True)
+        self.histograms.setdefault((mode, label), Counter()).update(counts)
 
     def _tally_types(self, mode: str, labels: Sequence[Array], sentences: Sequence[Array], size: int) -> None:
-        """Counts of each type in the sentences that have it; in the others they are 0."""
-        codes = [label.astype(np.int64) * size + sentence for label, sentence in zip(labels, sentences, strict=True)]
-        every, place = np.unique(np.concatenate(codes), return_inverse=True)
-        if not len(every):
+        """Count each type in the sentences that have it; in all others its counts are 0.
+
+        Args:
+            labels: types of the correct, of the predicted and of the gold entities; each of shape (entities,).
+            sentences: the sentence of each of these entities; same shapes.
+            size: number of sentences.
+        """
+        codes = []
+        for label, sentence in zip(labels, sentences, strict=True):
+            codes.append(label.astype(np.int64) * size + sentence)
+        distinct, place = np.unique(np.concatenate(codes), return_inverse=True)
+        if not len(distinct):
             return
-        borders = np.cumsum([len(part) for part in codes])[:-1]
-        columns = [np.bincount(part, minlength=len(every)) for part in np.split(place, borders)]
-        types, first = np.unique(every // size, return_index=True)
-        for number, rows in zip(types.tolist(), np.split(np.stack(columns, axis=1), first[1:]), strict=True):
+        counts = np.empty((len(distinct), len(codes)), np.int64)
+        for column, part in enumerate(np.split(place, np.cumsum(list(map(len, codes)))[:-1])):
+            counts[:, column] = np.bincount(part, minlength=len(distinct))
+        types, first = np.unique(distinct // size, return_index=True)
+        for number, rows in zip(types.tolist(), np.split(counts, first[1:]), strict=True):
             self._tally(mode, self._types.names[number], *rows.T)
 
     def _spans(self, mode: str, tags: Array) -> Spans:
-        """Entities of a block of tags; O stands behind each sentence."""
-        bits, size = self._steps(mode, tags), len(self._tags.names)
+        """Read the entities of a block of tags; O stands behind each sentence."""
+        bits = self._steps(mode, tags)
         outside = (bits & INSIDE) == 0
         head = np.flatnonzero(outside)
         stretch = np.cumsum(outside) - 1
@@ -263,35 +306,45 @@ class Scorer:
         first = np.diff(of_start, prepend=-1) > 0  # an entity goes on as long as its tags do
         start, end = start[first], np.append(head, len(tags))[of_start[first] + 1]
         whole = (np.append(bits, END)[end] & END) > 0
-        labels = [name if mode == "plain" else split_tag(name)[1] for name in self._tags.names]
-        table = np.array([self._types[label] for label in labels])
-        assert len(table) == size
-        return Spans(start[whole], end[whole], table[tags[start[whole]]])
+        type_of_tag = np.array(
+            [self._types[name if mode == "plain" else split_tag(name)[1]] for name in self._tags.names]
+        )
+        return Spans(start[whole], end[whole], type_of_tag[tags[start[whole]]])
 
     def _steps(self, mode: str, tags: Array) -> Array:
-        """What each tag does behind its left neighbour, as bits."""
-        names, size = self._tags.names, len(self._tags.names)
-        mode = self.scheme or MODE if mode == "strict" else mode
+        """Give the bits of `matching.step` for each tag behind its left neighbour; shape (tags,)."""
+        size = len(self._tags.names)
         codes = tags.astype(np.int64)
         codes[1:] += tags[:-1] * size
         if size * size <= SMALL:
-            there = np.flatnonzero(np.bincount(codes, minlength=size * size))
+            distinct = np.flatnonzero(np.bincount(codes, minlength=size * size))
             table = np.zeros(size * size, np.uint8)
-            table[there] = [step(mode, names[code // size], names[code % size]) for code in there.tolist()]
+            table[distinct] = self._steps_of_codes(mode, distinct)
             return table[codes]
-        there, place = np.unique(codes, return_inverse=True)
-        found = [step(mode, names[code // size], names[code % size]) for code in there.tolist()]
-        return np.array(found, np.uint8)[place]
+        distinct, place = np.unique(codes, return_inverse=True)
+        return self._steps_of_codes(mode, distinct)[place]
+
+    def _steps_of_codes(self, mode: str, codes: Array) -> Array:
+        """Give the bits of pairs of tags, each coded as number of the left tag * number of tags + number of the tag."""
+        names, size = self._tags.names, len(self._tags.names)
+        if mode == "strict":
+            mode = self.scheme or MODE
+        bits = np.empty(len(codes), np.uint8)
+        for place, code in enumerate(codes.tolist()):
+            bits[place] = step(mode, names[code // size], names[code % size])
+        return bits
 
     def _recognise(self, tags: Array) -> str | None:
-        """The scheme of the tags of a block; None where all of them are O."""
+        """Recognise the scheme of the tags of a block; None where all of them are O."""
         names, size = self._tags.names, len(self._tags.names)
         before = np.append(0, tags[:-1])  # O, in front of the first sentence
         codes, counts = np.unique(before * size + tags, return_counts=True)
         if not codes.any():
             return None
-        pairs = zip(codes.tolist(), counts.tolist(), strict=True)
-        return recognise({(names[code // size], names[code % size]): count for code, count in pairs})
+        pairs = {}
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            pairs[names[code // size], names[code % size]] = count
+        return recognise(pairs)
 
     def sentence_counts(self) -> Array:
         """(correct, predicted, gold) of each sentence in the headline's mode, where they are kept; (sentences, 3)."""
@@ -303,7 +356,7 @@ class Scorer:
 
     @property
     def plain(self) -> bool:
-        """Tags have no types: parts of speech."""
+        """Say whether the tags have no types, as parts of speech have none."""
         self._flush()
         return self.scheme == "plain"
 
@@ -339,7 +392,7 @@ class Scorer:
 
     @property
     def tokens(self) -> int:
-        """Words."""
+        """Number of words."""
         return int(self.counts_of("words").gold)
 
     @property
@@ -355,30 +408,35 @@ class Scorer:
     def results(self) -> dict[str, Any]:
         """Everything as one JSON object; each figure stands beside the 95 % interval of it."""
         mode = self.mode
-        overall = {"metric": self.metric, "mode": mode, **self._figures(mode)}
-        overall["accuracy"] = self.accuracy
-        overall["accuracy_interval"] = self._intervals("words")["f1"]
-        overall["types"] = {label: self._figures(mode, label) for label in self.labels(mode)}
-        overall["errors"] = {kind: self.kinds[kind] for kind in KINDS}
-        overall["confusion"] = [
-            {"gold": gold, "predicted": predicted, "count": count}
-            for (gold, predicted), count in sorted(self.confused.items())
-        ]
+        results = {"metric": self.metric, "mode": mode, **self._figures(mode)}
+        results["accuracy"] = self.accuracy
+        results["accuracy_interval"] = self._intervals("words")["f1"]
+        results["types"] = self._type_figures(mode)
+        results["errors"] = {kind: self.kinds[kind] for kind in KINDS}
+        results["confusion"] = self._confusion()
         if mode != "plain":
-            overall["credit"] = {schema: self._figures(MODE if schema == "strict" else schema) for schema in SCHEMAS}
+            results["credit"] = {schema: self._figures(MODE if schema == "strict" else schema) for schema in SCHEMAS}
             if self.scheme is not None:
-                overall["strict"] = {
-                    "mode": f"strict {self.scheme.upper()}",
-                    **self._figures("strict"),
-                    "unknown_tags": self.unknown,
-                    "types": {label: self._figures("strict", label) for label in self.labels("strict")},
-                }
-        return {**overall, "sentences": self.sentences, "tokens": self.tokens}
+                results["strict"] = self._strict_figures(self.scheme)
+        return {**results, "sentences": self.sentences, "tokens": self.tokens}
+
+    def _strict_figures(self, scheme: str) -> dict[str, Any]:
+        figures = {"mode": f"strict {scheme.upper()}", **self._figures("strict")}
+        return {**figures, "unknown_tags": self.unknown, "types": self._type_figures("strict")}
+
+    def _confusion(self) -> list[dict[str, Any]]:
+        rows = []
+        for (gold, predicted), count in sorted(self.confused.items()):
+            rows.append({"gold": gold, "predicted": predicted, "count": count})
+        return rows
 
     def labels(self, mode: str) -> list[str]:
         """Types that were counted in a mode, in byte order."""
         self._flush()
         return sorted(label for of_mode, label in self.histograms if of_mode == mode and label)
+
+    def _type_figures(self, mode: str) -> dict[str, dict[str, Any]]:
+        return {label: self._figures(mode, label) for label in self.labels(mode)}
 
     def _figures(self, mode: str, label: str = "") -> dict[str, Any]:
         counts = self.counts_of(mode, label)
@@ -391,48 +449,65 @@ class Scorer:
 
 
 def score(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Scorer:
-    """A scorer that has seen all (gold tags, predicted tags) pairs, a pair a sentence."""
+    """Count all (gold tags, predicted tags) pairs, a pair a sentence."""
     scorer = Scorer()
     for gold, predicted in pairs:
         scorer.add(gold, predicted)
     return scorer
 
 
-def _match(wanted: Spans, found: Spans, size: int) -> tuple[Array, Array]:
-    """Which gold entities were found as they are, and the number of the predicted one that begins where each does."""
+def _match(gold: Spans, predicted: Spans, size: int) -> tuple[Array, Array]:
+    """Find the correct entities.
+
+    Args:
+        size: words of the block.
+
+    Returns:
+        numbers of the gold entities that were predicted as they are; and for every gold entity the number of the
+        predicted one that begins where it does, -1 for none.
+    """
     beginning = np.full(size, -1)
-    beginning[found.start] = np.arange(len(found.start))
-    partner = beginning[wanted.start]
-    same = found.end[partner] == wanted.end if len(found.start) else np.zeros(len(wanted.start), bool)
-    if len(found.start):
-        same &= (partner >= 0) & (found.label[partner] == wanted.label)
+    beginning[predicted.start] = np.arange(len(predicted.start))
+    partner = beginning[gold.start]
+    if not len(predicted.start):
+        return np.empty(0, np.int64), partner
+    same = (partner >= 0) & (predicted.end[partner] == gold.end) & (predicted.label[partner] == gold.label)
     return np.flatnonzero(same), partner
 
 
-def pair(wanted: Spans, found: Spans) -> tuple[Array, Array]:
-    """Partners among overlapping entities, one to one: numbers of the gold ones, and of the predicted ones.
+def pair(gold: Spans, predicted: Spans) -> tuple[Array, Array]:
+    """Pair entities that overlap, one to one: numbers of the gold ones, and of their predicted partners.
 
     The pairs that share most words come first, among those the ones of one type, then the leftmost ones.
     """
-    first = np.searchsorted(found.end, wanted.start, side="right")
-    behind = np.maximum(np.searchsorted(found.start, wanted.end, side="left"), first)
-    mine = np.repeat(np.arange(len(wanted.start)), behind - first)
-    theirs = np.arange(len(mine)) - np.repeat(np.cumsum(behind - first) - (behind - first), behind - first)
-    theirs += first[mine]
-    shared = np.minimum(wanted.end[mine], found.end[theirs]) - np.maximum(wanted.start[mine], found.start[theirs])
-    unlike = wanted.label[mine] != found.label[theirs]
-    order = np.lexsort((theirs, mine, unlike, -shared))
-    mine, theirs = mine[order], theirs[order]
-    pairs: list[tuple[Array, Array]] = []
-    while len(mine):  # a pair that is the best of both its entities is taken; then come those that are left
-        best = np.zeros(len(mine), bool)
-        best[np.unique(mine, return_index=True)[1]] = True
-        best_of_theirs = np.zeros(len(mine), bool)
-        best_of_theirs[np.unique(theirs, return_index=True)[1]] = True
-        best &= best_of_theirs
-        pairs.append((mine[best], theirs[best]))
-        left = ~(np.isin(mine, mine[best]) | np.isin(theirs, theirs[best]))
-        mine, theirs = mine[left], theirs[left]
-    if not pairs:
-        return mine, theirs
-    return np.concatenate([mine for mine, _ in pairs]), np.concatenate([theirs for _, theirs in pairs])
+    of_gold, of_predicted = _overlaps(gold, predicted)
+    ends = np.minimum(gold.end[of_gold], predicted.end[of_predicted])
+    shared = ends - np.maximum(gold.start[of_gold], predicted.start[of_predicted])
+    unlike = gold.label[of_gold] != predicted.label[of_predicted]
+    order = np.lexsort((of_predicted, of_gold, unlike, -shared))
+    of_gold, of_predicted = of_gold[order], of_predicted[order]
+    gold_parts, predicted_parts = [of_gold[:0]], [of_predicted[:0]]
+    while len(of_gold):  # take each pair that is the best one of both its entities; then go on with what is left
+        best = _is_first(of_gold) & _is_first(of_predicted)
+        gold_parts.append(of_gold[best])
+        predicted_parts.append(of_predicted[best])
+        left = ~(np.isin(of_gold, of_gold[best]) | np.isin(of_predicted, of_predicted[best]))
+        of_gold, of_predicted = of_gold[left], of_predicted[left]
+    return np.concatenate(gold_parts), np.concatenate(predicted_parts)
+
+
+def _overlaps(gold: Spans, predicted: Spans) -> tuple[Array, Array]:
+    """List all pairs that share a word: numbers of the gold entities, and of the predicted ones; shape (pairs,)."""
+    first = np.searchsorted(predicted.end, gold.start, side="right")
+    behind = np.maximum(np.searchsorted(predicted.start, gold.end, side="left"), first)
+    partners = behind - first  # of each gold entity: the predicted ones from `first` to `behind`
+    of_gold = np.repeat(np.arange(len(gold.start)), partners)
+    place_in_run = np.arange(len(of_gold)) - np.repeat(np.cumsum(partners) - partners, partners)
+    return of_gold, place_in_run + first[of_gold]
+
+
+def _is_first(numbers: Array) -> Array:
+    """Say of each number whether it occurs there for the first time."""
+    is_first = np.zeros(len(numbers), bool)
+    is_first[np.unique(numbers, return_index=True)[1]] = True
+    return is_first
