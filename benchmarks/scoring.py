@@ -1,4 +1,4 @@
-"""`nertool evaluate --columns` against seqeval on the same tags: seconds, and the ratio to seqeval's report.
+"""`nertool score` against seqeval on the same tags: seconds, and the ratio to seqeval's report.
 
     python benchmarks/scoring.py --tokens 10000000
 
@@ -73,7 +73,7 @@ def main() -> None:
         path = Path(folder) / "tags.txt"
         gold, predicted = make(path, options.tokens)
         with (Path(folder) / "out.json").open("wb") as out:
-            command = [sys.executable, "-m", "nertool", "evaluate", "--columns", str(path), "--json", "-q"]
+            command = [sys.executable, "-m", "nertool", "score", str(path), "--json", "-q"]
             ours, peak = run_process(command, stdout=out)
         found = json.loads((Path(folder) / "out.json").read_text())["facts"]["tags.txt"]
     from seqeval.metrics import classification_report, f1_score

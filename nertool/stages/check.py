@@ -34,7 +34,10 @@ class Options(StageOptions):
     max_length: MaxLengthOption = 128
     fail_on: Annotated[
         Literal["error", "warning"] | None,
-        typer.Option("--fail-on", help="Exit with 1 where there is an error (or a warning); else always with 0."),
+        typer.Option(
+            "--fail-on",
+            help="Exit with 1 if there is a finding this severe or more; without this option always with 0.",
+        ),
     ] = None
 
 

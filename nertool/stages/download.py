@@ -45,26 +45,33 @@ class Options(StageOptions):
     recipe: Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}.", show_default=False)] = None
     source: Annotated[
         str | None,
-        typer.Option("--source", help="Folder or base URL that holds the published files under their own names."),
+        typer.Option("--source", help="Folder or base URL of the recipe's published files, under their own names."),
     ] = None
-    train_file: Annotated[str | None, typer.Option("--train-file", help="Your own file, in place of a recipe.")] = None
+    train_file: Annotated[
+        str | None, typer.Option("--train-file", help="Your own file for train, in place of a recipe.")
+    ] = None
     validation_file: Annotated[
         str | None, typer.Option("--validation-file", "--dev-file", help="Your own file for dev.")
     ] = None
     test_file: Annotated[str | None, typer.Option("--test-file", help="Your own file for test.")] = None
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "--dataset-name", help="A data set of the hub, or a folder that holds one."),
+        typer.Option(
+            "--dataset", "--dataset-name", help="Data set of the Hugging Face Hub, or folder that holds a data set."
+        ),
     ] = None
     dataset_config: Annotated[
-        str | None, typer.Option("--dataset-config", "--dataset-config-name", help="Its configuration.")
+        str | None,
+        typer.Option("--dataset-config", "--dataset-config-name", help="Configuration (subset) of --dataset."),
     ] = None
     dataset_revision: Annotated[
-        str | None, typer.Option("--dataset-revision", help="Its branch, tag or commit on the hub.")
+        str | None, typer.Option("--dataset-revision", help="Branch, tag or commit of --dataset on the Hub.")
     ] = None
     task: Annotated[
         Literal["ner", "pos", "chunk"] | None,
-        typer.Option("--task", "--task-name", help="Chooses the tag column and the recipe's values."),
+        typer.Option(
+            "--task", "--task-name", help="Task: decides which column holds the tags and which values the recipe sets."
+        ),
     ] = None
     token_column: Annotated[
         str, typer.Option("--token-column", "--text-column-name", help="Column of the tokens: name, or number from 1.")
@@ -78,25 +85,31 @@ class Options(StageOptions):
             "germeval2014 has outer and inner.",
         ),
     ] = ""
-    sentence_column: Annotated[str, typer.Option("--sentence-column", help="CSV: column of the sentence id.")] = ""
+    sentence_column: Annotated[
+        str, typer.Option("--sentence-column", help="Column of the sentence id, for CSV files.")
+    ] = ""
     delimiter: Annotated[
-        str, typer.Option("--delimiter", help="Column text, CSV: what separates the columns (tab, space, any text).")
+        str,
+        typer.Option("--delimiter", help="Separator of the columns in column text and CSV: tab, space or any text."),
     ] = ""
     comment: Annotated[
-        str, typer.Option("--comment", help="Column text: leave out lines that begin with this; none by default.")
+        str, typer.Option("--comment", help="Prefix of the lines to leave out of column text [default: none].")
     ] = ""
     tag_names: Annotated[
-        str | None, typer.Option("--tag-names", help="File with the names of tags that are integers.")
+        str | None,
+        typer.Option("--tag-names", help="File with the tag of each number, for data whose tags are integers."),
     ] = None
     alignment: Annotated[
         Literal["strict", "expand", "contract"],
-        typer.Option("--alignment", help="Character spans off the token borders: leave out, widen or narrow."),
+        typer.Option(
+            "--alignment", help="Leave out, widen or narrow character spans that do not end at token borders."
+        ),
     ] = "strict"
     scheme: Annotated[
         Literal["keep", "iob2", "iobes", "bilou", "io"], typer.Option("--scheme", help="Convert the tags to a scheme.")
     ] = "keep"
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Take that many sentences of each split, for a quick try.")
+        int | None, typer.Option("--limit", min=1, help="Number of sentences to take from each split, for a quick try.")
     ] = None
     locked: Annotated[
         bool, typer.Option("--locked", help="Refuse files that differ from those in the workspace's record.")

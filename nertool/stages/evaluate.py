@@ -56,11 +56,13 @@ class Options(StageOptions):
 
     split: SplitsOption = None
     quantized: QuantizedOption = False
-    both: Annotated[bool, typer.Option("--both", help="Evaluate the FP32 model and, where there is one, INT8.")] = False
+    both: Annotated[
+        bool, typer.Option("--both", help="Evaluate the FP32 model, and the INT8 model where there is one.")
+    ] = False
     strict: StrictOption = None
     compare: Annotated[
         str | None,
-        typer.Option("--compare", help="Also compare with another workspace, model directory or predictions file."),
+        typer.Option("--compare", help="Workspace, model directory or predictions file to compare the model with."),
     ] = None
     inner: Annotated[
         str | None,

@@ -15,7 +15,7 @@ ModelOption = Annotated[
         "-m",
         "--model-name-or-path",
         envvar="BERT_MODEL",
-        help="Directory, hub name, or minilm (a package of its own, no hub).",
+        help="Model: a directory, a name on the Hugging Face Hub, or minilm (a package of its own).",
     ),
 ]
 MaxLengthOption = Annotated[
@@ -34,12 +34,15 @@ StrictOption = Annotated[
     typer.Option("--strict", help="Scheme of the strict mode [default: the scheme of most gold tags]."),
 ]
 SplitsOption = Annotated[
-    list[str] | None, typer.Option("--split", help="dev, test or train; may be repeated [default: dev and test].")
+    list[str] | None,
+    typer.Option("--split", help="Split to evaluate: dev, test or train; may be repeated [default: dev and test]."),
 ]
 QuantizedOption = Annotated[bool, typer.Option("--quantized", help="Use quantized/ (INT8) in place of the FP32 model.")]
 FP32KernelsOption = Annotated[
     Literal["auto", "torch"],
-    typer.Option("--fp32-kernels", help="FP32 matrix products by the fastest library here, or by PyTorch's own."),
+    typer.Option(
+        "--fp32-kernels", help="Library of FP32 matrix products: the fastest one that is installed, or PyTorch's own."
+    ),
 ]
 AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")

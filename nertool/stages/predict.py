@@ -49,7 +49,7 @@ class Options(StageOptions):
 
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Files to tag; - is standard input, and so is no file.", show_default=False),
+        typer.Argument(help="Files to tag; - is standard input [default: standard input].", show_default=False),
     ] = None
     split: Annotated[
         str | None,
@@ -59,7 +59,8 @@ class Options(StageOptions):
         Literal["auto", "tokens", "text", "document", "jsonl", "csv", "parquet"],
         typer.Option(
             "--input",
-            help="A token, a text or a JSON object a line; a text a file; rows. auto tells by name or first lines.",
+            help="Form of the input: a token, a text or a JSON object a line; a text a file; table rows. "
+            "auto decides by name or first lines.",
         ),
     ] = "auto"
     text_column: Annotated[str, typer.Option("--text-column", help="Field or column that holds running text.")] = "text"
@@ -67,32 +68,46 @@ class Options(StageOptions):
         str, typer.Option("--tokens-column", help="Field or column that holds a list of tokens.")
     ] = "tokens"
     split_sentences: Annotated[
-        bool, typer.Option("--split-sentences", help="Cut texts into sentences (pySBD); else each line is one.")
+        bool,
+        typer.Option(
+            "--split-sentences", help="Split texts into sentences (pySBD); without this option each line is a sentence."
+        ),
     ] = False
-    language: Annotated[str, typer.Option("--language", help="Language of the rules for that.")] = "en"
+    language: Annotated[str, typer.Option("--language", help="Language of the rules of --split-sentences.")] = "en"
     on_error: Annotated[
         Literal["stop", "skip", "null"],
-        typer.Option("--on-error", help="What a record that cannot be read does; null leaves a gap in its place."),
+        typer.Option("--on-error", help="Stop at, skip, or write null for a record that cannot be read."),
     ] = "stop"
     format: Annotated[
         Literal["conll", "jsonl", "inline", "entities", "html"],
-        typer.Option("--format", help="`token tag` lines, JSON objects, `token/tag` sentences, entities, or a page."),
+        typer.Option(
+            "--format",
+            help="Form of the output: `token tag` lines, JSON objects, `token/tag` sentences, entities, or a page.",
+        ),
     ] = "conll"
-    entities: Annotated[bool, typer.Option("--entities", help="The same as --format entities.")] = False
+    entities: Annotated[
+        bool, typer.Option("--entities", help="Write a line for each entity, as --format entities does.")
+    ] = False
     output: Annotated[str | None, typer.Option("--output", "-o", help="File to write [default: standard output].")] = (
         None
     )
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a file that a killed run began.")] = False
-    interactive: Annotated[bool, typer.Option("--interactive", help="Type sentences, see them tagged in colour.")] = (
-        False
-    )
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an output file that a killed run began.")] = False
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Type sentences and see their entities in colour.")
+    ] = False
     engine: Annotated[
         Literal["local", "ray"],
-        typer.Option("--engine", help="This process, or Ray: files and folders into the folder -o, as Parquet."),
+        typer.Option(
+            "--engine", help="Tag in this process, or with Ray: files and folders into the folder -o, as Parquet."
+        ),
     ] = "local"
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Models at work with --engine ray [default: the GPUs, else the CPUs]."),
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Number of models that tag at once with --engine ray [default: the GPUs, else the CPUs].",
+        ),
     ] = None
     quantized: QuantizedOption = False
     fp32_kernels: FP32KernelsOption = "auto"

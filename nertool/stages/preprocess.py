@@ -28,7 +28,7 @@ class Options(StageOptions):
     model: ModelOption = "minilm"
     max_length: MaxLengthOption = 128
     keep_entities: Annotated[
-        bool, typer.Option("--keep-entities", help="Put a break before an entity that it would cut.")
+        bool, typer.Option("--keep-entities", help="Break long sentences before an entity, not inside.")
     ] = False
     repair: Annotated[
         bool,

@@ -54,7 +54,8 @@ class Options(StageOptions):
     }
 
     backend: Annotated[
-        Literal["inc", "onnx"], typer.Option("--backend", help="Neural Compressor and PyTorch, or ONNX Runtime.")
+        Literal["inc", "onnx"],
+        typer.Option("--backend", help="Backend: Neural Compressor with PyTorch, or ONNX Runtime."),
     ] = "inc"
     approach: Annotated[
         Literal["dynamic", "static", "qat", "auto"],
@@ -73,32 +74,45 @@ class Options(StageOptions):
         ),
     ] = "mse"
     percentile: Annotated[
-        float, typer.Option("--percentile", min=50, max=100, help="Share of the values within the range, in per cent.")
+        float,
+        typer.Option(
+            "--percentile",
+            min=50,
+            max=100,
+            help="Per cent of the activations inside a range, for --observer percentile.",
+        ),
     ] = 99.99
     qat_epochs: Annotated[
-        float, typer.Option("--qat-epochs", min=0, help="Passes over train of --approach qat; parts count.")
+        float, typer.Option("--qat-epochs", min=0, help="Passes over train (epochs) of --approach qat, such as 0.5.")
     ] = 2.0
     qat_learning_rate: Annotated[
         float | None,
         typer.Option(
             "--qat-learning-rate",
             min=0,
-            help="First learning rate of --approach qat [default: that of the training, else 5e-5].",
+            help="First learning rate of --approach qat [default: the training's rate, else 5e-5].",
         ),
     ] = None
     tolerance: Annotated[
         float,
         typer.Option(
-            "--tolerance", "--tolerance-criterion", "--perf-tol", min=0, max=0.99, help="Loss of dev F1 allowed."
+            "--tolerance",
+            "--tolerance-criterion",
+            "--perf-tol",
+            min=0,
+            max=0.99,
+            help="Largest loss of dev F1 that is allowed.",
         ),
     ] = 0.01
     criterion: Annotated[
         Literal["relative", "absolute"],
-        typer.Option("--criterion", help="Whether that is a share of the FP32 model's F1, or a difference from it."),
+        typer.Option(
+            "--criterion", help="Whether --tolerance is a fraction of the FP32 model's F1, or a difference in F1."
+        ),
     ] = "relative"
-    max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Trials at the most.")] = 20
+    max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Maximum number of trials.")] = 20
     timeout: Annotated[
-        int, typer.Option("--timeout", min=0, help="Seconds after which no further trial begins; 0: none is too late.")
+        int, typer.Option("--timeout", min=0, help="Seconds after which no further trial begins; 0: no limit.")
     ] = 0
     calibration_samples: Annotated[
         int,
@@ -106,7 +120,7 @@ class Options(StageOptions):
             "--calibration-samples",
             "--num-calibration-samples",
             min=1,
-            help="Sentences of train that ranges are found on.",
+            help="Number of sentences of train that calibration runs on.",
         ),
     ] = 128
     seed: SeedOption = 1

@@ -17,7 +17,7 @@ class Options(StageOptions):
 
     file: Annotated[
         str,
-        typer.Argument(help="File with the gold and the predicted tag as last columns; - is standard input."),
+        typer.Argument(help="File whose last two columns are the gold and the predicted tag; - is standard input."),
     ]
     predicted: Annotated[
         str | None, typer.Option("--predicted", help="File that holds the predicted tags; FILE holds the gold tags.")
@@ -27,7 +27,7 @@ class Options(StageOptions):
     ] = None
     strict: StrictOption = None
     report: Annotated[
-        str | None, typer.Option("--report", help="Directory to write a page and the list of errors into.")
+        str | None, typer.Option("--report", help="Directory that gets the page report.html and the list of errors.")
     ] = None
 
 

@@ -53,57 +53,70 @@ class Options(StageOptions):
 
     model: ModelOption = "minilm"
     config_name: Annotated[
-        str, typer.Option("--config-name", help="Configuration of another model: directory or hub name.")
+        str, typer.Option("--config-name", help="Configuration of another model: a directory or a name on the Hub.")
     ] = ""
     tokenizer_name: Annotated[
-        str, typer.Option("--tokenizer-name", help="Tokenizer of another model: directory or hub name.")
+        str, typer.Option("--tokenizer-name", help="Tokenizer of another model: a directory or a name on the Hub.")
     ] = ""
     cache_dir: Annotated[
-        str | None, typer.Option("--cache-dir", help="Where models of the hub are kept [default: the hub's own].")
+        str | None,
+        typer.Option("--cache-dir", help="Directory that keeps models of the Hub [default: the Hub's own cache]."),
     ] = None
     model_revision: Annotated[
-        str, typer.Option("--model-revision", help="Branch, tag or commit of a model on the hub.")
+        str, typer.Option("--model-revision", help="Branch, tag or commit of a model on the Hub.")
     ] = "main"
     token: Annotated[
         str | None,
-        typer.Option("--token", "--hub-token", help="Access token of the hub [default: HF_TOKEN, or a login]."),
+        typer.Option("--token", "--hub-token", help="Access token of the Hub [default: HF_TOKEN, or a login]."),
     ] = None
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run the code that comes with a model; only if you trust it.")
+        bool,
+        typer.Option(
+            "--trust-remote-code", help="Run the code that comes with a model; use this only for models that you trust."
+        ),
     ] = False
     ignore_mismatched_sizes: Annotated[
         bool,
-        typer.Option("--ignore-mismatched-sizes", help="Start weights anew that do not fit, a head for other labels."),
+        typer.Option(
+            "--ignore-mismatched-sizes", help="Start weights anew where shapes differ, such as a head for other labels."
+        ),
     ] = False
     max_length: MaxLengthOption = 128
     packing: Annotated[
         bool,
-        typer.Option("--packing/--no-packing", help="Let sentences share rows, unseen by each other: hardly padding."),
+        typer.Option(
+            "--packing/--no-packing", help="Pack several sentences into a row, which leaves hardly any padding."
+        ),
     ] = True
     fast_dropout: Annotated[
         bool,
         typer.Option(
             "--fast-dropout/--no-fast-dropout",
-            help="Faster random numbers for dropout on a CPU, with --packing; off: PyTorch's own.",
+            help="Draw random numbers for dropout faster than PyTorch, on a CPU with --packing.",
         ),
     ] = True
     pad_to_max_length: Annotated[
         bool, typer.Option("--pad-to-max-length", help="Pad every sentence to the maximum length (no packing).")
     ] = False
     max_train_samples: Annotated[
-        int | None, typer.Option("--max-train-samples", min=1, help="Train on the first sentences alone.")
+        int | None,
+        typer.Option("--max-train-samples", min=1, help="Number of sentences to train on, the first ones of train."),
     ] = None
     max_eval_samples: Annotated[
-        int | None, typer.Option("--max-eval-samples", min=1, help="Score dev by its first sentences alone.")
+        int | None,
+        typer.Option("--max-eval-samples", min=1, help="Number of sentences to score dev on, the first ones of dev."),
     ] = None
     label_all_tokens: Annotated[
-        bool, typer.Option("--label-all-tokens", help="Learn a word's tag on all its sub-words, not the first alone.")
+        bool,
+        typer.Option(
+            "--label-all-tokens", help="Learn a word's tag on all sub-words of the word, not on the first alone."
+        ),
     ] = False
     return_entity_level_metrics: Annotated[
         bool, typer.Option("--return-entity-level-metrics", help="Show the dev scores of each type.")
     ] = False
     preprocessing_num_workers: Annotated[
-        int, typer.Option("--preprocessing-num-workers", min=1, help="Processes that tokenize.")
+        int, typer.Option("--preprocessing-num-workers", min=1, help="Number of processes that tokenize.")
     ] = 1
     output_dir: Annotated[
         str, typer.Option("--output-dir", envvar="OUTPUT_DIR", help="Directory of the model, in the workspace.")
@@ -115,24 +128,28 @@ class Options(StageOptions):
     batch_size: Annotated[
         int,
         typer.Option(
-            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences of a batch."
+            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences in a batch."
         ),
     ] = 32
     max_tokens_per_batch: Annotated[
         int | None,
         typer.Option(
-            "--max-tokens-per-batch", min=8, help="Sub-words of a batch at most, in place of a number of sentences."
+            "--max-tokens-per-batch",
+            min=8,
+            help="Maximum number of sub-words in a batch, in place of a number of sentences.",
         ),
     ] = None
     gradient_accumulation_steps: Annotated[
-        int, typer.Option("--gradient-accumulation-steps", min=1, help="Batches of a step.")
+        int, typer.Option("--gradient-accumulation-steps", min=1, help="Number of batches in an optimizer step.")
     ] = 1
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
     ] = False
     num_epochs: Annotated[
         float,
-        typer.Option("--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train."),
+        typer.Option(
+            "--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train (epochs)."
+        ),
     ] = 3.0
     save_steps: Annotated[
         int,
@@ -140,20 +157,24 @@ class Options(StageOptions):
             "--save-steps",
             envvar="SAVE_STEPS",
             min=1,
-            help="Steps between checkpoints, beside those at the ends of epochs.",
+            help="Steps between checkpoints; each epoch ends with a checkpoint too.",
         ),
     ] = 750
     save_total_limit: Annotated[
-        int, typer.Option("--save-total-limit", min=1, help="Checkpoints kept, the latest ones.")
+        int, typer.Option("--save-total-limit", min=1, help="Number of checkpoints to keep, the latest ones.")
     ] = 1
     seed: SeedOption = 1
     seeds: Annotated[
         str | None,
-        typer.Option("--seeds", help="Train with each of these, such as 1,2,3, and keep the model best on dev."),
+        typer.Option("--seeds", help="Seeds such as 1,2,3: train with each, and keep the model that is best on dev."),
     ] = None
     search: Annotated[
         int | None,
-        typer.Option("--search", min=1, help="Try so many learning rates, batch sizes and numbers of epochs (Optuna)."),
+        typer.Option(
+            "--search",
+            min=1,
+            help="Number of trials with other learning rates, batch sizes and numbers of epochs (Optuna).",
+        ),
     ] = None
     learning_rate: Annotated[
         float,
@@ -162,7 +183,7 @@ class Options(StageOptions):
             "--lr",
             envvar="LEARNING_RATE",
             min=0,
-            help="Peak of the rate, which decays linearly to 0.",
+            help="Peak learning rate; linear decay to 0 follows.",
         ),
     ] = 5e-5
     warmup_ratio: Annotated[
@@ -171,35 +192,50 @@ class Options(StageOptions):
             "--warmup-ratio",
             min=0,
             max=0.99,
-            help="Share of the steps in which the rate rises; 0.1 steadies large models.",
+            help="Fraction of steps for linear learning-rate warm-up; 0.1 steadies large models.",
         ),
     ] = 0.0
     weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
     keep: Annotated[
-        Literal["best", "last"], typer.Option("--keep", help="Weights to keep: of the epoch best on dev, or the last.")
+        Literal["best", "last"],
+        typer.Option("--keep", help="Weights to keep: those of the epoch that is best on dev, or of the last epoch."),
     ] = "best"
     patience: Annotated[
-        int, typer.Option("--patience", min=0, help="End after so many epochs without a better dev score; 0: never.")
+        int,
+        typer.Option(
+            "--patience", min=0, help="Epochs without a better dev score after which training ends; 0: never."
+        ),
     ] = 0
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"],
-        typer.Option("--precision", help="Of matrix products; auto: half precision where the device is made for it."),
+        typer.Option(
+            "--precision",
+            help="Precision of matrix products; auto takes half precision where the device is made for that.",
+        ),
     ] = "auto"
-    compile: Annotated[bool, typer.Option("--compile", help="Compile the model first (torch.compile).")] = False
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model before the training (torch.compile).")
+    ] = False
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE for any other of transformers.TrainingArguments; may be repeated."),
+        typer.Option("--set", help="KEY=VALUE for any other field of transformers.TrainingArguments; may be repeated."),
     ] = None
     report_to: Annotated[
-        str, typer.Option("--report-to", help="Log to tensorboard, trackio, ..., below logs/ in the workspace.")
+        str,
+        typer.Option(
+            "--report-to", help="Program to log to: tensorboard, trackio, ...; logs are below logs/ in the workspace."
+        ),
     ] = "none"
-    push_to_hub: Annotated[bool, typer.Option("--push-to-hub", help="Send the model to the hub.")] = False
+    push_to_hub: Annotated[bool, typer.Option("--push-to-hub", help="Send the trained model to the Hub.")] = False
     hub_model_id: Annotated[
-        str | None, typer.Option("--hub-model-id", help="Its name there [default: the model directory's name].")
+        str | None,
+        typer.Option(
+            "--hub-model-id", help="Name of the trained model on the Hub [default: the model directory's name]."
+        ),
     ] = None
-    hub_private_repo: Annotated[bool, typer.Option("--hub-private-repo", help="Make its repository a private one.")] = (
-        False
-    )
+    hub_private_repo: Annotated[
+        bool, typer.Option("--hub-private-repo", help="Make the trained model's repository on the Hub private.")
+    ] = False
     force: ForceOption = False
 
     def __post_init__(self) -> None:
