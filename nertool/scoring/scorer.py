@@ -197,6 +197,11 @@ class Scorer:
         self._flush()
         return self.scheme is not None and all(map(self._is_known, self._tags.names))
 
+    def all_tags_have_types(self) -> bool:
+        """Say whether every tag but O that was counted, gold or predicted, has a type."""
+        self._flush()
+        return all(split_tag(name)[1] for name in self._tags.names if name != OUTSIDE)
+
     def _is_known(self, tag: str) -> bool:
         assert self.scheme is not None
         return tag == OUTSIDE or in_scheme(tag, self.scheme)
@@ -293,7 +298,9 @@ class Scorer:
             counts[:, column] = np.bincount(part, minlength=len(distinct))
         types, first = np.unique(distinct // size, return_index=True)
         for number, rows in zip(types.tolist(), np.split(counts, first[1:]), strict=True):
-            self._tally(mode, self._types.names[number], *rows.T)
+            label = self._types.names[number]
+            if label:  # "" stands for all types, which count the entities of tags without a type
+                self._tally(mode, label, *rows.T)
 
     def _spans(self, mode: str, tags: Array) -> Spans:
         """Read the entities of a block of tags; O stands behind each sentence."""

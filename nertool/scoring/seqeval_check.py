@@ -58,6 +58,8 @@ def _why_not(scorer: Scorer, mode: str) -> str:
     if not scorer.keeps_tags:
         return f"more than {MOST_TOKENS:,} tokens"
     if mode == "conlleval":
+        if not scorer.all_tags_have_types():
+            return "some tags have no type"  # seqeval takes the whole tag for one
         return "seqeval reads BILOU in strict mode only" if scorer.scheme == "bilou" else ""
     if scorer.scheme not in SCHEMES:
         return "no entity in the gold tags" if scorer.scheme is None else f"seqeval has no scheme {scorer.scheme}"

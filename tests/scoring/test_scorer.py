@@ -210,3 +210,11 @@ def test_a_tag_that_the_scheme_does_not_know_is_counted() -> None:
 )
 def test_published_counts_give_the_published_score(recipe: str, split: str, f1: float) -> None:
     assert round(RECIPES[recipe].scores[split].f1, 4) == f1
+
+
+def test_a_tag_without_a_type_is_one_entity_of_no_type() -> None:
+    """Files of other tools hold stray tags. conlleval reads `X` as an entity whose type is empty."""
+    results = score([(["B-PER", "O", "B-PER"], ["B-PER", "X", "B-PER"]), (["B-LOC"], ["B-LOC"])]).results()
+    assert (results["correct"], results["predicted"], results["support"]) == (3, 4, 3)
+    assert list(results["types"]) == ["LOC", "PER"]
+    assert {"gold": "", "predicted": "", "count": 1} in results["confusion"]

@@ -66,3 +66,8 @@ def test_a_difference_is_an_error_with_both_counts(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("seqeval.metrics.sequence_labeling.get_entities", lambda tags: [])
     with pytest.raises(NertoolError, match=r"PER: \(1, 1, 1\) .* but \(0, 0, 0\) by seqeval"):
         compare_with_seqeval(scored([[("B-PER", "B-PER"), ("O", "O")]]))
+
+
+def test_a_tag_without_a_type_is_not_compared() -> None:
+    check = compare_with_seqeval(scored([[("B-PER", "B-PER"), ("O", "X"), ("B-LOC", "B-LOC")]]))
+    assert check["modes"] == [] and check["not_compared"]["conlleval"] == "some tags have no type"
