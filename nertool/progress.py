@@ -40,6 +40,11 @@ def bars() -> Console:
     return Console(stderr=True)
 
 
+def shows_bars() -> bool:
+    """Say whether progress bars are shown: standard error is a terminal, and --quiet was not given."""
+    return bars().is_terminal and not bars().quiet
+
+
 @contextmanager
 def silenced() -> Iterator[None]:
     """Drop warnings, and the log lines of packages that write pages about their own progress.
@@ -83,7 +88,7 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown
         console=bars(),
         transient=True,
         redirect_stdout=False,  # results go to stdout, whatever is shown on stderr
-        disable=not bars().is_terminal or bars().quiet,
+        disable=not shows_bars(),
     )
     with progress:
         yield progress, progress.add_task(what, total=total)
@@ -103,7 +108,7 @@ def _rate(unit: str) -> ProgressColumn:
 
 def track(items: Iterable[Item], what: str, total: float | None = None, unit: str = "lines") -> Iterator[Item]:
     """Give the same items, with a progress bar that counts them."""
-    if not bars().is_terminal or bars().quiet:
+    if not shows_bars():
         yield from items
         return
     with bar(what, total, unit) as (progress, task):

@@ -1,15 +1,15 @@
-"""Find models and their tokenizers by name: the embedded one, directories, the hub."""
+"""Find models and their tokenizers by name: the embedded one, directories, the Hugging Face Hub."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
+from nertool.progress import shows_bars
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,15 +105,15 @@ def positions(config: Any) -> int | None:
 def quiet_transformers() -> None:
     """Set environment variables that keep transformers and datasets quiet; call it before they are imported.
 
-    They switch off advice on stderr, telemetry and a warning after a fork, for the whole process. Variables that the
-    user has set stay as they are.
+    They switch off advice on stderr, telemetry and a warning after a fork, for the whole process; and progress bars,
+    where nertool shows none itself. Variables that the user has set stay as they are.
     """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # nertool reports errors itself
     os.environ.setdefault("DATASETS_VERBOSITY", "error")
-    if not sys.stderr.isatty():
+    if not shows_bars():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
