@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 COMPARISON = "comparison.json"
-SENTENCES_LOOKED_AT = 1000
-"""Sentences of a file by which is told whether its tags have types."""
 MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
+"""Names of the models on the page, by their directories."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,11 @@ class Options(StageOptions):
 
 
 def run(workspace: Workspace, options: Options) -> Result:
-    """Score each split, and write all that is known into `evaluation/`, for INT8 into `evaluation/quantized/`.
+    """Score each split, and write the results into `evaluation/`, those of INT8 into `evaluation/quantized/`.
 
-    That is `{split}_results.json`, `{split}_predictions.txt` (token, gold, predicted), `{split}_errors.jsonl` (an error
-    a line), and `evaluation/report.html` of all that is there. With `columns` nothing but that file is looked at.
+    The files are `{split}_results.json`, `{split}_predictions.txt` (token, gold, predicted), `{split}_errors.jsonl` (an
+    error a line), and `evaluation/report.html` about all results in the workspace. With `columns`, only that file is
+    scored.
 
     Raises:
         MissingInput: no model, or no file of the split.
@@ -102,17 +102,17 @@ def run(workspace: Workspace, options: Options) -> Result:
     splits, models = _splits(workspace, options.split), _models(workspace, options)
     quiet_transformers()
     with workspace.locked("evaluate"):
-        results = {
-            f"{QUANTIZED} {split}" if options.both and model.name == QUANTIZED else split: result
-            for model in models
-            for split, result in _evaluate(workspace, options, model, splits).items()
-        }
+        results: dict[str, Result] = {}
+        for model in models:
+            prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""
+            for split, result in _evaluate(workspace, options, model, splits).items():
+                results[prefix + split] = result
         if options.compare:
             results["comparison"] = _compare(workspace, options, models[0].name, splits)
         report = _write_report(workspace, options)
     logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
-        f"evaluate:{QUANTIZED}" if [model.name for model in models] == [QUANTIZED] else "evaluate",
+        f"evaluate:{QUANTIZED}" if models[0].name == QUANTIZED else "evaluate",
         {name: result.facts for name, result in results.items()},
         all(result.fresh for result in (*results.values(), report)),
         "; ".join(f"{result.stage} {result.why}" for result in results.values() if result.why),
@@ -125,7 +125,7 @@ def run(workspace: Workspace, options: Options) -> Result:
 def _evaluate(workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str]) -> dict[str, Result]:
     @cache
     def load() -> Tagger:
-        """The model, loaded once and only where there is something to do."""
+        """Load the model once, and only where there is something to do."""
         return _load(workspace, model, options.fp32_kernels)
 
     return {split: _evaluate_split(workspace, options, model, split, load) for split in splits}
@@ -163,8 +163,8 @@ def _evaluate_split(
             tagged, plain, options.strict, _train_entities(workspace), stage.file(errors)
         )
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
-        stage.facts |= _beside(workspace, options, split, scorer, stage.facts)
-        _tell(stage, split, counts)
+        stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
+        _record_and_warn(stage, split, counts)
         write_json(stage.file(results), {"split": split, **stage.facts})
 
     return workspace.run(planned, work)
@@ -179,7 +179,10 @@ def _folder(directory: str) -> str:
 
 
 def _tag(tagger: Tagger, path: Path, predictions: Path, counts: TagCounts) -> Iterator[Tagged]:
-    """One pass: sentences are read twice, side by side, so that none has to be held."""
+    """Tag a file, write its predictions, and give each sentence with both its tags.
+
+    The file is read twice, side by side, so that no more than a block of sentences is in memory.
+    """
     from nertool.scoring.prediction_files import Tagged
 
     tagged = tagger.tag((sentence.tokens for sentence in read_sentences(path)), counts)
@@ -191,25 +194,31 @@ def _tag(tagger: Tagger, path: Path, predictions: Path, counts: TagCounts) -> It
             yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
 
 
-def _beside(
+def _task_scores(
     workspace: Workspace, options: Options, split: str, scorer: Scorer, results: dict[str, Any]
 ) -> dict[str, Any]:
-    """The score of the data set's own task, and the published ones."""
+    """Give the score of the data set's own task, and the published scores, where there are any."""
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-    found = {"task_score": task_scores.task_score(recipe, results)} if recipe else {}
     if options.inner:
         inner = predictions_of(workspace, options.inner, split, "--inner")
-        found["task_score"] = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
-    found["published"] = task_scores.published(recipe, split) if recipe else {}
-    return {name: figures for name, figures in found.items() if figures}
+        task_score = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
+    else:
+        task_score = task_scores.task_score(recipe, results) if recipe else {}
+    published = task_scores.published(recipe, split) if recipe else {}
+    scores = {}
+    if task_score:
+        scores["task_score"] = task_score
+    if published:
+        scores["published"] = published
+    return scores
 
 
 def _train_entities(workspace: Workspace) -> Path | None:
     return workspace / "train.txt" if "train" in workspace.splits(".txt") else None
 
 
-def _tell(stage: Stage, split: str, counts: TagCounts) -> None:
-    """Nothing is cut or left out in silence."""
+def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
+    """Record how sentences were tagged, and warn of what a user might not expect."""
     from nertool.scoring.tagged_results import warn_of_odd_results
 
     warn_of_odd_results(split, stage.facts)
@@ -237,7 +246,7 @@ def _load(workspace: Workspace, model: ModelFiles, fp32_kernels: Literal["auto",
 
 
 def _models(workspace: Workspace, options: Options) -> list[ModelFiles]:
-    """The models to evaluate: FP32 first."""
+    """Find the models to evaluate: FP32 first."""
     allow_stale = options.allow_stale
     if not options.both:
         return [workspace.model(options.quantized, allow_stale)]
@@ -263,17 +272,21 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
 
 
 def _compare(workspace: Workspace, options: Options, directory: str, splits: Sequence[str]) -> Result:
-    """Score another model's tags of the same sentences, and how far apart the two are."""
+    """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
     others = {split: find_other(workspace, compared, split, splits) for split in splits}
     ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
+    sources = {}
+    for split, (_, files) in others.items():
+        for name, path in files.items():
+            sources[f"{split} {name}"] = path
     planned = StageRun(
         "evaluate:comparison",
         options,
         reads=ours.values(),
         writes=[f"{EVALUATION}/{COMPARISON}"],
-        sources={f"{split} {name}": path for split, (_, files) in others.items() for name, path in files.items()},
+        sources=sources,
         force=options.force,
     )
 
@@ -315,19 +328,16 @@ def _score_columns(options: Options) -> Result:
 
 
 def _write_report(workspace: Workspace, options: Options) -> Result:
-    """One page about all results that are there: of the FP32 model, of INT8, of the one it was compared with."""
-    there = {
-        f"{_folder(directory)}/{split}": (MODEL_NAMES[directory], split)
-        for directory in (MODEL, QUANTIZED)
-        for split in SPLITS
-        if (workspace / _folder(directory) / f"{split}_results.json").exists()
-    }
-    files = [f"{stem}_{name}" for stem in there for name in ("results.json", "errors.jsonl")]
+    """Write a page about all results in the workspace: of the FP32 model, of INT8, of a model compared with them."""
     comparison, quantization = f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}"
+    evaluated = list(_evaluated(workspace))
+    files = [comparison, quantization]
+    for _, _, stem in evaluated:
+        files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
     planned = StageRun(
         "evaluate:report",
         ReportOptions(),
-        reads=[name for name in (*files, comparison, quantization) if (workspace / name).exists()],
+        reads=[name for name in files if (workspace / name).exists()],
         writes=[f"{EVALUATION}/{REPORT}"],
         force=options.force,
     )
@@ -335,10 +345,10 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     def work(stage: Stage) -> None:
         from nertool.report.report import Page, Scored, write_report
 
-        scored = [
-            Scored(model, split, _json(workspace / f"{stem}_results.json"), workspace / f"{stem}_errors.jsonl")
-            for stem, (model, split) in there.items()
-        ]
+        scored = []
+        for model, split, stem in evaluated:
+            results = _json(workspace / f"{stem}_results.json")
+            scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
         recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
         page = Page(
             title=recipe.name if recipe else "own data",
@@ -354,12 +364,21 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     return workspace.run(planned, work)
 
 
+def _evaluated(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
+    """Find results in the workspace: the model's name, the split, and how the names of their files begin."""
+    for directory in (MODEL, QUANTIZED):
+        for split in SPLITS:
+            stem = f"{_folder(directory)}/{split}"
+            if (workspace / f"{stem}_results.json").exists():
+                yield MODEL_NAMES[directory], split, stem
+
+
 @dataclass(frozen=True)
 class ReportOptions(StageOptions):
     """The page has no options."""
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; empty where there is no such file."""
+    """Read the object of a JSON file; give an empty one where there is no such file."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return content
