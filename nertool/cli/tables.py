@@ -299,7 +299,8 @@ def _trial(row: Facts) -> str:
 
 def _cost(name: str, row: Facts, facts: Facts) -> dict[str, Any]:
     """A model's scores, size, and what it costs to use."""
-    single = row["latency_ms"]["batch 1"]
+    latency = row["latency_ms"]
+    single = latency.get("single_sentence") or latency["batch 1"]  # so named by nertool 0.2.0
     return {
         "": name,
         **{f"{split} {_metric(facts)}": found["f1"] for split, found in row["splits"].items()},

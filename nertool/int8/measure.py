@@ -14,11 +14,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nertool.int8.facts import Cost, Latency
     from nertool.models.tagger import Tagger
 
 WORDS = 10_000
@@ -27,55 +27,51 @@ SINGLE = 200
 """Sentences that are tagged one by one."""
 BUDGETS = (256, 512, 1024, 2048)
 """Padded sub-words of a batch that are tried; beyond, the tagger would share so many words out to smaller ones."""
+SUBWORDS_PER_WORD = 1.5
+"""Padded sub-words of a word, roughly: how many sentences fill a batch."""
 
 
-def measure(directory: Path, splits: Mapping[str, Path], tags: Path) -> dict[str, Any]:
-    """Measure a model in a process of its own, with as many threads as this one.
-
-    Args:
-        splits: files of sentences by name; speed is measured on the first.
-        tags: a directory, where `{split}.json` will hold the tags of each sentence.
-
-    Returns:
-        load_seconds; peak_mib, of resident memory; words_per_second, in the best batches, and their sub-words;
-        latency_ms at batch 1 and in those, each {p50, p95}.
-    """
+def measure(directory: Path, files: Mapping[str, Path], tags: Path) -> Cost:
+    """Measure a model in a process of its own, with as many threads as this one; see `measure_here`."""
     import torch
 
-    files = [f"{split}={path}" for split, path in splits.items()]
-    command = [
-        sys.executable,
-        "-m",
-        "nertool.int8.measure",
-        str(directory),
-        str(tags),
-        str(torch.get_num_threads()),
-        *files,
-    ]
+    command = [sys.executable, "-m", "nertool.int8.measure", str(directory), str(tags), str(torch.get_num_threads())]
+    for split, path in files.items():
+        command.append(f"{split}={path}")
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    cost: Cost = json.loads(done.stdout)
+    return cost
 
 
-def _measured(directory: Path, files: Mapping[str, Path], tags: Path) -> dict[str, Any]:
+def measure_here(directory: Path, files: Mapping[str, Path], tags: Path) -> Cost:
+    """Load a model, tag every split, and measure speed and latency, in this process.
+
+    Args:
+        files: columns of tokens and tags by split; speed is measured on the first.
+        tags: a directory, where `{split}.json` will hold the tags of each sentence.
+    """
     from nertool.corpus.column_files import read_sentences
     from nertool.models.tagger import load_tagger
 
     started = time.perf_counter()
     tagger = load_tagger(directory, device="cpu")
     loaded = time.perf_counter() - started
-    splits = {split: [sentence.tokens for sentence in read_sentences(path)] for split, path in files.items()}
-    for split, sentences in splits.items():
+    splits: list[list[list[str]]] = []
+    for split, path in files.items():
+        sentences = [sentence.tokens for sentence in read_sentences(path)]
         (tags / f"{split}.json").write_text(json.dumps(list(tagger.tag(sentences))), encoding="utf-8")
-    sample = _of_words(next(iter(splits.values())), WORDS)
-    speeds = {budget: _speed(tagger, sample, budget) for budget in BUDGETS}
-    best = max(speeds, key=lambda budget: speeds[budget])
+        splits.append(sentences)
+    sample = _first_words(splits[0], WORDS)
+    speed, best = _fastest_batches(tagger, sample)
     return {
         "load_seconds": loaded,
         "peak_mib": _peak_mib(),
-        "words_per_second": round(speeds[best]),
+        "words_per_second": round(speed),
         "best_batch_subwords": best,
-        "latency_ms": {"batch 1": _latency(tagger, sample, 1), "best batch": _latency(tagger, sample, best)},
+        "latency_ms": {
+            "single_sentence": _latency(tagger.with_batches_of(1), _groups(sample[:SINGLE], 1)),
+            "best_batch": _latency(tagger.with_batches_of(best), _groups(sample, _sentences_of(best, sample))),
+        },
     }
 
 
@@ -88,8 +84,8 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _of_words(sentences: Sequence[Sequence[str]], words: int) -> list[Sequence[str]]:
-    """So many sentences that they hold that many words."""
+def _first_words(sentences: Sequence[Sequence[str]], words: int) -> list[Sequence[str]]:
+    """The first sentences, as many as hold that many words."""
     sample: list[Sequence[str]] = []
     for sentence in sentences:
         if words <= 0:
@@ -99,41 +95,63 @@ def _of_words(sentences: Sequence[Sequence[str]], words: int) -> list[Sequence[s
     return sample
 
 
-def _speed(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) -> float:
-    tagger = tagger.with_batches_of(budget)
+def _fastest_batches(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """The best throughput in words per second, and the padded sub-words of the batches that give it."""
+    best_speed, best_budget = 0.0, BUDGETS[0]
+    for budget in BUDGETS:
+        speed = _speed(tagger.with_batches_of(budget), sentences)
+        if speed > best_speed:
+            best_speed, best_budget = speed, budget
+    return best_speed, best_budget
+
+
+def _speed(tagger: Tagger, sentences: Sequence[Sequence[str]]) -> float:
+    """Words per second."""
     started = time.perf_counter()
-    words = sum(len(tags) for tags in tagger.tag(sentences))
+    words = 0
+    for tags in tagger.tag(sentences):
+        words += len(tags)
     return words / (time.perf_counter() - started)
 
 
-def _latency(tagger: Tagger, sentences: Sequence[Sequence[str]], budget: int) -> dict[str, float]:
-    """Milliseconds of a call: a sentence each, or as many as fill a batch of the budget."""
+def _sentences_of(budget: int, sentences: Sequence[Sequence[str]]) -> int:
+    """How many sentences of average length fill a batch of so many padded sub-words; at least one."""
+    mean_words = sum(map(len, sentences)) / len(sentences)
+    return max(1, round(budget / (mean_words * SUBWORDS_PER_WORD)))
+
+
+def _groups(sentences: Sequence[Sequence[str]], size: int) -> list[Sequence[Sequence[str]]]:
+    """The sentences in groups of that size, in order."""
+    return [sentences[start : start + size] for start in range(0, len(sentences), size)]
+
+
+def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latency:
+    """How long calls of the tagger take, with the sentences of each call."""
     import numpy as np
 
-    tagger = tagger.with_batches_of(budget)
-    calls = [[sentence] for sentence in islice(sentences, SINGLE)]
-    if budget > 1:
-        size = max(1, round(budget / (sum(map(len, sentences)) / len(sentences) * 1.5)))
-        calls = [list(sentences[start : start + size]) for start in range(0, len(sentences), size)]
-    times = []
-    for call in calls:
+    milliseconds = []
+    for sentences in calls:
         started = time.perf_counter()
-        list(tagger.tag(call))
-        times.append(1000 * (time.perf_counter() - started))
-    p50, p95 = np.percentile(times, [50, 95]).tolist()
+        list(tagger.tag(sentences))
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    p50, p95 = np.percentile(milliseconds, [50, 95]).tolist()
     return {"p50": p50, "p95": p95}
 
 
 def _main() -> None:
-    directory, tags, threads, *files = sys.argv[1:]
+    """Measure a model; arguments: its directory, a directory for its tags, threads, and a `SPLIT=FILE` each."""
+    directory, tags, threads, *arguments = sys.argv[1:]
     from nertool.models.names import quiet_transformers
 
     quiet_transformers()
     import torch
 
     torch.set_num_threads(int(threads))
-    splits = {split: Path(path) for split, _, path in (file.partition("=") for file in files)}
-    json.dump(_measured(Path(directory), splits, Path(tags)), sys.stdout)
+    files: dict[str, Path] = {}
+    for argument in arguments:
+        split, _, path = argument.partition("=")
+        files[split] = Path(path)
+    json.dump(measure_here(Path(directory), files, Path(tags)), sys.stdout)
 
 
 if __name__ == "__main__":

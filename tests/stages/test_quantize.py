@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from helpers import needs_inc
 
+from nertool.cli.tables import render
 from nertool.errors import InvalidOption, MissingInput, NertoolError
 from nertool.int8 import measure, onnx_runtime, trials
 from nertool.models import cpu
 from nertool.stages import evaluate, predict, quantize
-from nertool.workspace.workspace import Workspace
+from nertool.workspace.workspace import Result, Workspace
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.xdist_group("quantize")  # the module's models are built once
@@ -37,7 +38,7 @@ def quantized(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def copy(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A workspace to quantize; models are measured in this process, as a new one takes seconds to start."""
-    monkeypatch.setattr(measure, "measure", measure._measured)
+    monkeypatch.setattr(measure, "measure", measure.measure_here)
     return Workspace(shutil.copytree(trained, tmp_path / "copy"))
 
 
@@ -87,10 +88,28 @@ def test_the_table_says_what_was_lost_and_what_both_cost(quantized: Path) -> Non
     for model in ("fp32", "int8"):
         cost = table[model]
         assert cost["load_seconds"] > 0 and cost["peak_mib"] > 50
-        assert 0 < cost["latency_ms"]["batch 1"]["p50"] <= cost["latency_ms"]["batch 1"]["p95"]
+        assert set(cost["latency_ms"]) == {"single_sentence", "best_batch"}
+        for latency in cost["latency_ms"].values():
+            assert 0 < latency["p50"] <= latency["p95"]
     assert not any(name.endswith("dense") for name in table["int8"]["left_in_fp32"])
     assert table["cpu"]["machine"] and table["versions"]["torch"]
     assert "words_per_second" not in json.dumps(Workspace(quantized).facts("quantize"))
+
+
+@needs_inc
+def test_the_latencies_of_a_file_of_an_older_nertool_are_shown(quantized: Path) -> None:
+    facts = json.loads((quantized / "quantized/quantization.json").read_text())
+    now = cells(facts)
+    assert any("p95" in cell for cell in now)
+    for row in (facts["fp32"], facts["int8"], *facts["trials"]):
+        row["latency_ms"] = dict(zip(("batch 1", "best batch"), row["latency_ms"].values(), strict=True))
+    assert cells(facts) == now
+
+
+def cells(facts: dict[str, Any]) -> list[str]:
+    """What the table of the result shows."""
+    (table,) = render(Result("quantize", facts))
+    return [str(cell) for column in table.columns for cell in column.cells]
 
 
 @needs_inc
@@ -219,7 +238,7 @@ def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
     facts = quantize.run(copy, quantize.Options(approach="auto", tolerance=0.02)).facts
     assert [(trial["approach"], trial["kept"]) for trial in facts["trials"]] == [("dynamic", False), ("static", True)]
     monkeypatch.undo()
-    monkeypatch.setattr(measure, "measure", measure._measured)
+    monkeypatch.setattr(measure, "measure", measure.measure_here)
     made_up(monkeypatch, [0.9, *[0.5] * 20])
     facts = quantize.run(copy, quantize.Options(approach="auto", qat_epochs=0.2)).facts
     assert [trial["approach"] for trial in facts["trials"]][-1] == "qat"
@@ -257,6 +276,7 @@ def test_evaluate_and_predict_take_the_graph_as_it_was_judged(graph: Path) -> No
     assert facts["test"]["f1"] == table["int8"]["splits"]["test"]["f1"]
     page = (graph / "evaluation/report.html").read_text()
     assert f"<td>{table['int8']['approach']} (kept)</td>" in page and page.count("(kept)") == 2, "scores, costs"
+    assert "<th>single sentence: ms, p50</th>" in page and "<th>best batch: ms, p50</th>" in page
     assert predict.run(workspace, predict.Options(split="test", quantized=True)).facts["model"] == "quantized"
 
 
