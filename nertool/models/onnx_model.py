@@ -7,22 +7,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nertool.errors import NertoolError, command, require
+from nertool.models import cpu
 
 if TYPE_CHECKING:
     import torch
 
 GRAPH = "model.onnx"
+RIGHT_WITH_AMX = (1, 25)
+"""First version whose products of 33 rows and more with 17 to 31 columns (of each 32) are right on AMX."""
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
 """On CPUs these kernels take longer than those that they stand for."""
 
 
 def require_onnx() -> None:
-    """Check that what makes and runs ONNX graphs is here.
+    """Check that what makes and runs ONNX graphs is here, and multiplies bytes right.
 
     Raises:
-        NertoolError: it is not.
+        NertoolError: it is not, or it does not on this processor.
     """
     require(["onnx", "onnxruntime"], "onnx", "--backend onnx")
+    import onnxruntime
+
+    version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+    if version < RIGHT_WITH_AMX and "amx_int8" in cpu.flags():
+        raise NertoolError(
+            f"ONNX Runtime {onnxruntime.__version__} computes wrong INT8 products on processors with AMX",
+            "Install a newer one, which needs Python 3.11: pip install 'onnxruntime>=1.25'",
+        )
 
 
 class OnnxModel:
