@@ -40,7 +40,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights: as in `load_tagger`.
     """
 
     model: Path
@@ -49,6 +49,7 @@ class Settings:
     on_error: Literal["stop", "skip", "null"]
     language: str
     fp32_kernels: Literal["auto", "torch"] = "auto"
+    allow_missing_weights: bool = False
 
 
 class FileTagger:
@@ -75,7 +76,12 @@ class FileTagger:
         quiet_transformers()
         from nertool.models.tagger import load_tagger
 
-        return load_tagger(self.settings.model, fp32_kernels=self.settings.fp32_kernels)
+        settings = self.settings
+        return load_tagger(
+            settings.model,
+            fp32_kernels=settings.fp32_kernels,
+            allow_missing_weights=settings.allow_missing_weights,
+        )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
         try:

@@ -24,6 +24,7 @@ OPSET = 17
 OPERATORS = ["MatMul", "Gather"]
 CLOSE = 1e-3
 """Greatest difference of a logit between the model and its export."""
+OTHER_BACKEND = "Take the other backend: --backend inc"
 
 Inputs = Mapping[str, Any]
 
@@ -43,19 +44,20 @@ class Exported:
 
     def __init__(self, model: Any, batches: Sequence[Inputs], directory: Path) -> None:
         self.path = directory / GRAPH
-        _export(model, batches[0], self.path)
-        graph, worst = OnnxModel(self.path), 0.0
-        import torch
+        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
-        with torch.inference_mode():
-            for batch in batches:
-                words = batch["attention_mask"].bool()
-                there, here = model(**batch)["logits"][words], graph(**batch)["logits"][words]
-                worst = max(worst, float((there - here).abs().max()))
+        try:
+            _export(model, batches[0], self.path)
+            worst = _greatest_difference(model, OnnxModel(self.path), batches)
+        except (AssertionError, Fail, InvalidArgument, NertoolError, RuntimeError, RuntimeException) as error:
+            reason = str(error).splitlines()[0]
+            raise NertoolError(
+                f"a model of type {model.config.model_type} cannot be a graph of ONNX: {reason}", OTHER_BACKEND
+            ) from error
         if not worst <= CLOSE:
             raise NertoolError(
                 f"exported to ONNX the model gives other answers: logits differ by up to {worst:.3g}",
-                "Take the other backend: --backend inc",
+                OTHER_BACKEND,
             )
 
     def quantize(
@@ -105,6 +107,19 @@ class Exported:
                     **common,
                 )
         return [layer for layer in dict.fromkeys(layer for _, layer, _ in nodes) if layer in in_fp32]
+
+
+def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]) -> float:
+    """Of a logit of a word, between the model and the graph."""
+    import torch
+
+    worst = 0.0
+    with torch.inference_mode():
+        for batch in batches:
+            words = batch["attention_mask"].bool()
+            there, here = model(**batch)["logits"][words], graph(**batch)["logits"][words]
+            worst = max(worst, float((there - here).abs().max()))
+    return worst
 
 
 def _export(model: Any, batch: Inputs, path: Path) -> None:

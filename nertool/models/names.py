@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1 << 30
 """Length of a tokenizer or model that has no limit."""
+FIRST_POSITION = {"ernie_m": 2}
+"""Number of the first position in models that do not count from 0, nor from their padding id."""
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
     "config.json",
@@ -89,17 +92,33 @@ def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: in
     return min(requested or UNLIMITED, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED)
 
 
+def is_fine_tuned(config: Any) -> bool:
+    """The model has a head for tags that was trained."""
+    return any("ForTokenClassification" in name for name in config.architectures or [])
+
+
 def positions(config: Any) -> int | None:
     """Number of sub-words that the model has position embeddings for; None for relative positions.
 
-    RoBERTa-like models number positions from the padding id onwards, so they take that many fewer.
+    Models that number positions from the padding id onwards, as RoBERTa does, take that many fewer.
     """
     embeddings: int = getattr(config, "max_position_embeddings", None) or 512
     if embeddings <= 0:
         return None
-    if config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer"):
+    if _counts_from_padding(config):
         return embeddings - (config.pad_token_id or 0) - 1
-    return embeddings
+    return embeddings - FIRST_POSITION.get(config.model_type, 0)
+
+
+def _counts_from_padding(config: Any) -> bool:
+    """Whether the code of the model numbers positions from the padding id onwards: it has a function for that."""
+    from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+
+    if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING:
+        return False
+    module = sys.modules[MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING[type(config)].__module__]
+    function = "create_position_ids_from_input_ids"
+    return hasattr(module, function) or any(hasattr(value, function) for value in vars(module).values())
 
 
 def quiet_transformers() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
+from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,7 +17,10 @@ import numpy.typing as npt
 from nertool.corpus.running_text import Words, cut_text, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.names import load_tokenizer, quiet_transformers, usable_length
+from nertool.models.inputs import check_takes_text, embeds_token_types
+from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
+from nertool.models.onnx_model import GRAPH, OnnxModel
+from nertool.models.weights import load_weights
 from nertool.tags import OUTSIDE, spans
 from nertool.workspace.names import TABLE
 
@@ -292,6 +296,7 @@ def load_tagger(
     device: str = "",
     as_stored: bool = False,
     fp32_kernels: Literal["auto", "torch"] = "auto",
+    allow_missing_weights: bool = False,
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -301,10 +306,11 @@ def load_tagger(
         device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
         as_stored: keep the layers and inputs that quantization needs, even where others are faster.
         fp32_kernels: FP32 matrix products on the CPU by the fastest library here, or by PyTorch's own choice.
+        allow_missing_weights: take random weights, with a warning, for those that the files lack.
 
     Raises:
         MissingInput: there is no such directory.
-        NertoolError: it holds no model, or one that is not for token classification.
+        NertoolError: it holds no model, one that is not for token classification, or not all of its weights.
     """
     quiet_transformers()
     import torch
@@ -317,14 +323,15 @@ def load_tagger(
     if is_int8:
         model = _load_int8(directory, config)
     else:
-        model = _load_fp32(directory, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = _load_fp32(directory, allow_missing_weights, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     if isinstance(model, torch.nn.Module) and on_cpu and fp32_kernels == "auto" and not as_stored:
         model = use_fastest(model)
     labels = [config.id2label[number] for number in range(config.num_labels)]
     tokenizer = load_tokenizer(str(directory))
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
-    type_ids = (is_int8 or as_stored) and "token_type_ids" in tokenizer.model_input_names
+    inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
+    type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
     return Tagger(model, tokenizer, labels, usable_length(tokenizer, config), type_ids)
 
 
@@ -338,7 +345,7 @@ def _load_config(directory: Path) -> Any:
         config = AutoConfig.from_pretrained(directory)
     except (OSError, ValueError) as error:
         raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", hint) from error
-    if not any("ForTokenClassification" in name for name in config.architectures or []):
+    if not is_fine_tuned(config):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",
             f"Fine-tune it first: {command(directory.parent, 'train')}",
@@ -348,21 +355,21 @@ def _load_config(directory: Path) -> Any:
 
 def _load_int8(directory: Path, config: Any) -> Any:
     from nertool.models.inc_model import load_int8
-    from nertool.models.onnx_model import GRAPH, OnnxModel
 
     return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else load_int8(directory, config)
 
 
-def _load_fp32(directory: Path, device: str) -> Any:
+def _load_fp32(directory: Path, allow_missing_weights: bool, device: str) -> Any:
     from safetensors import SafetensorError
-    from transformers import AutoModelForTokenClassification
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a directory is read in a moment
     try:
-        return AutoModelForTokenClassification.from_pretrained(directory).eval().to(device)
+        model = load_weights(str(directory), new_head=False, allow_missing=allow_missing_weights)
+        check_takes_text(model, str(directory))
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
+    return model.eval().to(device)

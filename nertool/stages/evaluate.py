@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
 from nertool.stages.options import (
+    AllowMissingWeightsOption,
     AllowStaleOption,
     ForceOption,
     FP32KernelsOption,
@@ -75,6 +76,7 @@ class Options(StageOptions):
     ] = None
     report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
     fp32_kernels: FP32KernelsOption = "auto"
+    allow_missing_weights: AllowMissingWeightsOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -126,7 +128,7 @@ def _evaluate(workspace: Workspace, options: Options, model: ModelFiles, splits:
     @cache
     def load() -> Tagger:
         """Load the model once, and only where there is something to do."""
-        return _load(workspace, model, options.fp32_kernels)
+        return _load(workspace, model, options)
 
     return {split: _evaluate_split(workspace, options, model, split, load) for split in splits}
 
@@ -231,10 +233,12 @@ def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
         logger.warning("%s tokens of %s have no sub-words: tagged O", counts.without_subwords, split)
 
 
-def _load(workspace: Workspace, model: ModelFiles, fp32_kernels: Literal["auto", "torch"]) -> Tagger:
+def _load(workspace: Workspace, model: ModelFiles, options: Options) -> Tagger:
     from nertool.models.tagger import load_tagger
 
-    tagger = load_tagger(model.path, fp32_kernels=fp32_kernels)
+    tagger = load_tagger(
+        model.path, fp32_kernels=options.fp32_kernels, allow_missing_weights=options.allow_missing_weights
+    )
     if (workspace / LABELS).exists():
         unlike = set(read_labels(workspace / LABELS)) ^ set(tagger.labels)
         if unlike:

@@ -44,6 +44,10 @@ FP32KernelsOption = Annotated[
         "--fp32-kernels", help="Library of FP32 matrix products: the fastest one that is installed, or PyTorch's own."
     ),
 ]
+AllowMissingWeightsOption = Annotated[
+    bool,
+    typer.Option("--allow-missing-weights", help="Take random weights for those that the model's files lack."),
+]
 AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
 ]

@@ -17,7 +17,13 @@ from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.progress import track
-from nertool.stages.options import AllowStaleOption, ForceOption, FP32KernelsOption, QuantizedOption
+from nertool.stages.options import (
+    AllowMissingWeightsOption,
+    AllowStaleOption,
+    ForceOption,
+    FP32KernelsOption,
+    QuantizedOption,
+)
 from nertool.tags import spans
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS
@@ -111,6 +117,7 @@ class Options(StageOptions):
     ] = None
     quantized: QuantizedOption = False
     fp32_kernels: FP32KernelsOption = "auto"
+    allow_missing_weights: AllowMissingWeightsOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -182,10 +189,8 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:
     """Tag a file of sentences into the stage's file of predictions."""
-    from nertool.models.tagger import load_tagger
-
     form = options.form
-    tagger = load_tagger(model.path, fp32_kernels=options.fp32_kernels)
+    tagger = _load(model, options)
     documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
     facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
@@ -253,6 +258,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
         fp32_kernels=options.fp32_kernels,
+        allow_missing_weights=options.allow_missing_weights,
     )
     run = ray_workers.FolderRun(
         names=options.files,
@@ -277,9 +283,16 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
     """
     model = workspace.model(options.quantized, options.allow_stale)
     quiet_transformers()
+
+    return _load(model, options)
+
+
+def _load(model: ModelFiles, options: Options) -> Tagger:
     from nertool.models.tagger import load_tagger
 
-    return load_tagger(model.path, fp32_kernels=options.fp32_kernels)
+    return load_tagger(
+        model.path, fp32_kernels=options.fp32_kernels, allow_missing_weights=options.allow_missing_weights
+    )
 
 
 def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> tuple[Tagger, Iterator[Document]]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import typer
 
 from nertool.errors import InvalidOption
-from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, SeedOption
+from nertool.stages.options import AllowMissingWeightsOption, ForceOption, MaxLengthOption, ModelOption, SeedOption
 from nertool.training.pretrained import Pretrained
 from nertool.workspace.names import MODEL
 from nertool.workspace.workspace import StageOptions
@@ -36,6 +36,7 @@ class Options(StageOptions):
         "Model": (
             *("config_name", "tokenizer_name", "cache_dir", "model_revision", "trust_remote_code"),
             "ignore_mismatched_sizes",
+            "allow_missing_weights",
         ),
         "Data": (
             *("max_train_samples", "max_eval_samples", "label_all_tokens", "return_entity_level_metrics"),
@@ -81,6 +82,7 @@ class Options(StageOptions):
             "--ignore-mismatched-sizes", help="Start weights anew where shapes differ, such as a head for other labels."
         ),
     ] = False
+    allow_missing_weights: AllowMissingWeightsOption = False
     max_length: MaxLengthOption = 128
     packing: Annotated[
         bool,
@@ -255,6 +257,7 @@ class Options(StageOptions):
             self.config_name,
             self.tokenizer_name,
             self.ignore_mismatched_sizes,
+            self.allow_missing_weights,
             {
                 "cache_dir": self.cache_dir,
                 "revision": self.model_revision,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.models.names import load_tokenizer, model_hint, resolve_model
+from nertool.models.inputs import check_takes_text
+from nertool.models.names import is_fine_tuned, load_tokenizer, model_hint, resolve_model
+from nertool.models.weights import load_weights
 from nertool.workspace.names import LABELS
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class Pretrained:
         config_name: of another model's configuration; empty for the model's own.
         tokenizer_name: of another model's tokenizer; empty for the model's own.
         ignore_mismatched_sizes: initialize weights anew whose shape does not fit, such as a head for other labels.
+        allow_missing_weights: take random weights for those that the files lack.
         hub: `cache_dir`, `revision`, `token` and `trust_remote_code` of `from_pretrained`.
     """
 
@@ -31,6 +34,7 @@ class Pretrained:
     config_name: str
     tokenizer_name: str
     ignore_mismatched_sizes: bool
+    allow_missing_weights: bool
     hub: dict[str, Any]
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -50,14 +54,17 @@ class Pretrained:
 
         Raises:
             InvalidOption: there are no such weights, or they do not fit the configuration.
+            NertoolError: weights of the encoder are missing, or left over.
         """
         from safetensors import SafetensorError
-        from transformers import AutoModelForTokenClassification, set_seed
+        from transformers import set_seed
 
         set_seed(seed)
         try:
-            model: PreTrainedModel = AutoModelForTokenClassification.from_pretrained(
+            model = load_weights(
                 resolve_model(self.model),
+                new_head=self.ignore_mismatched_sizes or not is_fine_tuned(config),
+                allow_missing=self.allow_missing_weights,
                 config=deepcopy(config),  # a model writes into its own
                 ignore_mismatched_sizes=self.ignore_mismatched_sizes,
                 **self.hub,
@@ -71,6 +78,7 @@ class Pretrained:
                 f"--model {self.model}: its weights do not have the shapes of its configuration under a head for tags",
                 "Start those weights anew: --ignore-mismatched-sizes",
             ) from error
+        check_takes_text(model, f"--model {self.model}")
         return model.float()  # whatever they are stored as: half precision is for computing only
 
     def config(self, labels: Sequence[str]) -> PretrainedConfig:
@@ -94,8 +102,7 @@ class Pretrained:
                 "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
             )
         own_labels = list(config.id2label.values())
-        fine_tuned = any("ForTokenClassification" in name for name in config.architectures or [])
-        if fine_tuned and not (self.ignore_mismatched_sizes and len(own_labels) != len(labels)):
+        if is_fine_tuned(config) and not (self.ignore_mismatched_sizes and len(own_labels) != len(labels)):
             _check_labels(self.model, own_labels, labels)
         else:
             config.id2label = dict(enumerate(labels))

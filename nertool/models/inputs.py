@@ -1,0 +1,46 @@
+"""What the `forward` of a model takes, which its tokenizer does not tell."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any
+
+from nertool.errors import NertoolError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PROBE = 8
+"""Sub-words of the longer one of two sentences that try a model out."""
+
+
+def embeds_token_types(inputs: Any, config: Any) -> bool:
+    """Whether a model with these inputs embeds token types, as BERT does; in others they mean something else."""
+    return "token_type_ids" in inputs and getattr(config, "type_vocab_size", 0) > 0
+
+
+def check_takes_text(model: PreTrainedModel, name: str) -> None:
+    """Try the model on two sentences of different lengths.
+
+    Raises:
+        NertoolError: it needs more than sub-words, or cannot tell padding from text.
+    """
+    import torch
+
+    hint = "Take an encoder of text, such as BERT, RoBERTa, ELECTRA or DeBERTa."
+    kind = f"{name}: models of type {model.config.model_type}"
+    if "attention_mask" not in signature(model.forward).parameters:
+        raise NertoolError(f"{kind} take no attention mask: padding would change the tags", hint)
+    training, device = model.training, model.device
+    ids = torch.full((2, PROBE), 2, device=device)
+    mask = torch.ones_like(ids)
+    mask[1, PROBE // 2 :] = 0
+    model.eval()
+    try:
+        with torch.inference_mode():
+            model(input_ids=ids, attention_mask=mask)
+    except (AssertionError, ImportError, NotImplementedError, TypeError, ValueError) as error:  # raised by the model
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
+    finally:
+        model.train(training)

@@ -1,0 +1,233 @@
+"""Every family of models that has a head for tags: trained, tagged with, made INT8; or refused in two lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nertool.errors import NertoolError
+from nertool.models.names import quiet_transformers
+
+pytest.importorskip("torch")
+quiet_transformers()
+
+import torch  # noqa: E402
+from transformers import AutoConfig, AutoModelForTokenClassification, BertTokenizerFast, PretrainedConfig  # noqa: E402
+from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES  # noqa: E402
+
+from nertool.models.names import load_tokenizer, positions  # noqa: E402
+from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
+from nertool.models.tagger import load_tagger  # noqa: E402
+from nertool.training.batches import Collator, find_packing  # noqa: E402
+from nertool.training.pretrained import Pretrained  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+LABELS = ["B-PER", "I-PER", "O"]
+POSITIONS = 64
+SMALL: dict[str, Any] = {
+    "attention_window": 8,
+    "block_sizes": [1, 1],
+    "d_ff": 48,
+    "d_head": 8,
+    "d_inner": 48,
+    "d_kv": 8,
+    "d_model": 32,
+    "dim": 32,
+    "emb_dim": 32,
+    "embedding_size": 16,
+    "entity_emb_size": 16,
+    "entity_vocab_size": 10,
+    "ffn_dim": 48,
+    "head_dim": 8,
+    "hidden_dim": 48,
+    "hidden_size": 32,
+    "input_embedding_size": 32,
+    "intermediate_size": 48,
+    "intra_bottleneck_size": 32,
+    "max_position_embeddings": POSITIONS,
+    "moe_intermediate_size": 48,
+    "kv_lora_rank": 16,
+    "q_lora_rank": 16,
+    "qk_nope_head_dim": 8,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 8,
+    "n_embd": 32,
+    "n_head": 4,
+    "n_heads": 4,
+    "n_inner": 48,
+    "n_layer": 2,
+    "n_layers": 2,
+    "n_positions": POSITIONS,
+    "num_attention_heads": 4,
+    "num_decoder_layers": 2,
+    "num_experts": 2,
+    "num_experts_per_tok": 1,
+    "num_heads": 4,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 2,
+    "num_layers": 2,
+    "num_local_experts": 2,
+    "output_embedding_size": 32,
+    "shared_expert_intermediate_size": 48,
+    "true_hidden_size": 32,
+    "vocab_size": 200,
+}
+"""Values of the fields of configurations, whatever a family calls them."""
+OWN: dict[str, dict[str, Any]] = {
+    "axk1": {"num_key_value_heads": 4, "head_dim": None, "n_group": 1, "topk_group": 1},
+    "axk2": {"num_key_value_heads": 4, "head_dim": None, "n_group": 1, "topk_group": 1},
+    "deepseek_v3": {"num_key_value_heads": 4, "head_dim": None},
+    "esmc": {"num_key_value_heads": 4},
+    "falcon": {"head_dim": None},
+    "funnel": {"num_hidden_layers": None, "pad_token_id": None},
+    "gpt_neo": {"attention_types": [[["global", "local"], 1]]},
+    "layoutlmv3": {"hidden_size": 48, "coordinate_size": 8, "shape_size": 8},
+    "lilt": {"hidden_size": 48},
+    "mistral4": {"num_key_value_heads": 4, "head_dim": None},
+    "roc_bert": {"pad_token_id": None, "pronunciation_vocab_size": 20, "shape_vocab_size": 20},
+    "squeezebert": {"embedding_size": 32, "intermediate_size": 64},
+    "xlnet": {"max_position_embeddings": None},
+}
+"""Values of single families; None leaves the family's own."""
+REFUSED = {
+    "bros": "You have to specify bbox",
+    "fnet": "take no attention mask: padding would change the tags",
+    "layoutlmv2": "detectron2",
+    "qdqbert": "pytorch-quantization",
+    "xmod": "Input language unknown",
+}
+"""What the first line of the error says."""
+PADDING_LEAKS = {"canine"}
+"""Families whose convolutions see padding, so that tags depend on the batch."""
+NOT_EXPORTED = {
+    *("canine", "mega"),
+    *("apertus", "axk1", "axk2", "deepseek_v3", "diffllama", "glm", "glm4", "gpt_oss", "helium", "minimax", "mistral4"),
+    *("mixtral", "qwen2_moe", "qwen3_moe", "qwen3_next"),
+}
+"""Families that the exporter of some release of PyTorch, or of transformers, makes no ONNX graph of."""
+
+
+def of_one_part(family: str) -> bool:
+    """Not of several models with configurations of their own, such as one for images: those are large."""
+    return not getattr(type(AutoConfig.for_model(family)), "sub_configs", {})
+
+
+FAMILIES = sorted(filter(of_one_part, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES))
+
+
+def small_config(family: str) -> PretrainedConfig:
+    """The smallest configuration of a family that computes as a large one does."""
+    kind = type(AutoConfig.for_model(family))
+    default, renamed = kind(), getattr(kind, "attribute_map", {})
+    values = {name: value for name, value in SMALL.items() if hasattr(default, name) and renamed.get(name) not in SMALL}
+    if getattr(default, "pad_token_id", None) != 1:
+        values["pad_token_id"] = 0
+    values |= OWN.get(family, {})
+    return kind(**{name: value for name, value in values.items() if value is not None})
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sub-words of a WordPiece tokenizer; 0 and 1 are for padding, as families differ in its id."""
+    letters = "abcdefghijklmnopqrstuvwxyz."
+    entries = ["[PAD]", "[pad]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    path = tmp_path_factory.mktemp("families") / "vocab.txt"
+    path.write_text("".join(f"{entry}\n" for entry in entries))
+    return path
+
+
+def save_tokenizer(family: str, config: PretrainedConfig, vocabulary: Path, folder: Path) -> None:
+    """WordPiece for every family but CANINE, which reads characters."""
+    if family == "canine":
+        from transformers import CanineTokenizer
+
+        CanineTokenizer().save_pretrained(folder)
+        return
+    padding = "[pad]" if config.pad_token_id == 1 else "[PAD]"
+    BertTokenizerFast(str(vocabulary), pad_token=padding).save_pretrained(folder)
+
+
+@pytest.fixture
+def saved(family: str, vocabulary: Path, tmp_path: Path) -> Path:
+    """A random encoder of a family with its tokenizer, as they are published."""
+    torch.manual_seed(0)
+    config = small_config(family)
+    try:
+        AutoModelForTokenClassification.from_config(config).base_model.save_pretrained(tmp_path)
+    except ImportError:
+        config.save_pretrained(tmp_path)
+        torch.save({}, tmp_path / "pytorch_model.bin")
+    save_tokenizer(family, config, vocabulary, tmp_path)
+    return tmp_path
+
+
+def batches(folder: Path, pad_id: int) -> Iterator[dict[str, Any]]:
+    """Two sentences, one padded, with labels."""
+    tokenizer = load_tokenizer(str(folder))
+    ids = [tokenizer(text)["input_ids"] for text in ("anna left", "rain")]
+    examples = [{"input_ids": one, "labels": [-100] + [number % 3 for number in one[1:]]} for one in ids]
+    yield from Collator(pad_id)(examples)["batches"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_goes_the_whole_way_or_is_refused_in_two_lines(family: str, saved: Path, tmp_path: Path) -> None:
+    pretrained = Pretrained(str(saved), "", "", False, False, {})
+    config = pretrained.config(LABELS)
+    if family in REFUSED:
+        with pytest.raises(NertoolError, match=REFUSED[family]):
+            pretrained.load(config, seed=1)
+        return
+    model = pretrained.load(config, seed=1)
+    train_a_step(model, saved, config)
+    published = tmp_path / "published"
+    model.save_pretrained(published)
+    load_tokenizer(str(saved)).save_pretrained(published)
+    words = ["anna", "left", "a", "firm"] * 50  # 650 sub-words
+    assert (positions(config) or 0) < 650  # so that the longest window is filled
+    tagger = load_tagger(published, device="cpu")
+    together = list(tagger.tag([words, ["rain", "."]]))
+    assert [len(tags) for tags in together] == [len(words), 2]
+    if family not in PADDING_LEAKS:
+        assert list(tagger.tag([["rain", "."]])) == [together[1]]
+
+
+@pytest.mark.parametrize("family", sorted({*FAMILIES} - {*REFUSED}))
+def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, saved: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from nertool.int8.onnx_runtime import Exported
+
+    pretrained = Pretrained(str(saved), "", "", False, False, {})
+    published = tmp_path / "published"
+    pretrained.load(pretrained.config(LABELS), seed=1).save_pretrained(published)
+    load_tokenizer(str(saved)).save_pretrained(published)
+    fp32 = load_tagger(published, device="cpu", as_stored=True)
+    inputs = fp32.collate([[3, 7, 8, 9, 4], [3, 7, 4], [3, 10, 11, 12, 13, 14, 4]])
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "int8").mkdir()
+    try:
+        exported = Exported(fp32.model, [inputs], tmp_path / "graph")
+    except NertoolError as error:
+        assert family in NOT_EXPORTED
+        assert f"a model of type {family} cannot be a graph of ONNX" in error.message
+        return
+    exported.quantize(tmp_path / "int8", [], True, None)
+    logits = fp32.model(**inputs)["logits"][inputs["attention_mask"].bool()]
+    of_int8 = OnnxModel(tmp_path / "int8" / GRAPH)(**inputs)["logits"][inputs["attention_mask"].bool()]
+    assert (logits - of_int8).abs().max() < logits.abs().max() / 4
+
+
+def train_a_step(model: Any, saved: Path, config: PretrainedConfig) -> None:
+    """A step of gradient descent, packed where the model allows it, lowers the loss."""
+    pad_id = config.pad_token_id or 0
+    find_packing(model, pad_id, POSITIONS)
+    model.eval()  # without dropout
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    (batch,) = batches(saved, pad_id)
+    before = model(**batch)["loss"]
+    before.backward()
+    optimizer.step()
+    assert model(**batch)["loss"] < before
