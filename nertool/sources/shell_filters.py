@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ class Filters:
     delimiter: bytes = b"\t"
     drop_docstart: bool = False
 
-    def apply(self, source: BinaryIO, target: BinaryIO) -> dict[str, int]:
+    def apply(self, source: IO[bytes], target: IO[bytes]) -> dict[str, int]:
         """Filter `source` into `target`; returns counts of sentences, tokens and dropped lines.
 
         As `cut` does, a line without the delimiter passes whole, and a line with too few fields gives those it
@@ -86,7 +86,7 @@ class Filters:
         return self.drop_docstart and (after_docstart or DOCSTART in block)
 
 
-def blocks_of_lines(source: BinaryIO) -> Iterator[bytes]:
+def blocks_of_lines(source: IO[bytes]) -> Iterator[bytes]:
     """Blocks of whole lines; the last one may lack its line feed."""
     rest = b""
     while block := source.read(BLOCK):

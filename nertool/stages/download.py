@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
-from nertool.corpus.files import open_bytes, translate_read_errors
-from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
-from nertool.sources import hub
-from nertool.sources.fetch import fetch
-from nertool.sources.readers import read_file
+from nertool.sources.data_sources import HubData, OwnFiles, PublishedFiles
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import read_tag_names
-from nertool.sources.readers.tally import Tally
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
-from nertool.sources.write_splits import convert_splits, named, write_split
+from nertool.sources.write_splits import convert_splits
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import digest
 from nertool.workspace.names import RAW, SPLITS, join_names
@@ -139,41 +134,32 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     recipe = _recipe(options)
     layout = _layout(options, recipe)
-    filters = recipe.filters_for(layout.task, options.tag_column) if recipe else None
-    local = _local_files(recipe, options.source) if recipe else options.own_files
-    from_hub = options.dataset or (recipe.hub if recipe and not options.source else "")
-    splits = options.own_files or (recipe.files if recipe else SPLITS)
-    _check_own(options)
+    data = _data_source(options, recipe, layout, workspace / ".download")
+    files = data.files()
+    if options.tag_names:
+        files["tag names"] = Path(options.tag_names)
     if options.locked and "download" not in workspace.records():
         raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
     planned = StageRun(
         "download",
         options,
         reads=[],
-        writes=[f"{split}.txt.tmp" for split in splits],
-        sources=_sources(options, local),
-        packages=["datasets"] if from_hub else [],
+        writes=[f"{split}.txt.tmp" for split in data.splits],
+        sources=files or None,
+        packages=data.packages,
         force=options.force,
     )
 
     def work(stage: Stage) -> None:
         stage.facts = {"recipe": recipe.name} if recipe else {}
-        stage.facts |= {"task": layout.task, "source": _source(options, recipe, from_hub)}
-        if from_hub:
-            _from_hub(from_hub, recipe, layout, options, stage)
-        elif recipe:
-            _from_published(recipe, filters, layout, options, local, workspace / ".download", stage)
-        else:
-            for split, path in options.own_files.items():
-                tally = Tally()
-                write_split(split, read_file.read(path, layout, tally), stage, tally, options.limit)
-                _refuse_empty(path, stage.facts[split])
-        convert_splits(stage, options.scheme, options.limit, filtered=filters is not None)
+        stage.facts |= {"task": layout.task, "source": data.label}
+        data.bring(stage, options.limit)
+        filtered = isinstance(data, PublishedFiles) and data.filters is not None
+        convert_splits(stage, options.scheme, options.limit, filtered)
         if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
             _name_edition(recipe, stage)
         if options.locked:
             _compare_with_record(workspace, stage)
-        shutil.rmtree(workspace / ".download", ignore_errors=True)
 
     return workspace.run(planned, work)
 
@@ -214,107 +200,20 @@ def _layout(options: Options, recipe: Recipe | None) -> Layout:
     )
 
 
-def _local_files(recipe: Recipe, source: str | None) -> dict[str, Path] | None:
-    """The published files in the source folder, by split; None where they come from elsewhere."""
-    if source is None or source.startswith(("http://", "https://")):
-        return None
-    folder = Path(source)
-    if not folder.is_dir():
-        raise InvalidOption(f"--source {source}: no such folder", "Name a folder, or a base URL that begins with http.")
-    names = {split: published.name for split, published in recipe.files.items()}
-    missing = [name for name in names.values() if not (folder / name).is_file()]
-    if missing:
-        raise InvalidOption(
-            f"--source {source}: {', '.join(missing)} not there",
-            f"{recipe.name} is published as {', '.join(names.values())}.",
-        )
-    return {split: folder / name for split, name in names.items()}
-
-
-def _check_own(options: Options) -> None:
-    for path in options.own_files.values():
-        try:
-            digest(path)
-        except MissingInput as error:
-            raise MissingInput(error.message, "Name a file that is there.") from error
-
-
-def _sources(options: Options, local: Mapping[str, Path] | None) -> dict[str, Path] | None:
-    """Files outside the workspace that are read, by names without a machine path."""
-    folder = Path(options.dataset or "")
-    names = {"tag names": Path(options.tag_names)} if options.tag_names else {}
-    if options.dataset and folder.is_dir():
-        return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()} | names
-    if local is None or options.dataset:
-        return names or None
-    return {
-        path.name if options.recipe else split + read_file.form(path): path for split, path in local.items()
-    } | names
-
-
-def _source(options: Options, recipe: Recipe | None, from_hub: str) -> str:
-    if recipe and not from_hub:
-        return "folder" if options.source and "://" not in options.source else options.source or recipe.home
-    return (Path(from_hub).name if Path(from_hub).is_dir() else from_hub) or "own files"
-
-
-# -- bringing it into the workspace ----------------------------------------------------------------
-
-
-def _from_hub(name: str, recipe: Recipe | None, layout: Layout, options: Options, stage: Stage) -> None:
-    try:
-        splits = hub.load(name, options.dataset_config, options.dataset_revision)
-    except DownloadFailed as error:
-        if recipe is None:
-            raise
-        files = ", ".join(published.name for published in recipe.files.values())
-        raise DownloadFailed(error.message, f"Name a folder that holds {files}: --source DIR") from error
-    for split, rows in splits.items():
-        tally = Tally()
-        write_split(split, hub.read(rows, name, layout, tally), stage, tally, options.limit)
-
-
-def _from_published(
-    recipe: Recipe,
-    filters: Any,
-    layout: Layout,
-    options: Options,
-    local: Mapping[str, Path] | None,
-    partials: Path,
-    stage: Stage,
-) -> None:
-    """Bring the published files into `raw/`, byte for byte, and what follows from them into `{split}.txt.tmp`."""
-    made = recipe.generate() if recipe.generate and options.source is None else {}
-    for split, published in recipe.files.items():
-        raw = stage.file(f"{RAW}/{published.name}")
-        if local:
-            shutil.copyfile(local[split], raw)
-        elif published.name in made:
-            raw.write_bytes(made[published.name])
-        else:
-            fetch(
-                f"{options.source.rstrip('/')}/{published.name}" if options.source else published.url,
-                raw,
-                partials / published.name,
-            )
-    for split, published in recipe.files.items():
-        raw = local[split] if local else stage.staging / "files" / RAW / published.name
-        with named(raw, str(raw) if local else published.name):
-            if filters is None:
-                tally = Tally()
-                write_split(split, read_file.read(raw, layout, tally), stage, tally, options.limit)
-            else:
-                with (
-                    translate_read_errors(raw),
-                    open_bytes(raw) as source,
-                    stage.file(f"{split}.txt.tmp").open("wb") as target,
-                ):
-                    stage.facts[split] = filters.apply(source, target)
-
-
-def _refuse_empty(path: Path, counts: Mapping[str, int]) -> None:
-    if not counts["sentences"]:
-        raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
+def _data_source(
+    options: Options, recipe: Recipe | None, layout: Layout, partials: Path
+) -> OwnFiles | HubData | PublishedFiles:
+    """Where the data come from."""
+    if options.own_files:
+        return OwnFiles(options.own_files, layout)
+    if recipe is None:
+        assert options.dataset
+        return HubData(options.dataset, options.dataset_config, options.dataset_revision, layout)
+    filters = recipe.filters_for(layout.task, options.tag_column)
+    if recipe.hub and not options.source:
+        published = tuple(file.name for file in recipe.files.values())
+        return HubData(recipe.hub, options.dataset_config, options.dataset_revision, layout, published)
+    return PublishedFiles(recipe, options.source, layout, filters, partials)
 
 
 # -- is it the same as ever? -----------------------------------------------------------------------
