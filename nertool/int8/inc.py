@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nertool.errors import NertoolError
+from nertool.int8.config import QuantizationConfig
 from nertool.models.inc_model import WEIGHTS, load_int8
 from nertool.progress import silenced
 
@@ -29,54 +30,58 @@ Inputs = Mapping[str, Any]
 
 
 def quantize(
-    model: Any,
-    directory: Path,
-    in_fp32: Sequence[str],
-    reduce_range: bool,
-    observer: str = "",
-    calibration: Sequence[Inputs] = (),
+    model: Any, directory: Path, quantization: QuantizationConfig, calibration: Sequence[Inputs] = ()
 ) -> list[str]:
     """Write an INT8 model into a directory that is marked as one.
 
     Args:
         model: FP32; it stays as it is.
-        in_fp32: names of linear layers that stay as they are.
-        reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
-        observer: how ranges of activations are found in calibration: `minmax`, or `mse`, by the least squared error;
-            without one they are found anew for each batch.
-        calibration: inputs of the model.
+        calibration: inputs of the model, on which static ranges are found.
 
     Returns:
         Names of the linear layers and embeddings whose weights are in FP32.
 
     Raises:
-        NertoolError: Neural Compressor does not know how to.
+        NertoolError: Neural Compressor cannot quantize such a model.
     """
     with silenced(), _interruptible(), TemporaryDirectory() as scratch:
         import neural_compressor
-        from neural_compressor.config import PostTrainingQuantConfig
         from optimum.intel import INCQuantizer
 
+        def calibrate(prepared: Any) -> None:
+            for batch in calibration:
+                prepared(**batch)
+
         neural_compressor.set_workspace(scratch)
-        config = PostTrainingQuantConfig(
-            approach="static" if observer else "dynamic",
-            quant_level=1,
-            op_type_dict={"Linear": {"activation": {"algorithm": [ALGORITHMS[observer]]}}} if observer else None,
-            op_name_dict={f"{re.escape(name)}({re.escape(WRAPPED)})?": EXACT for name in in_fp32},
-            reduce_range=reduce_range,
-            excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
-        )
-        quantizer = INCQuantizer.from_pretrained(
-            model, calibration_fn=lambda model: [model(**batch) for batch in calibration], task="token-classification"
-        )
+        quantizer = INCQuantizer.from_pretrained(model, calibration_fn=calibrate, task="token-classification")
         try:
-            quantizer.quantize(config, directory)
+            quantizer.quantize(_post_training_config(quantization), directory)
         except RuntimeError as error:
             raise NertoolError(
                 f"Neural Compressor cannot quantize a {type(model).__name__}: {str(error).splitlines()[0]}",
                 "Take the other backend: --backend onnx",
             ) from error
     return _left_in_fp32(load_int8(directory, model.config))
+
+
+def _post_training_config(quantization: QuantizationConfig) -> Any:
+    """The same in Neural Compressor's terms."""
+    from neural_compressor.config import PostTrainingQuantConfig
+
+    by_type = None
+    if quantization.approach == "static":
+        by_type = {"Linear": {"activation": {"algorithm": [ALGORITHMS[quantization.observer]]}}}
+    by_name = {}
+    for layer in quantization.in_fp32:
+        by_name[f"{re.escape(layer)}({re.escape(WRAPPED)})?"] = EXACT
+    return PostTrainingQuantConfig(
+        approach=quantization.approach,
+        quant_level=1,
+        op_type_dict=by_type,
+        op_name_dict=by_name,
+        reduce_range=quantization.weight_bits == 7,
+        excluded_precisions=["bf16"],  # falls back to FP32 everywhere, so that equal runs on unlike CPUs agree
+    )
 
 
 def train_aware(
@@ -86,7 +91,7 @@ def train_aware(
     learning_rate: float,
     step: Callable[[float], None],
 ) -> list[str]:
-    """Quantization-aware training: fine-tune with rounding in place, then write the INT8 model.
+    """Quantization-aware training: fine-tune with simulated INT8, then write the INT8 model.
 
     Args:
         model: FP32; it stays as it is.
@@ -97,8 +102,6 @@ def train_aware(
     Returns:
         As `quantize` does.
     """
-    import torch
-
     with silenced(), _interruptible():
         from neural_compressor import QuantizationAwareTrainingConfig
         from neural_compressor.training import prepare_compression
@@ -107,16 +110,7 @@ def train_aware(
         config = QuantizationAwareTrainingConfig(op_type_dict={"LayerNorm": EXACT})
         compression = prepare_compression(copy.deepcopy(model), config)
         compression.callbacks.on_train_begin()
-        learner = compression.model.train()
-        optimizer = torch.optim.AdamW(learner.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
-        for number, batch in enumerate(batches):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate * (1 - number / len(batches))
-            loss = learner(**batch)["loss"]
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            step(float(loss))
+        _fine_tune(compression.model.train(), batches, learning_rate, step)
         compression.callbacks.on_train_end()
         compression.save(str(directory))
         (directory / "best_model.pt").rename(directory / WEIGHTS)
@@ -124,11 +118,30 @@ def train_aware(
     return _left_in_fp32(load_int8(directory, model.config))
 
 
-def _left_in_fp32(model: Any) -> list[str]:
+def _fine_tune(model: Any, batches: Sequence[Inputs], learning_rate: float, step: Callable[[float], None]) -> None:
+    """Take a step on each batch, with a learning rate that decays linearly to 0."""
     import torch
 
-    kinds = (torch.nn.Linear, torch.nn.Embedding)
-    return [name.removesuffix(WRAPPED) for name, module in model.named_modules() if type(module) in kinds]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
+    for number, batch in enumerate(batches):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * (1 - number / len(batches))
+        loss = model(**batch)["loss"]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        step(float(loss))
+
+
+def _left_in_fp32(model: Any) -> list[str]:
+    """Names of the linear layers and embeddings that were not replaced by quantized ones."""
+    import torch
+
+    names = []
+    for name, module in model.named_modules():
+        if type(module) in (torch.nn.Linear, torch.nn.Embedding):
+            names.append(name.removesuffix(WRAPPED))
+    return names
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Inputs = Mapping[str, Any]
 Array = npt.NDArray[np.float32]
+Range = tuple[float, float]
+"""Lower and upper bound."""
 SAMPLED = 50_000
 """Values of a layer's inputs that its range is chosen by; the extremes are exact."""
 SHARES = np.linspace(0.3, 1, 36)
@@ -27,48 +29,57 @@ def linear_layers(model: Any) -> dict[str, torch.nn.Linear]:
     return {name: module for name, module in model.named_modules() if type(module) is torch.nn.Linear}
 
 
-def input_ranges(
-    model: Any, batches: Sequence[Inputs], observer: str, percentile: float
-) -> dict[str, tuple[float, float]]:
-    """Lower and upper bound of each linear layer's inputs.
-
-    Args:
-        observer: `minmax`, the extremes; `percentile`, between which that share lies, half of the rest on each side;
-            `mse`, the bounds of least squared error, clipping and rounding together.
-    """
+def input_ranges(model: Any, batches: Sequence[Inputs], observer: str, percentile: float) -> dict[str, Range]:
+    """Lower and upper bound of each linear layer's inputs; see `range_of`."""
     import torch
 
-    layers = linear_layers(model)
-    samples: dict[str, list[Array]] = {name: [] for name in layers}
-
-    def keep(name: str, values: Array) -> None:
-        step = max(1, len(values) * len(batches) // SAMPLED)
-        samples[name].append(np.concatenate([values[::step], [values.min(), values.max()]]))
-
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, args, name=name: keep(name, args[0].flatten().numpy()))
-        for name, layer in layers.items()
-    ]
+    samples: dict[str, list[Array]] = {}
+    hooks = []
+    for name, layer in linear_layers(model).items():
+        samples[name] = []
+        hooks.append(layer.register_forward_pre_hook(_sampler(samples[name], len(batches))))
     with torch.inference_mode():
         for batch in batches:
             model(**batch)
     for hook in hooks:
         hook.remove()
-    return {name: _range(np.concatenate(found), observer, percentile) for name, found in samples.items() if found}
+    ranges = {}
+    for name, sample in samples.items():
+        if sample:  # the model may have layers that it does not use
+            ranges[name] = range_of(np.concatenate(sample), observer, percentile)
+    return ranges
 
 
-def _range(values: Array, observer: str, percentile: float) -> tuple[float, float]:
+def _sampler(sample: list[Array], batches: int) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
+    """A hook that adds some of a layer's inputs, and their extremes, to a sample."""
+
+    def keep(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = inputs[0].flatten().numpy()
+        step = max(1, len(values) * batches // SAMPLED)
+        sample.append(np.concatenate([values[::step], [values.min(), values.max()]]))
+
+    return keep
+
+
+def range_of(values: Array, observer: str, percentile: float) -> Range:
+    """Lower and upper bound for some values; 0 lies between them.
+
+    Args:
+        observer: `minmax`, the extremes; `percentile`, between which that share lies, half of the rest on each side;
+            `mse`, the bounds of least squared error, clipping and rounding together.
+        percentile: per cent of the values.
+    """
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if observer == "percentile":
         rest = (100 - percentile) / 2
         low, high = map(float, np.percentile(values, [rest, 100 - rest]))
     if observer == "mse":
-        high = float(min(SHARES * high, key=lambda bound: _error(values, low, bound)))
-        low = float(min(SHARES * low, key=lambda bound: _error(values, bound, high)))
+        high = float(min(SHARES * high, key=lambda bound: squared_error(values, low, bound)))
+        low = float(min(SHARES * low, key=lambda bound: squared_error(values, bound, high)))
     return min(low, 0.0), max(high, 0.0)
 
 
-def _error(values: Array, low: float, high: float) -> float:
+def squared_error(values: Array, low: float, high: float) -> float:
     """Mean squared error of 8 bits between two bounds."""
     scale = (high - low) / 255 or 1.0
     rounded = np.round(np.clip(values, low, high) / scale) * scale
@@ -78,22 +89,34 @@ def _error(values: Array, low: float, high: float) -> float:
 def by_sensitivity(model: Any, batches: Sequence[Inputs]) -> list[str]:
     """Names of the linear layers, the one first that changes the model's answers most when it alone is in INT8.
 
-    Change is the mean Kullback-Leibler divergence of the label probabilities over all sub-words of all batches.
+    Change is the Kullback-Leibler divergence of the label probabilities, added up over all sub-words of all batches.
     """
-    import torch
-
-    def answers() -> list[torch.Tensor]:
-        with torch.inference_mode():
-            return [
-                model(**batch)["logits"][batch["attention_mask"].bool()].float().log_softmax(-1) for batch in batches
-            ]
-
-    truth, changes = answers(), {}
+    exact = _log_probabilities(model, batches)
+    divergences: dict[str, float] = {}
     for name, layer in linear_layers(model).items():
         with _rounded(layer):
-            changed = answers()
-        changes[name] = sum(float((t.exp() * (t - c)).sum()) for t, c in zip(truth, changed, strict=True))
-    return sorted(changes, key=lambda name: -changes[name])
+            divergences[name] = _divergence(exact, _log_probabilities(model, batches))
+    return sorted(divergences, key=lambda name: -divergences[name])
+
+
+def _log_probabilities(model: Any, batches: Sequence[Inputs]) -> list[torch.Tensor]:
+    """Of the labels, for the sub-words of each batch; shape (sub-words, labels)."""
+    import torch
+
+    answers = []
+    with torch.inference_mode():
+        for batch in batches:
+            logits = model(**batch)["logits"][batch["attention_mask"].bool()]
+            answers.append(logits.float().log_softmax(-1))
+    return answers
+
+
+def _divergence(exact: Sequence[torch.Tensor], changed: Sequence[torch.Tensor]) -> float:
+    """Kullback-Leibler divergence of log-probabilities, added up over batches, sub-words and labels."""
+    total = 0.0
+    for before, after in zip(exact, changed, strict=True):
+        total += float((before.exp() * (before - after)).sum())
+    return total
 
 
 @contextmanager

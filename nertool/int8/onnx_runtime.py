@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nertool.errors import NertoolError
+from nertool.int8.config import QuantizationConfig
+from nertool.int8.layer_ranges import Range
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.progress import silenced
 
@@ -27,6 +29,20 @@ CLOSE = 1e-3
 OTHER_BACKEND = "Take the other backend: --backend inc"
 
 Inputs = Mapping[str, Any]
+
+
+class Product(NamedTuple):
+    """A matrix product in a graph.
+
+    Attributes:
+        node: its name.
+        layer: name of the linear layer it belongs to; empty for a product of two activations.
+        tensor: name of its first input.
+    """
+
+    node: str
+    layer: str
+    tensor: str
 
 
 class Exported:
@@ -48,78 +64,77 @@ class Exported:
 
         try:
             _export(model, batches[0], self.path)
-            worst = _greatest_difference(model, OnnxModel(self.path), batches)
+            difference = _greatest_difference(model, OnnxModel(self.path), batches)
         except (AssertionError, Fail, InvalidArgument, NertoolError, RuntimeError, RuntimeException) as error:
             reason = str(error).splitlines()[0]
             raise NertoolError(
                 f"a model of type {model.config.model_type} cannot be a graph of ONNX: {reason}", OTHER_BACKEND
             ) from error
-        if not worst <= CLOSE:
+        if not difference <= CLOSE:
             raise NertoolError(
-                f"exported to ONNX the model gives other answers: logits differ by up to {worst:.3g}",
+                f"exported to ONNX the model gives other answers: logits differ by up to {difference:.3g}",
                 OTHER_BACKEND,
             )
 
-    def quantize(
-        self,
-        directory: Path,
-        in_fp32: Sequence[str],
-        reduce_range: bool,
-        ranges: Mapping[str, tuple[float, float]] | None,
-    ) -> list[str]:
+    def quantize(self, directory: Path, quantization: QuantizationConfig) -> list[str]:
         """Write the INT8 graph into a directory.
 
-        Args:
-            in_fp32: names of linear layers that stay as they are.
-            reduce_range: weights use 7 bits, for processors whose products of bytes may saturate.
-            ranges: bounds of the inputs of each linear layer; without them they are found anew for each batch.
-
         Returns:
-            Names of the linear layers whose weights are in FP32.
+            Names of the linear layers whose weights are in FP32, in the order of the graph.
         """
         import onnx
-        from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
+        from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        nodes = list(_products(onnx.load(self.path).graph))
-        common: dict[str, Any] = {
+        products = list(_products(onnx.load(self.path).graph))
+        excluded: list[str] = []
+        in_fp32: dict[str, None] = {}
+        for product in products:
+            if product.layer in quantization.in_fp32:
+                in_fp32[product.layer] = None
+            if product.layer in quantization.in_fp32 or not product.layer:
+                excluded.append(product.node)
+        settings: dict[str, Any] = {
             "op_types_to_quantize": OPERATORS,
-            "nodes_to_exclude": [node for node, layer, _ in nodes if not layer or layer in in_fp32],
+            "nodes_to_exclude": excluded,
             "per_channel": True,
-            "reduce_range": reduce_range,
+            "reduce_range": quantization.weight_bits == 7,
             "weight_type": QuantType.QInt8,
         }
-        target = directory / GRAPH
-        if ranges is None:
-            with silenced():
-                quantize_dynamic(self.path, target, **common)
-        else:
-            of_tensor = {tensor: ranges[layer] for _, layer, tensor in nodes if layer in ranges}
-            with silenced():
-                quantize_static(
-                    self.path,
-                    target,
-                    _OneBatch(self.path),
-                    activation_type=QuantType.QUInt8,
-                    extra_options={
-                        "OpTypesToExcludeOutputQuantization": OPERATORS,  # sums stay as exact as they are
-                        "TensorQuantOverrides": {tensor: [_bounds(found)] for tensor, found in of_tensor.items()},
-                    },
-                    **common,
-                )
-        return [layer for layer in dict.fromkeys(layer for _, layer, _ in nodes) if layer in in_fp32]
+        with silenced():
+            if quantization.approach == "static":
+                self._quantize_static(directory / GRAPH, _bounds(products, quantization.ranges), settings)
+            else:
+                quantize_dynamic(self.path, directory / GRAPH, **settings)
+        return list(in_fp32)
+
+    def _quantize_static(self, target: Path, bounds: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        from onnxruntime.quantization import QuantType, quantize_static
+
+        quantize_static(
+            self.path,
+            target,
+            _OneBatch(self.path),
+            activation_type=QuantType.QUInt8,
+            extra_options={
+                "OpTypesToExcludeOutputQuantization": OPERATORS,  # sums stay as exact as they are
+                "TensorQuantOverrides": bounds,
+            },
+            **settings,
+        )
 
 
 def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]) -> float:
-    """Of a logit of a word, between the model and the graph."""
+    """The greatest difference of a logit between the model and its export, but for those of padding."""
     import torch
 
-    worst = 0.0
+    greatest = torch.zeros(())
     with torch.inference_mode():
         for batch in batches:
-            words = batch["attention_mask"].bool()
-            there, here = model(**batch)["logits"][words], graph(**batch)["logits"][words]
-            worst = max(worst, float((there - here).abs().max()))
-    return worst
+            subwords = batch["attention_mask"].bool()
+            expected = model(**batch)["logits"][subwords]
+            exported = graph(**batch)["logits"][subwords]
+            greatest = torch.maximum(greatest, (expected - exported).abs().max())  # NaN if there is one
+    return float(greatest)
 
 
 def _export(model: Any, batch: Inputs, path: Path) -> None:
@@ -153,18 +168,24 @@ def _export(model: Any, batch: Inputs, path: Path) -> None:
         )
 
 
-def _products(graph: Any) -> Iterator[tuple[str, str, str]]:
-    """Each matrix product: node, linear layer (empty for a product of two activations), tensor that goes in."""
+def _products(graph: Any) -> Iterator[Product]:
+    """The matrix products of a graph."""
     weights = {initializer.name for initializer in graph.initializer}
     for node in graph.node:
         if node.op_type == "MatMul":
             scope = re.fullmatch(r"/model/(.+)/MatMul(?:_\d+)?", node.name)
             layer = scope[1].replace("/", ".") if scope and node.input[1] in weights else ""
-            yield node.name, layer, node.input[0]
+            yield Product(node.name, layer, node.input[0])
 
 
-def _bounds(found: tuple[float, float]) -> dict[str, np.float32]:
-    return {"rmin": np.float32(found[0]), "rmax": np.float32(found[1])}
+def _bounds(products: Sequence[Product], ranges: Mapping[str, Range]) -> dict[str, list[dict[str, np.float32]]]:
+    """Ranges of layers' inputs as ONNX Runtime takes them, by tensor."""
+    bounds = {}
+    for product in products:
+        if product.layer in ranges:
+            low, high = ranges[product.layer]
+            bounds[product.tensor] = [{"rmin": np.float32(low), "rmax": np.float32(high)}]
+    return bounds
 
 
 class _OneBatch:

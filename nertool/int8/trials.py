@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import inc, onnx_runtime
 from nertool.int8.choice import Attempt
+from nertool.int8.config import QuantizationConfig
 from nertool.int8.layer_ranges import by_sensitivity, input_ranges
 from nertool.models import cpu
 from nertool.workspace.digests import write_json
@@ -92,13 +93,18 @@ class Quantizer:
         write_json(directory / TABLE, {"backend": settings.backend, "versions": versions(["torch"])})
         if attempt.approach == "qat":
             return inc.train_aware(model, directory, settings.training(), settings.learning_rate, settings.step)
-        in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
-        static = attempt.approach == "static"
         if settings.backend == "onnx":
             model.config.save_pretrained(directory)
-            return self.exported.quantize(directory, in_fp32, self.reduce_range, self.ranges if static else None)
-        observer = settings.observer if static else ""
-        return inc.quantize(model, directory, in_fp32, self.reduce_range, observer, self.batches)
+            return self.exported.quantize(directory, self.config_of(attempt))
+        return inc.quantize(model, directory, self.config_of(attempt), self.batches)
+
+    def config_of(self, attempt: Attempt) -> QuantizationConfig:
+        """How a dynamic or static attempt quantizes; what it takes is computed once, by the first that needs it."""
+        in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
+        needs_ranges = self.settings.backend == "onnx" and attempt.approach == "static"
+        ranges = self.ranges if needs_ranges else {}
+        bits: Literal[7, 8] = 7 if self.reduce_range else 8
+        return QuantizationConfig(attempt.approach, in_fp32, bits, self.settings.observer, ranges)
 
 
 class Judge:

@@ -53,19 +53,19 @@ def test_extremes_are_exact_however_many_values_there_are(monkeypatch: pytest.Mo
 
 def test_a_percentile_leaves_the_rest_out_on_both_sides() -> None:
     values = np.linspace(-50, 50, 10_001, dtype=np.float32)
-    assert layer_ranges._range(values, "percentile", 90.0) == (pytest.approx(-45), pytest.approx(45))
+    assert layer_ranges.range_of(values, "percentile", 90.0) == (pytest.approx(-45), pytest.approx(45))
 
 
 def test_least_squared_error_clips_a_lone_outlier_and_keeps_many() -> None:
     chance = np.random.default_rng(0)
     values = chance.normal(size=100_000).astype(np.float32)
     lone = np.append(values, np.float32(60.0))
-    low, high = layer_ranges._range(lone, "mse", 0.0)
+    low, high = layer_ranges.range_of(lone, "mse", 0.0)
     assert high < 60 * 0.9 and low <= values.min() * 0.3
-    assert layer_ranges._error(lone, low, high) < layer_ranges._error(lone, lone.min(), 60.0)
+    assert layer_ranges.squared_error(lone, low, high) < layer_ranges.squared_error(lone, lone.min(), 60.0)
     many = np.concatenate([values, np.full(5_000, 60.0, dtype=np.float32)])
-    assert layer_ranges._range(many, "mse", 0.0)[1] > 55
+    assert layer_ranges.range_of(many, "mse", 0.0)[1] > 55
 
 
 def test_inputs_that_are_never_negative_have_a_range_from_zero() -> None:
-    assert layer_ranges._range(np.array([1.0, 2.0], dtype=np.float32), "mse", 0.0) == (0.0, pytest.approx(2.0))
+    assert layer_ranges.range_of(np.array([1.0, 2.0], dtype=np.float32), "mse", 0.0) == (0.0, pytest.approx(2.0))

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 from helpers import needs_inc
 
@@ -284,6 +285,39 @@ def test_products_and_embeddings_of_the_graph_are_in_bytes(graph: Path) -> None:
     assert not float_weights(Workspace(graph))
 
 
+@pytest.mark.parametrize("approach", ["dynamic", "static"])
+@pytest.mark.parametrize(("vnni", "largest"), [(True, 127), (False, 64)])
+def test_without_vnni_weights_use_seven_bits(
+    copy: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    vnni: bool,
+    largest: int,
+    approach: Literal["dynamic", "static"],
+) -> None:
+    """Two products of an activation and a weight, 255 x 64 each at most, fit into 16 bits."""
+    monkeypatch.setattr(cpu, "has_vnni", lambda: vnni)
+    facts = quantize.run(copy, quantize.Options(backend="onnx", approach=approach, tolerance=0.9)).facts
+    assert facts["reduced_range"] is not vnni
+    weights = layer_weights(copy)
+    assert len(weights) == 13, "six layers of each block, and the classifier"
+    for matrix in weights:
+        assert np.abs(matrix.astype(int)).max() == largest
+
+
+def layer_weights(workspace: Workspace) -> list[Any]:
+    """Weights of the published graph's linear layers, in bytes."""
+    import onnx
+
+    graph = onnx.load(workspace / "quantized/model.onnx").graph
+    factors = {node.input[1] for node in graph.node if node.op_type == "MatMulInteger"}
+    factors |= {node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    weights = []
+    for initializer in graph.initializer:
+        if initializer.name in factors and initializer.data_type == onnx.TensorProto.INT8:
+            weights.append(onnx.numpy_helper.to_array(initializer))
+    return weights
+
+
 def float_weights(workspace: Workspace) -> list[str]:
     """Matrices of the published graph that are not in bytes."""
     import onnx
@@ -297,6 +331,17 @@ def test_every_observer_gives_a_model_that_tags(copy: Workspace, observer: str) 
     options = quantize.Options(backend="onnx", approach="static", observer=observer, percentile=99.9, tolerance=0.9)  # type: ignore[arg-type]
     facts = quantize.run(copy, options).facts
     assert facts["observer"] == observer and facts["int8"]["f1"] > 0.9 * facts["fp32"]["f1"]
+
+
+def test_an_export_whose_answers_are_no_numbers_is_refused(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = onnx_runtime.OnnxModel.__call__
+
+    def broken(self: onnx_runtime.OnnxModel, **inputs: Any) -> dict[str, Any]:
+        return {"logits": real(self, **inputs)["logits"] * float("nan")}
+
+    monkeypatch.setattr(onnx_runtime.OnnxModel, "__call__", broken)
+    with pytest.raises(NertoolError, match="logits differ by up to nan"):
+        quantize.run(copy, quantize.Options(backend="onnx"))
 
 
 def test_an_export_that_gives_other_answers_is_refused(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
