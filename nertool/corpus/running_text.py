@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from nertool.corpus.column_files import group_rows
 from nertool.errors import InvalidOption, require
 
 TOKEN = re.compile(
@@ -57,22 +58,20 @@ def line_offsets(text: str) -> Iterator[tuple[int, int]]:
 
 
 def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:
-    """One token a line, a blank line ends a sentence; with its first line's number.
+    """Read one token a line, up to a blank line; gives each sentence with its first line's number.
 
     The token ends at the first blank or tab; other white space, as in `10\u00a0000`, is part of it. A line that is not
     even a line end could not be read; it is a token of no characters.
     """
-    tokens: list[str] = []
-    first = 0
-    for number, line in lines:
-        if not line or line.strip():
-            first = first or number
-            tokens.append(line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0])
-        elif tokens:
-            yield first, Words(tokens)
-            tokens, first = [], 0
-    if tokens:
+    for first, tokens in group_rows((number, _first_token(line)) for number, line in lines):
         yield first, Words(tokens)
+
+
+def _first_token(line: str) -> str | None:
+    """The token of a line; None for a blank line."""
+    if line and not line.strip():
+        return None
+    return line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0]
 
 
 def form_of(lines: Iterator[str], labels: set[str]) -> str:

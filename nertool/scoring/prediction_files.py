@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import Sentence, group_rows
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.scorer import Array, Scorer
@@ -209,7 +209,7 @@ def read_tagged(path: Path) -> Iterator[Tagged]:
     Raises:
         InvalidData: a line with fewer columns, or bytes that are not UTF-8 (names file and line).
     """
-    for rows, line in _sentences(path, columns=3):
+    for line, rows in group_rows(_rows(path, columns=3)):
         yield Tagged(_column(rows, 0), _column(rows, -2), _column(rows, -1), line)
 
 
@@ -225,7 +225,7 @@ def read_both(gold: Path, predicted: Path) -> Iterator[Tagged]:
 
 
 def _with_last_tag(path: Path) -> Iterator[Sentence]:
-    for rows, line in _sentences(path, columns=2):
+    for line, rows in group_rows(_rows(path, columns=2)):
         yield Sentence(_column(rows, 0), _column(rows, -1), line)
 
 
@@ -233,23 +233,17 @@ def _column(rows: list[list[str]], number: int) -> list[str]:
     return [row[number] for row in rows]
 
 
-def _sentences(path: Path, columns: int) -> Iterator[tuple[list[list[str]], int]]:
-    """Read the fields of each line of a sentence, and the 1-based number of its first line."""
-    rows: list[list[str]] = []
-    first = 0
+def _rows(path: Path, columns: int) -> Iterator[tuple[int, list[str] | None]]:
+    """Give the fields of each line, with its 1-based number; None where a sentence ends."""
     for number, line in numbered_lines(path):
         fields = line.split()
-        if fields and fields[0] != "-X-":
-            if len(fields) < columns:
-                what = f"{len(fields)} columns where there should be {columns} at least"
-                raise InvalidData(f"{path}:{number}: {what}: {line.rstrip()!r}", FORM)
-            first = first or number
-            rows.append(fields)
-        elif rows:
-            yield rows, first
-            rows, first = [], 0
-    if rows:
-        yield rows, first
+        if not fields or fields[0] == "-X-":
+            yield number, None
+            continue
+        if len(fields) < columns:
+            what = f"{len(fields)} columns where there should be {columns} at least"
+            raise InvalidData(f"{path}:{number}: {what}: {line.rstrip()!r}", FORM)
+        yield number, fields
 
 
 def check_same(ours: Sentence | Tagged | None, gold: Path, theirs: Sentence | Tagged | None, other: Path) -> None:

@@ -6,8 +6,9 @@ import csv
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.corpus.files import LONGEST_LINE
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_text import ESCAPES
@@ -16,62 +17,77 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
 DELIMITERS = ",;\t|"
-"""What may separate columns; where nobody says, the one that the first line has most of."""
+"""What may separate columns; without --delimiter, the one that the first line has most of."""
+QUOTE_HELP = "A token that holds the delimiter or a quote stands in quotes."
+
+
+class Columns(NamedTuple):
+    """Width of the table, and the 0-based index of each column that is read."""
+
+    width: int
+    sentence_at: int
+    token_at: int
+    tag_at: int
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
-    """Sentences of a CSV file; a new sentence begins where the sentence id is another, and not empty.
+    """Read the sentences of a CSV file; one begins where the sentence id is another, and not empty.
 
     Raises:
         InvalidData: a row with more or fewer columns, without a tag, or a quote that is never closed (names file and
             line).
         InvalidOption: there is no such column.
     """
+    yield from group_sentences(_tagged_rows(path, layout, tally))
+
+
+def _tagged_rows(path: Path, layout: Layout, tally: Tally) -> Iterator[TaggedRow]:
+    rows = _table(path, layout.delimiter, tally)
+    columns = _find_columns(path, layout, next(rows, (1, []))[1])
+    width, sentence_at, token_at, tag_at = columns
+    current = ""  # sentence id
+    for number, fields in rows:
+        if not any(fields):
+            continue
+        if len(fields) != width or not fields[tag_at].strip() or not (fields[sentence_at] or current):
+            raise _bad_row(f"{path}:{number}", fields, columns)
+        if fields[sentence_at] not in ("", current):
+            current = fields[sentence_at]
+            yield number, None
+        yield number, (fields[token_at], fields[tag_at])
+
+
+def _table(path: Path, delimiter: str, tally: Tally) -> Iterator[tuple[int, list[str]]]:
+    """Give the fields of each row, with the number of its last line."""
     csv.field_size_limit(LONGEST_LINE)
     lines = (line + "\n" for _, line in text_lines(path, tally))
     first_line = next(lines, "")
-    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or max(DELIMITERS, key=first_line.count)
+    delimiter = ESCAPES.get(delimiter, delimiter) or max(DELIMITERS, key=first_line.count)
     if len(delimiter) != 1:
         raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
     table = csv.reader(chain([first_line], lines), delimiter=delimiter, strict=True)
     try:
-        header = [name.strip() for name in next(table, [])]
-        if not any(header):
-            raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
-        likely = (f"{layout.task}_tags", layout.task, *TAG_NAMES)
-        sentence_at, token_at, tag_at = (
-            header.index(find_column(path, wanted, option, header, names))
-            for wanted, option, names in (
-                (layout.sentence_column, "--sentence-column", SENTENCE_NAMES),
-                (layout.token_column, "--token-column", TOKEN_NAMES),
-                (layout.tag_column, "--tag-column", likely),
-            )
-        )
-        tokens: list[str] = []
-        tags: list[str] = []
-        first, current = 0, ""
-        for row in table:
-            if not any(row):
-                continue
-            if len(row) != len(header):
-                raise InvalidData(
-                    f"{path}:{table.line_num}: {len(row)} columns, the first line names {len(header)}",
-                    "A token that holds the delimiter or a quote stands in quotes.",
-                )
-            if not row[tag_at].strip():
-                raise InvalidData(f"{path}:{table.line_num}: no tag for {row[token_at]!r}", "Every token needs a tag.")
-            if not row[sentence_at] and not current:
-                raise InvalidData(f"{path}:{table.line_num}: no sentence id yet", "Another column: --sentence-column")
-            if tokens and row[sentence_at] not in ("", current):
-                yield Sentence(tokens, tags, first)
-                tokens, tags, first = [], [], 0
-            current = row[sentence_at] or current
-            first = first or table.line_num
-            tokens.append(row[token_at])
-            tags.append(row[tag_at])
-        if tokens:
-            yield Sentence(tokens, tags, first)
+        for fields in table:
+            yield table.line_num, fields
     except csv.Error as error:
-        raise InvalidData(
-            f"{path}:{table.line_num}: {error}", "A token that holds the delimiter or a quote stands in quotes."
-        ) from error
+        raise InvalidData(f"{path}:{table.line_num}: {error}", QUOTE_HELP) from error
+
+
+def _find_columns(path: Path, layout: Layout, first_row: list[str]) -> Columns:
+    """Find the columns by the names in the first row."""
+    header = [name.strip() for name in first_row]
+    if not any(header):
+        raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
+    tag_names = (f"{layout.task}_tags", layout.task, *TAG_NAMES)
+    sentence = find_column(path, layout.sentence_column, "--sentence-column", header, SENTENCE_NAMES)
+    token = find_column(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
+    tag = find_column(path, layout.tag_column, "--tag-column", header, tag_names)
+    return Columns(len(header), header.index(sentence), header.index(token), header.index(tag))
+
+
+def _bad_row(place: str, fields: list[str], columns: Columns) -> InvalidData:
+    if len(fields) != columns.width:
+        return InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)
+    if not fields[columns.tag_at].strip():
+        return InvalidData(f"{place}: no tag for {fields[columns.token_at]!r}", "Every token needs a tag.")
+    return InvalidData(f"{place}: no sentence id yet", "Another column: --sentence-column")

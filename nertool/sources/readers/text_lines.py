@@ -26,10 +26,8 @@ def text_lines(path: Path, tally: Tally, longest: int | None = LONGEST_LINE) -> 
             if number == 1 and line.startswith("\ufeff"):
                 tally.add("byte order marks taken off")
                 line = line[1:]
-            if line.endswith("\r\n"):
-                tally.add("lines ended by CR LF")
-            elif line.endswith("\r"):
-                tally.add("lines ended by CR")
+            if "\r" in line:
+                tally.add("lines ended by CR LF" if line.endswith("\n") else "lines ended by CR")
             if "\0" in line:
                 raise InvalidData(f"{path}:{number}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
             if longest and len(line) > longest:
