@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from nertool.errors import InvalidOption, Unwritable
 from nertool.progress import logger
+from nertool.workspace.atomic import move_into_place
 from nertool.workspace.digests import write_json
 
 DOCUMENTS_BETWEEN = 2000
@@ -66,8 +67,7 @@ class OutputFile:
                     out.write(text.encode("utf-8"))
                 out.flush()
                 if not self._at_once:
-                    os.fsync(out.fileno())
-                    os.replace(self._path, self._target)
+                    move_into_place(self._path, self._target)
                     self._progress.unlink(missing_ok=True)
         finally:
             if not self._at_once and not self._progress.exists():

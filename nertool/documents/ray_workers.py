@@ -23,7 +23,7 @@ from nertool.documents.reader import Reader, tag_documents, tell
 from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
-from nertool.workspace.atomic import flush
+from nertool.workspace.atomic import move_into_place
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -98,8 +98,7 @@ class FileTagger:
         part = _claim_part(job)
         try:
             counts = self._write(job, part)
-            flush(part)
-            os.replace(part, job.target)
+            move_into_place(part, job.target)
         finally:
             part.unlink(missing_ok=True)
         return counts

@@ -16,6 +16,7 @@ from nertool.scoring.scorer import Scorer
 from nertool.scoring.seqeval_check import MOST_TOKENS, compare_with_seqeval
 from nertool.scoring.tagged_results import score_and_list_errors, warn_of_odd_results
 from nertool.tags import without_types
+from nertool.workspace.atomic import move_into_place
 
 SENTENCES_LOOKED_AT = 1000
 """Sentences of a file that decide whether its tags have types."""
@@ -91,7 +92,7 @@ def _write_report(scratch: Path, name: str, results: dict[str, Any], target: Pat
     errors = scratch / "errors.jsonl"
     write_report(scratch / REPORT, Page(name, [Scored("", name, results, errors)]))
     for path in (errors, scratch / REPORT):
-        os.replace(path, target / path.name)
+        move_into_place(path, target / path.name)
 
 
 def _ensure_directory(directory: str | None) -> str | None:

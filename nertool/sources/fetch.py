@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nertool.errors import DownloadFailed
 from nertool.progress import bar, logger
+from nertool.workspace.atomic import move_into_place
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -54,7 +54,7 @@ def fetch(url: str, target: Path, partial: Path) -> None:
                 time.sleep(BACKOFF * 2 ** (TRIES - 1 - tries_left))
             except RequestException as error:
                 raise DownloadFailed(f"{url}: {_reason(error)}", HELP) from error
-    os.replace(partial, target)
+    move_into_place(partial, target)
     _validator_file(partial).unlink(missing_ok=True)
 
 

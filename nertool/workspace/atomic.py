@@ -22,12 +22,17 @@ def replacing(path: Path) -> Iterator[Path]:
         permissions = stat.S_IMODE(partial.stat().st_mode)
         yield partial
         set_permissions(partial, permissions)
-        flush(partial)
-        os.replace(partial, path)
+        move_into_place(partial, path)
     except BaseException:
         with suppress(OSError):  # the first error is the one to see
             partial.unlink(missing_ok=True)
         raise
+
+
+def move_into_place(partial: Path, path: Path) -> None:
+    """Give a file that is whole its final name, on the same file system; an older file of that name is replaced."""
+    flush(partial)
+    os.replace(partial, path)
 
 
 def flush(path: Path) -> None:

@@ -11,7 +11,7 @@ from stat import S_IMODE
 
 import pytest
 
-from nertool.workspace.atomic import replacing
+from nertool.workspace.atomic import move_into_place, replacing
 from nertool.workspace.digests import write_json
 from nertool.workspace.workspace import Stage, StageOptions, StageRun, Workspace
 
@@ -39,6 +39,13 @@ def test_a_file_is_replaced_when_it_is_whole(tmp_path: Path) -> None:
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_whole_file_takes_the_name_of_an_older_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).write_text(name)
+    move_into_place(tmp_path / "new", tmp_path / "old")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"old": "new"}
 
 
 @pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt])
