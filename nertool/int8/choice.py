@@ -1,10 +1,12 @@
-"""Which INT8 models are tried, one after the other, and which of them is kept: the gate."""
+"""Which INT8 models are tried, one after the other, and which of them is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from nertool.int8.facts import Trial
 
 LIKE_SIZE = 1.05
 """Files so much larger than the smallest are taken to be as small."""
@@ -13,7 +15,7 @@ LIKE_SPEED = 0.95
 
 
 class Attempt(NamedTuple):
-    """What is to be tried: an approach, and how many operators stay in FP32, those that suffer most first."""
+    """What is to be tried: an approach, and how many layers stay in FP32, those that suffer most first."""
 
     approach: str
     in_fp32: int
@@ -33,65 +35,76 @@ class Criterion:
 
     def met(self, before: float, after: float) -> bool:
         """Whether the accuracy after is good enough."""
-        return (relative_loss(before, after) if self.kind == "relative" else before - after) <= self.tolerance
+        loss = relative_loss(before, after) if self.kind == "relative" else before - after
+        return loss <= self.tolerance
 
 
 def relative_loss(before: float, after: float) -> float:
-    """Share of the accuracy that is lost; negative where there is a gain."""
+    """Fraction of the accuracy that is lost; negative where there is a gain."""
     return (before - after) / before if before else 0.0
 
 
-def attempts(approaches: Sequence[str], operators: int, trials: Sequence[Mapping[str, Any]]) -> Iterator[Attempt]:
-    """What to try, from cheap to dear.
+def next_attempt(approaches: Sequence[str], layers: int, met: Mapping[Attempt, bool]) -> Attempt | None:
+    """What to try next, from cheap to dear; None where there is nothing more to try.
 
-    First everything in INT8, dynamic and static. Where neither will do, operators are left in FP32: 1, 2, 4 and so on
-    until it does or half of them are, then fewer again by halves. Training comes last, where nothing else will do.
+    First every layer in INT8, by each approach. Where none of them will do, layers are left in FP32; see
+    `_next_fallback`. Training comes last, where nothing else will do.
 
     Args:
         approaches: of `dynamic`, `static` and `qat`.
-        operators: how many could be left in FP32.
-        trials: what came of those so far, with `met`; the next attempt depends on the last one here.
+        layers: how many could be left in FP32.
+        met: what has been tried, and whether it met the criterion.
     """
-    quick = [approach for approach in approaches if approach != "qat"]
-    yield from (Attempt(approach, 0) for approach in quick)
-    if any(trial["met"] for trial in trials):
-        return
-    for approach in quick:
-        yield from _falling_back(approach, operators // 2, trials)
-    if "qat" in approaches and not any(trial["met"] for trial in trials):
-        yield Attempt("qat", 0)
+    untrained = [approach for approach in approaches if approach != "qat"]
+    for approach in untrained:
+        if Attempt(approach, 0) not in met:
+            return Attempt(approach, 0)
+    if any(met[Attempt(approach, 0)] for approach in untrained):
+        return None
+    for approach in untrained:
+        if attempt := _next_fallback(approach, layers // 2, met):
+            return attempt
+    training = Attempt("qat", 0)
+    if "qat" in approaches and training not in met and not any(met.values()):
+        return training
+    return None
 
 
-def _falling_back(approach: str, most: int, trials: Sequence[Mapping[str, Any]]) -> Iterator[Attempt]:
-    """The fewest operators in FP32 that will do, found in as many trials as their number has bits, twice."""
-    failed, enough = 0, 1
-    while enough <= most:
-        yield Attempt(approach, enough)
-        if trials[-1]["met"]:
-            break
-        failed, enough = enough, min(2 * enough, most) if enough < most else most + 1
-    while most >= enough > failed + 1:
-        middle = (failed + enough) // 2
-        yield Attempt(approach, middle)
-        failed, enough = (failed, middle) if trials[-1]["met"] else (middle, enough)
+def _next_fallback(approach: str, most: int, met: Mapping[Attempt, bool]) -> Attempt | None:
+    """The next step towards the fewest layers in FP32 that will do; None once these are known.
+
+    Numbers of layers double (1, 2, 4, at most `most`) until one will do. Then the gap between the largest number that
+    was too small and the smallest that was enough is halved.
+    """
+    too_few, enough = 0, most + 1
+    for attempt, good in met.items():
+        if attempt.approach == approach and good:
+            enough = min(enough, attempt.in_fp32)
+        elif attempt.approach == approach:
+            too_few = max(too_few, attempt.in_fp32)
+    none_will_do_yet = enough > most
+    number = min(max(1, 2 * too_few), most) if none_will_do_yet else (too_few + enough) // 2
+    return Attempt(approach, number) if number > too_few else None
 
 
-def best(trials: Sequence[Mapping[str, Any]]) -> int:
+def choose(trials: Sequence[Trial]) -> int:
     """0-based number of the trial to keep.
 
     Of those that met the criterion the fastest of the smallest, and among equals the one that gives most words the tag
     that FP32 gives them: that says more than the accuracy, which a few entities move up as well as down. Where none
-    met, the one of the highest accuracy.
-
-    Args:
-        trials: with `met`, `f1`, `equal`, `bytes` and `words_per_second`.
+    met, the one of the highest accuracy. The first of several that are best.
     """
-    numbers = range(len(trials))
-    met = [number for number in numbers if trials[number]["met"]]
+    met = [number for number, trial in enumerate(trials) if trial["met"]]
     if not met:
-        return max(numbers, key=lambda number: trials[number]["f1"])
-    smallest = min(trials[number]["bytes"] for number in met)
-    small = [number for number in met if trials[number]["bytes"] <= LIKE_SIZE * smallest]
-    fastest = max(trials[number]["words_per_second"] for number in small)
-    fast = [number for number in small if trials[number]["words_per_second"] >= LIKE_SPEED * fastest]
+        return max(range(len(trials)), key=lambda number: trials[number]["f1"])
+    smallest = min(met, key=lambda number: trials[number]["bytes"])
+    small = []
+    for number in met:
+        if trials[number]["bytes"] <= LIKE_SIZE * trials[smallest]["bytes"]:
+            small.append(number)
+    fastest = max(small, key=lambda number: trials[number]["words_per_second"])
+    fast = []
+    for number in small:
+        if trials[number]["words_per_second"] >= LIKE_SPEED * trials[fastest]["words_per_second"]:
+            fast.append(number)
     return max(fast, key=lambda number: trials[number]["equal"])

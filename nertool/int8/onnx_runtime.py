@@ -66,7 +66,7 @@ class Exported:
             _export(model, batches[0], self.path)
             difference = _greatest_difference(model, OnnxModel(self.path), batches)
         except (AssertionError, Fail, InvalidArgument, NertoolError, RuntimeError, RuntimeException) as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]  # an assertion may say nothing
             raise NertoolError(
                 f"a model of type {model.config.model_type} cannot be a graph of ONNX: {reason}", OTHER_BACKEND
             ) from error

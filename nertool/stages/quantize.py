@@ -6,11 +6,9 @@ import hashlib
 import json
 import math
 import random
-import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -18,16 +16,18 @@ import typer
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidOption, NertoolError
+from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.models import cpu
-from nertool.models.names import TOKENIZER_FILES, quiet_transformers
-from nertool.progress import bar, logger
+from nertool.models.names import quiet_transformers
+from nertool.progress import Shown, bar, logger
 from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from nertool.int8.trials import Judge, Quantizer
+    from nertool.int8.quantizer import Settings
+    from nertool.int8.search import Search
     from nertool.models.tagger import Tagger
     from nertool.training.batches import Batch
 
@@ -37,8 +37,6 @@ LEARNING_RATE = 5e-5
 """Of further training of a model that was trained elsewhere."""
 QAT_BATCH = 32
 """Sentences of a step."""
-MEASURED = ("words_per_second", "load_seconds", "peak_mib", "latency_ms", "best_batch_subwords")
-"""What differs from run to run."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +146,14 @@ class Options(StageOptions):
         return ["dynamic", "static", "qat"] if self.backend == "inc" else ["dynamic", "static"]
 
 
-def run(workspace: Workspace, options: Options) -> Result:
+def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = time.monotonic) -> Result:
     """Write `quantized/`: INT8 weights, tokenizer, configuration and `quantization.json`.
 
     Models are made, one after the other, until one loses no more than the tolerance: first with everything in INT8,
     then with the layers that suffer most in FP32. Where none does, the best one is kept and the result is not `ok`.
+
+    Args:
+        clock: gives the seconds that `--timeout` is compared with.
 
     Raises:
         InvalidOption: the backend has no such approach or observer.
@@ -162,14 +163,48 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     _check_backend(options)
     model = workspace.model(allow_stale=options.allow_stale)
+    planned = _plan(workspace, options, model)
+    quiet_transformers()
+
+    def work(stage: Stage) -> None:
+        search = _search(workspace, options, model.path, stage.staging / "trials", clock)
+        directory = stage.directory(QUANTIZED)
+        _publish(search, directory)
+        facts = _figures(options, search, stage.identity["versions"])
+        write_json(directory / TABLE, facts)
+        stage.facts = _recorded(facts)
+
+    result = workspace.run(planned, work)
+    facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
+    if not facts["met"]:
+        _warn_not_met(facts)
+    return replace(result, facts=facts, ok=facts["met"])
+
+
+def _check_backend(options: Options) -> None:
+    """Tell what is missing before anything is read."""
+    from nertool.models.inc_model import require_inc
+    from nertool.models.onnx_model import require_onnx
+
+    if options.backend == "inc":
+        require_inc()
+    else:
+        require_onnx()
+
+
+def _plan(workspace: Workspace, options: Options, model: ModelFiles) -> StageRun:
+    """What the stage reads and writes.
+
+    Raises:
+        MissingInput: no dev.txt, or no train.txt where ranges are found on it.
+    """
     workspace.require("dev.txt", "preprocess")
-    reads = [*model.files, *(f"{split}.txt" for split in workspace.splits(".txt") if split != "train")]
     if options.approach != "dynamic":
         workspace.require("train.txt", "preprocess")
-    if "train" in workspace.splits(".txt"):
-        reads.append("train.txt")
-    quiet_transformers()
-    planned = StageRun(
+    reads = list(model.files)
+    for split in workspace.splits(".txt"):
+        reads.append(f"{split}.txt")
+    return StageRun(
         "quantize",
         options,
         reads=reads,
@@ -179,136 +214,133 @@ def run(workspace: Workspace, options: Options) -> Result:
         force=options.force,
     )
 
-    def work(stage: Stage) -> None:
-        facts = _quantize(workspace, options, stage, model.path)
-        stage.facts = {key: facts[key] for key in RECORDED}
-        stage.facts = json.loads(json.dumps(stage.facts), object_hook=_without_speed)
 
-    result = workspace.run(planned, work)
-    facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
-    if not facts["met"]:
-        allowed = (
-            f"{facts['tolerance']:.1%} of" if facts["criterion"] == "relative" else f"{facts['tolerance']} points of"
-        )
-        logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
-    return replace(result, facts=facts, ok=facts["met"])
+def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, clock: Callable[[], float]) -> Search:
+    """Try INT8 models until one will do.
 
-
-def _check_backend(options: Options) -> None:
-    """Tell what is missing before anything is read."""
-    from nertool.models.inc_model import require_inc
-    from nertool.models.onnx_model import require_onnx
-
-    require_inc() if options.backend == "inc" else require_onnx()
-
-
-def _quantize(workspace: Workspace, options: Options, stage: Stage, model: Path) -> dict[str, Any]:
-    """Try one model after the other, publish the best; what `quantization.json` holds."""
+    Args:
+        model: directory of the FP32 model.
+        scratch: a directory to make, for the models that are tried.
+    """
     import torch
 
-    from nertool.int8.choice import best
-    from nertool.int8.trials import Judge, Quantizer, Settings
+    from nertool.int8.choice import Criterion
+    from nertool.int8.judge import Judge
+    from nertool.int8.quantizer import Quantizer
+    from nertool.int8.search import Search
     from nertool.models.tagger import load_tagger
 
+    graph, tags, models = scratch / "graph", scratch / "tags", scratch / "models"
+    for directory in (graph, tags, models):
+        directory.mkdir(parents=True)
     fp32 = load_tagger(model, device="cpu", as_stored=True)
     windows = _calibration(workspace, options, fp32)
-    scratch = stage.staging / "trials"
     torch.manual_seed(options.seed)
-    judge = Judge({split: workspace / f"{split}.txt" for split in ("dev", "test") if split in workspace.splits(".txt")})
     with bar("quantize", options.max_trials, "trials") as (progress, task):
-        settings = Settings(
-            options.backend,
-            options.observer,
-            options.percentile,
-            lambda: list(_batches(workspace, options, fp32)),
-            _learning_rate(workspace, options),
-            lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
+        search = Search(
+            judge=Judge(_judged_files(workspace), model, tags),
+            quantizer=Quantizer(fp32, _settings(workspace, options, fp32, (progress, task)), windows, graph),
+            model=model,
+            scratch=models,
+            criterion=Criterion(options.tolerance, options.criterion),
+            approaches=options.approaches,
+            max_trials=options.max_trials,
+            timeout=options.timeout,
+            clock=clock,
         )
-        quantizer = Quantizer(fp32, settings, windows, _empty(scratch / "graph"))
-        before = judge.judged(model, _empty(scratch / "fp32.tags"))
-        trials: list[dict[str, Any]] = []
-        for trial in _tried(options, quantizer, judge, model, before["f1"], scratch, trials):
-            progress.update(task, advance=1, description=f"quantize: {trial['approach']}, F1 {trial['f1']:.4f}")
-    kept = best(trials)
-    trials[kept]["kept"] = True
-    out = stage.directory(QUANTIZED)
-    out.rmdir()
-    (scratch / f"{kept}").rename(out)
-    _check_loads(out, judge, scratch / f"{kept}.tags")
-    facts = {
+
+        def show(trial: Trial) -> None:
+            shown = f"quantize: {trial['approach']}, F1 {trial['f1']:.4f}"
+            progress.update(task, advance=1, description=shown)
+
+        search.run(show)
+    return search
+
+
+def _judged_files(workspace: Workspace) -> dict[str, Path]:
+    """The splits that models are scored on; dev decides."""
+    files = {"dev": workspace / "dev.txt"}
+    if "test" in workspace.splits(".txt"):
+        files["test"] = workspace / "test.txt"
+    return files
+
+
+def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown) -> Settings:
+    """How models are built, with a progress bar for training."""
+    from nertool.int8.quantizer import Settings
+
+    progress, task = shown
+    return Settings(
+        backend=options.backend,
+        observer=options.observer,
+        percentile=options.percentile,
+        training=lambda: list(_batches(workspace, options, fp32)),
+        learning_rate=_learning_rate(workspace, options),
+        step=lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
+    )
+
+
+def _publish(search: Search, directory: Path) -> None:
+    """Move the model that is kept to its place.
+
+    Raises:
+        NertoolError: loaded from there, it does not tag dev as it did when it was judged.
+    """
+    from nertool.models.tagger import load_tagger
+
+    search.model_of(search.kept).rename(directory)  # replaces the empty directory there
+    tokens = [sentence.tokens for sentence in search.judge.gold["dev"]]
+    if list(load_tagger(directory).tag(tokens)) != search.tags_of(search.kept):
+        raise NertoolError(
+            f"{directory}: the INT8 model tags dev otherwise once it is loaded anew",
+            "Try another --approach, or --seed.",
+        )
+
+
+def _figures(options: Options, search: Search, versions: dict[str, str]) -> Quantization:
+    """What `quantization.json` holds."""
+    import torch
+
+    fp32, kept = search.judge.baseline, search.trials[search.kept]
+    windows = search.quantizer.windows
+    return {
         "backend": options.backend,
         "approach": options.approach,
         "criterion": options.criterion,
         "tolerance": options.tolerance,
-        "met": trials[kept]["met"],
-        "metric": judge.metric,
-        "fp32": before,
-        "int8": trials[kept],
-        "trials": trials,
-        "size_ratio": trials[kept]["bytes"] / before["bytes"],
-        "speed_ratio": trials[kept]["words_per_second"] / before["words_per_second"],
+        "met": kept["met"],
+        "metric": search.judge.metric,
+        "fp32": fp32,
+        "int8": kept,
+        "trials": search.trials,
+        "size_ratio": kept["bytes"] / fp32["bytes"],
+        "speed_ratio": kept["words_per_second"] / fp32["words_per_second"],
         "observer": options.observer,
         "calibration_windows": len(windows),
         "calibration_sha256": hashlib.sha256(json.dumps(windows).encode()).hexdigest(),
-        "reduced_range": quantizer.reduce_range,
+        "reduced_range": search.quantizer.weight_bits == 7,
         "threads": torch.get_num_threads(),
         "cpu": cpu.describe(),
-        "versions": stage.identity["versions"],
+        "versions": versions,
     }
-    write_json(out / TABLE, facts)
-    return facts
 
 
-def _tried(
-    options: Options,
-    quantizer: Quantizer,
-    judge: Judge,
-    model: Path,
-    before: float,
-    scratch: Path,
-    trials: list[dict[str, Any]],
-) -> Iterator[dict[str, Any]]:
-    """Make and judge models until one will do, or trials or time are used up; trial N's model is in `scratch/N`."""
-    from nertool.int8.choice import Criterion, attempts, relative_loss
-    from nertool.int8.layer_ranges import linear_layers
-
-    criterion, began = Criterion(options.tolerance, options.criterion), time.monotonic()
-    operators = len(linear_layers(quantizer.fp32.model))
-    for number, attempt in enumerate(attempts(options.approaches, operators, trials)):
-        if number == options.max_trials or (number and options.timeout and time.monotonic() - began > options.timeout):
-            logger.warning("the search ended after %s trials, before all was tried", number)
-            return
-        directory = _empty(scratch / f"{number}")
-        left = quantizer.make(attempt, directory)
-        _copy_tokenizer(model, directory)
-        row = judge.judged(directory, _empty(scratch / f"{number}.tags"))
-        trials.append(
-            {
-                "approach": attempt.approach,
-                **row,
-                "left_in_fp32": left,
-                "relative_loss": relative_loss(before, row["f1"]),
-                "met": criterion.met(before, row["f1"]),
-                "kept": False,
-            }
-        )
-        yield trials[-1]
+def _recorded(facts: Quantization) -> dict[str, Any]:
+    """The facts of the stage's record: without costs, so that equal runs give equal records."""
+    contents: dict[str, Any] = dict(facts)
+    recorded = json.dumps({key: contents[key] for key in RECORDED})
+    without_costs: dict[str, Any] = json.loads(recorded, object_hook=_without_cost)
+    return without_costs
 
 
-def _check_loads(out: Path, judge: Judge, tags: Path) -> None:
-    """What is published tags as it did in the process in which it was judged.
+def _without_cost(figures: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in figures.items() if key not in Cost.__annotations__}
 
-    Raises:
-        NertoolError: it does not.
-    """
-    from nertool.int8.trials import read_tags
-    from nertool.models.tagger import load_tagger
 
-    found = load_tagger(out).tag(sentence.tokens for sentence in judge.gold["dev"])
-    if list(found) != read_tags(tags, "dev"):
-        raise NertoolError(
-            f"{out}: the INT8 model tags dev otherwise once it is loaded anew", "Try another --approach, or --seed."
-        )
+def _warn_not_met(facts: Quantization) -> None:
+    relative, tolerance = facts["criterion"] == "relative", facts["tolerance"]
+    allowed = f"{tolerance:.1%} of" if relative else f"{tolerance} points of"
+    logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
 
 
 def _learning_rate(workspace: Workspace, options: Options) -> float:
@@ -331,37 +363,34 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
     left = round(options.qat_epochs * len(steps))
     for epoch in range(math.ceil(options.qat_epochs)):
         steps.set_epoch(epoch)
-        for slots in islice(steps, left):
+        for slots in steps:
+            if left == 0:
+                return
             left -= 1
             yield from Collator(fp32.pad_id)(examples.take(slots))["batches"]
 
 
-def _copy_tokenizer(source: Path, target: Path) -> None:
-    for pattern in TOKENIZER_FILES:
-        for path in source.glob(pattern):
-            if path.name != "config.json":  # the quantized model has its own
-                shutil.copyfile(path, target / path.name)
-
-
-def _empty(directory: Path) -> Path:
-    directory.mkdir(parents=True)
-    return directory
-
-
 def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
-    """Sub-word ids of a random sample of train's sentences (dev's, without train), in one pass over them."""
-    chance = random.Random(options.seed)
-    sample: list[Sentence] = []
+    """Sub-word ids of a random sample of train's sentences (dev's, without train); a list for each window."""
     source = "train.txt" if "train" in workspace.splits(".txt") else "dev.txt"
-    for number, sentence in enumerate(read_sentences(workspace / source)):  # reservoir sampling (Vitter's R)
-        if number < options.calibration_samples:
+    sample = _sample(read_sentences(workspace / source), options.calibration_samples, options.seed)
+    windows = []
+    for encoded in tagger.encoder.encode([sentence.tokens for sentence in sample]):
+        if encoded.ids:
+            for window in tagger.encoder.windows(encoded):
+                windows.append(window.ids)
+    return windows
+
+
+def _sample(sentences: Iterator[Sentence], size: int, seed: int) -> list[Sentence]:
+    """A random sample, in one pass over the sentences: reservoir sampling (Vitter's algorithm R)."""
+    random_numbers = random.Random(seed)
+    sample: list[Sentence] = []
+    for number, sentence in enumerate(sentences):
+        if number < size:
             sample.append(sentence)
-        elif (place := int(chance.random() * (number + 1))) < options.calibration_samples:
+            continue
+        place = int(random_numbers.random() * (number + 1))
+        if place < size:
             sample[place] = sentence
-    encoded = tagger.encoder.encode([sentence.tokens for sentence in sample])
-    return [window.ids for one in encoded if one.ids for window in tagger.encoder.windows(one)]
-
-
-def _without_speed(value: dict[str, Any]) -> dict[str, Any]:
-    """What differs from run to run stays out of the record, so that equal runs give equal records."""
-    return {key: item for key, item in value.items() if key not in MEASURED}
+    return sample

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +17,9 @@ from helpers import needs_inc
 
 from nertool.cli.tables import render
 from nertool.errors import InvalidOption, MissingInput, NertoolError
-from nertool.int8 import measure, onnx_runtime, trials
+from nertool.int8 import judge, measure, onnx_runtime
+from nertool.int8.facts import Figures
+from nertool.int8.judge import Judge
 from nertool.models import cpu
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.workspace import Result, Workspace
@@ -182,8 +183,19 @@ def test_static_calibrates_on_train(copy: Workspace) -> None:
 
 def made_up(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
     """FP32, then each trial, seem to have these accuracies: a tiny model loses nothing. All else is real."""
-    real, left = trials.Judge.judged, iter(scores)
-    monkeypatch.setattr(trials.Judge, "judged", lambda *places: {**real(*places), "f1": next(left)})
+    left = iter(scores)
+
+    class MadeUp(Judge):
+        """Gives the scores in turn."""
+
+        def __init__(self, *places: Any) -> None:
+            super().__init__(*places)
+            self.baseline["f1"] = next(left)
+
+        def measure(self, directory: Path) -> Figures:
+            return {**super().measure(directory), "f1": next(left)}
+
+    monkeypatch.setattr(judge, "Judge", MadeUp)
 
 
 def test_layers_fall_back_to_fp32_until_the_criterion_is_met(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,8 +237,7 @@ def test_where_no_trial_meets_the_tolerance_the_best_is_kept(
 
 def test_no_trial_begins_after_the_timeout(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up(monkeypatch, [0.9, 0.5])
-    monkeypatch.setattr(quantize, "time", SimpleNamespace(monotonic=count(step=2).__next__))
-    result = quantize.run(copy, quantize.Options(backend="onnx", timeout=1))
+    result = quantize.run(copy, quantize.Options(backend="onnx", timeout=1), clock=count(step=2).__next__)
     assert len(result.facts["trials"]) == 1 and not result.ok
 
 

@@ -1,0 +1,121 @@
+"""Scores and measures models on the same sentences, and compares them with the FP32 model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.int8 import measure
+
+if TYPE_CHECKING:
+    from nertool.int8.facts import Cost, Figures, SplitFigures
+    from nertool.scoring.scorer import Scorer
+
+Tags = list[list[str]]
+"""A tag a word, sentence by sentence."""
+WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
+"""Files that hold the weights of a model."""
+FP32 = "fp32"
+"""Name of the FP32 model's tags."""
+
+
+class Tagged(NamedTuple):
+    """A split as a model has tagged it, and its scores."""
+
+    tags: Tags
+    scorer: Scorer
+
+
+class Judge:
+    """Scores and measures INT8 models beside the FP32 model, which is measured at once.
+
+    Args:
+        files: columns of tokens and tags by split; one of them is dev, and speed is measured on the first.
+        model: directory of the FP32 model.
+        tags: an empty directory for the tags that the models give.
+
+    Attributes:
+        gold: the sentences by split.
+        baseline: figures of the FP32 model.
+        metric: what `f1` is in all figures: `f1`, or `accuracy` for tags without types.
+    """
+
+    def __init__(self, files: Mapping[str, Path], model: Path, tags: Path) -> None:
+        self.files, self.tags = files, tags
+        self.gold: dict[str, list[Sentence]] = {}
+        for split, path in files.items():
+            self.gold[split] = list(read_sentences(path))
+        cost = self._measure(model, FP32)
+        self._fp32 = self._score(FP32)
+        self.baseline = self._figures(model, cost, self._fp32)
+        self.metric = self._fp32["dev"].scorer.metric
+
+    def measure(self, directory: Path) -> Figures:
+        """Scores, size and cost of an INT8 model, by the name of whose directory its tags are kept."""
+        cost = self._measure(directory, directory.name)
+        return self._figures(directory, cost, self._score(directory.name))
+
+    def tags_of(self, name: str, split: str) -> Tags:
+        """The tags that a measured model gave."""
+        tags: Tags = json.loads((self.tags / name / f"{split}.json").read_text(encoding="utf-8"))
+        return tags
+
+    def _measure(self, directory: Path, name: str) -> Cost:
+        tags = self.tags / name
+        tags.mkdir()
+        return measure.measure(directory, self.files, tags)
+
+    def _score(self, name: str) -> dict[str, Tagged]:
+        """The splits as a measured model has tagged them."""
+        from nertool.scoring.scorer import Scorer
+
+        tagged: dict[str, Tagged] = {}
+        for split, sentences in self.gold.items():
+            tags, scorer = self.tags_of(name, split), Scorer(keep_sentences=True)
+            for sentence, predicted in zip(sentences, tags, strict=True):
+                scorer.add(sentence.tags, predicted)
+            tagged[split] = Tagged(tags, scorer)
+        return tagged
+
+    def _figures(self, directory: Path, cost: Cost, tagged: Mapping[str, Tagged]) -> Figures:
+        splits: dict[str, SplitFigures] = {}
+        for split, one in tagged.items():
+            splits[split] = _compare(self._fp32[split], one)
+        dev = splits["dev"]
+        return {"f1": dev["f1"], "equal": dev["equal"], "splits": splits, "bytes": _size(directory), **cost}
+
+
+def _compare(fp32: Tagged, tagged: Tagged) -> SplitFigures:
+    from nertool.scoring.bootstrap import compare
+
+    lost = compare(fp32.scorer.sentence_counts(), tagged.scorer.sentence_counts())
+    return {
+        "f1": tagged.scorer.headline,
+        "interval": tagged.scorer.interval(),
+        "equal": _fraction_equal(fp32.tags, tagged.tags),
+        "lost": lost.value,
+        "lost_interval": lost.interval,
+        "p": lost.p,
+    }
+
+
+def _fraction_equal(expected: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> float:
+    """Fraction of the words with equal tags; 1 without words."""
+    words = same = 0
+    for sentence_expected, sentence_tags in zip(expected, tags, strict=True):
+        words += len(sentence_expected)
+        for tag_expected, tag in zip(sentence_expected, sentence_tags, strict=True):
+            same += tag == tag_expected
+    return same / words if words else 1.0
+
+
+def _size(directory: Path) -> int:
+    """Bytes of the weights of a model."""
+    size = 0
+    for pattern in WEIGHTS:
+        for path in directory.glob(pattern):
+            size += path.stat().st_size
+    return size

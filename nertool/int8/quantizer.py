@@ -1,0 +1,114 @@
+"""Builds INT8 models of one FP32 model, with either backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nertool.int8 import inc, onnx_runtime
+from nertool.int8.choice import Attempt
+from nertool.int8.config import QuantizationConfig
+from nertool.int8.layer_ranges import Range, by_sensitivity, input_ranges, linear_layers
+from nertool.models import cpu
+from nertool.workspace.digests import write_json
+from nertool.workspace.names import TABLE, versions
+
+if TYPE_CHECKING:
+    from nertool.models.tagger import Tagger
+
+CALIBRATION_BATCH = 8
+"""Windows of a batch."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How INT8 models are built.
+
+    Attributes:
+        backend: `inc` or `onnx`.
+        observer, percentile: how static ranges of activations are found in calibration; see `layer_ranges.range_of`.
+        training: gives batches with `labels` for quantization-aware training.
+        learning_rate: the first one of that.
+        step: called with the loss after each step of it.
+    """
+
+    backend: str
+    observer: str
+    percentile: float
+    training: Callable[[], Sequence[Mapping[str, Any]]]
+    learning_rate: float
+    step: Callable[[float], None]
+
+
+class Quantizer:
+    """Builds INT8 models of one FP32 model.
+
+    Args:
+        windows: sub-word ids of the sentences that ranges, and the order of falling back, are found on.
+        scratch: an empty directory.
+
+    Attributes:
+        weight_bits: 7 where products of bytes may saturate on this processor, else 8.
+    """
+
+    def __init__(self, fp32: Tagger, settings: Settings, windows: Sequence[Sequence[int]], scratch: Path) -> None:
+        self.fp32, self.settings, self.windows, self.scratch = fp32, settings, windows, scratch
+        self.weight_bits: Literal[7, 8] = 8 if cpu.has_vnni() else 7
+
+    @cached_property
+    def layers(self) -> int:
+        """Number of linear layers, which could be left in FP32."""
+        return len(linear_layers(self.fp32.model))
+
+    @cached_property
+    def batches(self) -> list[dict[str, Any]]:
+        """The windows as inputs of the model, those of like length together."""
+        windows = sorted(self.windows, key=len)
+        batches = []
+        for start in range(0, len(windows), CALIBRATION_BATCH):
+            batches.append(self.fp32.collate(windows[start : start + CALIBRATION_BATCH]))
+        return batches
+
+    @cached_property
+    def order(self) -> list[str]:
+        """Linear layers, those first that suffer most."""
+        return by_sensitivity(self.fp32.model, self.batches)
+
+    @cached_property
+    def ranges(self) -> dict[str, Range]:
+        """Bounds of the inputs of linear layers."""
+        return input_ranges(self.fp32.model, self.batches, self.settings.observer, self.settings.percentile)
+
+    @cached_property
+    def exported(self) -> onnx_runtime.Exported:
+        """The model as an ONNX graph, traced on the batch with most padding."""
+        padded = self.fp32.collate([min(self.windows, key=len), max(self.windows, key=len)])
+        return onnx_runtime.Exported(self.fp32.model, [padded, *self.batches], self.scratch)
+
+    def build(self, attempt: Attempt, directory: Path) -> list[str]:
+        """Write an INT8 model into an empty directory.
+
+        Returns:
+            Names of the layers whose weights are in FP32.
+
+        Raises:
+            NertoolError: the backend cannot quantize such a model.
+        """
+        settings, model = self.settings, self.fp32.model
+        write_json(directory / TABLE, {"backend": settings.backend, "versions": versions(["torch"])})
+        if attempt.approach == "qat":
+            return inc.train_aware(model, directory, settings.training(), settings.learning_rate, settings.step)
+        if settings.backend == "onnx":
+            model.config.save_pretrained(directory)
+            return self.exported.quantize(directory, self.config_of(attempt))
+        return inc.quantize(model, directory, self.config_of(attempt), self.batches)
+
+    def config_of(self, attempt: Attempt) -> QuantizationConfig:
+        """How a dynamic or static attempt quantizes; what it takes is computed once, by the first that needs it."""
+        in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
+        needs_ranges = self.settings.backend == "onnx" and attempt.approach == "static"
+        ranges = self.ranges if needs_ranges else {}
+        return QuantizationConfig(attempt.approach, in_fp32, self.weight_bits, self.settings.observer, ranges)

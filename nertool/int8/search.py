@@ -1,0 +1,108 @@
+"""The search for an INT8 model that loses little enough: build one, measure it, until one will do."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss
+from nertool.models.names import TOKENIZER_FILES
+from nertool.progress import logger
+
+if TYPE_CHECKING:
+    from nertool.int8.facts import Trial
+    from nertool.int8.judge import Judge, Tags
+    from nertool.int8.quantizer import Quantizer
+
+
+@dataclass
+class Search:
+    """INT8 models of one FP32 model, tried one after the other.
+
+    Attributes:
+        judge: scores and measures the models.
+        quantizer: builds them.
+        model: directory of the FP32 model, whose tokenizer each of them gets.
+        scratch: an empty directory for the models.
+        criterion: which loss of dev F1 is allowed.
+        approaches: of `dynamic`, `static` and `qat`, in the order in which they are tried.
+        max_trials: after so many, no other begins.
+        timeout: seconds after which no other begins; 0 for no limit.
+        clock: gives seconds.
+        trials: what came of each so far, in order.
+    """
+
+    judge: Judge
+    quantizer: Quantizer
+    model: Path
+    scratch: Path
+    criterion: Criterion
+    approaches: Sequence[str]
+    max_trials: int
+    timeout: float = 0
+    clock: Callable[[], float] = time.monotonic
+    trials: list[Trial] = field(default_factory=list)
+    _met: dict[Attempt, bool] = field(default_factory=dict, init=False)
+
+    def run(self, after_trial: Callable[[Trial], None] = lambda trial: None) -> None:
+        """Try models until one will do, nothing is left to try, or trials or time are used up.
+
+        Args:
+            after_trial: called with each trial once it is measured.
+        """
+        began = self.clock()
+        while (attempt := next_attempt(self.approaches, self.quantizer.layers, self._met)) is not None:
+            if self.trials and self._is_used_up(began):
+                logger.warning("the search ended after %s trials, before all was tried", len(self.trials))
+                break
+            trial = self._try(attempt)
+            self._met[attempt] = trial["met"]
+            self.trials.append(trial)
+            after_trial(trial)
+        self.trials[self.kept]["kept"] = True
+
+    @property
+    def kept(self) -> int:
+        """0-based number of the trial to publish."""
+        return choose(self.trials)
+
+    def model_of(self, trial: int) -> Path:
+        """Directory of a trial's model."""
+        return self.scratch / f"{trial}"
+
+    def tags_of(self, trial: int) -> Tags:
+        """The tags that a trial's model gave the sentences of dev."""
+        return self.judge.tags_of(self.model_of(trial).name, "dev")
+
+    def _is_used_up(self, began: float) -> bool:
+        if len(self.trials) >= self.max_trials:
+            return True
+        return self.timeout > 0 and self.clock() - began > self.timeout
+
+    def _try(self, attempt: Attempt) -> Trial:
+        """Build a model and measure it."""
+        directory = self.model_of(len(self.trials))
+        directory.mkdir()
+        left_in_fp32 = self.quantizer.build(attempt, directory)
+        _copy_tokenizer(self.model, directory)
+        figures = self.judge.measure(directory)
+        before, after = self.judge.baseline["f1"], figures["f1"]
+        return {
+            "approach": attempt.approach,
+            **figures,
+            "left_in_fp32": left_in_fp32,
+            "relative_loss": relative_loss(before, after),
+            "met": self.criterion.met(before, after),
+            "kept": False,
+        }
+
+
+def _copy_tokenizer(source: Path, target: Path) -> None:
+    for pattern in TOKENIZER_FILES:
+        for path in source.glob(pattern):
+            if path.name != "config.json":  # the quantized model has its own
+                shutil.copyfile(path, target / path.name)

@@ -1,0 +1,100 @@
+"""The search: when it ends, what it keeps, and where the models and tags of its trials are.
+
+A judge and a quantizer that take no time stand in: tests/stages/test_quantize.py has the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from nertool.int8.choice import Attempt, Criterion
+from nertool.int8.judge import Judge
+from nertool.int8.quantizer import Quantizer
+from nertool.int8.search import Search
+
+
+class Scores:
+    """A judge whose FP32 model has F1 0.8, and the others what their files hold."""
+
+    baseline = {"f1": 0.8}
+
+    def measure(self, directory: Path) -> dict[str, Any]:
+        content = json.loads((directory / "model.json").read_text())
+        return {"f1": content["f1"], "equal": 1.0, "splits": {}, "bytes": 100, "words_per_second": 1}
+
+    def tags_of(self, name: str, split: str) -> list[list[str]]:
+        return [[name, split]]
+
+
+class Writer:
+    """A quantizer of models with ten layers, whose F1 is given by the attempt."""
+
+    layers = 10
+
+    def __init__(self, f1: Callable[[Attempt], float]) -> None:
+        self.f1 = f1
+
+    def build(self, attempt: Attempt, directory: Path) -> list[str]:
+        (directory / "model.json").write_text(json.dumps({"f1": self.f1(attempt)}))
+        (directory / "config.json").write_text("INT8")
+        return [f"layer{number}" for number in range(attempt.in_fp32)]
+
+
+def search_of(folder: Path, f1: Callable[[Attempt], float], **limits: Any) -> Search:
+    model, scratch = folder / "model", folder / "scratch"
+    model.mkdir()
+    scratch.mkdir()
+    (model / "config.json").write_text("FP32")
+    (model / "tokenizer.json").write_text("of the FP32 model")
+    limits = {"approaches": ["dynamic", "static"], "max_trials": 20, **limits}
+    return Search(
+        cast(Judge, Scores()), cast(Quantizer, Writer(f1)), model, scratch, Criterion(0.01, "relative"), **limits
+    )
+
+
+def test_it_ends_with_the_fewest_layers_that_will_do(tmp_path: Path) -> None:
+    search = search_of(tmp_path, lambda attempt: 0.8 if attempt.in_fp32 >= 3 else 0.5, approaches=["dynamic"])
+    seen: list[Any] = []
+    search.run(seen.append)
+    assert seen == search.trials
+    assert [len(trial["left_in_fp32"]) for trial in seen] == [0, 1, 2, 4, 3]
+    assert [trial["met"] for trial in seen] == [False, False, False, True, True]
+    assert seen[0]["relative_loss"] == pytest.approx(0.375)
+
+
+def test_the_kept_trial_has_its_own_model_the_tokenizer_of_fp32_and_tags(tmp_path: Path) -> None:
+    search = search_of(tmp_path, lambda attempt: 0.8 if attempt.approach == "static" else 0.7)
+    search.run()
+    assert search.kept == 1 and [trial["kept"] for trial in search.trials] == [False, True]
+    kept = search.model_of(search.kept)
+    assert json.loads((kept / "model.json").read_text()) == {"f1": 0.8}
+    assert (kept / "config.json").read_text() == "INT8", "not the FP32 model's"
+    assert (kept / "tokenizer.json").read_text() == "of the FP32 model"
+    assert search.tags_of(search.kept) == [[kept.name, "dev"]]
+
+
+def test_after_the_last_allowed_trial_the_best_so_far_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    search = search_of(tmp_path, lambda attempt: 0.5 + attempt.in_fp32 / 100, max_trials=4)
+    search.run()
+    assert [trial["approach"] for trial in search.trials] == ["dynamic", "static", "dynamic", "dynamic"]
+    assert search.kept == 3 and search.trials[3]["kept"]
+    assert "the search ended after 4 trials" in caplog.text
+
+
+@pytest.mark.parametrize(("timeout", "trials"), [(0, 10), (1, 1), (5, 3), (1000, 10)])
+def test_no_trial_begins_after_the_timeout(tmp_path: Path, timeout: int, trials: int) -> None:
+    """Two seconds pass between two looks at the clock; without a limit 1, 2, 4 and 5 layers are tried, twice."""
+    search = search_of(tmp_path, lambda attempt: 0.5, timeout=timeout, clock=count(step=2).__next__)
+    search.run()
+    assert len(search.trials) == trials
+
+
+def test_a_search_that_tries_all_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    search_of(tmp_path, lambda attempt: 0.8, approaches=["dynamic"], max_trials=1).run()
+    assert not caplog.text
