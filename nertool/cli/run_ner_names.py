@@ -12,6 +12,8 @@ from nertool.training import trainer_arguments
 
 NO_EFFECT = {
     "task_type": "--task of download chooses the tags",
+    "apply_quantization": "the command says what runs: nertool quantize",
+    "tune": "the command says what runs: nertool quantize",
     "verify_loading": "quantize always loads what it has saved",
     "use_fast": "a fast tokenizer is used where there is one",
     "use_fast_tokenizer": "a fast tokenizer is used where there is one",
@@ -22,7 +24,10 @@ NO_EFFECT = {
 }
 """Options and keys of run_ner.py that are accepted and change nothing, and why."""
 FALSE = ("false", "no", "0")
-BOOLEAN = ("verify_loading", "use_fast", "use_fast_tokenizer", "overwrite_cache", "use_auth_token")
+BOOLEAN = (
+    *("apply_quantization", "tune", "verify_loading", "use_fast", "use_fast_tokenizer"),
+    *("overwrite_cache", "use_auth_token"),
+)
 """Options above that take no value, or True or False."""
 
 

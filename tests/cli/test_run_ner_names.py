@@ -92,6 +92,23 @@ def test_every_argument_of_the_trainer_is_an_option_a_setting_or_has_no_effect()
             assert "this is no" in error.message or error.hint.startswith("Take --"), (name, error.message)
 
 
+def test_options_of_the_quantization_scripts_work_or_are_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in the READMEs of Intel's run_ner.py; the first spelling is that of optimum, the second of LPOT."""
+    optimum = ["--apply_quantization", "--quantization_approach", "static", "--num_calibration_samples", "50"]
+    optimum += ["--tolerance_criterion", "0.03", "--verify_loading"]
+    lpot = ["--tune", "--quantization_approach", "static", "--perf_tol=0.03", "--num_calibration_samples", "50"]
+    for given, noted in ((optimum, ["apply_quantization", "verify_loading"]), (lpot, ["tune"])):
+        with pytest.raises(SystemExit) as end:
+            main(["quantize", "--print-config", "--json", "-w", str(tmp_path / "w"), *given])
+        out, err = capsys.readouterr()
+        values = {option: row["value"] for option, row in json.loads(out).items()}
+        assert end.value.code == 0
+        assert (values["approach"], values["tolerance"], values["calibration-samples"]) == ("static", 0.03, 50)
+        assert err.count("no effect:") == 1 and all(name in err for name in noted)
+
+
 def test_a_file_of_run_ner_is_taken_with_one_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"do_train": True, "do_eval": True, "remove_unused_columns": False, "seed": 3}))
