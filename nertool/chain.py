@@ -90,7 +90,7 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     Raises:
         NertoolError: as the stages do.
     """
-    if not download.is_named(values):
+    if not download.names_data(values):
         _need_data(workspace)
     with workspace.locked("run"):
         for step in STEPS:
@@ -129,7 +129,7 @@ def _has_input(step: Step, values: Mapping[str, Any], workspace: Workspace) -> b
     """There are data for the stage. Without dev nothing is quantized: nothing could decide which model to keep."""
     splits = workspace.splits(".txt")
     if step.stage == "download":
-        return download.is_named(values)
+        return download.names_data(values)
     if step.stage == "preprocess":
         return bool(workspace.splits(".txt.tmp"))
     if step.stage == "evaluate":

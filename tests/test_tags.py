@@ -97,7 +97,7 @@ def all_pairs(*sentences: Sequence[str]) -> Counter[tuple[str, str]]:
         ("plain", ["B- I-"]),
     ],
 )
-def test_the_scheme_of_a_corpus_is_recognised(scheme: str, sentences: list[str]) -> None:
+def test_the_recognise_scheme_a_corpus_is_recognised(scheme: str, sentences: list[str]) -> None:
     assert recognise(all_pairs(*(tags.split() for tags in sentences))) == scheme
 
 

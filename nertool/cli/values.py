@@ -78,7 +78,7 @@ def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace:
     """Values that the recipe gives, for its task, to options that nobody has set."""
     if not any(name in values for name in _names_of_recipes()):
         return {}  # status and the like, which also read a damaged workspace
-    data = values if download.is_named(values) else workspace.facts("download")
+    data = values if download.names_data(values) else workspace.facts("download")
     name = data.get("recipe")
     if name not in RECIPES:
         return {}
@@ -136,6 +136,6 @@ def _origin(context: typer.Context, name: str, values: Mapping[str, Any], worksp
     if source == "DEFAULT_MAP":
         return f"--config {values['config']}"
     if name in _recipe_values(context, values, workspace):
-        data = values if download.is_named(values) else workspace.facts("download")
+        data = values if download.names_data(values) else workspace.facts("download")
         return f"recipe {data['recipe']}"
     return "default"

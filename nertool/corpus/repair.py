@@ -18,7 +18,7 @@ TAGS, CHARACTERS, DROPPED, BLANKS = (
 )
 
 
-def scheme_of(paths: Iterable[Path]) -> str:
+def recognise_scheme(paths: Iterable[Path]) -> str:
     """The tag scheme of some files together.
 
     Raises:

@@ -1,28 +1,57 @@
-"""The three kinds of source of a download: a recipe's published files, files of one's own, and data sets of the Hub.
-
-Each has the same five members: `splits`, `label`, `packages`, `files` and `bring`.
-"""
+"""The three kinds of source of a download: a recipe's published files, files of one's own, and data sets of the Hub."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from nertool.corpus.files import open_bytes, translate_read_errors
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.sources import hub
+from nertool.sources.facts import SplitCounts
 from nertool.sources.fetch import fetch
 from nertool.sources.readers import read_file
 from nertool.sources.readers.layout import Layout
-from nertool.sources.readers.tally import Tally
 from nertool.sources.recipes import Recipe
 from nertool.sources.shell_filters import Filters
-from nertool.sources.write_splits import named, write_split
+from nertool.sources.write_splits import cut_split, errors_name, write_split
 from nertool.workspace.digests import digest
 from nertool.workspace.names import RAW, SPLITS
 from nertool.workspace.workspace import Stage
+
+
+class DataSource(Protocol):
+    """What each kind of source has."""
+
+    @property
+    def label(self) -> str:
+        """What the record names the source."""
+
+    @property
+    def splits(self) -> Iterable[str]:
+        """Splits that may be written."""
+
+    @property
+    def packages(self) -> Collection[str]:
+        """Packages whose versions bear on the result."""
+
+    def files(self) -> dict[str, Path]:
+        """Files outside the workspace that are read, by names without a machine path.
+
+        Raises:
+            NertoolError: a file is missing.
+        """
+
+    def bring(self, stage: Stage, limit: int | None) -> dict[str, SplitCounts]:
+        """Write `{split}.txt.tmp`, with no more than `limit` sentences each; returns the counts by split.
+
+        Raises:
+            NertoolError: the data cannot be had, or are not what they should be (names file and line).
+        """
 
 
 @dataclass(frozen=True)
@@ -31,45 +60,46 @@ class OwnFiles:
 
     Attributes:
         paths: by split.
-        layout: where tokens and tags stand in them.
+        layout: which columns hold tokens and tags.
     """
 
     paths: Mapping[str, Path]
     layout: Layout
     label = "own files"
-    """What the record names the source."""
     packages = ()
-    """Packages whose versions bear on the result."""
 
     @property
     def splits(self) -> Iterable[str]:
-        """Splits that will be written."""
+        """Splits that are named."""
         return self.paths
 
     def files(self) -> dict[str, Path]:
-        """Files outside the workspace, by names without a machine path.
+        """The files, each by its split and its form.
 
         Raises:
-            MissingInput: one is not there.
+            MissingInput: a file is missing.
         """
-        for path in self.paths.values():
+        files: dict[str, Path] = {}
+        for split, path in self.paths.items():
             try:
                 digest(path)
             except MissingInput as error:
                 raise MissingInput(error.message, "Name a file that is there.") from error
-        return {split + read_file.form(path): path for split, path in self.paths.items()}
+            files[split + read_file.form(path)] = path
+        return files
 
-    def bring(self, stage: Stage, limit: int | None) -> None:
-        """Write `{split}.txt.tmp` and its counts.
+    def bring(self, stage: Stage, limit: int | None) -> dict[str, SplitCounts]:
+        """Write `{split}.txt.tmp`.
 
         Raises:
             InvalidData: a file holds no sentence, or is not what it should be (names file and line).
         """
+        counts: dict[str, SplitCounts] = {}
         for split, path in self.paths.items():
-            tally = Tally()
-            write_split(split, read_file.read(path, self.layout, tally), stage, tally, limit)
-            if not stage.facts[split]["sentences"]:
+            counts[split] = write_split(split, partial(read_file.read, path, self.layout), stage, limit)
+            if not counts[split]["sentences"]:
                 raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
+        return counts
 
 
 @dataclass(frozen=True)
@@ -79,8 +109,8 @@ class HubData:
     Attributes:
         name: on the Hub, or of the folder.
         config, revision: which configuration, and which branch, tag or commit.
-        layout: where tokens and tags stand in its rows.
-        published_files: of the recipe that it belongs to; empty without one.
+        layout: which columns hold tokens and tags.
+        published_files: names of the files of the recipe that the data set belongs to; empty without a recipe.
     """
 
     name: str
@@ -93,7 +123,7 @@ class HubData:
 
     @property
     def label(self) -> str:
-        """What the record names the source."""
+        """Name of the data set; of a folder without the path to it."""
         return Path(self.name).name if Path(self.name).is_dir() else self.name
 
     def files(self) -> dict[str, Path]:
@@ -103,32 +133,37 @@ class HubData:
             return {}
         return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
 
-    def bring(self, stage: Stage, limit: int | None) -> None:
-        """Write `{split}.txt.tmp` and its counts.
+    def bring(self, stage: Stage, limit: int | None) -> dict[str, SplitCounts]:
+        """Write `{split}.txt.tmp`.
 
         Raises:
             DownloadFailed: the data set is out of reach, or needs a loading script.
+            InvalidData: a row is not what it should be (names the row).
+            InvalidOption: a configuration or a column has to be named.
         """
+        counts: dict[str, SplitCounts] = {}
+        for split, rows in self._load().items():
+            counts[split] = write_split(split, partial(hub.read, rows, self.name, self.layout), stage, limit)
+        return counts
+
+    def _load(self) -> hub.Splits:
         try:
-            splits = hub.load(self.name, self.config, self.revision)
+            return hub.load(self.name, self.config, self.revision)
         except DownloadFailed as error:
             if not self.published_files:
                 raise
             names = ", ".join(self.published_files)
             raise DownloadFailed(error.message, f"Name a folder that holds {names}: --source DIR") from error
-        for split, rows in splits.items():
-            tally = Tally()
-            write_split(split, hub.read(rows, self.name, self.layout, tally), stage, tally, limit)
 
 
 @dataclass(frozen=True)
 class PublishedFiles:
-    """The files of a recipe as they are published: in a folder, at a URL, or made here.
+    """The files of a recipe as they are published: in a folder, at a URL, or generated here.
 
     Attributes:
-        recipe: names them.
-        source: folder or base URL that holds them; None for where the recipe has them from.
-        layout: where tokens and tags stand in them.
+        recipe: names the files.
+        source: folder or base URL that holds them; None for the place that the recipe names.
+        layout: which columns hold tokens and tags.
         filters: how lines become `token, space, tag`, where the README has a shell pipeline for that.
         partials: a folder for the beginnings of broken transfers.
     """
@@ -142,12 +177,12 @@ class PublishedFiles:
 
     @property
     def splits(self) -> Iterable[str]:
-        """Splits that will be written."""
+        """Splits of the recipe."""
         return self.recipe.files
 
     @property
     def label(self) -> str:
-        """What the record names the source."""
+        """The base URL, `folder`, or the place that the recipe names."""
         if self.source and "://" not in self.source:
             return "folder"
         return self.source or self.recipe.home
@@ -156,12 +191,32 @@ class PublishedFiles:
         """Published files in the source folder, by their names; none where they come from elsewhere.
 
         Raises:
-            InvalidOption: there is no such folder, or it lacks one of them.
+            InvalidOption: the folder does not exist, or lacks a file.
         """
-        return {path.name: path for path in self._in_folder().values()}
+        return {path.name: path for path in self._files_in_folder().values()}
 
-    def _in_folder(self) -> dict[str, Path]:
-        """By split."""
+    def bring(self, stage: Stage, limit: int | None) -> dict[str, SplitCounts]:
+        """Write the files into `raw/`, byte for byte, and what follows from them into `{split}.txt.tmp`.
+
+        Raises:
+            DownloadFailed: a file cannot be had whole.
+            InvalidData: a file is not what it should be (names file and line).
+        """
+        in_folder = self._files_in_folder()
+        self._fill_raw(stage, in_folder)
+        counts: dict[str, SplitCounts] = {}
+        for split, published in self.recipe.files.items():
+            if in_folder:
+                counts[split] = self._bring_split(split, in_folder[split], stage, limit)
+                continue
+            staged = stage.staged(f"{RAW}/{published.name}")
+            with errors_name(staged, published.name):
+                counts[split] = self._bring_split(split, staged, stage, limit)
+        shutil.rmtree(self.partials, ignore_errors=True)
+        return counts
+
+    def _files_in_folder(self) -> dict[str, Path]:
+        """Published files in the source folder, by split."""
         if self.source is None or self.source.startswith(("http://", "https://")):
             return {}
         folder = Path(self.source)
@@ -169,47 +224,31 @@ class PublishedFiles:
             raise InvalidOption(
                 f"--source {self.source}: no such folder", "Name a folder, or a base URL that begins with http."
             )
-        names = {split: published.name for split, published in self.recipe.files.items()}
-        missing = [name for name in names.values() if not (folder / name).is_file()]
+        paths = {split: folder / published.name for split, published in self.recipe.files.items()}
+        missing = [path.name for path in paths.values() if not path.is_file()]
         if missing:
             raise InvalidOption(
                 f"--source {self.source}: {', '.join(missing)} not there",
-                f"{self.recipe.name} is published as {', '.join(names.values())}.",
+                f"{self.recipe.name} is published as {', '.join(path.name for path in paths.values())}.",
             )
-        return {split: folder / name for split, name in names.items()}
+        return paths
 
-    def bring(self, stage: Stage, limit: int | None) -> None:
-        """Write the files into `raw/`, byte for byte, and what follows from them into `{split}.txt.tmp`.
-
-        Raises:
-            DownloadFailed: a file cannot be had whole.
-            InvalidData: a file is not what it should be (names file and line).
-        """
-        local = self._in_folder()
-        self._fill_raw(stage, local)
-        for split, published in self.recipe.files.items():
-            raw = local.get(split) or stage.staging / "files" / RAW / published.name
-            with named(raw, str(raw) if local else published.name):
-                self._convert(split, raw, stage, limit)
-        shutil.rmtree(self.partials, ignore_errors=True)
-
-    def _fill_raw(self, stage: Stage, local: Mapping[str, Path]) -> None:
-        made = self.recipe.generate() if self.recipe.generate and self.source is None else {}
+    def _fill_raw(self, stage: Stage, in_folder: Mapping[str, Path]) -> None:
+        generated = self.recipe.generate() if self.recipe.generate and self.source is None else {}
         for split, published in self.recipe.files.items():
             raw = stage.file(f"{RAW}/{published.name}")
-            if local:
-                shutil.copyfile(local[split], raw)
-            elif published.name in made:
-                raw.write_bytes(made[published.name])
+            if in_folder:
+                shutil.copyfile(in_folder[split], raw)
+            elif published.name in generated:
+                raw.write_bytes(generated[published.name])
             else:
                 url = f"{self.source.rstrip('/')}/{published.name}" if self.source else published.url
                 fetch(url, raw, self.partials / published.name)
 
-    def _convert(self, split: str, raw: Path, stage: Stage, limit: int | None) -> None:
+    def _bring_split(self, split: str, raw: Path, stage: Stage, limit: int | None) -> SplitCounts:
         if self.filters is None:
-            tally = Tally()
-            write_split(split, read_file.read(raw, self.layout, tally), stage, tally, limit)
-            return
+            return write_split(split, partial(read_file.read, raw, self.layout), stage, limit)
         target = stage.file(f"{split}.txt.tmp")
         with translate_read_errors(raw), open_bytes(raw) as source, target.open("wb") as lines:
-            stage.facts[split] = self.filters.apply(source, lines)
+            counts = self.filters.apply(source, lines)
+        return {**counts, **cut_split(split, stage, limit)} if limit else counts

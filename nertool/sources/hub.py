@@ -1,4 +1,4 @@
-"""Data sets that the `datasets` library loads: from the hub, or from a folder in any of its forms."""
+"""Load data sets with the `datasets` library: from the Hub, or from a folder in any of its forms."""
 
 from __future__ import annotations
 
@@ -19,72 +19,89 @@ SPLIT_NAMES = {
     "dev": ("validation", "dev", "valid", "val", "development", "testa"),
     "test": ("test", "testb", "eval"),
 }
-"""Names that data sets give to our splits, the likeliest first."""
+"""Names that data sets give to nertool's splits, the likeliest first."""
+Splits = dict[str, Any]
+"""A `datasets.Dataset` for each of nertool's splits."""
 SCRIPT_HELP = (
     "Take its copy in Parquet: --dataset-revision refs/convert/parquet; "
     "or save it elsewhere by save_to_disk, and name that folder: --dataset DIR"
 )
 
 
-def load(name: str, config: str | None = None, revision: str | None = None) -> dict[str, Any]:
-    """The splits of a data set, by our names (train, dev, test).
+def load(name: str, config: str | None = None, revision: str | None = None) -> Splits:
+    """Load the splits of a data set, by nertool's names (train, dev, test).
 
     Args:
-        name: on the hub; or a folder that `save_to_disk` wrote, or that holds Parquet, JSON or CSV files.
+        name: on the Hub; or a folder that `save_to_disk` wrote, or that holds Parquet, JSON or CSV files.
         config: which of the data set's configurations.
-        revision: branch, tag or commit on the hub.
+        revision: branch, tag or commit on the Hub.
 
     Raises:
-        DownloadFailed: it is not there, out of reach, or needs a loading script.
-        InvalidOption: a configuration has to be named, or it has no split that is one of ours.
+        DownloadFailed: the data set does not exist, is out of reach, or needs a loading script.
+        InvalidOption: a configuration has to be named, or no split is one of nertool's.
     """
+    data = _load_any(name, config, revision)
+    names = _split_names(data)
+    if not names:
+        raise InvalidOption(
+            f"{name}: none of its splits is train, validation or test: {', '.join(data)}",
+            "Save the split that you want as a file, and name that: --train-file FILE",
+        )
+    ignored = [split for split in data if split not in names.values()]
+    if ignored:
+        logger.warning("%s: splits left out: %s", name, ", ".join(ignored))
+    return {split: data[their_name] for split, their_name in names.items()}
+
+
+def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
+    """Load a data set's splits by their own names; rows without splits count as train."""
     quiet_transformers()
-    from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
+    from datasets import Dataset, load_dataset, load_from_disk
     from datasets.exceptions import DatasetsError
 
     folder = Path(name)
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            found = load_from_disk(name)
+            data = load_from_disk(name)
         else:
-            found = load_dataset(name, config, revision=revision)
+            data = load_dataset(name, config, revision=revision)
     except (DatasetsError, OSError, RuntimeError, ValueError, LookupError) as error:
-        raise _failed(name, error) from error
-    if isinstance(found, Dataset):
-        found = DatasetDict(train=found)
-    splits = {split: next((n for n in names if n in found), None) for split, names in SPLIT_NAMES.items()}
-    if not any(splits.values()):
-        raise InvalidOption(
-            f"{name}: none of its splits is train, validation or test: {', '.join(found)}",
-            "Save the split that you want as a file, and name that: --train-file FILE",
-        )
-    ignored = [split for split in found if split not in splits.values()]
-    if ignored:
-        logger.warning("%s: splits left out: %s", name, ", ".join(ignored))
-    return {split: found[there] for split, there in splits.items() if there}
+        raise _translated(name, error) from error
+    return {"train": data} if isinstance(data, Dataset) else dict(data)
+
+
+def _split_names(data: Mapping[str, Any]) -> dict[str, str]:
+    """The data set's own name of each split that it has."""
+    names: dict[str, str] = {}
+    for split, likely_names in SPLIT_NAMES.items():
+        for name in likely_names:
+            if name in data:
+                names[split] = name
+                break
+    return names
 
 
 def read(rows: Any, name: str, layout: Layout, tally: Tally) -> Iterator[Sentence]:
-    """Sentences of one split.
+    """Read the sentences of one split.
 
     Raises:
         InvalidData: as `read_rows`.
-        InvalidOption: there is no such column.
+        InvalidOption: a column does not exist.
     """
     columns = list(rows.column_names)
     column = find_column(name, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
-    numbered = enumerate(_one_by_one(rows), start=1)
-    return read_rows(numbered, name, layout, columns, tally, class_names(rows.features, column), " row ")
+    numbered_rows = enumerate(_read_one_by_one(rows), start=1)
+    return read_rows(numbered_rows, name, layout, columns, tally, class_names(rows.features, column), " row ")
 
 
-def _one_by_one(rows: Any) -> Iterator[Mapping[str, Any]]:
+def _read_one_by_one(rows: Any) -> Iterator[Mapping[str, Any]]:
     for batch in rows.iter(ROWS_AHEAD):
         keys = list(batch)
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(keys, values, strict=True))
 
 
-def _failed(name: str, error: Exception) -> DownloadFailed | InvalidOption:
+def _translated(name: str, error: Exception) -> DownloadFailed | InvalidOption:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     if "scripts are no longer" in reason or "trust_remote_code" in reason:
         return DownloadFailed(f"{name} needs a loading script, and those are no longer run: {reason}", SCRIPT_HELP)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from nertool.sources.facts import SplitCounts
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -36,13 +38,13 @@ class Filters:
     delimiter: bytes = b"\t"
     drop_docstart: bool = False
 
-    def apply(self, source: IO[bytes], target: IO[bytes]) -> dict[str, int]:
+    def apply(self, source: IO[bytes], target: IO[bytes]) -> SplitCounts:
         """Filter `source` into `target`; returns counts of sentences, tokens and dropped lines.
 
         As `cut` does, a line without the delimiter passes whole, and a line with too few fields gives those it
         has. As `grep` and `cut` do, a last line without a line feed gets one; `tr` alone adds none.
         """
-        counts = {"sentences": 0, "tokens": 0, "dropped_lines": 0}
+        counts: SplitCounts = {"sentences": 0, "tokens": 0, "dropped_lines": 0}
         inside = after_docstart = False
         for block in blocks_of_lines(source):
             whole = block.endswith(b"\n")

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 import typer
 
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
-from nertool.sources.data_sources import HubData, OwnFiles, PublishedFiles
+from nertool.sources.data_sources import DataSource, HubData, OwnFiles, PublishedFiles
+from nertool.sources.facts import DownloadFacts
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import read_tag_names
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
 from nertool.sources.write_splits import convert_splits
 from nertool.stages.options import ForceOption
-from nertool.workspace.digests import digest
+from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+
+NAMING_OPTIONS = ("recipe", "train_file", "validation_file", "test_file", "dataset")
+"""Options that name data, by their fields."""
+Digests = Mapping[str, Digest]
+"""Digests of files, by their names."""
 
 
 @dataclass(frozen=True)
@@ -118,9 +124,9 @@ class Options(StageOptions):
         return {split: Path(name) for split, name in named if name}
 
 
-def is_named(values: Mapping[str, Any]) -> bool:
+def names_data(values: Mapping[str, Any]) -> bool:
     """These option values name a data set."""
-    return any(values.get(name) for name in ("recipe", "train_file", "validation_file", "test_file", "dataset"))
+    return any(values.get(name) for name in NAMING_OPTIONS)
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -151,13 +157,19 @@ def run(workspace: Workspace, options: Options) -> Result:
     )
 
     def work(stage: Stage) -> None:
-        stage.facts = {"recipe": recipe.name} if recipe else {}
-        stage.facts |= {"task": layout.task, "source": data.label}
-        data.bring(stage, options.limit)
-        filtered = isinstance(data, PublishedFiles) and data.filters is not None
-        convert_splits(stage, options.scheme, options.limit, filtered)
-        if recipe and options.scheme == "keep" and not options.limit and not options.tag_column:
-            _name_edition(recipe, stage)
+        facts: DownloadFacts = {"recipe": recipe.name} if recipe else {}
+        facts.update({"task": layout.task, "source": data.label})
+        counts = data.bring(stage, options.limit)
+        scheme_before = ""
+        if options.scheme != "keep":
+            scheme_before, counts = convert_splits(stage, counts, options.scheme)
+        facts.update(cast(DownloadFacts, counts))
+        if scheme_before:
+            facts["scheme"] = f"{scheme_before} -> {options.scheme}"
+        as_published = options.scheme == "keep" and not options.limit and not options.tag_column
+        if recipe and recipe.editions and as_published:
+            facts["edition"] = _edition(recipe, stage)
+        stage.facts = {**facts}
         if options.locked:
             _compare_with_record(workspace, stage)
 
@@ -168,20 +180,20 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 
 def _recipe(options: Options) -> Recipe | None:
-    """The recipe, where the data are a recipe's.
+    """Find the recipe; None where the data are not a recipe's.
 
     Raises:
-        InvalidOption: no such recipe; or not exactly one of a recipe, own files and a data set.
+        InvalidOption: the recipe does not exist; or not exactly one of a recipe, own files and a data set is named.
     """
-    given = {
+    kinds = {
         "a recipe": options.recipe,
         "--train-file, --validation-file or --test-file": options.own_files,
         "--dataset": options.dataset,
     }
-    asked = [name for name, value in given.items() if value]
-    if len(asked) != 1:
-        what = " and ".join(asked) + " cannot be had together" if asked else "no data set is named"
-        raise InvalidOption(what, f"Name one of: {'; '.join(given)}.")
+    named = [kind for kind, value in kinds.items() if value]
+    if len(named) != 1:
+        what = " and ".join(named) + " cannot be had together" if named else "no data set is named"
+        raise InvalidOption(what, f"Name one of: {'; '.join(kinds)}.")
     if options.source and not options.recipe:
         raise InvalidOption("--source is for a recipe's files", f"Name a recipe: {', '.join(RECIPES)}")
     return find_recipe(options.recipe) if options.recipe else None
@@ -189,21 +201,23 @@ def _recipe(options: Options) -> Recipe | None:
 
 def _layout(options: Options, recipe: Recipe | None) -> Layout:
     return Layout(
-        recipe.check_task(options.task) if recipe else options.task or "ner",
-        options.token_column,
-        options.tag_column,
-        options.sentence_column,
-        options.delimiter,
-        options.comment,
-        read_tag_names(Path(options.tag_names)) if options.tag_names else (),
-        options.alignment,
+        task=recipe.check_task(options.task) if recipe else options.task or "ner",
+        token_column=options.token_column,
+        tag_column=options.tag_column,
+        sentence_column=options.sentence_column,
+        delimiter=options.delimiter,
+        comment=options.comment,
+        tag_names=read_tag_names(Path(options.tag_names)) if options.tag_names else (),
+        alignment=options.alignment,
     )
 
 
-def _data_source(
-    options: Options, recipe: Recipe | None, layout: Layout, partials: Path
-) -> OwnFiles | HubData | PublishedFiles:
-    """Where the data come from."""
+def _data_source(options: Options, recipe: Recipe | None, layout: Layout, partials: Path) -> DataSource:
+    """Choose where the data come from.
+
+    Args:
+        partials: a folder for the beginnings of broken transfers.
+    """
     if options.own_files:
         return OwnFiles(options.own_files, layout)
     if recipe is None:
@@ -211,47 +225,62 @@ def _data_source(
         return HubData(options.dataset, options.dataset_config, options.dataset_revision, layout)
     filters = recipe.filters_for(layout.task, options.tag_column)
     if recipe.hub and not options.source:
-        published = tuple(file.name for file in recipe.files.values())
-        return HubData(recipe.hub, options.dataset_config, options.dataset_revision, layout, published)
+        published_names = tuple(file.name for file in recipe.files.values())
+        return HubData(recipe.hub, options.dataset_config, options.dataset_revision, layout, published_names)
     return PublishedFiles(recipe, options.source, layout, filters, partials)
 
 
-# -- is it the same as ever? -----------------------------------------------------------------------
+# -- are these the files that were expected? -------------------------------------------------------
 
 
-def _name_edition(recipe: Recipe, stage: Stage) -> None:
-    """Name the edition of the files, where one is known."""
-    if not recipe.editions:
-        return
-    found = {split: digest(stage.staging / "files" / f"{split}.txt.tmp")["sha256"] for split in recipe.files}
-    known = [name for name, edition in recipe.editions.items() if edition == found]
-    stage.facts["edition"] = known[0] if known else "unknown"
-    if not known:
-        name, edition = next(iter(recipe.editions.items()))
-        other = [split for split in found if found[split] != edition[split]]
-        logger.warning("not the files of %s: %s: another edition, or changed", name, join_names(other))
+def _edition(recipe: Recipe, stage: Stage) -> str:
+    """Recognise the edition of the files by their SHA-256; `unknown` where they are those of none."""
+    sha256 = {split: digest(stage.staged(f"{split}.txt.tmp"))["sha256"] for split in recipe.files}
+    for name, edition in recipe.editions.items():
+        if edition == sha256:
+            return name
+    name, edition = next(iter(recipe.editions.items()))
+    differing = [split for split in sha256 if sha256[split] != edition[split]]
+    logger.warning("not the files of %s: %s: another edition, or changed", name, join_names(differing))
+    return "unknown"
 
 
 def _compare_with_record(workspace: Workspace, stage: Stage) -> None:
-    """Refuse published files whose digests differ from the record's.
+    """Refuse files whose digests differ from the record's.
 
     Raises:
         InvalidData: a file differs.
     """
-    record = workspace.records()["download"]
-    published = [name for name in stage.entries if name.startswith(f"{RAW}/")]
-    if published:
-        now = {name: digest(stage.staging / "files" / name) for name in published}
-        then = {name: known for name, known in record["writes"].items() if name.startswith(f"{RAW}/")}
-    elif stage.identity["sources"]:
-        now, then = stage.identity["sources"], record["sources"] or {}
-    else:
-        now = {name: digest(stage.staging / "files" / name) for name in stage.entries}
-        then = record["writes"]
-    for name in sorted({*now, *then}):
-        if now.get(name) != then.get(name):
-            have, had = ((known or {}).get("sha256", "none") for known in (now.get(name), then.get(name)))
+    current, recorded = _digests_to_compare(stage, workspace.records()["download"])
+    for name in sorted({*current, *recorded}):
+        if current.get(name) != recorded.get(name):
             raise InvalidData(
-                f"{name} is not the file of the record: SHA-256 {have}, recorded {had}",
+                f"{name} is not the file of the record: SHA-256 {_sha256(current, name)}, "
+                f"recorded {_sha256(recorded, name)}",
                 "Find out who changed it, or take it as it is now: leave --locked out.",
             )
+
+
+def _digests_to_compare(stage: Stage, record: Mapping[str, Any]) -> tuple[Digests, Digests]:
+    """Digests of this download and of the recorded one, of the earliest files that both have.
+
+    These are the published files, else the files that were read, else the files that are written.
+    """
+    if any(name.startswith(f"{RAW}/") for name in stage.entries):
+        return _published(_staged_digests(stage)), _published(record["writes"])
+    if stage.identity["sources"]:
+        return stage.identity["sources"], record["sources"] or {}
+    return _staged_digests(stage), record["writes"]
+
+
+def _staged_digests(stage: Stage) -> Digests:
+    return {name: digest(stage.staged(name)) for name in stage.entries}
+
+
+def _published(digests: Digests) -> Digests:
+    """Those of the published files alone."""
+    return {name: digests[name] for name in digests if name.startswith(f"{RAW}/")}
+
+
+def _sha256(digests: Digests, name: str) -> str:
+    return digests[name]["sha256"] if name in digests else "none"

@@ -12,7 +12,7 @@ from nertool.corpus.findings import report_on
 from nertool.corpus.known_lines import KnownLines, read_blocks
 from nertool.corpus.max_length import Counts, Fitting
 from nertool.corpus.profile import Known, Profile
-from nertool.corpus.repair import Repair, scheme_of
+from nertool.corpus.repair import Repair, recognise_scheme
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
@@ -71,7 +71,7 @@ def run(workspace: Workspace, options: Options) -> Result:
                 f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
             )
         known = KnownLines(partial(count_subwords, tokenizer))
-        scheme = scheme_of(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
+        scheme = recognise_scheme(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
         profiles: dict[str, Profile] = {}
         seen: dict[bytes, Known] = {}
         for split in splits:

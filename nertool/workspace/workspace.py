@@ -152,9 +152,13 @@ class Stage:
     def file(self, name: str) -> Path:
         """Where to write the file that will be published as `name` (relative to the workspace)."""
         self.entries.append(name)
-        path = self.staging / "files" / name
+        path = self.staged(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+    def staged(self, name: str) -> Path:
+        """Where the file that will be published as `name` lies until then."""
+        return self.staging / "files" / name
 
     def directory(self, name: str) -> Path:
         """Where to write the directory that will be published as `name` and replace the one there as a whole."""

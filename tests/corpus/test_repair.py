@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nertool.corpus import known_lines
 from nertool.corpus.known_lines import read_blocks
-from nertool.corpus.repair import BLANKS, CHARACTERS, DROPPED, TAGS, Repair, scheme_of
+from nertool.corpus.repair import BLANKS, CHARACTERS, DROPPED, TAGS, Repair, recognise_scheme
 from nertool.errors import InvalidData
 from nertool.stages import preprocess
 from nertool.stages.preprocess import Options
@@ -39,7 +39,7 @@ def mended(content: str, folder: Path, scheme: str | None = None, block: int = 5
     path.write_text(content, encoding="utf-8", newline="\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_lines, "LINES_AHEAD", block)
-        repair = Repair(scheme_of([path]) if scheme is None else scheme, path)
+        repair = Repair(recognise_scheme([path]) if scheme is None else scheme, path)
         return "".join(line for found in repair.mend(read_blocks(path)) for line in found.lines), repair.counts
 
 
@@ -120,14 +120,14 @@ def test_what_is_mended_and_what_is_left(
 def test_the_scheme_is_that_of_all_files_together(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("a I-X\n\nb I-Y\n")
     (tmp_path / "dev").write_text("a O\nb B-X\n\nc B-Y\n\nd B-X\n")
-    assert scheme_of([tmp_path / "train"]) == "io"
-    assert scheme_of([tmp_path / "train", tmp_path / "dev"]) == "iob2"
+    assert recognise_scheme([tmp_path / "train"]) == "io"
+    assert recognise_scheme([tmp_path / "train", tmp_path / "dev"]) == "iob2"
 
 
 def test_a_line_without_tag_is_named_as_its_scheme_cannot_be_told(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("a O\n\nb\n")
     with pytest.raises(InvalidData, match=r"train:3: no tag behind the token"):
-        scheme_of([tmp_path / "train"])
+        recognise_scheme([tmp_path / "train"])
 
 
 # -- for any file ----------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_a_second_repair_finds_nothing_more(tagged: list[list[tuple[str, str]]],
         folder = Path(name)
         content = file_of(tagged, between)
         (folder / "train.txt.tmp").write_text(content, encoding="utf-8", newline="\n")
-        scheme = scheme_of([folder / "train.txt.tmp"])
+        scheme = recognise_scheme([folder / "train.txt.tmp"])
         after, _ = mended(content, folder, scheme, block)
         assert broken((pair for tags in tags_of(after) for pair in pairs(tags)), scheme) == set()
         assert not {"\u200b", "\ufeff"} & set(after)

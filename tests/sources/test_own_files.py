@@ -206,7 +206,7 @@ def test_tags_are_converted_to_the_scheme_that_is_asked_for(
     assert result.facts.get("scheme") == (None if scheme == "keep" else f"iob1 -> {scheme}")
 
 
-def test_the_scheme_of_a_recipe_is_converted_too(w: Workspace, tmp_path: Path) -> None:
+def test_the_recognise_scheme_a_recipe_is_converted_too(w: Workspace, tmp_path: Path) -> None:
     source = publish(tmp_path / "published", "conll2003", CONLL)
     result = run(w, "conll2003", source=source, scheme="bilou", limit=2)
     assert stored(w)["dev"] == "EU U-ORG\nrejects O\n\nPeter B-PER\nBlackburn L-PER\n\n"

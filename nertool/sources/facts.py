@@ -1,0 +1,37 @@
+"""What a download records in `workspace.json`."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class SplitCounts(TypedDict, total=False):
+    """Counts of one split.
+
+    A reader adds a key for each kind of thing that it left out or changed, such as `multiword ranges skipped`.
+    """
+
+    sentences: int
+    """Sentences written."""
+    tokens: int
+    """Tokens written."""
+    dropped_lines: int
+    """Comment lines left out; only from files that go through the README's shell filters."""
+
+
+class DownloadFacts(TypedDict, total=False):
+    """All facts of the stage `download`."""
+
+    recipe: str
+    """Name of the recipe; missing without one."""
+    task: str
+    """What the tags are for: `ner`, `pos` or `chunk`."""
+    source: str
+    """Where the data came from: `generated`, `folder`, `own files`, a host, a base URL, or the name of a data set."""
+    train: SplitCounts
+    dev: SplitCounts
+    test: SplitCounts
+    scheme: str
+    """Tag scheme before and after, such as `iob1 -> iob2`; only with `--scheme`."""
+    edition: str
+    """Edition of the files, or `unknown`; only with a recipe that knows its editions."""
