@@ -1,36 +1,40 @@
-"""Findings on the data: what is odd in each split, with file and line."""
+"""Report what is odd in each split, with file and line."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from nertool.corpus.known_lines import UNREADABLE, KnownLines, read_blocks
+from nertool.corpus.blocks import read_blocks
+from nertool.corpus.facts import CheckFacts, FindingCounts, FindingFacts, Severity, SplitFigures
+from nertool.corpus.line_cache import UNREADABLE, LineCache
 from nertool.corpus.profile import Place, Places, Profile
 from nertool.tags import OUTSIDE, Pair, broken, pairs, recognise, split_tag
 
 RARE = 50
-"""Entities of a type in train below which little is learned of it."""
-SEVERITIES = ("error", "warning", "info")
+"""Entities of a type in train below which a model learns little of the type."""
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+BROKEN = ""
+"""Key of the places where tags break the scheme, beside the tags' own."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something odd in one split.
+    """One kind of oddity in one split.
 
     Attributes:
         severity: `error` stops a later stage, `warning` costs accuracy or trust, `info` is good to know.
-        what: is odd.
-        split: where.
-        count: how often.
-        places: the first ones.
-        detail: what it is a part of, where it has no place.
+        what: what is odd.
+        split: the split.
+        count: how often it occurs.
+        places: the first places.
+        detail: explains a finding that has no place.
     """
 
-    severity: str
+    severity: Severity
     what: str
     split: str
     count: int
@@ -43,143 +47,167 @@ class Report:
     """What a check found.
 
     Attributes:
-        splits: figures by split: sentences, tokens, entities.
-        scheme: of the tags.
+        splits: sizes by split.
+        scheme: scheme of the tags.
         types: entities of each type by split.
         findings: errors first.
     """
 
-    splits: dict[str, dict[str, int]]
+    splits: dict[str, SplitFigures]
     scheme: str
     types: dict[str, dict[str, int]]
     findings: list[Finding] = field(default_factory=list)
 
     def fails(self, on: str | None) -> bool:
-        """There is a finding as severe as `on`, or more."""
+        """Whether a finding is as severe as `on`, or more."""
         limit = SEVERITIES.index(on) if on else -1
         return any(SEVERITIES.index(finding.severity) <= limit for finding in self.findings)
 
-    def as_dict(self) -> dict[str, Any]:
+    def sort(self) -> None:
+        """Put errors first, then warnings."""
+        self.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+
+    def as_dict(self) -> CheckFacts:
         """The report as JSON values; places as `file:line what`."""
-        findings = [{**vars(f), "places": [str(place) for place in f.places]} for f in self.findings]
+        findings: list[FindingFacts] = []
+        for finding in self.findings:
+            places = list(map(str, finding.places))
+            findings.append(cast(FindingFacts, {**vars(finding), "places": places}))
         return {"splits": self.splits, "scheme": self.scheme, "types": self.types, "findings": findings}
 
-    def summary(self) -> list[dict[str, Any]]:
-        """Counts of findings by split, a row a kind."""
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
+    def summary(self) -> list[FindingCounts]:
+        """Counts by split, a row for each kind of finding."""
+        counts: dict[tuple[Severity, str], Counter[str]] = {}
         for finding in self.findings:
-            key = (finding.severity, finding.what)
-            row = rows.setdefault(key, {"severity": key[0], "finding": key[1], **dict.fromkeys(self.splits, 0)})
-            row[finding.split] += finding.count
-        return list(rows.values())
+            by_split = counts.setdefault((finding.severity, finding.what), Counter(dict.fromkeys(self.splits, 0)))
+            by_split[finding.split] += finding.count
+        rows: list[FindingCounts] = []
+        for (severity, what), by_split in counts.items():
+            rows.append(cast(FindingCounts, {"severity": severity, "finding": what, **by_split}))
+        return rows
 
 
 def report_on(profiles: Mapping[str, Profile], located: bool = False) -> Report:
-    """Findings of the splits' profiles.
+    """Derive the findings from the profiles of the splits.
 
     Args:
-        located: read the files once more where tags are odd, for every place and not the first ones alone.
+        located: read the files again where tags are odd, to find every place and not only the first.
     """
-    together: Counter[Pair] = Counter()
+    pair_counts: Counter[Pair] = Counter()
+    types: set[str] = set()
     for profile in profiles.values():
-        together.update(profile.pairs)
-    scheme = recognise(together)
-    types = sorted({label for profile in profiles.values() for label in profile.entities})
+        pair_counts.update(profile.pairs)
+        types.update(profile.entities)
     train = profiles.get("train")
-    report = Report(
-        {split: _figures(profile, train) for split, profile in profiles.items()},
-        scheme,
-        {label: {split: profile.entities[label] for split, profile in profiles.items()} for label in types},
-    )
-    for profile in profiles.values():
-        report.findings += _own(profile)
-        report.findings += _of_tags(profile, train or profile, scheme, located)
-        report.findings += _rare(profile, types) if profile is train else ()
-    report.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    report = Report({}, recognise(pair_counts), {label: {} for label in sorted(types)})
+    for split, profile in profiles.items():
+        report.splits[split] = _figures(profile, train)
+        for label, entities in report.types.items():
+            entities[split] = profile.entities[label]
+        report.findings += _line_findings(profile)
+        report.findings += _sentence_findings(profile)
+        report.findings += _tag_findings(profile, train or profile, report.scheme, located)
+        if profile is train:
+            report.findings += _rare_types(train)
+    report.sort()
     return report
 
 
-def _figures(profile: Profile, train: Profile | None) -> dict[str, Any]:
-    """Sizes, and what a split has in common with train."""
-    figures = {"sentences": profile.sentences, "tokens": profile.tokens, "entities": profile.entities.total()}
-    if train is None or profile is train:
-        return figures
-    common = sum(count for name, count in profile.names.items() if name in train.names)
-    return {**figures, "sentences_also_in_train": profile.shared["train"].count, "entities_named_in_train": common}
+def _figures(profile: Profile, train: Profile | None) -> SplitFigures:
+    """Sizes of a split, and what it has in common with train."""
+    figures: SplitFigures = {
+        "sentences": profile.sentences,
+        "tokens": profile.tokens,
+        "entities": profile.entities.total(),
+    }
+    if train is not None and profile is not train:
+        figures["sentences_also_in_train"] = profile.shared["train"].count
+        figures["entities_named_in_train"] = sum(profile.names[name] for name in profile.names.keys() & train.names)
+    return figures
 
 
-def _own(profile: Profile) -> Iterator[Finding]:
-    """What is odd in a split's lines and sentences."""
+def _line_findings(profile: Profile) -> Iterator[Finding]:
     if not profile.sentences:
         yield Finding("error", "no sentence", profile.split, 1, [Place(profile.path, 1)])
-    kinds = [("error" if what in UNREADABLE else "warning", what, places) for what, places in profile.odd.items()]
-    kinds += [
-        ("warning", "sentence over the length", profile.too_long),
-        ("warning", "entity cut by a break at the length", profile.cut),
-        ("warning", "token without sub-words", profile.dropped),
-        *(("warning", f"sentence that is in {other} too", places) for other, places in profile.shared.items()),
-        ("warning", "sentence with other tags than before", profile.conflicts),
-        ("info", "sentence twice", profile.duplicates),
-    ]
-    for severity, what, places in kinds:
-        if places.count:
-            yield Finding(severity, what, profile.split, places.count, places.first)
+    for what, places in profile.odd.items():
+        yield from _finding("error" if what in UNREADABLE else "warning", what, profile, places)
+
+
+def _sentence_findings(profile: Profile) -> Iterator[Finding]:
+    yield from _finding("warning", "sentence over the length", profile, profile.too_long)
+    yield from _finding("warning", "entity cut by a break at the length", profile, profile.cut)
+    yield from _finding("warning", "token without sub-words", profile, profile.dropped)
+    for other_split, places in profile.shared.items():
+        yield from _finding("warning", f"sentence that is in {other_split} too", profile, places)
+    yield from _finding("warning", "sentence with other tags than before", profile, profile.conflicts)
+    yield from _finding("info", "sentence twice", profile, profile.duplicates)
     if profile.forgotten:
+        what = "sentence that later ones are not compared with"
         why = "too many distinct sentences to remember"
-        yield Finding(
-            "info", "sentence that later ones are not compared with", profile.split, profile.forgotten, [], why
-        )
+        yield Finding("info", what, profile.split, profile.forgotten, detail=why)
 
 
-def _of_tags(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
+def _finding(severity: Severity, what: str, profile: Profile, places: Places) -> Iterator[Finding]:
+    """The finding, if there are places."""
+    if places.count:
+        yield Finding(severity, what, profile.split, places.count, places.first)
+
+
+def _tag_findings(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
     """Tags that are not in train, and pairs of tags that break the scheme."""
-    learned = {OUTSIDE, *train.tag_counts}
-    strange = {tag: count for tag, count in profile.tag_counts.items() if tag not in learned}
-    wrong = broken(profile.pairs, scheme)
-    found = _locate(profile.path, strange.keys(), wrong) if located and (strange or wrong) else {}
-    for tag, count in sorted(strange.items()):
-        first = min(line for (_, second), line in profile.first_pair.items() if second == tag)
-        places = found[tag].first if located else [Place(profile.path, first)]
-        yield Finding("warning", f"tag that is not in train: {tag}", profile.split, count, places)
-    if wrong:
-        count = sum(profile.pairs[pair] for pair in wrong)
-        first_lines = [
-            Place(profile.path, line, f"{before or OUTSIDE} {tag or OUTSIDE}")
-            for (before, tag), line in profile.first_pair.items()
-            if (before or OUTSIDE, tag or OUTSIDE) in wrong
-        ]
-        yield Finding(
-            "warning",
-            f"tags that break the scheme ({scheme})",
-            profile.split,
-            count,
-            found[SCHEME].first if located else first_lines,
-        )
+    new_tags = sorted(profile.tag_counts.keys() - train.tag_counts.keys() - {OUTSIDE})
+    broken_pairs = broken(profile.pairs, scheme)
+    if located and (new_tags or broken_pairs):
+        places = _locate(profile.path, new_tags, broken_pairs)
+    else:
+        places = _first_places(profile, new_tags, broken_pairs)
+    for tag in new_tags:
+        what = f"tag that is not in train: {tag}"
+        yield Finding("warning", what, profile.split, profile.tag_counts[tag], places[tag])
+    if broken_pairs:
+        count = sum(profile.pairs[pair] for pair in broken_pairs)
+        what = f"tags that break the scheme ({scheme})"
+        yield Finding("warning", what, profile.split, count, places[BROKEN])
 
 
-SCHEME = ""
-"""Key of the places where tags break the scheme."""
+def _first_places(profile: Profile, tags: Collection[str], broken_pairs: set[Pair]) -> dict[str, list[Place]]:
+    """The first place of each of the tags, and of each broken pair (under BROKEN), as the profile has them."""
+    places: dict[str, list[Place]] = {BROKEN: []}
+    first_lines: dict[str, int] = {}
+    for (before, tag), line in profile.first_pair.items():
+        pair = (before or OUTSIDE, tag or OUTSIDE)
+        if pair in broken_pairs:
+            places[BROKEN].append(Place(profile.path, line, " ".join(pair)))
+        first_lines[tag] = min(line, first_lines.get(tag, line))
+    for tag in tags:
+        places[tag] = [Place(profile.path, first_lines[tag])]
+    return places
 
 
-def _locate(path: Path, strange: Iterable[str], wrong: set[Pair]) -> dict[str, Places]:
-    """Places of tags, and of pairs of tags that break the scheme (under SCHEME)."""
-    found = {SCHEME: Places(), **{tag: Places() for tag in strange}}
-    known = KnownLines()
+def _locate(path: Path, tags: Iterable[str], broken_pairs: set[Pair]) -> dict[str, list[Place]]:
+    """Read a file again for the places of the tags, and of broken pairs of tags (under BROKEN)."""
+    places = {BROKEN: Places()}
+    for tag in tags:
+        places[tag] = Places()
+    cache = LineCache()
     for block in read_blocks(path):
-        known.learn(block, path)
-        tags = [known.tags[line] or OUTSIDE for line in block.lines]
-        for number, pair in enumerate(pairs(tags)):
-            if pair in wrong:  # the last one's second tag stands for the end of the file
-                found[SCHEME].add(path, block.first + min(number, len(tags) - 1), " ".join(pair))
-            if pair[1] in found and number < len(tags):
-                found[pair[1]].add(path, block.first + number, repr(block.lines[number].rstrip("\n"))[:60])
-    return found
+        cache.add(block, path)
+        block_tags = [cache.tags[line] or OUTSIDE for line in block.lines]
+        for at, pair in enumerate(pairs(block_tags)):
+            if pair in broken_pairs:  # the last pair's second tag stands for the end of the file
+                places[BROKEN].add(path, block.first + min(at, len(block_tags) - 1), " ".join(pair))
+            if pair[1] in places and at < len(block_tags):
+                places[pair[1]].add(path, block.first + at, repr(block.lines[at].rstrip("\n"))[:60])
+    return {tag: of_tag.first for tag, of_tag in places.items()}
 
 
-def _rare(train: Profile, types: Iterable[str]) -> Iterator[Finding]:
-    for label in types:
-        count = train.entities[label]
-        if 0 < count < RARE:  # a type that train lacks is told by its tags
-            line = min(n for (_, tag), n in train.first_pair.items() if split_tag(tag)[1] == label)
+def _rare_types(train: Profile) -> Iterator[Finding]:
+    """Types with few entities in train; a type that train lacks shows by its tags."""
+    first_lines: dict[str, int] = {}
+    for (_, tag), line in train.first_pair.items():
+        label = split_tag(tag)[1]
+        first_lines[label] = min(line, first_lines.get(label, line))
+    for label, count in sorted(train.entities.items()):
+        if count < RARE:
             what = f"rare type, under {RARE} in train: {label}"
-            yield Finding("warning", what, "train", count, [Place(train.path, line)])
+            yield Finding("warning", what, "train", count, [Place(train.path, first_lines[label])])

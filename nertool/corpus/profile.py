@@ -1,6 +1,6 @@
-"""What a corpus holds, counted in one pass a file: tags, entities, sentences, and where anything is odd.
+"""Count what a split holds in one pass: tags, entities, sentences, and the places of odd lines.
 
-Whole blocks are counted by look-ups; only what is odd is looked at line by line, and keeps its places.
+Whole blocks are counted by look-ups. Only odd lines are looked at one by one; their places are kept.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from nertool.corpus.known_lines import BORDER, Block, KnownLines
-from nertool.corpus.max_length import Fitting
+from nertool.corpus.blocks import Block
+from nertool.corpus.line_cache import BORDER, LineCache
+from nertool.corpus.max_length import LengthLimit
 from nertool.tags import OUTSIDE, Pair, goes_on, split_tag
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 DOUBLED = "blank line that ends no sentence"
 REMEMBERED_SENTENCES = 2_000_000
-"""Distinct sentences that are compared with later ones; a bound to memory."""
+"""Distinct sentences that are compared with later ones; bounds memory."""
 PLACES = 1000
 """Places kept of each kind of finding; all are counted."""
 
 
 class Place(NamedTuple):
-    """A line of a file, 1-based, and what is there."""
+    """A line of a file, 1-based, and what is odd there."""
 
     path: Path
     line: int
@@ -39,21 +40,26 @@ class Place(NamedTuple):
 
 
 class Places:
-    """Places of one kind of finding: all counted, the first ones kept."""
+    """Places of one kind of finding: all are counted, the first ones kept.
+
+    Attributes:
+        count: of all places.
+        first: up to PLACES of them.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self.first: list[Place] = []
 
     def add(self, path: Path, line: int, what: str = "") -> None:
-        """One more."""
+        """Count a place, and keep it if it is one of the first."""
         self.count += 1
         if len(self.first) < PLACES:
             self.first.append(Place(path, line, what))
 
 
-class Known(NamedTuple):
-    """Where a sentence stood first, and a checksum of its tags."""
+class FirstSeen(NamedTuple):
+    """The first place of a sentence, and a checksum of its tags."""
 
     split: str
     path: Path
@@ -62,28 +68,28 @@ class Known(NamedTuple):
 
 
 class Profile:
-    """One split.
+    """Counts and places of one split.
 
     Args:
         split: train, dev or test.
         path: its file.
-        budget: sub-words of a sentence, special tokens not included; None where lengths are not known.
+        budget: sub-words of a sentence, special tokens not included; None if lengths are unknown.
 
     Attributes:
-        sentences: number of them.
-        tokens: number of them.
+        sentences: number of sentences.
+        tokens: number of tokens.
         tags: how often each pair of neighbouring tags occurs.
-        first_pair: line of the second tag of each pair, where it occurs first.
+        first_pair: 1-based line of the second tag of each pair, where the pair occurs first.
         entities: how often each type occurs.
         names: (type, text) of each entity, and how often it occurs.
-        odd: places by what is odd about the line.
+        odd: places of odd lines, by what is odd about them.
         too_long: sentences with more sub-words than the budget.
-        cut: entities that a break at the budget cuts, by the sentence they stand in.
+        cut: entities that a break at the budget cuts; the place is that of the sentence.
         dropped: tokens without sub-words.
-        duplicates: sentences that stood in the same split before.
-        shared: sentences that stood in another split before, by that split.
-        conflicts: sentences that stood before with other tags.
-        forgotten: sentences that later ones are not compared with, as there are too many.
+        duplicates: sentences that occur in the same split before.
+        shared: sentences that occur in another split before, by that split.
+        conflicts: sentences that occur before with other tags.
+        forgotten: sentences that later ones are not compared with, because too many are remembered already.
     """
 
     def __init__(self, split: str, path: Path, budget: int | None = None) -> None:
@@ -98,23 +104,25 @@ class Profile:
         self.duplicates, self.conflicts = Places(), Places()
         self.shared: defaultdict[str, Places] = defaultdict(Places)
 
-    def add(self, block: Block, known: KnownLines, seen: dict[bytes, Known]) -> None:
-        """Count a block of whole sentences that `known` has learned.
+    def add(self, block: Block, cache: LineCache, seen: dict[bytes, FirstSeen]) -> None:
+        """Count a block of whole sentences.
 
         Args:
-            seen: sentences of all splits so far; is added to.
+            cache: the block has been added to it.
+            seen: hash of the tokens -> first place, for all sentences so far; those of the block are added.
         """
         import numpy as np
 
-        lines, first, columns = block.lines, block.first, known.columns(block)
-        blank = np.flatnonzero(columns.tags == 0).tolist()
-        begins, ends = [0, *(at + 1 for at in blank)], [*blank, len(lines)]
-        self._add_tags(columns.tags, known, first)
-        self._add_entities(block, known)
-        self._add_odd(block, known)
-        self._add_lengths(block, begins, ends, known)
+        lines, first, arrays = block.lines, block.first, cache.arrays(block)
+        blank = np.flatnonzero(arrays.tags == 0)
+        ends = [*blank.tolist(), len(lines)]
+        begins = [0, *(blank + 1).tolist()]
+        self._add_tags(arrays.tags, cache, first)
+        self._add_entities(block, cache)
+        self._add_odd(block, cache)
+        self._add_lengths(block, begins, ends, cache)
         self.tokens += len(lines) - len(blank)
-        words, tags = memoryview(columns.words.tobytes()), memoryview(columns.tags.tobytes())
+        words, tags = memoryview(arrays.words.tobytes()), memoryview(arrays.tags.tobytes())
         for begin, end in zip(begins, ends, strict=True):
             if end > begin:
                 self.sentences += 1
@@ -122,78 +130,82 @@ class Profile:
             elif end < len(lines):
                 self.odd[DOUBLED].add(self.path, first + end)
 
-    def _add_tags(self, tags: NDArray[np.int64], known: KnownLines, first: int) -> None:
+    def _add_tags(self, tags: NDArray[np.int64], cache: LineCache, first: int) -> None:
         import numpy as np
 
-        many, names = len(known.tag_names), known.tag_names
-        pairs = np.concatenate([[0], tags]) * many + np.concatenate([tags, [0]])
-        for pair, at, count in zip(*(found.tolist() for found in np.unique(pairs, True, False, True)), strict=True):
-            key = (names[pair // many], names[pair % many])
-            self.tags[key] += count
-            self.first_pair.setdefault(key, first + min(at, len(tags) - 1))
+        names = cache.tag_names
+        numbers = np.concatenate([[0], tags]) * len(names) + np.concatenate([tags, [0]])  # of pairs of tags
+        distinct, first_places, counts = np.unique(numbers, return_index=True, return_counts=True)
+        for number, at, count in zip(distinct.tolist(), first_places.tolist(), counts.tolist(), strict=True):
+            before, tag = divmod(number, len(names))
+            pair = (names[before], names[tag])
+            self.tags[pair] += count
+            self.first_pair.setdefault(pair, first + min(at, len(tags) - 1))
 
-    def _add_entities(self, block: Block, known: KnownLines) -> None:
+    def _add_entities(self, block: Block, cache: LineCache) -> None:
         import numpy as np
 
-        columns, done = known.columns(block), 0
-        tags = [known.tag_names[number] for number in columns.tags.tolist()]
-        for begin in np.flatnonzero(columns.tags > 1).tolist():  # 0 is a blank line, 1 is O
-            if begin < done:
+        tag_numbers = cache.arrays(block).tags
+        tags = list(map(cache.tag_names.__getitem__, tag_numbers.tolist()))
+        end = 0  # of the entity before
+        for begin in np.flatnonzero(tag_numbers > 1).tolist():  # 0 is a blank line, 1 is O
+            if begin < end:
                 continue
-            done = begin + 1
-            while done < len(tags) and _goes_on(tags[done - 1], tags[done]):
-                done += 1
+            end = begin + 1
+            while end < len(tags) and _goes_on(tags[end - 1], tags[end]):
+                end += 1
             label = split_tag(tags[begin])[1]
             if label:
                 self.entities[label] += 1
-                self.names[label, " ".join(map(known.tokens.__getitem__, block.lines[begin:done]))] += 1
+                self.names[label, " ".join(map(cache.tokens.__getitem__, block.lines[begin:end]))] += 1
 
-    def _add_odd(self, block: Block, known: KnownLines) -> None:
-        for at in known.columns(block).odd.nonzero()[0].tolist():
+    def _add_odd(self, block: Block, cache: LineCache) -> None:
+        for at in cache.arrays(block).odd.nonzero()[0].tolist():
             line = block.lines[at]
-            for kind in known.odd[line]:
+            for kind in cache.odd[line]:
                 self.odd[kind].add(self.path, block.first + at, _shown(line) if line.strip() else "")
 
-    def _add_lengths(self, block: Block, begins: list[int], ends: list[int], known: KnownLines) -> None:
+    def _add_lengths(self, block: Block, begins: list[int], ends: list[int], cache: LineCache) -> None:
         import numpy as np
 
         if self.budget is None:
             return
-        lines, lengths = block.lines, known.columns(block).lengths
+        lines, lengths = block.lines, cache.arrays(block).lengths
         for at in np.flatnonzero(lengths == 0).tolist():
             self.dropped.add(self.path, block.first + at, _shown(lines[at]))
-        before = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
-        totals = before[ends] - before[begins]
+        subwords_before = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))])
+        totals = subwords_before[ends] - subwords_before[begins]
         for number in np.flatnonzero(totals > self.budget).tolist():
             begin, end = begins[number], ends[number]
-            self._add_long(lines[begin:end], block.first + begin, int(totals[number]), known)
+            self._add_long(lines[begin:end], block.first + begin, int(totals[number]), cache)
 
-    def _add_sentence(self, words: memoryview, tags: memoryview, first: int, seen: dict[bytes, Known]) -> None:
-        text, tagged = blake2b(words, digest_size=8).digest(), crc32(tags)
-        before = seen.get(text)
+    def _add_sentence(self, words: memoryview, tags: memoryview, first: int, seen: dict[bytes, FirstSeen]) -> None:
+        tokens_hash, tags_checksum = blake2b(words, digest_size=8).digest(), crc32(tags)
+        before = seen.get(tokens_hash)
         if before is None:
             if len(seen) < REMEMBERED_SENTENCES:
-                seen[text] = Known(self.split, self.path, first, tagged)
+                seen[tokens_hash] = FirstSeen(self.split, self.path, first, tags_checksum)
             else:
                 self.forgotten += 1
             return
         where = f"as {before.path.name}:{before.line}"
-        (self.duplicates if before.split == self.split else self.shared[before.split]).add(self.path, first, where)
-        if before.tags != tagged:
+        repeated = self.duplicates if before.split == self.split else self.shared[before.split]
+        repeated.add(self.path, first, where)
+        if before.tags != tags_checksum:
             self.conflicts.add(self.path, first, where)
 
-    def _add_long(self, lines: list[str], first: int, length: int, known: KnownLines) -> None:
+    def _add_long(self, lines: list[str], first: int, length: int, cache: LineCache) -> None:
         assert self.budget is not None
         self.too_long.add(self.path, first, f"{length} sub-words")
-        fitting = Fitting(known, self.budget)
-        for _ in fitting.block(Block(lines, first)):
+        limit = LengthLimit(cache, self.budget)
+        for _ in limit.apply(Block(lines, first)):
             pass
-        for _ in range(fitting.end().cut):
+        for _ in range(limit.finish()["cut"]):
             self.cut.add(self.path, first, f"a sentence of {length} sub-words")
 
     @property
     def pairs(self) -> Counter[Pair]:
-        """Pairs of neighbouring tags, with OUTSIDE before a sentence's first tag and behind its last."""
+        """How often each pair of neighbouring tags occurs; O stands before the first tag and after the last one."""
         counts: Counter[Pair] = Counter()
         for pair, count in self.tags.items():
             if pair != (BORDER, BORDER):

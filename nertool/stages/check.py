@@ -1,4 +1,4 @@
-"""A report on the data: what each split holds, and all that is odd, with file and line."""
+"""Report what each split holds and all that is odd, with file and line."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from nertool.corpus.blocks import read_blocks
 from nertool.corpus.files import open_bytes, open_text, translate_read_errors
-from nertool.corpus.findings import SEVERITIES, Finding, Report, report_on
-from nertool.corpus.known_lines import KnownLines, read_blocks
-from nertool.corpus.profile import Places, Profile
+from nertool.corpus.findings import Finding, Report, report_on
+from nertool.corpus.line_cache import LineCache
+from nertool.corpus.profile import FirstSeen, Places, Profile
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import load_tokenizer, quiet_transformers
@@ -52,40 +53,52 @@ def run(workspace: Workspace, options: Options) -> Report:
     paths = {split: workspace / f"{split}{suffix}" for split in workspace.splits(suffix)}
     if not paths:
         raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.command('download', 'RECIPE')}")
-    known, budget, why = _lengths(options)
-    profiles: dict[str, Profile] = {}
-    seen: dict[bytes, Any] = {}
-    for split, path in paths.items():
-        profile = profiles[split] = Profile(split, path, budget)
-        with bar(f"check {split}", path.stat().st_size, "B") as (progress, task):
-            for block in read_blocks(path):
-                known.learn(block, path)
-                profile.add(block, known, seen)
-                progress.advance(task, sum(map(len, block.lines)))
+    cache, budget, why_no_lengths = _load_tokenizer(options)
+    profiles = _profiles(paths, cache, budget)
     report = report_on(profiles, located=True)
-    report.findings += [*_raw_fields(workspace), *_carriage_returns(paths)]
-    if why:
-        report.findings.append(Finding("info", "lengths were not looked at", next(iter(paths)), 1, detail=why))
-    report.findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    report.findings += _odd_published_lines(workspace)
+    report.findings += _carriage_returns(paths)
+    if why_no_lengths:
+        first_split = next(iter(paths))
+        report.findings.append(Finding("info", "lengths were not looked at", first_split, 1, detail=why_no_lengths))
+    report.sort()
     return report
 
 
-def _lengths(options: Options) -> tuple[KnownLines, int | None, str]:
-    """Known lines with their sub-words, the budget, and why there is none where there is no tokenizer."""
+def _load_tokenizer(options: Options) -> tuple[LineCache, int | None, str]:
+    """A cache of lines with their sub-words, and the sub-words of a sentence without special tokens.
+
+    Without a tokenizer there is no such number; the third part says why.
+    """
     quiet_transformers()
     try:
         tokenizer = load_tokenizer(options.model)
     except InvalidOption as error:
-        return KnownLines(), None, error.message
-    return (
-        KnownLines(partial(count_subwords, tokenizer)),
-        options.max_length - tokenizer.num_special_tokens_to_add(),
-        "",
-    )
+        return LineCache(), None, error.message
+    budget = options.max_length - tokenizer.num_special_tokens_to_add()
+    return LineCache(partial(count_subwords, tokenizer)), budget, ""
 
 
-def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
-    """Lines of the published files with fewer or more fields than most."""
+def _profiles(paths: Mapping[str, Path], cache: LineCache, budget: int | None) -> dict[str, Profile]:
+    """Count what the files of the splits hold.
+
+    Raises:
+        InvalidData: a file is not text in UTF-8 (names file and line).
+    """
+    profiles: dict[str, Profile] = {}
+    seen: dict[bytes, FirstSeen] = {}
+    for split, path in paths.items():
+        profile = profiles[split] = Profile(split, path, budget)
+        with bar(f"check {split}", path.stat().st_size, "B") as (progress, task):
+            for block in read_blocks(path):
+                cache.add(block, path)
+                profile.add(block, cache, seen)
+                progress.advance(task, sum(map(len, block.lines)))
+    return profiles
+
+
+def _odd_published_lines(workspace: Workspace) -> Iterator[Finding]:
+    """Find lines of the published files with fewer or more fields than most."""
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
     if recipe is None or recipe.filters is None:
         return
@@ -93,14 +106,21 @@ def _raw_fields(workspace: Workspace) -> Iterator[Finding]:
         path = workspace / RAW / published.name
         if not path.is_file():
             continue
-        usual = Counter(width for width in _widths(path, recipe.filters) if width).most_common(1)
+        usual = _usual_width(path, recipe.filters)
         places = Places()
         for number, width in enumerate(_widths(path, recipe.filters), start=1):
-            if width and width != usual[0][0]:
+            if width and width != usual:
                 places.add(path, number, f"{width} fields")
         if places.count:
-            what = f"line without the {usual[0][0]} fields that others have"
+            what = f"line without the {usual} fields that others have"
             yield Finding("warning", what, split, places.count, places.first)
+
+
+def _usual_width(path: Path, filters: Filters) -> int:
+    """How many fields most lines have; 0 without a line that has any."""
+    counts = Counter(_widths(path, filters))
+    del counts[0]
+    return counts.most_common(1)[0][0] if counts else 0
 
 
 def _widths(path: Path, filters: Filters) -> Iterator[int]:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.corpus.facts import LabelsFacts
 from nertool.corpus.files import numbered_lines, translate_read_errors
-from nertool.corpus.known_lines import REMEMBERED_LINES
+from nertool.corpus.line_cache import REMEMBERED_LINES
 from nertool.errors import InvalidData, MissingInput
 from nertool.sources.shell_filters import blocks_of_lines
 from nertool.stages.options import ForceOption
@@ -39,24 +40,42 @@ def run(workspace: Workspace, options: Options) -> Result:
 
     def work(stage: Stage) -> None:
         tags = distinct_tags(workspace / name for name in sources)
-        stage.file(LABELS).write_text("".join(f"{tag}\n" for tag in tags), encoding="utf-8", newline="\n")
-        stage.facts = {"labels": len(tags), "tags": tags}
+        content = "".join(f"{tag}\n" for tag in tags)
+        stage.file(LABELS).write_text(content, encoding="utf-8", newline="\n")
+        facts: LabelsFacts = {"labels": len(tags), "tags": tags}
+        stage.facts = {**facts}
 
     return workspace.run(planned, work)
 
 
 def distinct_tags(paths: Iterable[Path]) -> list[str]:
-    """Second space-separated field of every line that is not blank, each once, in the order of its UTF-8 bytes."""
+    """Second space-separated field of every line that is not blank, each once, in the order of its UTF-8 bytes.
+
+    Raises:
+        InvalidData: a line has no tag, or bytes are not UTF-8 (names file and line).
+    """
     tags: set[bytes] = set()
     for path in paths:
         for lines in _distinct_lines(path):
             lines.discard(b"")
-            behind = {line.partition(b" ")[2] for line in lines}
-            found = {rest.partition(b" ")[0] for rest in behind}
-            if (b"" in found and any(map(_is_untagged, lines))) or not _are_utf8(lines):
+            of_lines = _tags_of(lines)
+            may_lack_a_tag = b"" in of_lines and any(map(_is_untagged, lines))
+            if may_lack_a_tag or not _are_utf8(lines):
                 _check(path)
-            tags |= found
-    return [tag.decode() for tag in sorted(tags - {b""})]
+            tags |= of_lines
+    tags.discard(b"")
+    return [tag.decode() for tag in sorted(tags)]
+
+
+def _tags_of(lines: Iterable[bytes]) -> set[bytes]:
+    """Second field of each line, each once; an empty one stands for lines without it."""
+    after_token = set()  # much fewer than lines, so that each is split once
+    for line in lines:
+        after_token.add(line.partition(b" ")[2])
+    tags = set()
+    for rest in after_token:
+        tags.add(rest.partition(b" ")[0])
+    return tags
 
 
 def _distinct_lines(path: Path) -> Iterator[set[bytes]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 
+from nertool.corpus.blocks import read_blocks
+from nertool.corpus.facts import LengthCounts, PreprocessCounts, PreprocessFacts
 from nertool.corpus.findings import report_on
-from nertool.corpus.known_lines import KnownLines, read_blocks
-from nertool.corpus.max_length import Counts, Fitting
-from nertool.corpus.profile import Known, Profile
+from nertool.corpus.line_cache import LineCache
+from nertool.corpus.max_length import LengthLimit
+from nertool.corpus.profile import FirstSeen, Profile
 from nertool.corpus.repair import Repair, recognise_scheme
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
@@ -64,60 +68,94 @@ def run(workspace: Workspace, options: Options) -> Result:
     )
 
     def work(stage: Stage) -> None:
-        tokenizer = load_tokenizer(options.model)
-        budget = options.max_length - tokenizer.num_special_tokens_to_add()
-        if budget < 1:
-            raise InvalidOption(
-                f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
-            )
-        known = KnownLines(partial(count_subwords, tokenizer))
-        scheme = recognise_scheme(workspace / f"{split}.txt.tmp" for split in splits) if options.repair else ""
-        profiles: dict[str, Profile] = {}
-        seen: dict[bytes, Known] = {}
-        for split in splits:
-            path = workspace / f"{split}.txt.tmp"
-            profiles[split] = Profile(split, path, budget)
-            _fit_file(profiles[split], known, options, scheme, seen, stage)
-        _tell_all(stage, options)
-        stage.facts["findings"] = report_on(profiles).summary()
+        paths = {split: workspace / f"{split}.txt.tmp" for split in splits}
+        cache, budget = _load_tokenizer(options)
+        scheme = recognise_scheme(paths.values()) if options.repair else None
+        preprocessing = _Preprocessing(cache, budget, options.keep_entities, scheme)
+        counts: dict[str, PreprocessCounts] = {}
+        for split, path in paths.items():
+            counts[split] = preprocessing.write(split, path, stage.file(f"{split}.txt"))
+        _warn_of_changes(counts, options)
+        facts = cast(PreprocessFacts, counts)
+        facts["findings"] = report_on(preprocessing.profiles).summary()
+        stage.facts = {**facts}
 
     return workspace.run(planned, work)
 
 
-def _fit_file(
-    profile: Profile, known: KnownLines, options: Options, scheme: str, seen: dict[bytes, Known], stage: Stage
-) -> None:
-    path, split = profile.path, profile.split
-    assert profile.budget is not None
-    fitting, repair = Fitting(known, profile.budget, options.keep_entities, path), Repair(scheme, path)
-    blocks = read_blocks(path)
-    with (
-        stage.file(f"{split}.txt").open("w", encoding="utf-8", newline="\n") as out,
-        bar(f"preprocess {split}", path.stat().st_size, "B") as (progress, task),
-    ):
-        for block in repair.mend(blocks) if options.repair else blocks:
-            known.learn(block, path)
-            profile.add(block, known, seen)
-            text = "".join(fitting.block(block))
-            out.write(text)
-            progress.advance(task, len(text))
-    counts = fitting.end()
-    if not counts.sentences:
-        raise InvalidData(f"{path}:1: no sentence in this file", "Put tokens with tags into it, or remove it.")
-    stage.facts[split] = {**vars(counts), **repair.counts}
+def _load_tokenizer(options: Options) -> tuple[LineCache, int]:
+    """A cache of lines with their sub-words, and the sub-words of a sentence without special tokens.
+
+    Raises:
+        InvalidOption: the tokenizer cannot be loaded, or the length leaves no room.
+    """
+    tokenizer = load_tokenizer(options.model)
+    budget = options.max_length - tokenizer.num_special_tokens_to_add()
+    if budget < 1:
+        raise InvalidOption(
+            f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
+        )
+    return LineCache(partial(count_subwords, tokenizer)), budget
 
 
-def _tell_all(stage: Stage, options: Options) -> None:
-    """Say what is gone, cut or mended: nothing is lost in silence."""
-    _tell(stage.facts, "dropped", "tokens without sub-words, dropped")
-    _tell(stage.facts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words")
+class _Preprocessing:
+    """Preprocesses the splits one after the other.
+
+    Args:
+        cache: lines of all splits.
+        budget: sub-words of a sentence, special tokens not included.
+        keep_entities: break long sentences before an entity, not inside.
+        scheme: tag scheme to repair the tags in; None repairs nothing.
+
+    Attributes:
+        profiles: what the splits so far hold.
+    """
+
+    def __init__(self, cache: LineCache, budget: int, keep_entities: bool, scheme: str | None) -> None:
+        self.profiles: dict[str, Profile] = {}
+        self._cache, self._budget, self._keep_entities, self._scheme = cache, budget, keep_entities, scheme
+        self._seen: dict[bytes, FirstSeen] = {}
+
+    def write(self, split: str, path: Path, target: Path) -> PreprocessCounts:
+        """Write the preprocessed lines of `path` to `target`.
+
+        Raises:
+            InvalidData: the file is not text in UTF-8 (names file and line), or holds no sentence.
+        """
+        profile = self.profiles[split] = Profile(split, path, self._budget)
+        limit = LengthLimit(self._cache, self._budget, self._keep_entities, path)
+        repair = Repair(self._scheme or "", path)
+        blocks = read_blocks(path)
+        with (
+            target.open("w", encoding="utf-8", newline="\n") as out,
+            bar(f"preprocess {split}", path.stat().st_size, "B") as (progress, task),
+        ):
+            for block in blocks if self._scheme is None else repair.mend(blocks):
+                self._cache.add(block, path)
+                profile.add(block, self._cache, self._seen)
+                text = "".join(limit.apply(block))
+                out.write(text)
+                progress.advance(task, len(text))
+        counts = limit.finish()
+        if not counts["sentences"]:
+            raise InvalidData(f"{path}:1: no sentence in this file", "Put tokens with tags into it, or remove it.")
+        return cast(PreprocessCounts, {**counts, **repair.counts})
+
+
+def _warn_of_changes(counts: Mapping[str, PreprocessCounts], options: Options) -> None:
+    """Warn of all that was dropped, cut or repaired: nothing is lost in silence."""
+    _warn(counts, "dropped", "tokens without sub-words, dropped")
+    _warn(counts, "breaks", f"blank lines put in, so that no sentence passes {options.max_length} sub-words")
     why = "as it is longer itself" if options.keep_entities else "--keep-entities moves them"
-    _tell(stage.facts, "cut", f"of these inside an entity ({why})")
-    for what in sorted({key for counts in stage.facts.values() for key in counts} - vars(Counts()).keys()):
-        _tell(stage.facts, what, f"repaired: {what}")
+    _warn(counts, "cut", f"of these inside an entity ({why})")
+    repaired: set[str] = set()
+    for of_split in counts.values():
+        repaired |= of_split.keys() - LengthCounts.__annotations__.keys()
+    for kind in sorted(repaired):
+        _warn(counts, kind, f"repaired: {kind}")
 
 
-def _tell(facts: dict[str, dict[str, int]], kind: str, what: str) -> None:
-    found = [f"{counts[kind]:,} in {split}" for split, counts in facts.items() if counts.get(kind)]
-    if found:
-        logger.warning("%s: %s", what, ", ".join(found))
+def _warn(counts: Mapping[str, Mapping[str, object]], kind: str, what: str) -> None:
+    in_splits = [f"{of_split[kind]:,} in {split}" for split, of_split in counts.items() if of_split.get(kind)]
+    if in_splits:
+        logger.warning("%s: %s", what, ", ".join(in_splits))

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nertool.corpus import known_lines
-from nertool.corpus.known_lines import read_blocks
+from nertool.corpus import blocks as line_blocks
+from nertool.corpus.blocks import read_blocks
 from nertool.corpus.repair import BLANKS, CHARACTERS, DROPPED, TAGS, Repair, recognise_scheme
 from nertool.errors import InvalidData
 from nertool.stages import preprocess
@@ -38,7 +38,7 @@ def mended(content: str, folder: Path, scheme: str | None = None, block: int = 5
     path = folder / "train.txt.tmp"
     path.write_text(content, encoding="utf-8", newline="\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_lines, "LINES_AHEAD", block)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
         repair = Repair(recognise_scheme([path]) if scheme is None else scheme, path)
         return "".join(line for found in repair.mend(read_blocks(path)) for line in found.lines), repair.counts
 
@@ -205,7 +205,7 @@ def test_tags_without_a_type_are_never_touched(tagged: list[list[str]]) -> None:
 
 
 def test_blocks_keep_the_number_of_their_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", 2)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", 2)
     path = tmp_path / "train.txt.tmp"
     path.write_text("\n\na O\n\n\nb O\nc O\n\n\u200b O\n\nd O\n", encoding="utf-8")
     assert [(block.first, block.lines) for block in Repair("plain", path).mend(read_blocks(path))] == [

@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool.cli.main import main
-from nertool.corpus import known_lines, profile
+from nertool.corpus import blocks as line_blocks
+from nertool.corpus import line_cache, profile
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.findings import Finding, Report
 from nertool.errors import InvalidData, MissingInput, NertoolError
@@ -65,7 +66,7 @@ def checked(folder: Path, files: Mapping[str, str], model: str, **options: Any) 
 @pytest.fixture(params=[1, 2, 50_000])
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Lines that are read at once, at least."""
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", request.param)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", request.param)
     return int(request.param)
 
 
@@ -389,8 +390,8 @@ def test_entities_are_counted_as_the_scorer_reads_them(
         for split, sentences in corpus.items()
     }
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_lines, "LINES_AHEAD", block)
-        patch.setattr(known_lines, "REMEMBERED_LINES", remembered)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
+        patch.setattr(line_cache, "REMEMBERED_LINES", remembered)
         report = checked(Path(folder), files, tiny_model)
     found_spans = {
         split: [
@@ -454,8 +455,8 @@ def test_findings_are_the_same_where_few_lines_are_remembered(
 ) -> None:
     files = {"train": "".join(content for content, _ in ONE_SPLIT.values()), **ACROSS["a tag in dev alone"][0]}
     whole = checked(tmp_path, files, tiny_model, max_length=12).as_dict()
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", 2)
-    monkeypatch.setattr(known_lines, "REMEMBERED_LINES", 1)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", 2)
+    monkeypatch.setattr(line_cache, "REMEMBERED_LINES", 1)
     assert checked(tmp_path, files, tiny_model, max_length=12).as_dict() == whole
     assert len(whole["findings"]) > 10
 

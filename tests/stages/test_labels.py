@@ -13,7 +13,7 @@ from helpers import write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nertool.corpus import known_lines as line_blocks
+from nertool.corpus import blocks as line_blocks
 from nertool.errors import InvalidData, MissingInput
 from nertool.stages import labels
 from nertool.workspace.workspace import Workspace

@@ -21,9 +21,12 @@ from helpers import DATA
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nertool.corpus import known_lines
-from nertool.corpus.known_lines import KnownLines, read_blocks
-from nertool.corpus.max_length import Counts, Fitting
+from nertool.corpus import blocks as line_blocks
+from nertool.corpus import line_cache
+from nertool.corpus.blocks import read_blocks
+from nertool.corpus.facts import LengthCounts
+from nertool.corpus.line_cache import LineCache
+from nertool.corpus.max_length import LengthLimit
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models.encode import count_subwords
 from nertool.models.names import load_tokenizer
@@ -128,15 +131,15 @@ def script(path: Path, tokenizer: Any, max_length: int) -> str:
     return printed
 
 
-def fitted(path: Path, tokenizer: Any, budget: int, keep_entities: bool = False) -> tuple[str, Counts]:
+def fitted(path: Path, tokenizer: Any, budget: int, keep_entities: bool = False) -> tuple[str, LengthCounts]:
     """What the stage makes of a file."""
-    known = KnownLines(partial(count_subwords, tokenizer))
-    fitting = Fitting(known, budget, keep_entities, path)
+    cache = LineCache(partial(count_subwords, tokenizer))
+    limit = LengthLimit(cache, budget, keep_entities, path)
     written = ""
     for block in read_blocks(path):
-        known.learn(block, path)
-        written += "".join(fitting.block(block))
-    return written, fitting.end()
+        cache.add(block, path)
+        written += "".join(limit.apply(block))
+    return written, limit.finish()
 
 
 class Word(NamedTuple):
@@ -162,7 +165,7 @@ def are_one_entity(first: str, second: str) -> bool:
     return any(span.label and (span.start, span.end) == (0, 2) for span in spans([first, second]))
 
 
-def counted(before: str, after: str, tokenizer: Any) -> Counts:
+def counted(before: str, after: str, tokenizer: Any) -> LengthCounts:
     """The counts, from the files alone."""
     stripped = [line.strip() for line in io.StringIO(before, newline=None)]
     kept = after.split("\n")[:-1]
@@ -175,7 +178,13 @@ def counted(before: str, after: str, tokenizer: Any) -> Counts:
         and are_one_entity(now[n - 1].tag, now[n].tag)
         for n in range(1, len(now))
     )
-    return Counts(sentences, tokens, sum(map(bool, stripped)) - tokens, kept.count("") - stripped.count(""), cut)
+    return {
+        "sentences": sentences,
+        "tokens": tokens,
+        "dropped": sum(map(bool, stripped)) - tokens,
+        "breaks": kept.count("") - stripped.count(""),
+        "cut": cut,
+    }
 
 
 def listen(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +212,9 @@ def test_any_file_becomes_what_the_original_script_prints(
 ) -> None:
     loaded, scripts = tokenizers[kind]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_lines, "LINES_AHEAD", block)
-        patch.setattr(known_lines, "LONGEST_SENTENCE", longest)
-        patch.setattr(known_lines, "REMEMBERED_LINES", remembered)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
+        patch.setattr(line_blocks, "LONGEST_SENTENCE", longest)
+        patch.setattr(line_cache, "REMEMBERED_LINES", remembered)
         path = Path(folder) / "file.txt.tmp"
         path.write_text(content, encoding="utf-8", newline="\n")
         after, counts = fitted(path, loaded, budget)
@@ -219,8 +228,8 @@ def test_blocks_hold_every_line_and_end_inside_a_sentence_only_where_it_is_too_l
     content: str, block: int, longest: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_lines, "LINES_AHEAD", block)
-        patch.setattr(known_lines, "LONGEST_SENTENCE", longest)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
+        patch.setattr(line_blocks, "LONGEST_SENTENCE", longest)
         path = Path(folder) / "file.txt.tmp"
         path.write_text(content, encoding="utf-8", newline="\n")
         blocks = list(read_blocks(path))
@@ -235,15 +244,15 @@ def test_blocks_hold_every_line_and_end_inside_a_sentence_only_where_it_is_too_l
 def test_what_is_known_of_lines_is_forgotten_before_it_grows_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", 4)
-    monkeypatch.setattr(known_lines, "REMEMBERED_LINES", 10)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", 4)
+    monkeypatch.setattr(line_cache, "REMEMBERED_LINES", 10)
     path = tmp_path / "file.txt.tmp"
     path.write_text("".join(f"a{number}\xa0b O \n\n" for number in range(100)), encoding="utf-8")
-    known = KnownLines(lambda tokens: [len(token) for token in tokens])
+    cache = LineCache(lambda tokens: [len(token) for token in tokens])
     for block in read_blocks(path):
-        known.learn(block, path)
-        assert all(known.lengths[line] == len(known.tokens[line]) for line in block.lines if line.strip())
-        for table in (known.tokens, known.tags, known.lengths, known.printed, known.odd):
+        cache.add(block, path)
+        assert all(cache.lengths[line] == len(cache.tokens[line]) for line in block.lines if line.strip())
+        for table in (cache.tokens, cache.tags, cache.lengths, cache.printed, cache.odd):
             assert len(table) <= 10 + 4
 
 
@@ -319,7 +328,7 @@ def test_with_verbose_each_dropped_token_is_listed_once_with_file_and_line(
 ) -> None:
     """Also in a sentence that is too long, where breaks are looked for more than once."""
     listen(caplog, monkeypatch)
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", block)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", block)
     workspace = write(
         tmp_path, "anna O\n\x96 B-X\n\noslo O\n\n" + "abcdefgh O\n" * 3 + "\u200b O\nanna O\n\n\x96 B-X\n"
     )
@@ -401,14 +410,14 @@ def test_a_break_goes_before_any_entity_that_fits_the_length(
 ) -> None:
     loaded, scripts = tokenizers[kind]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known_lines, "LINES_AHEAD", block)
+        patch.setattr(line_blocks, "LINES_AHEAD", block)
         path = Path(folder) / "file.txt.tmp"
         path.write_text(content, encoding="utf-8", newline="\n")
         cutting, cuts = fitted(path, loaded, budget)
         keeping, counts = fitted(path, loaded, budget, keep_entities=True)
     assert list(filter(None, keeping.split("\n"))) == list(filter(None, cutting.split("\n")))
     assert counts == counted(content, keeping, scripts)
-    assert keeping == cutting or cuts.cut
+    assert keeping == cutting or cuts["cut"]
     now = words(keeping, scripts)
     for _, sentence in groupby(now, key=lambda word: word.blanks):
         lengths = [word.length for word in sentence]
@@ -441,7 +450,7 @@ def test_what_counts_as_an_entity_that_is_kept(
     path = tmp_path / "file.txt.tmp"
     path.write_text(content, encoding="utf-8")
     written, counts = fitted(path, tokenizers["fast"].loaded, budget, keep_entities=True)
-    assert (written, counts.cut) == (wanted, cut)
+    assert (written, counts["cut"]) == (wanted, cut)
 
 
 def test_entities_that_are_cut_are_counted_told_and_kept_whole_on_request(
@@ -509,7 +518,7 @@ def test_a_bad_file_is_named_with_its_line_and_leaves_everything_as_it_was(
     tiny_model: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(known_lines, "LINES_AHEAD", 2)
+    monkeypatch.setattr(line_blocks, "LINES_AHEAD", 2)
     preprocess.run(workspace, Options(model=tiny_model))
     before = everything(workspace)
     (workspace / "dev.txt.tmp").write_bytes(content)
