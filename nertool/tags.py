@@ -14,10 +14,17 @@ SCHEMES = {
     "io": "I",  # I-PER I-PER O I-LOC
     "iob1": "BI",  # I-PER I-PER B-PER I-PER: B- only parts neighbours of one type
     "iob2": "BI",  # B-PER I-PER B-PER I-PER
+    "ioe1": "IE",  # I-PER E-PER I-PER I-PER: E- only parts neighbours of one type
+    "ioe2": "IE",  # I-PER E-PER I-PER E-PER
     "iobes": "BIES",  # B-PER E-PER S-PER
     "bilou": "BILU",  # B-PER L-PER U-PER
+    "bmewo": "BMEWS",  # B-PER M-PER E-PER W-PER; with S for W it is called BMES
 }
 """Prefixes of each scheme, beside O; an example of its tags."""
+LONG_SCHEMES = {"iobes": ("S", "I", "E"), "bilou": ("U", "I", "L"), "bmewo": ("W", "M", "E")}
+"""Prefixes of the only word of an entity, of inner words and of the last one."""
+ENDS = {"iobes": "ES", "bilou": "ES", "bmewo": "ES", "ioe2": "E", "ioe1": "IE"}
+"""Prefixes, as IOBES names them, with which an entity may end; B and I in the other schemes."""
 START, INSIDE, END = 1, 2, 4
 """Bits of a step: an entity begins with this tag; it goes on; the one before ends in front of it."""
 
@@ -94,10 +101,11 @@ def pairs(tags: Sequence[str]) -> Iterator[Pair]:
 
 
 def recognise(counts: Mapping[Pair, int]) -> str:
-    """The scheme of a corpus: `iob2`, `iob1`, `iobes`, `bilou`, `io`, or `plain` (tags without a type).
+    """The scheme of a corpus, by its name in SCHEMES, or `plain` (tags without a type).
 
-    What most entities do decides, so that a few wrong tags do not: in IOBES and BILOU as many end with a tag of their
-    own as begin with B; in IOB1 most begin with I; in IO none begins with B.
+    What most entities do decides, so that a few wrong tags do not: in IOBES, BILOU and BMEWO as many end with a tag of
+    their own as begin with B; in IOE1 and IOE2 they end so, but do not begin with B; in IOB1 most begin with I; in IO
+    none begins with B.
 
     Args:
         counts: how often each pair of neighbours occurs in it.
@@ -106,23 +114,38 @@ def recognise(counts: Mapping[Pair, int]) -> str:
     typed = sum(evidence[prefix] for prefix in PREFIXES)
     if typed <= evidence["none"]:
         return "plain"
-    as_iobes, as_bilou = evidence["E"] + evidence["S"], evidence["L"] + evidence["U"]
-    if 2 * max(as_iobes, as_bilou) > evidence["B"] + evidence["first I"]:
-        return "bilou" if as_bilou > as_iobes else "iobes"
-    if not evidence["B"]:
+    begun, single = evidence["B"], evidence["S"] + evidence["U"] + evidence["W"]
+    if evidence["E"] > 2 * (begun + single):
+        return "ioe2" if evidence["E"] >= evidence["last I"] else "ioe1"
+    if 2 * (evidence["E"] + evidence["L"] + single) > begun + evidence["first I"]:
+        return _with_ends(evidence)
+    if not begun:
         return "io"
     return "iob1" if evidence["first I"] > evidence["first B"] else "iob2"
 
 
+def _with_ends(evidence: Mapping[str, int]) -> str:
+    """The scheme of tags that mark the end of an entity and its beginning."""
+    if evidence["L"] + evidence["U"] > evidence["E"] + evidence["S"]:
+        return "bilou"
+    return "bmewo" if evidence["M"] + evidence["W"] > evidence["I"] + evidence["S"] else "iobes"
+
+
 def _count_prefixes(counts: Mapping[Pair, int]) -> Counter[str]:
-    """How often each prefix occurs, `none` for tags without a type; `first B`, `first I` where an entity begins."""
+    """How often each prefix occurs, `none` for tags without a type.
+
+    `first B` and `first I` count those with which an entity begins, `last I` those with which one ends.
+    """
     evidence: Counter[str] = Counter()
     for (before, tag), count in counts.items():
         prefix, label = split_tag(tag)
+        last, label_before = split_tag(before)
         known = prefix in PREFIXES and label
         evidence[prefix if known or tag == OUTSIDE else "none"] += count
-        if known and prefix in ("B", "I") and split_tag(before)[1] != label:
+        if known and prefix in ("B", "I") and label_before != label:
             evidence[f"first {prefix}"] += count
+        if last == "I" and label_before and label_before != label:
+            evidence["last I"] += count
     return evidence
 
 
@@ -144,6 +167,8 @@ def _allowed(before: str, tag: str, scheme: str) -> bool:
     if tag != OUTSIDE and not _is_read(tag, scheme):
         return False
     (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
+    if scheme == "ioe1":  # seqeval reads less than the scheme allows: no entity of one word before one of its type
+        return last != "E" or label == other
     step = strict_step(scheme, last, prefix, label == other)
     begun = tag == OUTSIDE or bool(step & (START | INSIDE))
     # a tag that the scheme does not have was found in front of this pair: it is told once
@@ -172,14 +197,16 @@ def strict_step(scheme: str, last: str, prefix: str, same: bool) -> int:
 
     Source: `seqeval.scheme`, whose strict mode has these rules.
     """
-    ends_with = "ES" if scheme in ("iobes", "bilou") else "BI"
     inside = prefix in ("I", "E") and last in ("B", "I") and same
-    ended = last in tuple(ends_with) and not inside
+    ended = last in ENDS.get(scheme, ("B", "I")) and not inside
     if scheme == "iob1":
         begins = (prefix == "I" and not (last == "I" and same)) or (prefix == "B" and last in ("B", "I") and same)
         ended = ended and not (last == prefix == "B" and not same)
-    elif scheme == "io":
-        begins = prefix == "I" and not inside
+    elif scheme == "ioe1":
+        begins = (prefix == "I" and not inside) or (last == prefix == "E" and same)
+        ended = ended and not (last == "E" and not (same and prefix != OUTSIDE))
+    elif scheme in ("io", "ioe2"):
+        begins = prefix in ("I", "E") and not inside
     else:
         begins = prefix in ("B", "S")
     return START * begins | INSIDE * inside | END * ended
@@ -215,16 +242,26 @@ def mark(found: Iterable[Span], tags: Sequence[str], scheme: str) -> list[str]:
             continue
         prefixes = _prefixes(span.end - span.start, scheme)
         marked[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
-        if scheme == "iob1" and (last.label, last.end) == (span.label, span.start):
-            marked[span.start] = f"B-{span.label}"
+        if (last.label, last.end) == (span.label, span.start):
+            _part(marked, span, scheme)
         last = span
     return marked
 
 
+def _part(marked: list[str], span: Span, scheme: str) -> None:
+    """Part an entity from the one of its type in front of it, where the scheme has a tag for just that."""
+    if scheme == "iob1":
+        marked[span.start] = f"B-{span.label}"
+    elif scheme == "ioe1":
+        marked[span.start - 1] = f"E-{span.label}"
+
+
 def _prefixes(length: int, scheme: str) -> str:
-    if scheme in ("io", "iob1"):
+    if scheme in ("io", "iob1", "ioe1"):
         return "I" * length
     if scheme == "iob2":
         return "B" + "I" * (length - 1)
-    single, end = ("U", "L") if scheme == "bilou" else ("S", "E")
-    return single if length == 1 else "B" + "I" * (length - 2) + end
+    if scheme == "ioe2":
+        return "I" * (length - 1) + "E"
+    single, inner, end = LONG_SCHEMES[scheme]
+    return single if length == 1 else "B" + inner * (length - 2) + end

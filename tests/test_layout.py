@@ -20,6 +20,7 @@ FLOORS = (
     {"models"},
     {"corpus"},
     {"workspace", "report"},
+    {"spelling"},
     {"tags", "counts", "errors", "progress"},
 )
 """Parts of nertool from the command line down; a part imports from lower floors only."""

@@ -44,7 +44,12 @@ CODES = {  # what stands for an entity of one word, and for the first, inner and
     "io": ("I", "I", "I", "I"),
     "iobes": ("S", "B", "I", "E"),
     "bilou": ("U", "B", "I", "L"),
+    "bmewo": ("W", "B", "M", "E"),
+    "ioe2": ("E", "I", "I", "E"),
+    "ioe1": ("I", "I", "I", "I"),
 }
+PARTING = [scheme for scheme in CODES if scheme != "io"]
+"""Schemes that part neighbours of one type."""
 ENTITIES = st.lists(st.tuples(st.sampled_from(LABELS), st.integers(1, 4), st.integers(0, 2)), max_size=6)
 
 
@@ -66,6 +71,8 @@ def written(marked: Iterable[Span], words: int, scheme: str) -> list[str]:
         prefixes = [single] if length == 1 else [first, *[inner] * (length - 2), last]
         if scheme == "iob1" and (before.label, before.end) == (span.label, span.start):
             prefixes[0] = "B"
+        if scheme == "ioe1" and (before.label, before.end) == (span.label, span.start):
+            tags[span.start - 1] = f"E-{span.label}"
         tags[span.start : span.end] = [f"{prefix}-{span.label}" for prefix in prefixes]
         before = span
     return tags
@@ -93,6 +100,11 @@ def all_pairs(*sentences: Sequence[str]) -> Counter[tuple[str, str]]:
         ("plain", ["O O"]),
         ("plain", []),
         ("plain", ["B I O"]),
+        ("ioe2", ["I-PER E-PER O E-LOC", "O"]),
+        ("ioe2", ["E-PER E-PER I-LOC E-LOC", "B-PER"]),
+        ("ioe1", ["I-PER I-PER O I-LOC", "I-PER E-PER I-PER", "O I-LOC"]),
+        ("bmewo", ["B-PER M-PER E-PER O W-LOC"]),
+        ("bmewo", ["B-PER E-PER O S-LOC S-LOC B-LOC M-LOC M-LOC M-LOC E-LOC"]),
         ("plain", ["B-PER X-LOC"]),
         ("plain", ["B- I-"]),
     ],
@@ -101,12 +113,12 @@ def test_the_recognise_scheme_a_corpus_is_recognised(scheme: str, sentences: lis
     assert recognise(all_pairs(*(tags.split() for tags in sentences))) == scheme
 
 
-@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@pytest.mark.parametrize("scheme", PARTING)
 @given(corpus=st.lists(ENTITIES, min_size=1, max_size=5))
 def test_a_corpus_with_one_of_everything_is_recognised_by_its_tags(
     scheme: str, corpus: list[list[tuple[str, int, int]]]
 ) -> None:
-    telling = [("PER", 3, 0), ("PER", 1, 0), ("LOC", 2, 1)]
+    telling = [("PER", 3, 0), ("PER", 1, 0), ("LOC", 3, 1), ("LOC", 3, 1)]
     sentences = [written(*placed(entities), scheme) for entities in [*corpus, telling]]
     assert recognise(all_pairs(*sentences)) == scheme
 
@@ -120,12 +132,12 @@ def test_broken_pairs_are_those_that_no_sentence_of_the_scheme_has(scheme: str) 
         for chosen in itertools.product(entity, repeat=count)
         for pair in pairs(written(*placed(chosen), scheme))
     }
-    prefixes = {*CODES[scheme], *("B" if scheme == "iob1" else "")}
+    prefixes = {*CODES[scheme], *{"iob1": "B", "ioe1": "E"}.get(scheme, "")}
     tags = ["O", *(f"{prefix}-{label}" for prefix in prefixes for label in ("PER", "LOC"))]
     assert broken(itertools.product(tags, repeat=2), scheme) == {*itertools.product(tags, repeat=2)} - legal
 
 
-@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@pytest.mark.parametrize("scheme", PARTING)
 @given(ENTITIES)
 def test_spans_written_in_any_scheme_come_back(scheme: str, chosen: list[tuple[str, int, int]]) -> None:
     marked, words = placed(chosen)
@@ -134,8 +146,8 @@ def test_spans_written_in_any_scheme_come_back(scheme: str, chosen: list[tuple[s
     assert convert(tags, scheme) == tags
 
 
-@pytest.mark.parametrize("wanted", ["iob2", "iob1", "iobes", "bilou"])
-@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@pytest.mark.parametrize("wanted", PARTING)
+@pytest.mark.parametrize("scheme", PARTING)
 @settings(max_examples=30)
 @given(ENTITIES)
 def test_converted_tags_are_what_the_other_scheme_writes(
@@ -144,7 +156,7 @@ def test_converted_tags_are_what_the_other_scheme_writes(
     assert convert(written(*placed(chosen), scheme), wanted) == written(*placed(chosen), wanted)
 
 
-@pytest.mark.parametrize("scheme", ["iob2", "iob1", "iobes", "bilou"])
+@pytest.mark.parametrize("scheme", PARTING)
 @given(ENTITIES)
 def test_in_io_neighbours_of_one_type_become_one_entity(scheme: str, chosen: list[tuple[str, int, int]]) -> None:
     marked, words = placed(chosen)
@@ -158,7 +170,7 @@ def test_in_io_neighbours_of_one_type_become_one_entity(scheme: str, chosen: lis
     assert {tag[:2] for tag in tags} <= {"O", "I-"}
 
 
-@given(st.lists(TAG, max_size=12), st.sampled_from(["iob2", "iob1", "iobes", "bilou"]))
+@given(st.lists(TAG, max_size=12), st.sampled_from(PARTING))
 def test_whatever_is_broken_before_a_conversion_is_not_after_it(tags: list[str], scheme: str) -> None:
     assert broken(pairs(convert(tags, scheme)), scheme) == set()
     assert list(spans(convert(tags, scheme))) == list(spans(tags))

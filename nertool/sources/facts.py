@@ -31,6 +31,10 @@ class DownloadFacts(TypedDict, total=False):
     train: SplitCounts
     dev: SplitCounts
     test: SplitCounts
+    tags: str
+    """Scheme of the data, or `plain`."""
+    spelling: str
+    """How the data spell their tags, such as `PER-B`."""
     scheme: str
     """Tag scheme before and after, such as `iob1 -> iob2`; only with `--scheme`."""
     edition: str

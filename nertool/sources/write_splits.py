@@ -1,27 +1,31 @@
-"""Write the sentences of any source to `{split}.txt.tmp`, and convert the tags of splits that are written."""
+"""Write the sentences of any source to `{split}.txt.tmp`, as a column file can hold them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from functools import partial
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
+from operator import ne
 from pathlib import Path
 from typing import cast
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
-from nertool.corpus.repair import recognise_scheme
-from nertool.errors import InvalidData, InvalidOption
+from nertool.errors import InvalidData
 from nertool.progress import logger, track
 from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
-from nertool.tags import convert, spans
+from nertool.tags import Span, mark, pairs, recognise, spans
 from nertool.workspace.atomic import replacing
 from nertool.workspace.workspace import Stage
 
 BLANK = re.compile(r"[ \t\r\n\v\f]+")
 """What a token or a tag cannot hold in a column file."""
+LANGUAGE = re.compile(r"[a-z]{2,6}(?:-[a-z]{1,10})*:(?=.)", re.DOTALL)
+"""What WikiAnn (PAN-X) writes before each token: `en:Anna`."""
+SENTENCES_LOOKED_AT = 100
+"""Sentences all of whose tokens carry a language in front where a split has them."""
 ASCII_BLANKS = " \t\r\n\v\f"
 
 ReadSplit = Callable[[Tally], Iterable[Sentence]]
@@ -43,34 +47,14 @@ def cut_split(split: str, stage: Stage, limit: int) -> SplitCounts:
     Raises:
         InvalidData: a line has no tag (names file and line).
     """
-    return _rewrite(split, stage, lambda _: read_sentences(stage.staged(f"{split}.txt.tmp")), limit)
+    return rewrite_split(split, stage, lambda _: read_sentences(stage.staged(f"{split}.txt.tmp")), limit)
 
 
-def convert_splits(stage: Stage, counts: Mapping[str, SplitCounts], scheme: str) -> tuple[str, dict[str, SplitCounts]]:
-    """Convert the tags of the splits that are written to another scheme.
-
-    Args:
-        counts: of these splits.
-
-    Returns:
-        The scheme that the tags had, and the counts with what the conversion adds.
-
-    Raises:
-        InvalidOption: the tags have no prefixes.
-        InvalidData: a line has no tag (names file and line).
-    """
-    paths = {split: stage.staged(f"{split}.txt.tmp") for split in counts}
-    with ExitStack() as stack:
-        for path in paths.values():
-            stack.enter_context(errors_name(path, path.name))
-        scheme_before = recognise_scheme(paths.values())
-    if scheme_before == "plain":
-        raise InvalidOption(f"--scheme {scheme}: the tags have no prefixes such as B- and I-", "Leave --scheme out.")
-    converted: dict[str, SplitCounts] = {}
-    for split, path in paths.items():
-        after = _rewrite(split, stage, partial(_read_converted, path, scheme), None)
-        converted[split] = {**counts[split], **after}
-    return scheme_before, converted
+def rewrite_split(split: str, stage: Stage, read: ReadSplit, limit: int | None = None) -> SplitCounts:
+    """Replace a split that is written, and that `read` reads meanwhile."""
+    path = stage.staged(f"{split}.txt.tmp")
+    with errors_name(path, path.name), replacing(path) as new:
+        return _write(new, split, read, limit)
 
 
 @contextmanager
@@ -89,7 +73,7 @@ def _write(path: Path, split: str, read: ReadSplit, limit: int | None) -> SplitC
     tally = Tally()
     sentences = tokens = 0
     with path.open("w", encoding="utf-8", newline="\n") as target:
-        storable = islice(_storable(read(tally), split, tally), limit)
+        storable = islice(_storable(_without_language(read(tally), tally), split, tally), limit)
         for sentence in track(storable, f"download {split}", unit="sentences"):
             write_columns(target, sentence[:2])
             sentences += 1
@@ -99,11 +83,30 @@ def _write(path: Path, split: str, read: ReadSplit, limit: int | None) -> SplitC
     return cast(SplitCounts, {"sentences": sentences, "tokens": tokens, **tally.counts})
 
 
-def _rewrite(split: str, stage: Stage, read: ReadSplit, limit: int | None) -> SplitCounts:
-    """Replace a split that is written, and that `read` reads meanwhile."""
-    path = stage.staged(f"{split}.txt.tmp")
-    with errors_name(path, path.name), replacing(path) as new:
-        return _write(new, split, read, limit)
+def _without_language(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
+    """Take the language off the tokens where all of them begin with the same one."""
+    rest = iter(sentences)
+    first = list(islice(rest, SENTENCES_LOOKED_AT))
+    prefix = _common_language(first)
+    for sentence in chain(first, rest):
+        if prefix:
+            tokens = [token.removeprefix(prefix) for token in sentence.tokens]
+            for _ in range(sum(map(ne, tokens, sentence.tokens))):
+                tally.add(f"tokens rid of {prefix} in front")
+            sentence = sentence._replace(tokens=tokens)
+        yield sentence
+
+
+def _common_language(sentences: Iterable[Sentence]) -> str:
+    """Give what stands in front of every token, such as `en:`; empty where there is none."""
+    prefix, tokens = "", 0
+    for sentence in sentences:
+        for token in sentence.tokens:
+            found = LANGUAGE.match(token)
+            if not found or prefix not in ("", found[0]):
+                return ""
+            prefix, tokens = found[0], tokens + 1
+    return prefix if tokens > 1 else ""
 
 
 def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterator[Sentence]:
@@ -120,13 +123,41 @@ def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterat
 
 def _storable_sentence(sentence: Sentence, tally: Tally) -> Sentence:
     storable = Sentence([], [], sentence.line)
-    for token, tag in zip(sentence.tokens, sentence.tags, strict=True):
+    places: list[int] = []
+    for place, (token, tag) in enumerate(zip(sentence.tokens, sentence.tags, strict=True)):
         if not token.strip():
             tally.add("tokens of white space left out")
             continue
+        places.append(place)
         storable.tokens.append(_join_parts(token, token.strip(ASCII_BLANKS), "tokens", tally))
         storable.tags.append(_join_parts(tag, tag.strip(), "tags", tally))
-    return storable
+    if len(places) == len(sentence.tokens):
+        return storable
+    return storable._replace(tags=_without_words(sentence.tags, places, storable.tags, tally))
+
+
+def _without_words(before: list[str], places: list[int], tags: list[str], tally: Tally) -> list[str]:
+    """Mark anew the entities that lost a word, so that the rest of one begins and ends as it should.
+
+    Args:
+        before: tags of all words.
+        places: of the words that are kept.
+        tags: of those.
+    """
+    scheme = recognise(Counter(pairs(before)))
+    if scheme == "plain":
+        return tags
+    number = {place: at for at, place in enumerate(places)}
+    for span in spans(before):
+        kept = [number[place] for place in range(span.start, span.end) if place in number]
+        if not kept or len(kept) == span.end - span.start:
+            continue
+        own = tags[kept[0] : kept[-1] + 1]
+        rest = mark([Span(span.label, 0, len(kept))], own, scheme)
+        if rest != own:
+            tally.add("entities whose rest begins or ends with another tag")
+            tags[kept[0] : kept[-1] + 1] = rest
+    return tags
 
 
 def _join_parts(text: str, stripped: str, kind: str, tally: Tally) -> str:
@@ -135,19 +166,3 @@ def _join_parts(text: str, stripped: str, kind: str, tally: Tally) -> str:
     if joined != text:
         tally.add(f"{kind} with white space in them, joined by _")
     return joined
-
-
-# -- tag schemes -----------------------------------------------------------------------------------
-
-
-def _read_converted(path: Path, scheme: str, tally: Tally) -> Iterator[Sentence]:
-    for sentence in read_sentences(path):
-        tags = convert(sentence.tags, scheme)
-        if scheme == "io":
-            for _ in range(_entities(sentence.tags) - _entities(tags)):
-                tally.add("entities merged with the one before")
-        yield sentence._replace(tags=tags)
-
-
-def _entities(tags: list[str]) -> int:
-    return sum(1 for _ in spans(tags))

@@ -11,12 +11,12 @@ import typer
 
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
+from nertool.sources.convert_tags import TagOptions, convert_splits, read_type_map
 from nertool.sources.data_sources import DataSource, HubData, OwnFiles, PublishedFiles
 from nertool.sources.facts import DownloadFacts
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import read_tag_names
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
-from nertool.sources.write_splits import convert_splits
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
@@ -33,13 +33,14 @@ class Options(StageOptions):
     """Options of `download`."""
 
     unrecorded: ClassVar[tuple[str, ...]] = (  # the bytes count, not where they came from
-        *("force", "locked", "source", "train_file", "validation_file", "test_file", "tag_names"),
+        *("force", "locked", "source", "train_file", "validation_file", "test_file", "tag_names", "type_map"),
     )
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Columns": (
             *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "tag_names", "alignment"),
         ),
+        "Tags": ("scheme", "tags", "type_map", "keep_types"),
         "Hub": ("dataset", "dataset_config", "dataset_revision"),
     }
 
@@ -107,8 +108,24 @@ class Options(StageOptions):
         ),
     ] = "strict"
     scheme: Annotated[
-        Literal["keep", "iob2", "iobes", "bilou", "io"], typer.Option("--scheme", help="Convert the tags to a scheme.")
+        Literal["keep", "iob2", "iob1", "ioe1", "ioe2", "iobes", "bilou", "bmewo", "io"],
+        typer.Option("--scheme", help="Convert the tags to a scheme, whatever their scheme and spelling are."),
     ] = "keep"
+    tags: Annotated[
+        Literal["auto", "plain", "entities"],
+        typer.Option(
+            "--tags", help="Take tags without prefixes for types of entities, or for plain tags as parts of speech are."
+        ),
+    ] = "auto"
+    type_map: Annotated[
+        str | None,
+        typer.Option(
+            "--type-map", help="File of OLD NEW lines or one JSON object: rename or merge types; O as NEW drops one."
+        ),
+    ] = None
+    keep_types: Annotated[
+        str, typer.Option("--keep-types", help="Types to keep, with commas between; others become O [default: all].")
+    ] = ""
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Number of sentences to take from each split, for a quick try.")
     ] = None
@@ -144,6 +161,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     files = data.files()
     if options.tag_names:
         files["tag names"] = Path(options.tag_names)
+    if options.type_map:
+        files["type map"] = Path(options.type_map)
+    tag_options = _tag_options(options)
     if options.locked and "download" not in workspace.records():
         raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
     planned = StageRun(
@@ -160,13 +180,12 @@ def run(workspace: Workspace, options: Options) -> Result:
         facts: DownloadFacts = {"recipe": recipe.name} if recipe else {}
         facts.update({"task": layout.task, "source": data.label})
         counts = data.bring(stage, options.limit)
-        scheme_before = ""
-        if options.scheme != "keep":
-            scheme_before, counts = convert_splits(stage, counts, options.scheme)
+        reading, counts = convert_splits(stage, counts, tag_options)
         facts.update(cast(DownloadFacts, counts))
-        if scheme_before:
-            facts["scheme"] = f"{scheme_before} -> {options.scheme}"
-        as_published = options.scheme == "keep" and not options.limit and not options.tag_column
+        facts.update({"tags": reading.scheme, "spelling": str(reading.spelling)})
+        if options.scheme != "keep":
+            facts["scheme"] = f"{reading.scheme} -> {options.scheme}"
+        as_published = tag_options.keeps_all and not options.limit and not options.tag_column
         if recipe and recipe.editions and as_published:
             facts["edition"] = _edition(recipe, stage)
         stage.facts = {**facts}
@@ -209,6 +228,15 @@ def _layout(options: Options, recipe: Recipe | None) -> Layout:
         comment=options.comment,
         tag_names=read_tag_names(Path(options.tag_names)) if options.tag_names else (),
         alignment=options.alignment,
+    )
+
+
+def _tag_options(options: Options) -> TagOptions:
+    return TagOptions(
+        scheme=options.scheme,
+        tags=options.tags,
+        type_map=read_type_map(Path(options.type_map)) if options.type_map else {},
+        keep_types=tuple(filter(None, map(str.strip, options.keep_types.split(",")))),
     )
 
 

@@ -1,0 +1,255 @@
+"""What `download` makes of the tags: their spelling is recognised and said; on request, scheme and types change."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.corpus.files import open_bytes
+from nertool.errors import InvalidOption
+from nertool.progress import logger
+from nertool.sources.facts import SplitCounts
+from nertool.sources.readers.tally import Tally
+from nertool.sources.write_splits import errors_name, rewrite_split
+from nertool.spelling import Reading, Tags, read_corpus
+from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans
+from nertool.workspace.workspace import Stage
+
+SENTENCES_LOOKED_AT = 2000
+"""Sentences of each split that decide how its tags are read, where they stay as they are."""
+MOST_BYTES = 1 << 20
+"""Size of a --type-map file."""
+
+
+@dataclass(frozen=True)
+class TagOptions:
+    """What is asked for.
+
+    Attributes:
+        scheme: to bring the tags into; `keep` leaves them as they are.
+        tags: what they stand for.
+        type_map: new name of a type; `O` drops its entities.
+        keep_types: types to keep, by their new names; empty for all.
+    """
+
+    scheme: str = "keep"
+    tags: Tags = "auto"
+    type_map: Mapping[str, str] = field(default_factory=dict)
+    keep_types: tuple[str, ...] = ()
+
+    @property
+    def keeps_all(self) -> bool:
+        """Say whether the tags stay as they are."""
+        return self.scheme == "keep" and not self.type_map and not self.keep_types
+
+
+def read_type_map(path: Path) -> dict[str, str]:
+    """Read the new names of types: `OLD NEW` a line, or one JSON object; without NEW, or with O, the type is dropped.
+
+    Raises:
+        InvalidOption: the file cannot be read, or it is neither.
+    """
+    hint = "A line holds OLD NEW; OLD alone drops the type. Or write one JSON object of texts."
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(MOST_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidOption(f"--type-map {path}: {error}", hint) from error
+    if len(text) > MOST_BYTES:
+        raise InvalidOption(f"--type-map {path}: more than {MOST_BYTES:,} characters", hint)
+    try:
+        names = json.loads(text) if text.lstrip().startswith("{") else _read_lines(text)
+        if not all(isinstance(new, str) and new.split() in ([], [new]) for new in names.values()):
+            raise ValueError("a new name is no text or holds white space")
+    except (ValueError, RecursionError) as error:
+        raise InvalidOption(f"--type-map {path}: {error}", hint) from error
+    return {old: new or OUTSIDE for old, new in names.items()}
+
+
+def _read_lines(text: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        old, *new = line.split() or [""]
+        if len(new) > 1 or old in names:
+            raise ValueError(f"line {number}: {'more than two names' if new[1:] else f'{old} stands there twice'}")
+        if old:
+            names[old] = new[0] if new else OUTSIDE
+    return names
+
+
+def convert_splits(
+    stage: Stage, counts: Mapping[str, SplitCounts], options: TagOptions
+) -> tuple[Reading, dict[str, SplitCounts]]:
+    """Say how the tags of the splits that are written are read, and change them as asked.
+
+    Args:
+        counts: of these splits.
+
+    Returns:
+        How the tags were read, and the counts with what the change adds.
+
+    Raises:
+        InvalidOption: the tags have no prefixes, or no entity is left.
+        InvalidData: a line has no tag (names file and line).
+    """
+    paths = {split: stage.staged(f"{split}.txt.tmp") for split in counts}
+    tag_pairs, sentences = _count_pairs(paths.values(), options.keeps_all)
+    reading = read_corpus(tag_pairs, sentences, options.tags)
+    if reading.scheme == "plain" and options.scheme != "keep":
+        raise InvalidOption(
+            f"--scheme {options.scheme}: the tags have no prefixes such as B- and I-",
+            "Leave --scheme out; or take the tags for types of entities: --tags entities",
+        )
+    _tell(reading, _is_doubtful(tag_pairs), options)
+    if options.keeps_all:
+        return reading, dict(counts)
+    change = _Change(reading, options, tag_pairs)
+    changed: dict[str, SplitCounts] = {}
+    for split, path in paths.items():
+        changed[split] = {**counts[split], **rewrite_split(split, stage, partial(change.read, path))}
+    change.check()
+    return reading, changed
+
+
+# -- how they are read -----------------------------------------------------------------------------
+
+
+def _count_pairs(paths: Iterable[Path], keeps_all: bool) -> tuple[Counter[Pair], int]:
+    """Count the pairs of neighbouring tags, and the sentences; files that stay as they are need not be sound."""
+    counts: Counter[Pair] = Counter()
+    sentences = 0
+    for path in paths:
+        with errors_name(path, path.name):
+            for tags in _tags_of_any_lines(path) if keeps_all else _all_tags(path):
+                counts.update(pairs(tags))
+                sentences += 1
+    return counts, sentences
+
+
+def _all_tags(path: Path) -> Iterator[list[str]]:
+    for sentence in read_sentences(path):
+        yield sentence.tags
+
+
+def _tags_of_any_lines(path: Path) -> Iterator[list[str]]:
+    """Give the tags of the first sentences; lines without a tag are passed over."""
+    tags: list[str] = []
+    left = SENTENCES_LOOKED_AT
+    with open_bytes(path) as file:
+        for line in file:
+            fields = line.split()
+            if len(fields) > 1:
+                tags.append(fields[-1].decode("utf-8", "replace"))
+            elif not fields and tags:
+                yield tags
+                tags, left = [], left - 1
+                if not left:
+                    return
+    if tags:
+        yield tags
+
+
+def _is_doubtful(counts: Mapping[Pair, int]) -> bool:
+    """Say whether O stands next to O as often as other tags to each other: few plain tags are so."""
+    of_outside = counts.get((OUTSIDE, OUTSIDE), 0)
+    return 0 < sum(count for pair, count in counts.items() if OUTSIDE not in pair) <= of_outside
+
+
+def _tell(reading: Reading, doubtful: bool, options: TagOptions) -> None:
+    """Say how the tags are read where that is not plain to see, and the options that change it."""
+    spelling = reading.spelling
+    if spelling.order == "plain":
+        if doubtful and options.tags == "auto":
+            logger.warning("tags are read as parts of speech or the like; --tags entities reads types of entities")
+        return
+    if spelling.is_canonical:
+        return
+    advice = ["they are kept so, and --scheme iob2 converts them"] if options.keeps_all else []
+    if spelling.order == "types" and options.tags == "auto":
+        advice.append("--tags plain takes them for parts of speech or the like")
+    logger.warning("%s", "; ".join([f"tags are spelled {spelling}, and read as {reading.scheme}", *advice]))
+
+
+# -- what is made of them --------------------------------------------------------------------------
+
+
+class _Change:
+    """Changes the tags of sentences.
+
+    Args:
+        reading: how the tags are read.
+        options: what to change.
+        counts: of the pairs of neighbouring tags.
+    """
+
+    def __init__(self, reading: Reading, options: TagOptions, counts: Mapping[Pair, int]) -> None:
+        self.reading, self.options = reading, options
+        self.scheme = reading.scheme if options.scheme == "keep" else options.scheme
+        canonical = {(reading.spelling.canonical(before), reading.spelling.canonical(tag)) for before, tag in counts}
+        self._broken = broken(canonical, reading.scheme)
+        self._types: set[str] = set()
+        self._left = 0
+
+    def read(self, path: Path, tally: Tally) -> Iterator[Sentence]:
+        """Give the sentences of a file with their new tags."""
+        new_tags = self._renamed_tags if self.reading.scheme == "plain" else self._tags
+        for sentence in read_sentences(path):
+            yield sentence._replace(tags=new_tags(sentence.tags, tally))
+
+    def _tags(self, tags: list[str], tally: Tally) -> list[str]:
+        canonical = self.reading.spelling.read(tags)
+        for _ in range(sum(pair in self._broken for pair in pairs(canonical)) if self._broken else 0):
+            tally.add(f"breaks of {self.reading.scheme} mended")
+        found = list(self._renamed(spans(canonical), tally))
+        marked = mark(found, canonical, self.scheme)
+        if self.scheme == "io":
+            for _ in range(len(found) - len(list(spans(marked)))):
+                tally.add("entities merged with the one before")
+        return marked
+
+    def _renamed(self, entities: Iterable[Span], tally: Tally) -> Iterator[Span]:
+        """Give the entities that are kept, with their new types."""
+        for entity in entities:
+            label = self._new_name(entity.label, tally, "entities of")
+            if label != OUTSIDE:
+                self._left += 1
+                yield entity._replace(label=label)
+
+    def _renamed_tags(self, tags: list[str], tally: Tally) -> list[str]:
+        """Rename tags that are no entities."""
+        self._left += len(tags)
+        return [tag if tag == OUTSIDE else self._new_name(tag, tally, "tags") for tag in tags]
+
+    def _new_name(self, label: str, tally: Tally, what: str) -> str:
+        """Give a type its new name, O where it is dropped."""
+        if not label:
+            return label
+        self._types.add(label)
+        new = self.options.type_map.get(label, label)
+        if self.options.keep_types and new not in self.options.keep_types:
+            new = OUTSIDE
+        if new != label:
+            tally.add(f"{what} {label} dropped" if new == OUTSIDE else f"{what} {label} renamed {new}")
+        return new
+
+    def check(self) -> None:
+        """Name the types that were asked for and are not there.
+
+        Raises:
+            InvalidOption: no entity is left.
+        """
+        names = {self.options.type_map.get(label, label) for label in self._types}
+        for option, asked, there in (
+            ("--type-map", self.options.type_map, self._types),
+            ("--keep-types", self.options.keep_types, names),
+        ):
+            absent = sorted(set(asked) - there)
+            if absent:
+                logger.warning("%s: no entity of %s", option, ", ".join(absent))
+        if self._types and not self._left:
+            raise InvalidOption("no entity is left", f"Types of the data: {', '.join(sorted(self._types))}")

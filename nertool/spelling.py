@@ -1,0 +1,203 @@
+"""How a corpus spells its tags, and what they are in the spelling that nertool reads: `B-PER`, `I-PER`, `O`.
+
+People write `PER`, `PER-B`, `B_PER`, `b-per`, a bare `B`, and `o`, `0` or `_` for `O`. Which spelling a corpus has
+follows from all its tags together. The entities of a tag are read from its canonical form alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from nertool.tags import OUTSIDE, PREFIXES, Pair, Span, recognise, spans
+
+Tags = Literal["auto", "plain", "entities"]
+"""What the tags of a corpus stand for: decided by the evidence, parts of speech and the like, or entities."""
+SEPARATORS = "-_:/.|–"
+ALWAYS_OUTSIDE = ("o", "0")
+"""Spellings of O even beside O."""
+ONE_TYPE = "ENTITY"
+"""Type of the entities where the tags are bare prefixes."""
+EXAMPLES = {"prefix": "B{}PER", "suffix": "PER{}B", "types": "PER without a prefix", "bare": "B without a type"}
+
+
+class Spelling(NamedTuple):
+    """How the tags of a corpus are spelled.
+
+    Attributes:
+        order: `prefix` and `suffix` say where the letter stands; `types` are tags without letters, `bare` are letters
+            alone; `plain` are no entities at all, such as parts of speech.
+        separator: what stands between letter and type.
+        lower: some letters are in lower case.
+        outside: tags that stand for O.
+    """
+
+    order: Literal["prefix", "suffix", "types", "bare", "plain"]
+    separator: str = "-"
+    lower: bool = False
+    outside: tuple[str, ...] = ()
+
+    @property
+    def is_canonical(self) -> bool:
+        """Say whether the tags can be read as they are."""
+        return self == CANONICAL or self.order == "plain"
+
+    def __str__(self) -> str:
+        if self.order == "plain":
+            return "plain"
+        example = EXAMPLES[self.order].format(self.separator)
+        if self.lower:
+            example = example.replace("B", "b").replace("PER", "per")
+        return ", ".join((example, *(f"{tag} for O" for tag in self.outside)))
+
+    def canonical(self, tag: str) -> str:
+        """Give the tag as `B-PER` or O; a tag that is not in this spelling stays as it is.
+
+        >>> Spelling("suffix").canonical("PER-B"), Spelling("types").canonical("PER"), Spelling("bare").canonical("B")
+        ('B-PER', 'I-PER', 'B-ENTITY')
+        """
+        if self.order == "plain" or tag == OUTSIDE:
+            return tag
+        if tag in self.outside:
+            return OUTSIDE
+        if self.order == "types":
+            return tag if _is_canonical(tag) else f"I-{tag}"
+        if self.order == "bare":
+            return f"{tag.upper()}-{ONE_TYPE}" if tag.upper() in PREFIXES else tag
+        letter, label = _parse(tag, self.order, self.separator)
+        return f"{letter.upper()}-{label}" if letter else tag
+
+    def read(self, tags: Sequence[str]) -> Sequence[str]:
+        """Give the tags of a sentence in their canonical form."""
+        return tags if self.is_canonical else [_canonical(self, tag) for tag in tags]
+
+    def entities(self, tags: Sequence[str]) -> list[Span]:
+        """Read the entities of a sentence; plain tags have none."""
+        return [] if self.order == "plain" else list(spans(self.read(tags)))
+
+
+CANONICAL, PLAIN = Spelling("prefix"), Spelling("plain")
+
+
+@lru_cache(maxsize=100_000)
+def _canonical(spelling: Spelling, tag: str) -> str:
+    return spelling.canonical(tag)
+
+
+def _parse(tag: str, order: str, separator: str) -> tuple[str, str]:
+    """Take a tag apart into letter and type; both empty where it is not spelled so."""
+    if order == "suffix":
+        label, _, letter = tag.rpartition(separator)
+    else:
+        letter, _, label = tag.partition(separator)
+    return (letter, label) if label and letter.upper() in PREFIXES else ("", "")
+
+
+def _is_canonical(tag: str) -> bool:
+    return _parse(tag, "prefix", "-")[0] in PREFIXES
+
+
+class Reading(NamedTuple):
+    """How the tags of a corpus are read: their spelling, and their scheme in the canonical spelling."""
+
+    spelling: Spelling
+    scheme: str
+
+
+def read_corpus(pairs: Mapping[Pair, int], sentences: int, tags: Tags = "auto") -> Reading:
+    """Find the spelling and the scheme of a corpus.
+
+    Args:
+        pairs: how often each pair of neighbouring tags occurs in it, with O behind each sentence.
+        sentences: how many there are.
+        tags: what they stand for.
+    """
+    counts = Counter({OUTSIDE: -sentences})
+    for (_, tag), count in pairs.items():
+        counts[tag] += count
+    counts = +counts
+    spelling = find_spelling(counts, tags)
+    if spelling.order == "plain":
+        return Reading(spelling, "plain")
+    if spelling.is_canonical:
+        return Reading(spelling, recognise(pairs))
+    canonical: Counter[Pair] = Counter()
+    for (before, tag), count in pairs.items():
+        canonical[spelling.canonical(before), spelling.canonical(tag)] += count
+    return Reading(spelling, recognise(canonical))
+
+
+def spelling_of_labels(labels: Iterable[str]) -> Spelling:
+    """Find the spelling of a model's labels, of which each occurs once."""
+    return find_spelling(Counter(set(labels)))
+
+
+def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
+    """Find the spelling of most tags.
+
+    `B-PER` is taken for what it is. Any other spelling needs a tag for O beside it: tags that have none are parts of
+    speech or the like. Types without a prefix need an O that is at least as frequent as any of them.
+
+    Args:
+        counts: how often each tag occurs.
+        tags: what they stand for; `entities` takes tags for types where they are nothing else.
+    """
+    outside = _outside(counts)
+    others = {tag: count for tag, count in counts.items() if tag not in (OUTSIDE, *outside)}
+    if tags == "plain" or not others:
+        return PLAIN
+    has_outside = tags == "entities" or bool(outside) or OUTSIDE in counts
+    spelling = _most_frequent(others)
+    if spelling and (has_outside or spelling == CANONICAL):
+        return spelling._replace(outside=outside)
+    free = max(counts.get(tag, 0) for tag in (OUTSIDE, *outside))
+    if tags == "entities" or (has_outside and free >= max(others.values()) and not all(map(str.isdigit, others))):
+        return Spelling("types", outside=outside)
+    return PLAIN
+
+
+def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """List the tags that stand for O: `o` and `0` always, `_` where there is no O and no tag is more frequent."""
+    outside = [tag for tag in ALWAYS_OUTSIDE if tag in counts]
+    if OUTSIDE not in counts and "_" in counts and counts["_"] == max(counts.values()):
+        outside.append("_")
+    return tuple(outside)
+
+
+def _most_frequent(others: Mapping[str, int]) -> Spelling | None:
+    """Give the spelling that more than half of the tags follow; O is not among them."""
+    followers: Counter[Spelling] = Counter()
+    lower: set[Spelling] = set()
+    for tag, count in others.items():
+        for spelling in _spellings(tag):
+            upper = spelling._replace(lower=False)
+            followers[upper] += count
+            if spelling.lower:
+                lower.add(upper)
+    if not followers:
+        return None
+    best = max(followers, key=lambda spelling: (followers[spelling], -_rank(spelling)))
+    if 2 * followers[best] <= sum(others.values()) or (best.order == "bare" and not {"B", "b"} & others.keys()):
+        return None
+    return best._replace(lower=best in lower)
+
+
+def _rank(spelling: Spelling) -> int:
+    """Give the place of a spelling among those that as many tags follow: prefixes first, hyphens first."""
+    return 10 * ("prefix", "suffix", "bare").index(spelling.order) + SEPARATORS.index(spelling.separator)
+
+
+def _spellings(tag: str) -> list[Spelling]:
+    """List the spellings that a tag follows."""
+    if tag.upper() in PREFIXES:
+        return [Spelling("bare", lower=tag.islower())]
+    found = []
+    for separator in SEPARATORS:
+        if separator in tag:
+            for order in ("prefix", "suffix"):
+                letter, _ = _parse(tag, order, separator)
+                if letter:
+                    found.append(Spelling(order, separator, letter.islower()))
+    return found
