@@ -1,4 +1,4 @@
-"""Open files of text, packed or not, and report what cannot be read."""
+"""Open text files, packed or not, and translate errors in reading them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from nertool.errors import InvalidData
 from nertool.workspace.commit import FULL_DISK
 
 LONGEST_LINE = 1 << 20
-"""Characters of a line beyond which a file is not what it seems to be."""
+"""Characters of a line beyond which a file is taken for binary."""
 PACKED = (".gz", ".bz2", ".xz")
-"""Ends of the names of packed files."""
+"""Suffixes of packed files."""
 MAGIC = {
     rb"\x1f\x8b": "a gzip archive",
     rb"BZh[1-9]1AY&SY": "a bzip2 archive",
@@ -29,11 +29,11 @@ MAGIC = {
     rb"PAR1[\x00-\x1f]": "a Parquet file",
     rb"\xff\xfe|\xfe\xff": "UTF-16",
 }
-"""How files begin that are not text in UTF-8, and what they are."""
+"""First bytes (a pattern) of files that are not text in UTF-8 -> what they are."""
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines of a UTF-8 file with their 1-based numbers, line ends as Python's text mode sees them.
+    """Read the lines of a UTF-8 file with their 1-based numbers; lines end as in Python's text mode.
 
     Raises:
         InvalidData: bytes that are not UTF-8 (names file and line).
@@ -43,10 +43,10 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> TextIO:
-    """A file of UTF-8 text, unpacked where its name ends in .gz, .bz2 or .xz.
+    """Open a file of UTF-8 text; it is unpacked if its name ends in .gz, .bz2 or .xz.
 
     Raises:
-        InvalidData: it cannot be read, or its first bytes are those of another kind of file.
+        InvalidData: the file cannot be read, or its first bytes are those of another kind of file.
     """
     with translate_read_errors(path):
         with open_bytes(path) as file:
@@ -59,7 +59,7 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict") ->
 
 
 def foreign(label: str, head: bytes) -> InvalidData | None:
-    """The error of a file whose first bytes are those of another kind of file than text in UTF-8."""
+    """The error for a file whose first bytes show that it is not text in UTF-8; None for any other."""
     for magic, what in MAGIC.items():
         if re.match(magic, head):
             return InvalidData(f"{label}:1: this is {what}, not text in UTF-8", _way_out(what))
@@ -67,7 +67,7 @@ def foreign(label: str, head: bytes) -> InvalidData | None:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The bytes of a file, unpacked where its name ends in .gz, .bz2 or .xz."""
+    """Open a file of bytes; it is unpacked if its name ends in .gz, .bz2 or .xz."""
     if path.suffix == ".gz":
         return cast(IO[bytes], gzip.open(path))
     if path.suffix == ".bz2":
@@ -83,7 +83,7 @@ def _way_out(what: str) -> str:
 
 @contextmanager
 def translate_read_errors(path: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading `path` into two lines.
+    """Translate errors in reading `path` into errors of two lines.
 
     Raises:
         InvalidData: the file cannot be read, is a damaged archive, or is not UTF-8 (names file and line).
@@ -100,7 +100,7 @@ def translate_read_errors(path: Path) -> Iterator[None]:
             f"{path} is no whole archive of the kind its name says: {error}", "Fetch or pack it anew, or rename it."
         ) from error
     except OSError as error:
-        if error.errno in FULL_DISK:  # of a file that is written meanwhile
+        if error.errno in FULL_DISK:  # an error of writing another file meanwhile
             raise
         if path.suffix in PACKED and error.errno is None:  # bz2 has no error of its own
             raise InvalidData(f"{path} is not the archive its name says: {error}", "Rename it, or pack it.") from error

@@ -1,11 +1,12 @@
-"""Fetching published files over HTTP: retries, time-outs, and going on where a broken transfer stopped."""
+"""Fetch published files over HTTP: retries, time-outs, and transfers that resume where they broke."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +15,16 @@ from nertool.progress import bar, logger
 from nertool.workspace.atomic import move_into_place
 
 if TYPE_CHECKING:
-    from requests import Response, Session
+    from requests import Session
 
 TRIES = 5
 """Connections made for one file before giving up."""
 TIMEOUT = (10, 60)
 """Seconds to connect, and between two pieces of data."""
 BACKOFF = 0.3
-"""Seconds before the second try; each further one waits twice as long."""
+"""Seconds before the second try; each further try waits twice as long."""
 BLOCK = 1 << 13
-"""Bytes taken at a time; what has come of a block is lost where the connection breaks in it."""
+"""Bytes read at a time; a block is lost if the connection breaks inside it."""
 HTML = re.compile(rb"(\xef\xbb\xbf)?\s*((<\?xml.*?\?>|<!--.*?-->)\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 HELP = "Fetch the file by hand into a folder and name that: --source DIR (or a mirror: --source URL)."
 
@@ -32,7 +33,7 @@ def fetch(url: str, target: Path, partial: Path) -> None:
     """Fetch `url` into `target`.
 
     Args:
-        partial: where the beginning of a transfer is kept between tries and between runs.
+        partial: file that keeps the beginning of a transfer between tries and between runs.
 
     Raises:
         DownloadFailed: the host refuses, is out of reach, or sends an HTML page in place of data.
@@ -63,7 +64,7 @@ def _session() -> Session:
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
-    retry = Retry(  # of answers that say "later"; `fetch` itself tries again where there was none
+    retry = Retry(  # of answers such as 503; `fetch` itself tries again after broken connections
         total=10,
         connect=0,
         read=0,
@@ -80,47 +81,54 @@ def _session() -> Session:
 
 
 def _transfer(session: Session, url: str, partial: Path) -> None:
+    """Fetch the file, or the part of it that `partial` lacks."""
     headers = _range_header(url, partial)
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        if response.status_code == 416 and headers:  # what is there is not a beginning of what the host has now
+        if response.status_code == 416 and headers:  # the partial file is no beginning of the host's file
             partial.unlink()
             _transfer(session, url, partial)
             return
         response.raise_for_status()
-        resumed = response.status_code == 206
         pieces = response.iter_content(BLOCK)
-        first = b"" if resumed else next(pieces, b"")
-        _refuse_html(response, url, first)
-        if not resumed:
-            partial.unlink(missing_ok=True)  # before its validator: old bytes must never stand beside a new one
+        if response.status_code != 206:  # the host sends the whole file
+            first = next(pieces, b"")
+            _refuse_html(url, first)
+            partial.unlink(missing_ok=True)  # before its validator: old bytes must never have a new validator
+            pieces = chain([first], pieces)
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
         _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
-        start = partial.stat().st_size if resumed else 0
-        length = int(response.headers.get("Content-Length", 0))
-        with (
-            partial.open("ab" if resumed else "wb") as file,
-            bar(f"download {_name(url)}", start + length, "B") as (progress, task),
-        ):
-            file.write(first)
-            progress.update(task, completed=start + len(first))
-            for piece in pieces:
-                file.write(piece)
-                progress.advance(task, len(piece))
+        _append(partial, pieces, f"download {_name(url)}", int(response.headers.get("Content-Length", 0)))
+
+
+def _append(partial: Path, pieces: Iterable[bytes], label: str, length: int) -> None:
+    """Append the pieces to the partial file and show the progress.
+
+    Args:
+        length: bytes of all pieces together; 0 if the host does not say.
+    """
+    with partial.open("ab") as file, bar(label, file.tell() + length, "B") as (progress, task):
+        progress.update(task, completed=file.tell())
+        for piece in pieces:
+            file.write(piece)
+            progress.advance(task, len(piece))
 
 
 def _range_header(url: str, partial: Path) -> Mapping[str, str]:
-    """Ask for the rest of a file whose beginning is there, if it is still the same file (RFC 9110, section 13.1.5)."""
+    """Ask for the rest of a partial file, on condition that the host's file is unchanged.
+
+    Source: RFC 9110, section 13.1.5.
+    """
     try:
-        known = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
+        begun = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
         size = partial.stat().st_size
     except (FileNotFoundError, ValueError):
         return {}
-    if not size or known["url"] != url or not known["validator"] or known["validator"].startswith("W/"):
+    if not size or begun["url"] != url or not begun["validator"] or begun["validator"].startswith("W/"):
         return {}
-    return {"Range": f"bytes={size}-", "If-Range": known["validator"]}
+    return {"Range": f"bytes={size}-", "If-Range": begun["validator"]}
 
 
-def _refuse_html(response: Response, url: str, first: bytes) -> None:
+def _refuse_html(url: str, first: bytes) -> None:
     if HTML.match(first[:4096]):
         sent = "an HTML page (a log-in, quota or error page)"
         raise DownloadFailed(f"{url}: the host sent {sent} in place of data", HELP)
@@ -135,7 +143,7 @@ def _name(url: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause, which is what a person understands."""
+    """The innermost cause, which says most to a person."""
     while error.__cause__ or error.__context__ or (error.args and isinstance(error.args[0], Exception)):
         inner = error.__cause__ or error.__context__ or error.args[0]
         if not isinstance(inner, Exception):

@@ -1,4 +1,4 @@
-"""Named data sets: which files, which columns, which model and hyperparameters, and the scores published for them."""
+"""Named data sets: their files and columns, model and hyperparameters, and published scores."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ TREEBANKS = {
     "UD_Spanish-AnCora": "es_ancora",
     "UD_Swedish-Talbanken": "sv_talbanken",
 }
-"""Repositories of Universal Dependencies and how their files' names begin."""
+"""Repositories of Universal Dependencies, and the prefix of their files' names."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file as its publisher names it, and where it can be had; without a URL it comes from elsewhere."""
+    """A file by its publisher's name, and its URL; empty if the file comes from the Hub or is generated."""
 
     name: str
     url: str = ""
@@ -50,20 +50,20 @@ class Recipe:
     """A named data set.
 
     Attributes:
-        name: what the user types.
-        title: one line for people.
+        name: name that the user types.
+        title: description in one line.
         files: the published file of each split.
-        filters: how a published file becomes `token, space, tag` lines; None: its form is told by its name.
+        filters: turn a published file into `token, space, tag` lines; None if a reader is chosen by the file's name.
         columns: names of the tag columns and their 1-based numbers, for `filters`; the first one is the default.
-        tasks: what its tags can be used for; the first one is the default.
-        defaults: option values below the user's own and above nertool's.
-        task_defaults: the same by task, above those.
-        note: what a reader of the page must know of the published scores.
-        scores: published entity counts by split, of the defaults' model.
-        metric: what its shared task ranked by, where that is no plain F1: `surface forms`, or `both layers`.
-        hub: hub data set that holds the splits, for recipes whose files have no URL of their own.
-        generate: makes the files (name -> bytes) where nobody publishes them.
-        editions: SHA-256 of `{split}.txt.tmp` by split, for each edition of the files that is known.
+        tasks: tasks that its tags serve; the first one is the default.
+        defaults: option values; they take precedence over nertool's defaults, the user's own over them.
+        task_defaults: option values by task; they take precedence over `defaults`.
+        note: remark on the published scores, shown in the report.
+        scores: published entity counts by split, with the model of `defaults`.
+        metric: ranking of its shared task, if that is not plain F1: `surface_forms` or `both_layers`; else empty.
+        hub: data set of the Hub that holds the splits, if the files have no URL of their own; else empty.
+        generate: makes the files (name -> bytes) that nobody publishes.
+        editions: for each known edition of the files, SHA-256 of `{split}.txt.tmp` by split.
     """
 
     name: str
@@ -88,11 +88,11 @@ class Recipe:
         return urlsplit(url).hostname or "generated"
 
     def values(self, task: str | None) -> dict[str, Any]:
-        """Option values for a task; None is the recipe's own."""
+        """Option values for a task; None stands for the recipe's default task."""
         return {**self.defaults, **self.task_defaults.get(task or self.tasks[0], {})}
 
     def check_task(self, task: str | None) -> str:
-        """The task, or the recipe's own where none is said.
+        """The task, or the recipe's default if it is None.
 
         Raises:
             InvalidOption: the data set has no tags for it.
@@ -102,10 +102,10 @@ class Recipe:
         return task or self.tasks[0]
 
     def filters_for(self, task: str, tag_column: str) -> Filters | None:
-        """The filters that keep a tag column, by its name or its number.
+        """Filters that keep a tag column, given by name or number; None if a reader is chosen by the file's name.
 
         Raises:
-            InvalidOption: there is no such column.
+            InvalidOption: the column does not exist.
         """
         if self.filters is None:
             return None
@@ -113,13 +113,15 @@ class Recipe:
             if tag_column:
                 raise InvalidOption(f"{self.name} has one tag column", "Leave --tag-column out.")
             return self.filters
-        known = {**self.columns, **{str(number): number for number in self.columns.values()}}
-        wanted = tag_column or (task if task in self.columns else next(iter(self.columns)))
-        if wanted not in known:
+        numbers = dict(self.columns)
+        for number in self.columns.values():
+            numbers[str(number)] = number
+        column = tag_column or (task if task in self.columns else next(iter(self.columns)))
+        if column not in numbers:
             raise InvalidOption(
                 f"{self.name} has no column {tag_column!r}", f"--tag-column takes {', '.join(self.columns)}."
             )
-        return replace(self.filters, fields=(self.filters.fields[0], known[wanted]))
+        return replace(self.filters, fields=(self.filters.fields[0], numbers[column]))
 
 
 def _sample_files() -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""The README's `grep -v "^#" | cut -f 2,3 | tr '\\t' ' '`, in one pass over blocks of bytes.
+"""Do what `grep -v "^#" | cut -f 2,3 | tr '\\t' ' '` does, in one pass over blocks of bytes.
 
-Every byte of a block is decided on by its field's number; no line is touched by itself, which takes a fraction of the
-time that a loop over lines would.
+NumPy decides on all bytes of a block at once, by the number of their field. A loop over lines would take several times
+as long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 1 << 19
-"""Bytes looked at together; few enough to stay in the processor's cache."""
+"""Bytes of a block; few enough to stay in the processor's cache."""
 DOCSTART = b"-DOCSTART-"
 LINE_FEED, SPACE, HASH = b"\n #"
 
@@ -82,14 +82,14 @@ class Filters:
         return filtered.replace(b"\t", b" "), dropped, after_docstart
 
     def _may_drop(self, block: bytes, after_docstart: bool) -> bool:
-        """A quick look, since most blocks hold nothing to drop."""
+        """Look quickly whether there can be lines to drop; most blocks have none."""
         if self.drop_comments and (block.startswith(b"#") or b"\n#" in block):
             return True
         return self.drop_docstart and (after_docstart or DOCSTART in block)
 
 
 def blocks_of_lines(source: IO[bytes]) -> Iterator[bytes]:
-    """Blocks of whole lines; the last one may lack its line feed."""
+    """Read a file in blocks of whole lines; the last line may lack its line feed."""
     rest = b""
     while block := source.read(BLOCK):
         lines, feed, tail = block.rpartition(b"\n")

@@ -142,7 +142,7 @@ class Options(StageOptions):
 
 
 def names_data(values: Mapping[str, Any]) -> bool:
-    """These option values name a data set."""
+    """Whether these option values name data: a recipe, files or a data set."""
     return any(values.get(name) for name in NAMING_OPTIONS)
 
 
@@ -150,31 +150,17 @@ def run(workspace: Workspace, options: Options) -> Result:
     """Write `{train,dev,test}.txt.tmp`, and `raw/` with a recipe's files as they are published.
 
     Raises:
-        InvalidOption: no such recipe or column, none or more than one kind of source, or a source folder without the
-            published files.
+        InvalidOption: a recipe, a column or a source folder does not exist, or not exactly one kind of source is named.
         InvalidData: a file is not what it should be (names file and line), or differs from the record (`locked`).
         DownloadFailed: a file or a data set cannot be had whole.
     """
     recipe = _recipe(options)
     layout = _layout(options, recipe)
     data = _data_source(options, recipe, layout, workspace / ".download")
-    files = data.files()
-    if options.tag_names:
-        files["tag names"] = Path(options.tag_names)
-    if options.type_map:
-        files["type map"] = Path(options.type_map)
+    planned = _plan(options, data)
     tag_options = _tag_options(options)
     if options.locked and "download" not in workspace.records():
         raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
-    planned = StageRun(
-        "download",
-        options,
-        reads=[],
-        writes=[f"{split}.txt.tmp" for split in data.splits],
-        sources=files or None,
-        packages=data.packages,
-        force=options.force,
-    )
 
     def work(stage: Stage) -> None:
         facts: DownloadFacts = {"recipe": recipe.name} if recipe else {}
@@ -256,6 +242,23 @@ def _data_source(options: Options, recipe: Recipe | None, layout: Layout, partia
         published_names = tuple(file.name for file in recipe.files.values())
         return HubData(recipe.hub, options.dataset_config, options.dataset_revision, layout, published_names)
     return PublishedFiles(recipe, options.source, layout, filters, partials)
+
+
+def _plan(options: Options, data: DataSource) -> StageRun:
+    files = data.files()
+    if options.tag_names:
+        files["tag names"] = Path(options.tag_names)
+    if options.type_map:
+        files["type map"] = Path(options.type_map)
+    return StageRun(
+        "download",
+        options,
+        reads=[],
+        writes=[f"{split}.txt.tmp" for split in data.splits],
+        sources=files or None,
+        packages=data.packages,
+        force=options.force,
+    )
 
 
 # -- are these the files that were expected? -------------------------------------------------------
