@@ -39,6 +39,7 @@ class Options(StageOptions):
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Columns": (
             *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "tag_names", "alignment"),
+            *("text_column", "spans_column", "annotator"),
         ),
         "Tags": ("scheme", "tags", "type_map", "keep_types"),
         "Hub": ("dataset", "dataset_config", "dataset_revision"),
@@ -101,6 +102,18 @@ class Options(StageOptions):
         str | None,
         typer.Option("--tag-names", help="File with the tag of each number, for data whose tags are integers."),
     ] = None
+    text_column: Annotated[
+        str, typer.Option("--text-column", help="Key of the text in JSON of texts with character spans.")
+    ] = ""
+    spans_column: Annotated[
+        str, typer.Option("--spans-column", help="Key of the spans in JSON of texts with character spans.")
+    ] = ""
+    annotator: Annotated[
+        str,
+        typer.Option(
+            "--annotator", help="Name, id or number of the annotator to take of several [default: the first]."
+        ),
+    ] = ""
     alignment: Annotated[
         Literal["strict", "expand", "contract"],
         typer.Option(
@@ -213,6 +226,9 @@ def _layout(options: Options, recipe: Recipe | None) -> Layout:
         delimiter=options.delimiter,
         comment=options.comment,
         tag_names=read_tag_names(Path(options.tag_names)) if options.tag_names else (),
+        text_column=options.text_column,
+        spans_column=options.spans_column,
+        annotator=options.annotator,
         alignment=options.alignment,
     )
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.running_text import cut_words
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.span_offsets import FITS_BOTH
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
@@ -358,6 +359,7 @@ def all_taken(forms: dict[str, Form], sentences: Sequence[Sentence]) -> dict[str
         found = {}
         for number, (form, (name, write, options)) in enumerate(forms.items()):
             found[form], facts = taken(Path(folder), f"{number}-{name}", write(sentences), **options)
+            facts.pop(FITS_BOTH, None)  # characters beyond U+FFFF may make another way of counting fit as well
             assert facts == counts(sentences)
         return found
 
@@ -480,7 +482,7 @@ def test_a_column_that_conllu_does_not_have_is_told(column: str, wanted: str, tm
 def test_a_column_of_spans_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"own\.jsonl:1: no nowhere") as error:
         taken(tmp_path, "own.jsonl", json_lines(spacy)(SENTENCES), tag_column="nowhere")
-    assert "text, entities" in error.value.hint and "--tag-column" in error.value.hint
+    assert "text, entities" in error.value.hint and "--spans-column" in error.value.hint
 
 
 def test_the_column_of_spans_can_be_chosen(tmp_path: Path) -> None:
@@ -594,7 +596,7 @@ def test_tokens_of_white_space_only_are_left_out_and_counted(tmp_path: Path) -> 
     content += [{"tokens": [], "tags": []}, {"tokens": ["b"], "tags": ["O"]}]
     found, facts = taken(tmp_path, "own.json", json.dumps(content))
     assert found == b"a B-X\n\nb O\n\n"
-    assert facts == {"sentences": 2, "tokens": 2, "tokens of white space left out": 3}
+    assert facts == {"sentences": 2, "tokens": 2, "tokens of white space left out": 3, "empty rows left out": 2}
 
 
 @settings(max_examples=100, deadline=None)
@@ -803,8 +805,6 @@ def test_a_span_over_a_line_break_becomes_an_entity_on_each_line(
         [0, 4, None],
         [0, 4, 7],
         [0, 4, "PER", 1],
-        {"start": 0, "end": 4},
-        {"start": 0, "end": 4, "labels": []},
         {"start": 0, "label": "PER"},
         {"start": 0, "end": 4.5, "label": "PER"},
         {"value": None},

@@ -1,25 +1,34 @@
-"""JSON and JSON Lines: rows of tokens and tags, or texts with character spans; the first record tells which."""
+"""JSON and JSON Lines: rows of tokens and tags, or texts or tokens with spans; the first record tells which."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.errors import InvalidData
-from nertool.sources.readers.char_spans import read_spans, text_of
-from nertool.sources.readers.layout import Layout
-from nertool.sources.readers.rows import read_rows
+from nertool.sources.readers.char_spans import tag_texts
+from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
+from nertool.sources.readers.layout import TAG_NAMES, Layout
+from nertool.sources.readers.rows import read_rows, tag_columns
+from nertool.sources.readers.span_records import SpanRecords, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
+from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
 
+Records = Iterator[tuple[int, Any]]
 LISTS = ("data", "rows", "examples")
 """Keys under which a JSON file's one object may hold its records."""
+PAIRS = re.compile(r'\[\s*(?:null\s*,\s*)*\[\s*"(?:[^"\\]|\\.)*"\s*,\s*\{')
+"""How Tecoholic's list of texts with entities begins; it stands under `annotations`."""
+LONGEST_FIRST_LINE = 1 << 24
+LOOK_AHEAD = 1 << 16
+SPANS_WAY = 'Write JSON Lines such as {"text": "Anna left", "spans": [{"start": 0, "end": 4, "label": "PER"}]}.'
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -30,53 +39,75 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidOption: there is no such column.
     """
     records = _json_lines(path, tally) if _is_json_lines(path) else _json_list(path)
-    first = next(records, None)
-    if first is None:
+    ahead: list[tuple[int, Any]] = []
+    for numbered in records:
+        ahead.append(numbered)
+        if numbered[1] is not None:  # Tecoholic writes null for a text that nobody saw
+            break
+    if not ahead:
         return
-    records = chain([first], records)
-    if text_of(first[1]) is not None and not isinstance(_tokens(first[1], layout), list):
-        yield from read_spans(records, path, layout, tally)
+    first = ahead[-1]
+    records = chain(ahead, records)
+    form = "" if layout.tag_column else form_of(first[1])
+    if form_of(first[1]) == "spacy":
+        yield from read_spacy_documents(records, path, layout, tally)
+    elif form:
+        yield from read_token_spans(records, form, path, tally)
+    elif text_of(first[1], layout.text_column) is not None and not _has_rows(first[1], layout):
+        yield from tag_texts(SpanRecords(path, layout, tally).read(records), layout, tally)
     else:
         yield from read_rows(_objects(records, path), path, layout, _keys(first, path), tally)
 
 
 def _is_json_lines(path: Path) -> bool:
-    """By its first line, since many a `.json` holds an object a line."""
+    """By its first lines, since many a `.json` holds an object a line."""
     if ".json" not in [suffix.lower() for suffix in path.suffixes]:
         return True
     with open_text(path) as file, translate_read_errors(path):
-        line = next((line for line in file if line.strip()), "")
-    try:
-        first = json.loads(line.removeprefix("\ufeff"))
-    except ValueError:
+        line = ""
+        while not line.strip():
+            line = file.readline(LONGEST_FIRST_LINE)
+            if not line:
+                return False
+        behind = file.read(LOOK_AHEAD).strip()
+    if not (behind and line.endswith("\n")):
         return False
-    return isinstance(first, dict) and not any(isinstance(first.get(key), list) for key in LISTS)
+    try:
+        return isinstance(json.loads(line.removeprefix("\ufeff")), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
-def _tokens(record: Any, layout: Layout) -> Any:
-    """The list of plain tokens, where a record has one (Prodigy's tokens are objects)."""
-    found = record.get(layout.token_column or "tokens") if isinstance(record, dict) else None
-    return found if isinstance(found, list) and not any(isinstance(token, dict) for token in found) else None
+def _has_rows(record: Any, layout: Layout) -> bool:
+    """Whether a record has a list of plain tokens (Prodigy's are objects) and one of tags."""
+    if not isinstance(record, dict):
+        return False
+    tokens = record.get(layout.token_column or "tokens")
+    if not isinstance(tokens, list) or any(isinstance(token, dict) for token in tokens):
+        return False
+    tags = record.get(layout.tag_column) if layout.tag_column else None
+    likely = [tags] if layout.tag_column else [record.get(key) for key in (*tag_columns(layout.task), *TAG_NAMES)]
+    return any(isinstance(value, list) and len(value) == len(tokens) for value in likely)
 
 
 def _keys(first: tuple[int, Any], path: Path) -> list[str]:
     return list(next(_objects(iter([first]), path))[1])
 
 
-def _objects(records: Iterator[tuple[int, Any]], path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(records: Records, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, record in records:
         if not isinstance(record, dict):
             raise InvalidData(
-                f"{path}:{number}: not a JSON object: {str(record)[:60]}", 'Such as {"tokens": [...], "tags": [...]}.'
+                f"{path}:{number}: not a JSON object: {str(record)[:60]!r}", 'Such as {"tokens": [...], "tags": [...]}.'
             )
         yield number, record
 
 
-def _json_lines(path: Path, tally: Tally) -> Iterator[tuple[int, Any]]:
+def _json_lines(path: Path, tally: Tally) -> Records:
     for number, line in text_lines(path, tally, longest=None):
         if line.strip():
             try:
-                record = _whole(json.loads(line), line)
+                record = whole(json.loads(line), line)
             except (ValueError, RecursionError) as error:
                 raise InvalidData(
                     f"{path}:{number}: broken JSON: {error}", "Every line holds one JSON object; write the file anew."
@@ -84,66 +115,51 @@ def _json_lines(path: Path, tally: Tally) -> Iterator[tuple[int, Any]]:
             yield number, record
 
 
-def _whole(record: Any, text: str) -> Any:
-    """The record itself, where UTF-8 can hold it: JSON can write half of a surrogate pair.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if "\\ud" in text.lower():
-        json.dumps(record, ensure_ascii=False).encode()
-    return record
-
-
-def _json_list(path: Path) -> Iterator[tuple[int, Any]]:
-    """Records of one JSON list (or of one object's list), each with the line it begins in."""
+def _json_list(path: Path) -> Records:
+    """Records of one JSON list (or of one object's list, or the one object), each with the line it begins in."""
     with open_text(path) as file, translate_read_errors(path):
-        text = file.read().removeprefix("\ufeff")
-    decoder = json.JSONDecoder()
-    at = _list_start(text, path)
-    line, counted = 1, 0
-    while text[at : at + 1] != "]":
-        line, counted = line + text.count("\n", counted, at), at
         try:
-            begin = at
-            record, at = decoder.raw_decode(text, at)
-            _whole(record, text[begin:at])
-            at = _skip(text, at)
-            if text[at : at + 1] not in (",", "]"):
-                raise ValueError("a comma or ] is missing")
-        except (ValueError, RecursionError) as error:
+            yield from _stream_records(file, path)
+        except BrokenJson as error:
             raise InvalidData(
-                f"{path}:{line}: broken JSON, or cut short: {str(error).partition(':')[0]}", "Write the file anew."
+                f"{path}:{error.line}: broken JSON, or cut short: {error}", "Write the file anew."
             ) from error
-        yield line, record
-        at = _skip(text, at + 1) if text[at] == "," else at
-    if text.lstrip()[0] == "[" and text[at + 1 :].strip():
-        line += text.count("\n", counted, _skip(text, at + 1))
-        raise InvalidData(f"{path}:{line}: there is more behind the list", "A .json file holds one list of records.")
 
 
-def _list_start(text: str, path: Path) -> int:
-    """Index of the first record."""
-    at = _skip(text, 0)
-    if text[at : at + 1] == "{":
-        decoder = json.JSONDecoder()
-        with suppress(ValueError, RecursionError):
-            while text[at : at + 1] in ("{", ","):
-                key, at = decoder.raw_decode(text, _skip(text, at + 1))
-                value = _skip(text, _skip(text, at) + 1)  # behind the colon
-                if key in LISTS and text[value : value + 1] == "[":
-                    return _skip(text, value + 1)
-                at = _skip(text, decoder.raw_decode(text, value)[1])
-        at = 0
-    if text[at : at + 1] != "[":
-        raise InvalidData(
-            f"{path}:1: no list of records",
-            f"A .json file holds a list (or an object with one as {', '.join(LISTS)}); an object a line is .jsonl.",
-        )
-    return _skip(text, at + 1)
+def _stream_records(file: TextIO, path: Path) -> Records:
+    stream = JsonStream(file)
+    begin = stream.peek()
+    if begin == "[":
+        yield from list_items(stream)
+        if stream.peek():
+            raise InvalidData(
+                f"{path}:{stream.line}: there is more behind the list", "A .json file holds one list of records."
+            )
+        return
+    record: dict[str, Any] = {}
+    if begin == "{":
+        for key, value in object_items(stream, _holds_records):
+            if value is HELD:
+                yield from list_items(stream)
+                return
+            record[key] = value
+    if not _is_record(record):
+        raise InvalidData(f"{path}:1: no list of records", _mend_json(record))
+    yield 1, record
 
 
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
-        at += 1
-    return at
+def _holds_records(key: str, ahead: str) -> bool:
+    """Whether the list of a key, of which the beginning is given, is that of the records."""
+    return key in LISTS or (key == "annotations" and PAIRS.match(ahead) is not None)
+
+
+def _is_record(found: dict[str, Any]) -> bool:
+    """Whether an object is a record itself: one document in a file."""
+    return text_of(found) is not None or bool(form_of(found)) or isinstance(found.get("tokens"), list)
+
+
+def _mend_json(found: dict[str, Any]) -> str:
+    if "documents" in found:
+        return f"BioC is not read. {SPANS_WAY}"
+    holder = f"an object with one as {', '.join(LISTS)}"
+    return f"A .json file holds a list (or {holder}); an object a line is .jsonl. {SPANS_WAY}"

@@ -25,6 +25,10 @@ class Layout:
         delimiter: what separates the columns of column text; empty: a tab where there is one, else white space.
         comment: column text's lines that begin with this are left out; empty: none are.
         tag_names: names of tags given as integers, the first one of 0.
+        text_column: key of the text in records of texts; empty: one of the usual ones.
+        spans_column: key of the spans in such records, or the tag's layer or feature in WebAnno's files.
+        annotator: whose annotation is taken where several people annotated a text: name, id or 1-based number; empty:
+            the first one's.
         alignment: what becomes of a character span that does not fall on token borders: `strict` leaves it out,
             `expand` takes every token it touches, `contract` those that lie in it whole.
     """
@@ -36,6 +40,9 @@ class Layout:
     delimiter: str = ""
     comment: str = ""
     tag_names: tuple[str, ...] = ()
+    text_column: str = ""
+    spans_column: str = ""
+    annotator: str = ""
     alignment: str = "strict"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,8 @@ def read_rows(
             raise InvalidData(f"{place}: a token in {token_column} is no text", "Tokens are strings.")
         if len(tokens) != len(tags):
             raise InvalidData(f"{place}: {len(tags)} tags for {len(tokens)} tokens", "Every token has one tag.")
+        if not "".join(tokens).strip():
+            tally.add("empty rows left out")
         if tokens[:1] == [DOCSTART]:  # some public copies of CoNLL-2003 have such rows
             tally.add("-DOCSTART- rows left out")
             continue
@@ -100,11 +103,21 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
     try:
         with translate_read_errors(path):
             file = ParquetFile(path)
-        yield from _read_batches(file.iter_batches(ROWS_AHEAD), file.schema_arrow, path, layout, tally)
+        schema = file.schema_arrow
+        needed = _needed_columns(schema.names, path, layout)
+        yield from _read_batches(file.iter_batches(ROWS_AHEAD, columns=needed), schema, path, layout, tally)
     except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError without a number
         raise InvalidData(
             f"{path} is no whole Parquet file: {_first_line(error)}", "Fetch or write it anew, or rename it."
         ) from error
+
+
+def _needed_columns(names: Sequence[str], path: Path, layout: Layout) -> list[str]:
+    """Columns of the tokens and the tags; the others are not looked at."""
+    return [
+        find_column(path, layout.token_column, "--token-column", names, TOKEN_NAMES),
+        find_column(path, layout.tag_column, "--tag-column", names, tag_columns(layout.task)),
+    ]
 
 
 def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -137,15 +150,25 @@ def _read_batches(
     batches: Iterable[RecordBatch], schema: Any, path: Path, layout: Layout, tally: Tally
 ) -> Iterator[Sentence]:
     columns = list(schema.names)
-    features: Features | dict[str, Any] = {}
-    if b"huggingface" in (schema.metadata or {}):
-        from datasets import Features
-
-        features = Features.from_arrow_schema(schema)
-    column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
-    rows = (row for batch in batches for row in batch.to_pylist())
-    names = class_names(features, column)
+    needed = _needed_columns(columns, path, layout)
+    names = _stored_names(schema, needed[-1])
+    rows = (row for batch in batches for row in batch.select(needed).to_pylist())
     yield from read_rows(enumerate(rows, start=1), path, layout, columns, tally, names, " row ")
+
+
+def _stored_names(schema: Any, column: str) -> list[str]:
+    """Names of a column's integers, as `datasets` stores them in the schema; none where it does not."""
+    import pyarrow
+
+    kind = schema.field(column).type
+    if not pyarrow.types.is_nested(kind) or not pyarrow.types.is_integer(getattr(kind, "value_type", pyarrow.null())):
+        return []
+    try:
+        feature = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"][column]
+        names = (feature[0] if isinstance(feature, list) else feature["feature"])["names"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return []
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def class_names(features: Features | Mapping[str, Any], column: str) -> list[str]:
@@ -165,8 +188,6 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
     Raises:
         InvalidOption: it is none of these.
     """
-    import json
-
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

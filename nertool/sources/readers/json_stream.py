@@ -1,0 +1,161 @@
+"""Records of one JSON list, or of one object's list, read piece by piece."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+CHUNK = 1 << 16
+"""Characters of the first piece; each next one that a record needs is twice as large."""
+LONGEST_RECORD = 1 << 27
+"""Characters that a single record may have."""
+BLANKS = " \t\r\n"
+HELD = object()
+"""Stands for a list that is not read yet."""
+
+
+class BrokenJson(ValueError):
+    """The text is no JSON, or is cut short; `line` is where its record begins."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+class JsonStream:
+    """Decodes values from a text file, and forgets what is behind.
+
+    Attributes:
+        line: 1-based number of the line that is reached.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.text, self.at, self.line = "", 0, 1
+        self.ended = False
+        self.decoder = json.JSONDecoder()
+        if self.peek() == "\ufeff":
+            self.at += 1
+
+    def peek(self) -> str:
+        """The next character that is not blank; empty at the end."""
+        while True:
+            while self.at < len(self.text) and self.text[self.at] in BLANKS:
+                self.line += self.text[self.at] == "\n"
+                self.at += 1
+            if self.at < len(self.text):
+                return self.text[self.at]
+            if not self._more(CHUNK):
+                return ""
+
+    def ahead(self) -> str:
+        """The text that comes next, as far as it is read; some 64,000 characters at least."""
+        if len(self.text) - self.at < CHUNK:
+            self._more(CHUNK)
+        return self.text[self.at :]
+
+    def take(self, wanted: str) -> None:
+        """Go behind a character.
+
+        Raises:
+            BrokenJson: another one comes next.
+        """
+        if self.peek() != wanted:
+            raise BrokenJson(self.line, f"{wanted} is missing")
+        self.at += 1
+
+    def value(self) -> Any:
+        """The next value.
+
+        Raises:
+            BrokenJson: there is no whole one, or it is too long or too deep.
+        """
+        self.peek()
+        size = CHUNK
+        while True:
+            try:
+                found, end = self.decoder.raw_decode(self.text, self.at)
+                if end < len(self.text) or self.ended or not self._more(size):
+                    break
+            except RecursionError as error:
+                raise BrokenJson(self.line, "lists or objects within each other too deep") from error
+            except ValueError as error:
+                if len(self.text) - self.at > LONGEST_RECORD:
+                    raise BrokenJson(self.line, f"a record of over {LONGEST_RECORD:,} characters") from error
+                if not self._more(size):
+                    raise BrokenJson(self.line, str(error).partition(":")[0]) from error
+            size *= 2
+        self._check_halves(found, self.text[self.at : end])
+        self.line += self.text.count("\n", self.at, end)
+        self.at = end
+        return found
+
+    def _check_halves(self, value: Any, text: str) -> None:
+        try:
+            whole(value, text)
+        except ValueError as error:
+            raise BrokenJson(self.line, str(error)) from error
+
+    def _more(self, size: int) -> bool:
+        """Read on; False at the end."""
+        piece = self.file.read(size)
+        if piece:
+            self.text, self.at = self.text[self.at :] + piece, 0
+        self.ended = not piece
+        return bool(piece)
+
+
+def whole(record: Any, text: str) -> Any:
+    """The record itself, where UTF-8 can hold it: JSON can write half of a surrogate pair.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    if "\\ud" in text.lower():
+        json.dumps(record, ensure_ascii=False).encode()
+    return record
+
+
+def list_items(stream: JsonStream) -> Iterator[tuple[int, Any]]:
+    """Values of the list that comes next, each with the line it begins in.
+
+    Raises:
+        BrokenJson: the list is broken or cut short.
+    """
+    stream.take("[")
+    line = stream.line
+    more = stream.peek() != "]"
+    while more:
+        stream.peek()
+        line = stream.line
+        yield line, stream.value()
+        more = stream.peek() == ","
+        if more:
+            stream.take(",")
+    if stream.peek() != "]":
+        raise BrokenJson(line, "a comma or ] is missing")
+    stream.take("]")
+
+
+def object_items(stream: JsonStream, is_records: Callable[[str, str], bool]) -> Iterator[tuple[str, Any]]:
+    """Keys and values of the object that comes next; HELD for the list that holds the records, and there it stops.
+
+    Args:
+        is_records: tells by a key, and the text where its list begins, whether that is the list of records.
+
+    Raises:
+        BrokenJson: the object is broken or cut short.
+    """
+    stream.take("{")
+    while stream.peek() == '"':
+        key = stream.value()
+        stream.take(":")
+        if stream.peek() == "[" and is_records(key, stream.ahead()):
+            yield key, HELD
+            return
+        yield key, stream.value()
+        if stream.peek() != ",":
+            break
+        stream.take(",")
+    stream.take("}")

@@ -1,0 +1,112 @@
+"""Label Studio's tasks: a text, annotations of several people, and regions of several types.
+
+Source: https://labelstud.io/guide/export and /guide/task_format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nertool.errors import InvalidData
+from nertool.sources.readers.annotators import Annotators, person_names
+from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan
+from nertool.sources.readers.tally import Tally
+
+REGION_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
+"""Types of results that mark a piece of text."""
+MARKUP = "This text holds HTML. Write JSON Lines of the text without it, with keys text and spans."
+
+
+def holds_results(annotations: Any) -> bool:
+    """Whether a list is one of annotations with results each."""
+    return isinstance(annotations, list) and any(isinstance(one, dict) and "result" in one for one in annotations)
+
+
+def read_regions(
+    task: dict[str, Any], text: str, starts: Sequence[int], place: str, annotators: Annotators, tally: Tally
+) -> list[CharSpan] | None:
+    """Spans of one annotation of a task; None where the task is left out.
+
+    Args:
+        starts: where each paragraph of the text begins; empty for a text in one piece.
+
+    Raises:
+        InvalidData: an annotation has no list of results, or a region no place (names file and line).
+    """
+    annotations = task.get("annotations") or task.get("completions") or []
+    kept = [one for one in annotations if not (isinstance(one, dict) and one.get("was_cancelled"))]
+    if annotations and not kept:
+        tally.add("texts that their annotator rejected, left out")
+        return None
+    if not kept:
+        if task.get("predictions"):
+            tally.add("texts with predictions only, left out", place, "no annotation, only predictions: left out")
+            return None
+        tally.add("texts without annotations, so all O")
+        return []
+    index = annotators.choose([_names(annotation) for annotation in kept], place)
+    if index is None:
+        return None
+    results = kept[index].get("result") if isinstance(kept[index], dict) else None
+    if not isinstance(results, list):
+        raise InvalidData(f"{place}: annotations hold no list as result", SPAN_HELP)
+    spans = [_region(result, text, starts, place, tally) for result in results]
+    return [span for span in spans if span is not None]
+
+
+def _names(annotation: Any) -> list[str]:
+    return person_names(annotation.get("completed_by")) if isinstance(annotation, dict) else []
+
+
+def _region(result: Any, text: str, starts: Sequence[int], place: str, tally: Tally) -> CharSpan | None:
+    """The span of a result; None where it marks no piece of text or has no label."""
+    kind = str(result.get("type") or "labels").lower() if isinstance(result, dict) else "labels"
+    if kind not in REGION_TYPES:
+        if kind.endswith("labels"):
+            tally.add(f"regions of type {kind[:40]} left out")
+        return None
+    value = result.get("value") if isinstance(result, dict) else None
+    if not isinstance(value, dict):
+        raise InvalidData(f"{place}: {str(result)[:80]!r} is no region", SPAN_HELP)
+    labels = value.get(kind) or value.get("labels") or value.get("label") or []
+    labels = labels if isinstance(labels, list) else [labels]
+    if not any(isinstance(label, str) and label.strip() for label in labels):
+        shown = f"{value.get('start')} to {value.get('end')} {str(value.get('text') or '')[:60]!r}"
+        tally.add("regions without a label left out", place, f"region {shown} has no label: left out")
+        return None
+    label = first_label(labels, place, tally)
+    if kind == "hypertextlabels" and "</" in text:
+        raise InvalidData(f"{place}: a text with HTML tags", MARKUP)
+    start, end = _offsets(value, starts, place)
+    own = value.get("text")
+    return CharSpan(start, end, label, own if isinstance(own, str) else "")
+
+
+def first_label(labels: Sequence[Any], place: str, tally: Tally) -> str:
+    """The first of a span's labels that is one; others are told and counted."""
+    named = [label for label in labels if isinstance(label, str) and label.strip()]
+    if len(named) > 1:
+        detail = f"several labels: {', '.join(named)[:80]}: the first is taken"
+        tally.add("spans with several labels, of which the first is taken", place, detail)
+    return named[0]
+
+
+def _offsets(value: dict[str, Any], starts: Sequence[int], place: str) -> tuple[int, int]:
+    """Places of a region in the text.
+
+    Regions of HTML have them as `globalOffsets`; those of paragraphs, as paragraph and place in it.
+    """
+    start, end = value.get("start"), value.get("end")
+    whole = value.get("globalOffsets")
+    if isinstance(whole, dict) and type(start) is not int:
+        start, end = whole.get("start"), whole.get("end")
+    elif starts and "startOffset" in value:
+        try:
+            start = starts[int(str(start))] + value["startOffset"]
+            end = starts[int(str(end))] + value["endOffset"]
+        except (ValueError, IndexError, KeyError, TypeError) as error:
+            raise InvalidData(f"{place}: {str(value)[:80]!r} lies in no paragraph", SPAN_HELP) from error
+    if type(start) is not int or type(end) is not int:
+        raise InvalidData(f"{place}: {str(value)[:80]!r} has no start and end", SPAN_HELP)
+    return start, end

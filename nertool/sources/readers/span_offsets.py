@@ -1,0 +1,245 @@
+"""Where annotated spans lie: offsets are compared with the text that the spans carry, and with token borders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from nertool.errors import InvalidData
+from nertool.sources.readers.tally import Tally
+
+NEARBY = 200
+"""Characters around a span's offsets in which its own text is looked for."""
+SPAN_HELP = "A span is [start, end, label] or an object with start, end and label, counted in characters from 0."
+UTF16, CRLF, BOTH = "in UTF-16", "with CR LF as one character", "in UTF-16 with CR LF as one character"
+BYTES, END_INCLUDED, SHIFTED = "in bytes of UTF-8", "with the end included", "from another beginning"
+
+
+class CharSpan(NamedTuple):
+    """An entity: half-open, 0-based places in characters of the text; and its own text, empty where it has none."""
+
+    start: int
+    end: int
+    label: str
+    text: str = ""
+
+
+class Token(NamedTuple):
+    """A token and its half-open, 0-based place in characters of the text."""
+
+    text: str
+    start: int
+    end: int
+
+
+FITS_BOTH = "texts with spans that fit counted otherwise too, taken as characters"
+Reading = Callable[[CharSpan], CharSpan]
+"""Gives the span that is meant where offsets are counted in a certain way; -1 for a place that does not exist."""
+
+
+class SpanOffsets:
+    """Places the spans of a file's texts, and remembers how the file counts.
+
+    Args:
+        tally: counts texts whose offsets do not count characters, and spans that cannot be placed.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self.proven: set[str] = set()
+
+    def locate(self, spans: Sequence[CharSpan], text: str, tokens: Sequence[Token], place: str) -> list[CharSpan]:
+        """The spans in characters; those that cannot be placed for certain are left out and told.
+
+        Raises:
+            InvalidData: a span without text of its own lies outside (names file and line).
+        """
+        named = [span for span in spans if span.text.strip()]
+        if named:
+            kind, reading = self._by_own_texts(named, text)
+        else:
+            kind, reading = self._by_borders(spans, text, tokens, place)
+        if kind:
+            self.proven.add(kind)
+            shown = f"{spans[0].start} to {spans[0].end} {spans[0].label}"
+            self.tally.add(f"texts with spans counted {kind}", place, f"spans such as {shown} are counted {kind}")
+        located: list[CharSpan] = []
+        for span in spans:
+            found = self._locate_one(span, reading(span), text, tokens, place)
+            located += [found] if found else []
+        return located
+
+    def _by_own_texts(self, named: Sequence[CharSpan], text: str) -> tuple[str, Reading]:
+        """The way of counting under which most spans have their own text; characters where no other has more."""
+        best_kind = ""
+        best_reading: Reading = _as_is
+        most = _count_fits(named, _as_is, text)
+        if most == len(named):
+            return best_kind, best_reading
+        for kind, reading in _readings(named, text):
+            fits = _count_fits(named, reading, text)
+            if fits > most:
+                best_kind, best_reading, most = kind, reading, fits
+        return best_kind, best_reading
+
+    def _by_borders(
+        self, spans: Sequence[CharSpan], text: str, tokens: Sequence[Token], place: str
+    ) -> tuple[str, Reading]:
+        """The way of counting under which all spans are whole tokens, where characters do not make them so.
+
+        One span alone proves nothing: another way is taken for it only where the file has proven it, or where the span
+        would lie outside the text.
+        """
+        if not spans or not ("\r\n" in text or _has_astral(text)):
+            return "", _as_is
+        starts = {token.start for token in tokens}
+        ends = {token.end for token in tokens}
+
+        def all_fit(reading: Reading) -> bool:
+            return all(_is_whole(reading(span), text, starts, ends) for span in spans)
+
+        others: list[tuple[str, Reading]] = []
+        for kind, reading in _unit_readings(text):
+            if all_fit(reading) and any(reading(span) != span for span in spans):
+                others.append((kind, reading))
+        if all_fit(_as_is):
+            if others:
+                self.tally.add(FITS_BOTH)
+            return "", _as_is
+        outside = any(span.end > len(text) for span in spans)
+        if len(others) == 1 and (len(spans) > 1 or outside or others[0][0] in self.proven):
+            return others[0]
+        if others:
+            detail = f"{len(spans)} span(s) would fit counted {others[0][0]}: taken as characters"
+            self.tally.add("texts with spans perhaps not counted in characters", place, detail)
+        return "", _as_is
+
+    def _locate_one(
+        self, span: CharSpan, read: CharSpan, text: str, tokens: Sequence[Token], place: str
+    ) -> CharSpan | None:
+        if not span.text.strip():
+            if not 0 <= read.start < read.end <= len(text):
+                raise InvalidData(
+                    f"{place}: span {span.start} to {span.end} {span.label} lies outside the text of "
+                    f"{len(text)} characters",
+                    SPAN_HELP,
+                )
+            return read
+        if _fits(read, text):
+            return read
+        shown = f"span {span.start} to {span.end} {span.label} is {text[max(read.start, 0) : max(read.end, 0)]!r} there"
+        found = _find_nearby(read, text, tokens)
+        if found is None:
+            kind = "spans whose own text is not there, left out"
+            self.tally.add(kind, place, f"{shown}, not {span.text[:60]!r}: left out")
+            return None
+        kind = "spans found by their own text"
+        self.tally.add(kind, place, f"{shown}: {span.text[:60]!r} is taken at {found.start} to {found.end}")
+        return found
+
+
+# -- ways of counting ------------------------------------------------------------------------------
+
+
+def _as_is(span: CharSpan) -> CharSpan:
+    return span
+
+
+def _readings(named: Sequence[CharSpan], text: str) -> Iterator[tuple[str, Reading]]:
+    """All known ways of counting other than in characters, the likeliest first."""
+    yield from _unit_readings(text)
+    yield BYTES, _by_units(text, [len(character.encode("utf-8", "surrogatepass")) for character in text])
+    yield END_INCLUDED, lambda span: span._replace(end=span.end + 1)
+    shift = _shift(named, text)
+    if shift:
+        yield SHIFTED, lambda span: span._replace(start=span.start + shift, end=span.end + shift)
+
+
+def _unit_readings(text: str) -> Iterator[tuple[str, Reading]]:
+    """Ways of counting that differ from characters only behind an astral character or a CR LF."""
+    astral = [2 if character > "\uffff" else 1 for character in text]
+    breaks = [0 if text.startswith("\r\n", index) else 1 for index in range(len(text))]
+    if _has_astral(text):
+        yield UTF16, _by_units(text, astral)
+    if "\r\n" in text:
+        yield CRLF, _by_units(text, breaks)
+        if _has_astral(text):
+            yield BOTH, _by_units(text, [wide * counted for wide, counted in zip(astral, breaks, strict=True)])
+
+
+def _by_units(text: str, units: Sequence[int]) -> Reading:
+    """Reading of offsets that count as many units as given for each character."""
+    positions: list[int] = []
+    for index, count in enumerate(units):
+        if count:
+            positions += [index] + [-1] * (count - 1)
+    positions.append(len(text))
+
+    def position(offset: int) -> int:
+        return positions[offset] if 0 <= offset < len(positions) else -1
+
+    return lambda span: span._replace(start=position(span.start), end=position(span.end))
+
+
+def _shift(named: Sequence[CharSpan], text: str) -> int:
+    """What all offsets are off by, told by two or more own texts; 0 where they do not agree."""
+    if len({_squeeze(span.text) for span in named}) < 2:
+        return 0
+    first = named[0]
+    shifts = sorted((at - first.start for at in _occurrences(first.text, text)), key=abs)
+    for shift in shifts:
+        moved = [span._replace(start=span.start + shift, end=span.end + shift) for span in named]
+        if abs(shift) <= NEARBY and all(_fits(span, text) for span in moved):
+            return shift
+    return 0
+
+
+# -- comparison ------------------------------------------------------------------------------------
+
+
+def _has_astral(text: str) -> bool:
+    return bool(text) and max(text) > "\uffff"
+
+
+def _count_fits(spans: Sequence[CharSpan], reading: Reading, text: str) -> int:
+    return sum(_fits(reading(span), text) for span in spans)
+
+
+def _fits(span: CharSpan, text: str) -> bool:
+    """Whether the text at the span is its own text, but for white space and case."""
+    inside = 0 <= span.start < span.end <= len(text)
+    return inside and _squeeze(text[span.start : span.end]) == _squeeze(span.text)
+
+
+def _squeeze(text: str) -> str:
+    """Tools write a line break in a span as a blank or as `\\n`."""
+    return "".join(text.replace("\\n", "\n").split()).casefold()
+
+
+def _is_whole(span: CharSpan, text: str, starts: set[int], ends: set[int]) -> bool:
+    """Whether a span begins and ends with a token, but for white space around it."""
+    if not 0 <= span.start < span.end <= len(text):
+        return False
+    inside = text[span.start : span.end]
+    start = span.start + len(inside) - len(inside.lstrip())
+    return start in starts and span.start + len(inside.rstrip()) in ends
+
+
+def _find_nearby(span: CharSpan, text: str, tokens: Sequence[Token]) -> CharSpan | None:
+    """The only place in the text where the span's own text is whole tokens; None where there are more or none near."""
+    wanted = span.text.strip()
+    starts = {token.start for token in tokens}
+    ends = {token.end for token in tokens}
+    places = [at for at in _occurrences(wanted, text) if at in starts and at + len(wanted) in ends]
+    if len(places) != 1 or abs(places[0] - span.start) > NEARBY:
+        return None
+    return span._replace(start=places[0], end=places[0] + len(wanted))
+
+
+def _occurrences(wanted: str, text: str) -> list[int]:
+    places: list[int] = []
+    at = text.find(wanted)
+    while at >= 0:
+        places.append(at)
+        at = text.find(wanted, at + 1)
+    return places

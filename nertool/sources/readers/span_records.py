@@ -1,0 +1,305 @@
+"""JSON records of a text with character spans, as annotation tools and spaCy write them -> annotated texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nertool.errors import InvalidData
+from nertool.sources.readers.annotators import Annotators, person_names
+from nertool.sources.readers.char_spans import AnnotatedText
+from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
+from nertool.sources.readers.layout import Layout
+from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token
+from nertool.sources.readers.tally import Tally
+
+TEXT_KEYS = ("text", "content", "data", "document", "body", "raw_text", "full_text", "sentence", "raw", "input")
+SPAN_KEYS = (
+    *("entities", "ents", "spans", "label", "labels", "annotations", "annotation", "completions"),
+    *("named_entities", "mentions", "ner", "entity_spans", "ner_spans"),
+)
+START_KEYS = ("start", "start_offset", "startOffset", "start_char", "char_start", "begin", "start_index", "offset")
+END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "end_index")
+LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
+OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
+ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
+RECORD_ANNOTATOR_KEYS = ("_annotator_id", "annotator", "_session_id")
+"""Keys under which a record, of Prodigy or Label Studio's JSON-MIN, says who annotated it."""
+
+
+def text_of(record: Any, wanted: str = "") -> str | None:
+    """The running text of a record, in any of the known forms; None where it has none.
+
+    Args:
+        wanted: key of the text; empty for any of the known ones.
+    """
+    found = _text_and_starts(record, wanted)
+    return found[0] if found else None
+
+
+def _text_and_starts(record: Any, wanted: str) -> tuple[str, list[int]] | None:
+    """The text, and where its paragraphs begin if it consists of some."""
+    if _is_pair(record):  # spaCy's training tuples
+        return record[0], []
+    if not isinstance(record, dict):
+        return None
+    inner = record.get("data")  # Label Studio's task
+    holder = inner if isinstance(inner, dict) else record
+    for key in [wanted] if wanted else TEXT_KEYS:
+        value = holder.get(key)
+        if isinstance(value, str):
+            return value, []
+        if isinstance(inner, dict) and isinstance(value, list) and value:
+            return _paragraphs(value)
+    if isinstance(inner, dict) and not wanted:
+        texts = [value for value in inner.values() if isinstance(value, str)]
+        lists = [value for value in inner.values() if isinstance(value, list) and value]
+        if len(texts) == 1:
+            return texts[0], []
+        if not texts and len(lists) == 1:
+            return _paragraphs(lists[0])
+    return None
+
+
+def _is_pair(record: Any) -> bool:
+    return isinstance(record, list) and len(record) == 2 and isinstance(record[0], str) and isinstance(record[1], dict)
+
+
+def _paragraphs(values: Sequence[Any]) -> tuple[str, list[int]] | None:
+    text, starts = "", []
+    for value in values:
+        said = value.get("text") if isinstance(value, dict) else value
+        if not isinstance(said, str):
+            return None
+        starts.append(len(text))
+        text += f"{said}\n"
+    return text, starts
+
+
+class SpanRecords:
+    """Reads the records of one file.
+
+    Args:
+        path: the file, for messages.
+        layout: names the keys and the annotator.
+        tally: told of all that is left out or changed.
+    """
+
+    def __init__(self, path: Path, layout: Layout, tally: Tally) -> None:
+        self.path, self.layout, self.tally = path, layout, tally
+        self.annotators = Annotators(layout.annotator, path, tally)
+        self.has_spans = False
+        self.annotated: set[int] = set()
+
+    def read(self, records: Iterable[tuple[int, Any]]) -> Iterator[AnnotatedText]:
+        """Give the texts that are not left out.
+
+        Raises:
+            InvalidData: a record without text, or a span that is none (names file and line); or no record has spans.
+            InvalidOption: the wanted annotator annotated none.
+        """
+        taken = number = 0
+        for number, record in records:
+            if record is None:
+                self.tally.add("empty records left out")
+                continue
+            annotated = self._read_one(number, record)
+            if annotated:
+                taken += 1
+                yield annotated
+        self.annotators.finish(taken)
+        if taken and not self.has_spans:
+            raise InvalidData(
+                f"{self.path}: no record has a list of spans under a known key",
+                f"Name the key: --spans-column. Known are {', '.join(SPAN_KEYS)}.",
+            )
+        if number and not taken and "texts with predictions only, left out" in self.tally.counts:
+            raise InvalidData(
+                f"{self.path}: all texts have predictions only", "Accept them in Label Studio, and export again."
+            )
+
+    def _read_one(self, number: int, record: Any) -> AnnotatedText | None:
+        place = f"{self.path}:{number}"
+        found = _text_and_starts(record, self.layout.text_column)
+        if found is None:
+            raise InvalidData(
+                f"{place}: no text", "Every record has one, as the first has; --text-column names its key."
+            )
+        text, starts = found
+        holder = record[1] if isinstance(record, list) else record
+        if holder.get("answer", "accept") != "accept":
+            self.tally.add("texts that their annotator rejected, left out")
+            return None
+        if not self._is_chosen(holder, text, place):
+            return None
+        tokens = _tokens(holder, text, place)
+        spans = self._spans(holder, text, starts, place)
+        return None if spans is None else AnnotatedText(text, spans, place, number, tokens)
+
+    def _is_chosen(self, holder: dict[str, Any], text: str, place: str) -> bool:
+        """Whether a record that names its annotator is to be taken: the first of a text, or the wanted one's."""
+        names: list[str] = []
+        for key in RECORD_ANNOTATOR_KEYS:
+            names += person_names(holder.get(key))
+        if not names:
+            return True
+        if self.layout.annotator:
+            return self.annotators.choose([names], place) is not None
+        self.annotators.seen[names[0]] = None
+        mark = hash((text, str(holder.get("id"))))
+        if mark in self.annotated and len(self.annotators.seen) > 1:
+            detail = f"another annotation of a text, by {names[0]}: left out (--annotator)"
+            self.tally.add("texts again by another annotator, left out", place, detail)
+            return False
+        self.annotated.add(mark)
+        return True
+
+    # -- spans -------------------------------------------------------------------------------------
+
+    def _spans(self, holder: dict[str, Any], text: str, starts: Sequence[int], place: str) -> list[CharSpan] | None:
+        """Spans of a record; None where it is left out."""
+        wanted = self.layout.spans_column or self.layout.tag_column
+        if not wanted and _is_task(holder):
+            self.has_spans = True
+            return read_regions(holder, text, starts, place, self.annotators, self.tally)
+        if wanted and wanted not in holder:
+            hint = f"This record has {', '.join(holder)}: take one by --spans-column (or --tag-column)."
+            raise InvalidData(f"{place}: no {wanted}", hint)
+        key, entries = self._entries(holder, [wanted] if wanted else SPAN_KEYS, place)
+        if entries is None:
+            if not key:
+                self.tally.add("texts without a list of entities, so all O")
+            return []
+        entries = self._of_one_annotator(entries, place)
+        if entries is None:
+            return None
+        spans: list[CharSpan] = []
+        for entry in entries:
+            spans += self._entry_spans(entry, place)
+        return spans
+
+    def _entries(self, holder: dict[str, Any], keys: Sequence[str], place: str) -> tuple[str, list[Any] | None]:
+        """The key of the spans and their list: one that is filled goes before those that are empty."""
+        there = [key for key in keys if key in holder]
+        filled = [key for key in there if isinstance(holder[key], list) and holder[key]]
+        filled.sort(key=lambda key: not _looks_like_span(holder[key][0]))
+        lists = filled or [key for key in there if isinstance(holder[key], list)]
+        self.has_spans = self.has_spans or bool(there)
+        if not lists:
+            for key in there:
+                if holder[key] is not None:
+                    raise InvalidData(f"{place}: {key} holds no list of spans", _not_a_list(holder[key]))
+            return (there[0] if there else ""), None
+        for other in filled[1:]:
+            if _looks_like_span(holder[other][0]) and holder[other] != holder[lists[0]]:
+                detail = f"spans under {lists[0]} and {other}: those under {lists[0]} are taken (--spans-column)"
+                self.tally.add("texts with spans under two keys, of which one is taken", place, detail)
+        return lists[0], holder[lists[0]]
+
+    def _of_one_annotator(self, entries: list[Any], place: str) -> list[Any] | None:
+        """Spans of one annotator, where each span says who made it."""
+        people: dict[str, list[str]] = {}
+        for entry in entries:
+            for names in _entry_annotators(entry):
+                people.setdefault(names[0], names)
+        if not people:
+            return entries
+        index = self.annotators.choose(list(people.values()), place)
+        if index is None:
+            return None
+        chosen = list(people)[index]
+        return [entry for entry in entries if chosen in [names[0] for names in _entry_annotators(entry)]]
+
+    def _entry_spans(self, entry: Any, place: str) -> list[CharSpan]:
+        """The span of an entry; Dataturks has several places for one label."""
+        if isinstance(entry, dict) and isinstance(entry.get("points"), list):
+            spans: list[CharSpan] = []
+            for point in entry["points"]:
+                span = self._span({**point, "label": entry.get("label")}, place) if isinstance(point, dict) else None
+                spans += [span._replace(end=span.end + 1)] if span else []  # its end is the last character
+            return spans
+        span = self._span(entry, place)
+        return [span] if span else []
+
+    def _span(self, entry: Any, place: str) -> CharSpan | None:
+        start = end = label = own = None
+        if isinstance(entry, dict):
+            value = entry["value"] if isinstance(entry.get("value"), dict) else entry
+            start, end = _get(value, START_KEYS), _get(value, END_KEYS)
+            label, own = _get(value, LABEL_KEYS), _get(value, OWN_TEXT_KEYS)
+            if end is None and type(start) is int and type(value.get("length")) is int:
+                end = start + value["length"]
+        elif isinstance(entry, list) and len(entry) in (3, 4):
+            start, end, label = entry[:3] if type(entry[0]) is int else (entry[1], entry[2], entry[0])
+            own = entry[3] if len(entry) == 4 else None
+            label = None if own is not None and not isinstance(own, str) else label
+        placed = type(start) is int and type(end) is int
+        if placed and isinstance(entry, dict) and _has_no_label(label):
+            self.tally.add("regions without a label left out", place, f"span {start} to {end} has no label: left out")
+            return None
+        if isinstance(label, list) and any(isinstance(one, str) and one.strip() for one in label):
+            label = first_label(label, place, self.tally)
+        if not (type(start) is int and type(end) is int and isinstance(label, str) and label.strip()):
+            raise InvalidData(f"{place}: {str(entry)[:80]!r} is no span", SPAN_HELP)
+        if start < 0 or start >= end:
+            raise InvalidData(f"{place}: span {start} to {end} {label} holds no character of the text", SPAN_HELP)
+        return CharSpan(start, end, label, own if isinstance(own, str) else "")
+
+
+def _is_task(holder: dict[str, Any]) -> bool:
+    """Whether a record is a task of Label Studio."""
+    annotations = holder.get("annotations") or holder.get("completions")
+    if holds_results(annotations):
+        return True
+    return isinstance(holder.get("data"), dict) and any(
+        isinstance(holder.get(key), list) for key in ("annotations", "completions", "predictions")
+    )
+
+
+def _has_no_label(label: Any) -> bool:
+    return label is None or label in ("", [])
+
+
+def _looks_like_span(entry: Any) -> bool:
+    return isinstance(entry, dict) or (isinstance(entry, list) and len(entry) in (3, 4))
+
+
+def _not_a_list(value: Any) -> str:
+    if isinstance(value, dict):
+        return 'Write a list of spans (CLUENER has an object): JSON Lines with keys text and spans, as [[0, 4, "PER"]].'
+    return SPAN_HELP
+
+
+def _entry_annotators(entry: Any) -> list[list[str]]:
+    """Id and names of each person who made a span."""
+    people: list[list[str]] = []
+    if isinstance(entry, dict):
+        for key in ANNOTATOR_KEYS:
+            value = entry.get(key)
+            for person in value if isinstance(value, list) else [value]:
+                names = person_names(person)
+                people += [names] if names else []
+    return people
+
+
+def _tokens(holder: dict[str, Any], text: str, place: str) -> list[Token]:
+    """Tokens as a record gives them by their places; none where it has none, or only their texts."""
+    given = holder.get("tokens")
+    if not isinstance(given, list) or all(isinstance(token, str) for token in given):
+        return []
+    try:
+        places = [(token["start"], token["end"]) for token in given]
+        if not all(type(a) is type(b) is int and 0 <= a <= b <= len(text) for a, b in places):
+            raise ValueError
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidData(f"{place}: a token without start and end in the text", SPAN_HELP) from error
+    return [Token(text[start:end], start, end) for start, end in places]
+
+
+def _get(value: dict[str, Any], keys: Sequence[str]) -> Any:
+    """The first of these keys that an object has with something in it."""
+    for key in keys:
+        if value.get(key) not in (None, "", []):
+            return value[key]
+    return None

@@ -1,0 +1,358 @@
+"""Annotated texts: offsets that do not count characters, several annotators and labels, forms of annotation tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nertool.errors import InvalidData, InvalidOption
+from nertool.stages import download
+from nertool.workspace.workspace import Workspace
+
+ANNA = "Anna left Nordbank."
+ANNA_TAGS = "Anna B-PER left O Nordbank B-ORG . O"
+
+
+def taken(folder: Path, name: str, content: Any, **options: Any) -> tuple[str, dict[str, int]]:
+    """Tokens and tags of train in one line, and its counts other than those of sentences and tokens."""
+    path = folder / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return taken_from(path, **options)
+
+
+def taken_from(path: Path, **options: Any) -> tuple[str, dict[str, int]]:
+    workspace = Workspace(path.parent / f"workspace-{path.name}")
+    result = download.run(workspace, download.Options(train_file=str(path), **options))
+    counts = {key: n for key, n in result.facts["train"].items() if key not in ("sentences", "tokens")}
+    return (workspace / "train.txt.tmp").read_text(encoding="utf-8").replace("\n\n", " / ").replace("\n", " "), counts
+
+
+def lines(*records: Any) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def own(text: str, *spans: tuple[int, int, str, str]) -> dict[str, Any]:
+    """A record whose spans carry their text."""
+    return {"text": text, "spans": [{"start": a, "end": b, "label": kind, "text": said} for a, b, kind, said in spans]}
+
+
+# -- offsets ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "wanted"),
+    [
+        (own("😀 Anna saw Bern", (3, 7, "PER", "Anna"), (12, 16, "LOC", "Bern")), "in UTF-16"),
+        (own("Hi\r\nAnna saw\r\nBern", (3, 7, "PER", "Anna"), (12, 16, "LOC", "Bern")), "with CR LF as one"),
+        (own("😀😀\r\nAnna saw Bern", (5, 9, "PER", "Anna"), (14, 18, "LOC", "Bern")), "in UTF-16 with CR LF"),
+        (own("Ö Anna saw Bern", (3, 7, "PER", "Anna"), (12, 16, "LOC", "Bern")), "in bytes of UTF-8"),
+        (own("Anna saw Bern", (0, 3, "PER", "Anna"), (9, 12, "LOC", "Bern")), "with the end included"),
+        (own("Anna saw Bern", (5, 9, "PER", "Anna"), (14, 18, "LOC", "Bern")), "from another beginning"),
+        ({"text": "😀 Anna saw Bern", "spans": [[3, 7, "PER"], [12, 16, "LOC"]]}, "in UTF-16"),
+        ({"text": "Hi\r\nAnna saw\r\nBern", "label": [[3, 7, "PER"], [12, 16, "LOC"]]}, "with CR LF as one"),
+        ({"text": "Ö 😀 Anna saw Bern", "label": [[5, 9, "PER"], [14, 18, "LOC"]]}, "in UTF-16"),
+    ],
+)
+def test_offsets_that_do_not_count_characters_are_found_and_told(record: Any, wanted: str, tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.jsonl", lines(record))
+    assert "Anna B-PER" in found and "Bern B-LOC" in found and found.count("B-") == 2 and "I-" not in found
+    [(told, number)] = counts.items()
+    assert told.startswith(f"texts with spans counted {wanted}") and number == 1
+
+
+@pytest.mark.parametrize(
+    ("record", "wanted", "told"),
+    [
+        (own("I met A B today", (8, 9, "PER", "A")), "A B-PER B O", "spans found by their own text"),
+        (own("I met A B A today", (8, 9, "PER", "A")), "A O B O A O", "spans whose own text is not there, left out"),
+        (own("I met B today", (6, 7, "PER", "A")), "B O", "spans whose own text is not there, left out"),
+        (own("Bern " + "x " * 300 + "Anna", (0, 4, "PER", "Anna")), "Bern O", "spans whose own text is not there"),
+        (own("Annabel met B", (12, 13, "PER", "Anna")), "Annabel O", "spans whose own text is not there, left out"),
+    ],
+)
+def test_a_span_whose_own_text_says_otherwise_never_tags_another_word(
+    record: Any, wanted: str, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found, counts = taken(tmp_path, "own.jsonl", lines(record))
+    assert wanted in found
+    [(kind, number)] = counts.items()
+    assert kind.startswith(told) and number == 1
+    assert any("own.jsonl:1: span " in message for message in caplog.messages), "told with its place"
+
+
+@pytest.mark.parametrize("said", ["Anna  Keller", "anna keller", "Anna\\nKeller", "Anna\nKeller"])
+def test_white_space_and_case_of_a_spans_own_text_do_not_count(said: str, tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.jsonl", lines(own("Anna Keller left", (0, 11, "PER", said))))
+    assert (found, counts) == ("Anna B-PER Keller I-PER left O / ", {})
+
+
+def test_one_span_without_text_proves_nothing_unless_the_file_has_proven_it(tmp_path: Path) -> None:
+    one = {"text": "😀 Anna left", "label": [[3, 7, "PER"]]}
+    found, counts = taken(tmp_path, "one.jsonl", lines(one))
+    assert "Anna O" in found and counts["texts with spans perhaps not counted in characters"] == 1
+    two = {"text": "😀 Anna saw Bern", "label": [[3, 7, "PER"], [12, 16, "LOC"]]}
+    found, counts = taken(tmp_path, "two.jsonl", lines(two, one))
+    assert found.count("Anna B-PER") == 2 and counts == {"texts with spans counted in UTF-16": 2}
+
+
+# -- Label Studio ----------------------------------------------------------------------------------
+
+
+def region(start: Any, end: Any, *labels: str, kind: str = "labels", **more: Any) -> dict[str, Any]:
+    return {"type": kind, "value": {"start": start, "end": end, kind: list(labels), **more}}
+
+
+def task(*annotations: Any, data: Any = None, **more: Any) -> dict[str, Any]:
+    return {"id": 1, "data": data or {"text": ANNA}, "annotations": list(annotations), **more}
+
+
+PER, ORG = region(0, 4, "PER", text="Anna"), region(10, 18, "ORG", text="Nordbank")
+BOTH = {"completed_by": 7, "result": [PER, ORG]}
+
+
+@pytest.mark.parametrize("kind", ["labels", "hypertextlabels", "paragraphlabels", "HyperTextLabels"])
+def test_every_type_of_result_that_marks_text_is_read(kind: str, tmp_path: Path) -> None:
+    marked = [region(0, 4, "PER", kind=kind), {"type": "relation"}, region(10, 18, "ORG", kind="labels")]
+    marked[0]["value"] = {"start": 0, "end": 4, kind.lower(): ["PER"]}
+    assert taken(tmp_path, "own.json", [task({"result": marked})]) == (f"{ANNA_TAGS} / ", {})
+
+
+def test_regions_of_another_type_and_without_a_label_are_counted(tmp_path: Path) -> None:
+    unlabelled = {"type": "labels", "value": {"start": 5, "end": 9, "text": "left"}}
+    results = [PER, unlabelled, region(10, 18), ORG, region(0, 1, "X", kind="rectanglelabels")]
+    found, counts = taken(tmp_path, "own.json", [task({"result": results})])
+    assert found == f"{ANNA_TAGS} / "
+    assert counts == {"regions without a label left out": 2, "regions of type rectanglelabels left out": 1}
+
+
+def test_of_several_labels_the_first_is_taken_and_told(tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.json", [task({"result": [region(0, 4, "LOC", "ORG"), ORG]})])
+    assert found.startswith("Anna B-LOC")
+    assert counts == {"spans with several labels, of which the first is taken": 1}
+
+
+SEVERAL = "texts with several annotators, of which the first is taken"
+EVE = {"completed_by": {"id": 23, "email": "eve@example.org", "first_name": "Eve", "last_name": "Lee"}, "result": [ORG]}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tagged"),
+    [
+        ("", "Anna Nordbank"),
+        ("7", "Anna Nordbank"),
+        ("23", "Nordbank"),
+        ("eve@example.org", "Nordbank"),
+        ("Eve Lee", "Nordbank"),
+        ("1", "Anna Nordbank"),
+        ("2", "Nordbank"),
+    ],
+)
+def test_one_annotator_of_several_is_taken(wanted: str, tagged: str, tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.json", [task(BOTH, EVE)], annotator=wanted)
+    assert [token for token in ("Anna", "Nordbank") if f"{token} B-" in found] == tagged.split()
+    assert counts == ({} if wanted else {SEVERAL: 1})
+
+
+def test_a_second_annotation_of_nobody_has_a_number(tmp_path: Path) -> None:
+    found, _ = taken(tmp_path, "own.json", [task(BOTH, {"result": []})], annotator="2")
+    assert "B-" not in found
+
+
+def test_texts_that_the_annotator_did_not_see_are_left_out(tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.json", [task(BOTH), task(BOTH, EVE)], annotator="23")
+    assert found.count("Anna") == 1 and counts == {"texts that the annotator did not annotate, left out": 1}
+
+
+def test_an_annotator_who_is_not_there_is_refused_with_those_who_are(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="no text that bob annotated") as error:
+        taken(tmp_path, "own.json", [task(BOTH, EVE)], annotator="bob")
+    assert "7, 23" in error.value.hint
+
+
+def test_a_number_that_turns_out_to_be_an_id_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="--annotator 2 is an id here"):
+        taken(tmp_path, "own.json", [task(BOTH, EVE), task({"completed_by": 2, "result": []})], annotator="2")
+
+
+def test_tasks_with_predictions_only_are_left_out_and_counted(tmp_path: Path) -> None:
+    guessed = task(predictions=[{"result": [PER]}])
+    found, counts = taken(tmp_path, "own.json", [guessed, task(BOTH)])
+    assert (found, counts) == (f"{ANNA_TAGS} / ", {"texts with predictions only, left out": 1})
+    with pytest.raises(InvalidData, match="predictions only"):
+        taken(tmp_path, "guessed.json", [guessed])
+
+
+def test_a_single_task_and_a_dialogue_are_read(tmp_path: Path) -> None:
+    assert taken(tmp_path, "one.json", json.dumps(task(BOTH), indent=1))[0] == f"{ANNA_TAGS} / "
+    said = [{"author": "a", "text": "Hello ."}, {"author": "b", "text": "Anna left"}]
+    marked = region("1", "1", "PER", kind="paragraphlabels", startOffset=0, endOffset=4, text="Anna")
+    found, counts = taken(tmp_path, "talk.json", [task({"result": [marked]}, data={"dialogue": said})])
+    assert (found, counts) == ("Hello O . O / Anna B-PER left O / ", {})
+
+
+def test_html_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    marked = region("/p[1]", "/p[1]", "PER", kind="hypertextlabels", globalOffsets={"start": 0, "end": 4}, text="Anna")
+    with pytest.raises(InvalidData, match="HTML") as error:
+        taken(tmp_path, "own.json", [task({"result": [marked]}, data={"text": "<p>Anna left</p>"})])
+    assert "JSON Lines" in error.value.hint
+
+
+# -- other tools -----------------------------------------------------------------------------------
+
+SPANS = [[0, 4, "PER"], [10, 18, "ORG"]]
+OBJECTS = [{"start": 0, "end": 4, "tag": "PER", "value": "Anna"}, {"start": 10, "end": 18, "tag": "ORG"}]
+RECORDS: dict[str, tuple[str, Any]] = {
+    "doccano, key data": ("own.jsonl", {"id": 1, "data": ANNA, "label": SPANS}),
+    "doccano, key labels": ("own.jsonl", {"id": 1, "text": ANNA, "labels": SPANS}),
+    "an empty list before a filled one": ("own.jsonl", {"text": ANNA, "entities": [], "label": SPANS}),
+    "an empty list behind a filled one": ("own.jsonl", {"text": ANNA, "label": SPANS, "spans": [], "entities": []}),
+    "classes beside spans": ("own.jsonl", {"text": ANNA, "labels": SPANS, "label": ["news"], "entities": None}),
+    "null beside spans": ("own.jsonl", {"text": ANNA, "entities": None, "spans": SPANS}),
+    "label before places": ("own.jsonl", {"text": ANNA, "annotation": [["PER", 0, 4], ["ORG", 10, 18]]}),
+    "LightTag": ("own.json", {"examples": [{"content": ANNA, "annotations": OBJECTS}], "relations": []}),
+    "Tecoholic": ("own.json", {"classes": ["PER"], "annotations": [[ANNA, {"entities": SPANS}]]}),
+    "spaCy's to_json": (
+        "own.json",
+        [{"text": ANNA, "ents": [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 18, "label": "ORG"}]}],
+    ),
+    "GLiNER": (
+        "own.json",
+        [{"tokenized_text": ["Anna", "left", "Nordbank", "."], "ner": [[0, 0, "PER"], [2, 2, "ORG"]]}],
+    ),
+    "SpERT": (
+        "own.json",
+        [
+            {
+                "tokens": ["Anna", "left", "Nordbank", "."],
+                "entities": [{"type": "PER", "start": 0, "end": 1}, {"type": "ORG", "start": 2, "end": 3}],
+                "relations": [],
+            }
+        ],
+    ),
+    "plain tokens beside a text": ("own.jsonl", {"text": ANNA, "tokens": ["Anna", "left"], "entities": SPANS}),
+}
+
+
+@pytest.mark.parametrize("form", RECORDS)
+def test_forms_of_other_tools_are_read(form: str, tmp_path: Path) -> None:
+    name, content = RECORDS[form]
+    assert taken(tmp_path, name, content) == (f"{ANNA_TAGS} / ", {})
+
+
+def test_ends_of_dataturks_are_those_of_the_last_character(tmp_path: Path) -> None:
+    points = [{"start": 0, "end": 3, "text": "Anna"}, {"start": 10, "end": 17, "text": "Nordbank"}]
+    records = [{"content": ANNA, "annotation": [{"label": ["PER"], "points": points}]}]
+    found, counts = taken(tmp_path, "own.json", lines(*records, {"content": "Rain .", "annotation": None}))
+    assert (found, counts) == ("Anna B-PER left O Nordbank B-PER . O / Rain O . O / ", {})
+
+
+def test_null_in_a_list_is_counted(tmp_path: Path) -> None:
+    content = {"classes": [], "annotations": [None, [ANNA, {"entities": SPANS}], None]}
+    assert taken(tmp_path, "own.json", content) == (f"{ANNA_TAGS} / ", {"empty records left out": 2})
+
+
+def test_gliners_ends_are_included_and_sperts_are_not(tmp_path: Path) -> None:
+    words = ["New", "York", "left", "Bern"]
+    gliner = {"tokenized_text": words, "ner": [[0, 1, "LOC"], [3, 3, "LOC"], [0, 0, "X"]]}
+    wanted = "New B-LOC York I-LOC left O Bern B-LOC / "
+    assert taken(tmp_path, "own.jsonl", lines(gliner)) == (wanted, {"overlapping spans left out": 1})
+    with pytest.raises(InvalidData, match="outside the 4 tokens"):
+        taken(tmp_path, "bad.jsonl", lines({**gliner, "ner": [[3, 4, "LOC"]]}))
+
+
+def test_documents_of_spacy_2_keep_their_tags(tmp_path: Path) -> None:
+    tagged = [{"orth": "Anna", "ner": "U-PER", "tag": "NNP"}, {"orth": "left", "ner": "-", "tag": "VBD"}]
+    content = [{"id": 0, "paragraphs": [{"raw": "Anna left", "sentences": [{"tokens": tagged}, {"tokens": tagged}]}]}]
+    wanted = "Anna U-PER left O / Anna U-PER left O / "
+    assert taken(tmp_path, "own.json", content) == (wanted, {"tokens without a tag, so O": 2})
+    assert taken(tmp_path, "pos.json", content, task="pos")[0].startswith("Anna NNP left VBD")
+
+
+def test_keys_are_taken_by_option(tmp_path: Path) -> None:
+    record = {"note": "x", "said": ANNA, "marks": SPANS, "text": "other", "label": []}
+    found = taken(tmp_path, "own.jsonl", lines(record), text_column="said", spans_column="marks")
+    assert found == (f"{ANNA_TAGS} / ", {})
+
+
+@pytest.mark.parametrize(
+    ("record", "message", "hint"),
+    [
+        ({"text": ANNA, "marks": SPANS}, "no record has a list of spans", "--spans-column"),
+        ({"text": ANNA, "label": {"name": {"Anna": [[0, 3]]}}}, "label holds no list of spans", "JSON Lines"),
+        ({"id": 1, "documents": [{"passages": []}]}, "no list of records", "JSON Lines"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_the_way_out(record: Any, message: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=message) as error:
+        taken(tmp_path, "own.json", record)
+    assert hint in error.value.hint and "\n" not in error.value.hint
+
+
+def test_people_who_annotated_records_or_spans_are_told_apart(tmp_path: Path) -> None:
+    by: Sequence[dict[str, Any]] = [
+        {"text": ANNA, "spans": SPANS[:n], "_annotator_id": who} for n, who in ((1, "a"), (2, "b"))
+    ]
+    found, counts = taken(tmp_path, "own.jsonl", lines(*by))
+    assert found.count("Anna") == 1 and "Nordbank O" in found
+    assert counts == {"texts again by another annotator, left out": 1}
+    found, _ = taken(tmp_path, "b.jsonl", lines(*by), annotator="b")
+    assert found == f"{ANNA_TAGS} / "
+    users = [{"start_offset": a, "end_offset": b, "label": kind, "user": b} for a, b, kind in SPANS]
+    found, counts = taken(tmp_path, "users.jsonl", lines({"text": ANNA, "annotations": users}))
+    assert "Anna B-PER" in found and "Nordbank O" in found and counts == {SEVERAL: 1}
+
+
+# -- rows and sizes --------------------------------------------------------------------------------
+
+
+def test_lists_are_read_piece_by_piece_wherever_a_piece_ends(tmp_path: Path) -> None:
+    records = [{"text": f"Anna saw {'x' * (n % 97)} 😀 end", "spans": [[0, 4, "PER"]], "n": n} for n in range(3000)]
+    found, _ = taken(tmp_path, "own.json", json.dumps(records, indent=1))
+    assert found.count("Anna B-PER") == 3000
+    long = [{"text": "Anna " * 60_000, "spans": [[0, 4, "PER"]]}, {"text": "Anna", "spans": []}]
+    assert taken(tmp_path, "long.json", long)[0].count("Anna") == 60_001
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '[{"text": ' + "[" * 100_000, '{"a": ' * 100_000])
+def test_json_that_is_too_deep_is_refused(content: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"own\.json:1: broken JSON"):
+        taken(tmp_path, "own.json", content)
+
+
+def parquet(metadata: dict[bytes, bytes], tags: Sequence[Any]) -> bytes:
+    import io
+
+    import pyarrow.parquet
+
+    target = io.BytesIO()
+    table = pyarrow.table({"tokens": [["Anna"]], "tags": [list(tags)], "extra": [b"x"]})
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), target)
+    return target.getvalue()
+
+
+FEATURES = {"tokens": {"_type": "Sequence"}, "extra": {"_type": "Hologram"}}
+NAMED = {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"not JSON", b"[]", b'{"info": null}', json.dumps({"info": {"features": FEATURES}}).encode(), b"\xff\xfe"],
+)
+def test_features_of_parquet_that_are_not_needed_are_not_looked_at(metadata: bytes, tmp_path: Path) -> None:
+    found, _ = taken(tmp_path, "own.parquet", parquet({b"huggingface": metadata}, ["B-PER"]))
+    assert found == "Anna B-PER / "
+    with pytest.raises(InvalidData, match="without a name"):
+        taken(tmp_path, "numbers.parquet", parquet({b"huggingface": metadata}, [1]))
+
+
+@pytest.mark.parametrize("feature", [NAMED, [NAMED["feature"]], {**NAMED, "_type": "List"}])
+def test_names_of_integers_are_read_beside_an_unknown_feature(feature: Any, tmp_path: Path) -> None:
+    metadata = json.dumps({"info": {"features": {**FEATURES, "tags": feature}}}).encode()
+    assert taken(tmp_path, "own.parquet", parquet({b"huggingface": metadata}, [1]))[0] == "Anna B-PER / "
