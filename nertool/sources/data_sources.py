@@ -81,11 +81,12 @@ class OwnFiles:
         """
         files: dict[str, Path] = {}
         for split, path in self.paths.items():
-            try:
-                digest(path)
-            except MissingInput as error:
-                raise MissingInput(error.message, "Name a file that is there.") from error
-            files[split + read_file.form(path)] = path
+            for end, file in read_file.files_of(path).items():
+                try:
+                    digest(file)
+                except MissingInput as error:
+                    raise MissingInput(error.message, "Name a file that is there.") from error
+                files[split + end] = file
         return files
 
     def bring(self, stage: Stage, limit: int | None) -> dict[str, SplitCounts]:

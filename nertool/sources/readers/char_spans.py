@@ -12,6 +12,8 @@ from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.span_offsets import CharSpan, SpanOffsets, Token
 from nertool.sources.readers.tally import Tally
 
+SPANS_WAY = 'Write JSON Lines such as {"text": "Anna left", "spans": [{"start": 0, "end": 4, "label": "PER"}]}.'
+"""The way out for forms that are not read."""
 LINE = re.compile(r"[^\n\r]+")
 
 

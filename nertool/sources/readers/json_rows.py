@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.errors import InvalidData
-from nertool.sources.readers.char_spans import tag_texts
+from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
 from nertool.sources.readers.layout import TAG_NAMES, Layout
 from nertool.sources.readers.rows import read_rows, tag_columns
@@ -28,7 +28,6 @@ PAIRS = re.compile(r'\[\s*(?:null\s*,\s*)*\[\s*"(?:[^"\\]|\\.)*"\s*,\s*\{')
 """How Tecoholic's list of texts with entities begins; it stands under `annotations`."""
 LONGEST_FIRST_LINE = 1 << 24
 LOOK_AHEAD = 1 << 16
-SPANS_WAY = 'Write JSON Lines such as {"text": "Anna left", "spans": [{"start": 0, "end": 4, "label": "PER"}]}.'
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:

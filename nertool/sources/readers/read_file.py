@@ -3,10 +3,12 @@
 | name ends in | form | module |
 |---|---|---|
 | `.conllu` | CoNLL-U | `conllu` |
-| `.jsonl .ndjson .json` | rows of tokens and tags, or texts with character spans | `json_rows`, `char_spans` |
+| `.jsonl .ndjson .json` | rows of tokens and tags, or texts with spans | `json_rows`, `span_records`, `token_spans` |
 | `.parquet .arrow .feather` | rows of tokens and tags | `rows` |
 | `.csv` | one token a row, with a sentence id | `csv_rows` |
-| anything else | column text | `column_text` |
+| `.ann`, or a folder of them | brat | `brat` |
+| `.spacy` | spaCy 3's documents | `spacy_docs` |
+| anything else | WebAnno TSV 3 by its first line, else column text | `webanno`, `column_text` |
 
 Text may be packed: `.gz`, `.bz2` or `.xz` behind the name.
 """
@@ -17,8 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.files import PACKED
-from nertool.sources.readers import column_text, conllu, csv_rows, json_rows, rows
+from nertool.sources.readers import brat, column_text, conllu, csv_rows, json_rows, recognise, rows, spacy_docs, webanno
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tally import Tally
 
@@ -32,25 +33,45 @@ READERS = {
     ".arrow": rows.read_arrow,
     ".feather": rows.read_arrow,
     ".csv": csv_rows.read,
+    ".ann": brat.read,
+    ".spacy": spacy_docs.read,
 }
 __all__ = ["Layout", "Tally", "read"]
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
-    """Sentences of a file, one at a time.
+    """Sentences of a file (or a folder of brat's), one at a time.
 
     Args:
         layout: which columns hold tokens and tags.
         tally: told of all that is left out or changed.
 
     Raises:
-        InvalidData: the file is not what its name says (names file and line).
+        InvalidData: the file is not what its name says (names file and line), or has a form that is not read.
         InvalidOption: it has no such column.
     """
-    return READERS.get(form(path), column_text.read)(path, layout, tally)
+    reader = READERS.get(form(path))
+    if reader is None:
+        reader = webanno.read if recognise.is_webanno(path, layout) else column_text.read
+    return reader(path, layout, tally)
 
 
 def form(path: Path) -> str:
-    """The end of the name that tells the form; empty for column text."""
-    suffix = (path.with_suffix("") if path.suffix in PACKED else path).suffix.lower()
-    return suffix if suffix in READERS else ""
+    """The end of the name that tells the form; empty for column text and WebAnno's."""
+    found = recognise.form(path)
+    return found if found in READERS else ""
+
+
+def files_of(path: Path) -> dict[str, Path]:
+    """All files that belong to one that is named, by what follows the split in their names in a record.
+
+    Raises:
+        InvalidData: a file of brat's is missing.
+    """
+    found = form(path)
+    if found != ".ann":
+        return {found: path}
+    files: dict[str, Path] = {}
+    for file in brat.files_of(path):
+        files[f"/{file.relative_to(path).as_posix()}" if path.is_dir() else file.suffix] = file
+    return files

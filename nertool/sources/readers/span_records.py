@@ -8,7 +8,7 @@ from typing import Any
 
 from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
-from nertool.sources.readers.char_spans import AnnotatedText
+from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token
@@ -267,7 +267,7 @@ def _looks_like_span(entry: Any) -> bool:
 
 def _not_a_list(value: Any) -> str:
     if isinstance(value, dict):
-        return 'Write a list of spans (CLUENER has an object): JSON Lines with keys text and spans, as [[0, 4, "PER"]].'
+        return f"An object, as CLUENER has, is not read. {SPANS_WAY}"
     return SPAN_HELP
 
 

@@ -45,7 +45,7 @@ def read_token_spans(records: Iterable[tuple[int, Any]], form: str, path: Path, 
             tally.add("empty rows left out")
             continue
         spans = [_span(entry, form, len(tokens), place) for entry in entries]
-        yield Sentence(tokens, _tags(spans, len(tokens), place, tally), number)
+        yield Sentence(tokens, tag_tokens(spans, len(tokens), place, tally), number)
 
 
 def _are_texts(value: Any, empty: bool = False) -> bool:
@@ -67,7 +67,13 @@ def _span(entry: Any, form: str, length: int, place: str) -> tuple[int, int, str
     return start, behind, label
 
 
-def _tags(spans: Sequence[tuple[int, int, str]], length: int, place: str, tally: Tally) -> list[str]:
+def tag_tokens(spans: Sequence[tuple[int, int, str]], length: int, place: str, tally: Tally) -> list[str]:
+    """Tags in IOB2 of so many tokens; spans that overlap a longer one are left out, told and counted.
+
+    Args:
+        spans: half-open places in tokens, from 0, and type.
+        place: file and line, for messages.
+    """
     tags = ["O"] * length
     for start, end, label in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):  # longest first
         if tags[start:end] != ["O"] * (end - start):

@@ -1,0 +1,115 @@
+"""brat's standoff annotation: a text, and beside it an .ann file with its entities; one pair, or a folder of them.
+
+Source: https://brat.nlplab.org/standoff.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from nertool.corpus.column_files import Sentence
+from nertool.corpus.files import open_text, translate_read_errors
+from nertool.errors import InvalidData
+from nertool.sources.readers.char_spans import AnnotatedText, tag_texts
+from nertool.sources.readers.layout import Layout
+from nertool.sources.readers.span_offsets import CharSpan
+from nertool.sources.readers.tally import Tally
+from nertool.sources.readers.text_lines import text_lines
+
+ENTITY = re.compile(r"T\S*\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
+"""Line of an entity: T1, its type, its pieces, its text."""
+OTHERS = ("R", "E", "A", "M", "N", "#", "*")
+"""How lines of relations, events, attributes, normalizations and notes begin."""
+LONGEST_TEXT = 1 << 27
+"""Characters of a text beyond which it is refused."""
+HELP = "A line of an entity is: T1, a tab, TYPE START END, a tab, and its text."
+
+
+def is_brat(path: Path) -> bool:
+    """Whether a file's first entity has the form of brat's."""
+    with open_text(path, errors="replace") as file, translate_read_errors(path):
+        for line in file:
+            if line.startswith("T"):
+                return ENTITY.fullmatch(line.rstrip("\r\n")) is not None
+            if line.strip() and not line.startswith(OTHERS):
+                return False
+    return False
+
+
+def files_of(path: Path) -> list[Path]:
+    """Files that belong to a pair of which one is named, or to a folder of pairs, in order of their names.
+
+    Raises:
+        InvalidData: a text is missing; or the folder holds no pair.
+    """
+    annotations = sorted(path.rglob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
+    if not annotations:
+        raise InvalidData(
+            f"{path} is a directory without .ann files",
+            "Name a file, or a folder of brat's .ann and .txt files; --dataset names a data set's.",
+        )
+    files: list[Path] = []
+    for annotation in annotations:
+        text = annotation.with_suffix(".txt")
+        if not text.is_file():
+            raise InvalidData(
+                f"{annotation}: no {text.name} beside it", "brat's .ann needs the text that it annotates."
+            )
+        files += [annotation, text]
+    return files
+
+
+def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
+    """Sentences of a pair, or of all pairs in a folder and the folders in it.
+
+    An entity of several pieces is left out and counted, unless only white space lies between them.
+
+    Raises:
+        InvalidData: a line is none of brat's, or a text is missing (names file and line).
+    """
+    if path.is_dir():
+        lonely = {text.with_suffix("") for text in path.rglob("*.txt")}
+        lonely -= {annotation.with_suffix("") for annotation in path.rglob("*.ann")}
+        for _ in lonely:
+            tally.add("texts without an .ann file left out")
+    files = files_of(path)
+    pairs = zip(files[::2], files[1::2], strict=True)
+    yield from tag_texts((_read_pair(*pair, layout, tally) for pair in pairs), layout, tally)
+
+
+def _read_pair(annotation: Path, source: Path, layout: Layout, tally: Tally) -> AnnotatedText:
+    with open_text(source, newline="") as file, translate_read_errors(source):
+        text = file.read(LONGEST_TEXT + 1)
+    if len(text) > LONGEST_TEXT:
+        raise InvalidData(f"{source}: over {LONGEST_TEXT:,} characters", "Split the text, and its .ann file.")
+    if "\0" in text:
+        raise InvalidData(f"{source}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
+    spans: list[CharSpan] = []
+    for number, line in text_lines(annotation, tally):
+        if not line.strip() or line.startswith(OTHERS):
+            continue
+        entity = ENTITY.fullmatch(line)
+        if entity is None:
+            raise InvalidData(f"{annotation}:{number}: no line of brat's: {line[:80]!r}", HELP)
+        span = _span(entity, text, f"{annotation}:{number}", tally)
+        spans += [span] if span else []
+    return AnnotatedText(text.removeprefix("\ufeff"), spans, str(annotation), 1)
+
+
+def _span(entity: re.Match[str], text: str, place: str, tally: Tally) -> CharSpan | None:
+    """The span of an entity; None for one of several pieces."""
+    pieces: list[tuple[int, int]] = []
+    for piece in entity[2].split(";"):
+        start, end = map(int, piece.split())
+        pieces.append((start, end))
+    for before, after in zip(pieces, pieces[1:], strict=False):
+        if text[before[1] : after[0]].strip() or before[1] > after[0]:
+            detail = f"{entity[1]} of {len(pieces)} pieces {(entity[3] or '')[:60]!r}: left out"
+            tally.add("discontinuous spans left out", place, detail)
+            return None
+    start, end = pieces[0][0], pieces[-1][1]
+    if start >= end:
+        raise InvalidData(f"{place}: span {start} to {end} {entity[1]} holds no character of the text", HELP)
+    return CharSpan(start, end, entity[1], entity[3] or "")
