@@ -9,7 +9,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO, cast
 
@@ -30,6 +30,10 @@ MAGIC = {
     rb"\xff\xfe|\xfe\xff": "UTF-16",
 }
 """First bytes (a pattern) of files that are not text in UTF-8 -> what they are."""
+ENCODINGS = ["cp1252", "gb18030", "cp1251", "shift_jis", "euc_kr", "big5"]
+"""Those of older files of Western Europe, China, Russia, Japan, Korea and Taiwan."""
+LOOKED_AT = 1 << 20
+"""Bytes from which an encoding is told."""
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -42,8 +46,8 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(file, start=1)
 
 
-def open_text(path: Path, newline: str | None = None, errors: str = "strict") -> TextIO:
-    """Open a file of UTF-8 text; it is unpacked if its name ends in .gz, .bz2 or .xz.
+def open_text(path: Path, newline: str | None = None, errors: str = "strict", encoding: str = "utf-8") -> TextIO:
+    """Open a file of text, unpacked where its name ends in .gz, .bz2 or .xz.
 
     Raises:
         InvalidData: the file cannot be read, or its first bytes are those of another kind of file.
@@ -52,10 +56,10 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict") ->
         with open_bytes(path) as file:
             head = file.read(16)
         binary = open_bytes(path)
-    if error := foreign(str(path), head):
+    if encoding == "utf-8" and (error := foreign(str(path), head)):
         binary.close()
         raise error
-    return io.TextIOWrapper(binary, encoding="utf-8", newline=newline, errors=errors)
+    return io.TextIOWrapper(binary, encoding=encoding, newline=newline, errors=errors)
 
 
 def foreign(label: str, head: bytes) -> InvalidData | None:
@@ -77,23 +81,26 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 def _way_out(what: str) -> str:
     if what == "UTF-16":
-        return "Convert it first: iconv -f UTF-16 -t UTF-8 FILE"
+        return "Convert it first: iconv -f UTF-16 -t UTF-8 FILE; download takes --encoding UTF-16."
     return "Unpack it, or give it the name that tells what it is (.gz, .bz2, .xz, .parquet)."
 
 
 @contextmanager
-def translate_read_errors(path: Path) -> Iterator[None]:
-    """Translate errors in reading `path` into errors of two lines.
+def translate_read_errors(path: Path, encoding: str = "utf-8") -> Iterator[None]:
+    """Turn what goes wrong in reading `path` into two lines.
 
     Raises:
-        InvalidData: the file cannot be read, is a damaged archive, or is not UTF-8 (names file and line).
+        InvalidData: the file cannot be read, is a damaged archive, or is not in this encoding (names file and line).
     """
     try:
         yield
     except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise InvalidData(f"{path}: not {encoding}: {error.reason}", "Name another: --encoding") from error
+        likely = likely_encodings(path)
         raise InvalidData(
             f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
-            "Convert it first: iconv -f ISO-8859-1 -t UTF-8 FILE",
+            f"Convert it first: iconv -f {likely[0]} -t UTF-8 FILE; download takes --encoding {' or '.join(likely)}.",
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidData(
@@ -107,6 +114,25 @@ def translate_read_errors(path: Path) -> Iterator[None]:
         raise InvalidData(
             f"{path} cannot be read: {error.strerror or error}", "Name a file that is there and can be read."
         ) from error
+
+
+def likely_encodings(path: Path) -> list[str]:
+    """Encodings that a file which is not UTF-8 may have, the likeliest first.
+
+    Characters of several bytes come as runs of bytes above 127, single letters of Western Europe stand alone.
+    """
+    with open_bytes(path) as file:
+        head = file.read(LOOKED_AT)
+    head = head[: head.rfind(b"\n") + 1] or head
+    runs = re.findall(rb"[\x80-\xff]+", head)
+    alone = sum(len(run) == 1 for run in runs)
+    names = ENCODINGS if 2 * alone > len(runs) else [*ENCODINGS[1:], ENCODINGS[0]]
+    found = []
+    for name in names:
+        with suppress(UnicodeDecodeError):
+            head.decode(name)
+            found.append(name)
+    return found[:3] or ["ISO-8859-1"]
 
 
 def _bad_line(path: Path) -> int:

@@ -12,6 +12,7 @@ from typing import Protocol
 from nertool.corpus.files import open_bytes, translate_read_errors
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.sources import hub
+from nertool.sources.doubts import Doubts
 from nertool.sources.facts import SplitCounts
 from nertool.sources.fetch import fetch
 from nertool.sources.readers import read_file
@@ -97,7 +98,8 @@ class OwnFiles:
         """
         counts: dict[str, SplitCounts] = {}
         for split, path in self.paths.items():
-            counts[split] = write_split(split, partial(read_file.read, path, self.layout), stage, limit)
+            doubts = None if self.layout.as_is else Doubts(str(path))
+            counts[split] = write_split(split, partial(read_file.read, path, self.layout), stage, limit, doubts)
             if not counts[split]["sentences"]:
                 raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
         return counts
@@ -144,7 +146,8 @@ class HubData:
         """
         counts: dict[str, SplitCounts] = {}
         for split, rows in self._load().items():
-            counts[split] = write_split(split, partial(hub.read, rows, self.name, self.layout), stage, limit)
+            doubts = None if self.layout.as_is else Doubts(f"{self.name}, {split}")
+            counts[split] = write_split(split, partial(hub.read, rows, self.name, self.layout), stage, limit, doubts)
         return counts
 
     def _load(self) -> hub.Splits:

@@ -15,6 +15,8 @@ class SplitCounts(TypedDict, total=False):
     """Sentences written."""
     tokens: int
     """Tokens written."""
+    notes: list[str]
+    """What the reader found out about the file that no option said; missing where that is nothing."""
     dropped_lines: int
     """Comment lines left out; only from files that go through the README's shell filters."""
 
@@ -31,6 +33,8 @@ class DownloadFacts(TypedDict, total=False):
     train: SplitCounts
     dev: SplitCounts
     test: SplitCounts
+    first_sentences: list[str]
+    """The first sentences as they were understood; missing where the README's shell filters made the lines."""
     tags: str
     """Scheme of the data, or `plain`."""
     spelling: str

@@ -10,8 +10,8 @@ from nertool.corpus.column_files import Sentence
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
-from nertool.sources.readers.layout import Layout, find_column
-from nertool.sources.readers.rows import ROWS_AHEAD, class_names, read_rows, tag_columns
+from nertool.sources.readers.layout import Layout, find_column, tag_columns
+from nertool.sources.readers.rows import ROWS_AHEAD, class_names, read_rows
 from nertool.sources.readers.tally import Tally
 
 SPLIT_NAMES = {

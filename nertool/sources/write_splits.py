@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
+from nertool.corpus.running_text import visible
 from nertool.errors import InvalidData
 from nertool.progress import logger, track
+from nertool.sources.doubts import Doubts
 from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
-from nertool.tags import Span, mark, pairs, recognise, spans
+from nertool.tags import OUTSIDE, Span, mark, pairs, recognise, spans
 from nertool.workspace.atomic import replacing
 from nertool.workspace.workspace import Stage
 
@@ -27,18 +29,31 @@ LANGUAGE = re.compile(r"[a-z]{2,6}(?:-[a-z]{1,10})*:(?=.)", re.DOTALL)
 SENTENCES_LOOKED_AT = 100
 """Sentences all of whose tokens carry a language in front where a split has them."""
 ASCII_BLANKS = " \t\r\n\v\f"
+SHOWN_SENTENCES, SHOWN_TOKENS = 3, 20
+"""Sentences, and tokens of each, that show how data were understood."""
 
 ReadSplit = Callable[[Tally], Iterable[Sentence]]
 """Gives the sentences of one split; counts in the tally what it leaves out or changes."""
 
 
-def write_split(split: str, read: ReadSplit, stage: Stage, limit: int | None) -> SplitCounts:
+def write_split(
+    split: str, read: ReadSplit, stage: Stage, limit: int | None, doubts: Doubts | None = None
+) -> SplitCounts:
     """Write `{split}.txt.tmp`.
 
     Args:
         limit: number of sentences to take; None takes all.
+        doubts: judge the sentences; None takes them as they are.
+
+    Raises:
+        InvalidData: what was read cannot be right.
     """
-    return _write(stage.file(f"{split}.txt.tmp"), split, read, limit)
+    path = stage.file(f"{split}.txt.tmp")
+    if doubts is None:
+        return _write(path, split, read, limit)
+    counts = _write(path, split, lambda tally: doubts.watch(read(tally)), limit)
+    doubts.check()
+    return counts
 
 
 def cut_split(split: str, stage: Stage, limit: int) -> SplitCounts:
@@ -55,6 +70,19 @@ def rewrite_split(split: str, stage: Stage, read: ReadSplit, limit: int | None =
     path = stage.staged(f"{split}.txt.tmp")
     with errors_name(path, path.name), replacing(path) as new:
         return _write(new, split, read, limit)
+
+
+def first_sentences(path: Path) -> list[str]:
+    """The first sentences of a split as a person reads them: `Anna[B-PER] left Nordbank[B-ORG] .`."""
+    shown = []
+    for sentence in islice(read_sentences(path), SHOWN_SENTENCES):
+        words = []
+        for token, tag in zip(sentence.tokens[:SHOWN_TOKENS], sentence.tags[:SHOWN_TOKENS], strict=True):
+            words.append(token if tag == OUTSIDE else f"{token}[{tag}]")
+        if len(sentence.tokens) > SHOWN_TOKENS:
+            words.append("...")
+        shown.append(visible(" ".join(words)))
+    return shown
 
 
 @contextmanager
@@ -80,7 +108,10 @@ def _write(path: Path, split: str, read: ReadSplit, limit: int | None) -> SplitC
             tokens += len(sentence.tokens)
     for kind, count in tally.counts.items():
         logger.warning("%s: %s %s", split, f"{count:,}", kind)
-    return cast(SplitCounts, {"sentences": sentences, "tokens": tokens, **tally.counts})
+    counts: dict[str, int | list[str]] = {"sentences": sentences, "tokens": tokens, **tally.counts}
+    if tally.notes:
+        counts["notes"] = tally.notes
+    return cast(SplitCounts, counts)
 
 
 def _without_language(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:

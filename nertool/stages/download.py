@@ -17,6 +17,7 @@ from nertool.sources.facts import DownloadFacts
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import read_tag_names
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
+from nertool.sources.write_splits import first_sentences
 from nertool.stages.options import ForceOption
 from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
@@ -38,7 +39,8 @@ class Options(StageOptions):
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Columns": (
-            *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "tag_names", "alignment"),
+            *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "encoding", "sentence_end"),
+            *("line_errors", "accept_as_is", "tag_names", "alignment"),
             *("text_column", "spans_column", "annotator"),
         ),
         "Tags": ("scheme", "tags", "type_map", "keep_types"),
@@ -98,6 +100,20 @@ class Options(StageOptions):
     comment: Annotated[
         str, typer.Option("--comment", help="Prefix of the lines to leave out of column text [default: none].")
     ] = ""
+    encoding: Annotated[
+        str, typer.Option("--encoding", help="Encoding of files of text, such as cp1252 or gb18030.")
+    ] = "utf-8"
+    sentence_end: Annotated[
+        str,
+        typer.Option("--sentence-end", help="Column text, CSV: the token that ends a sentence without blank lines."),
+    ] = ""
+    line_errors: Annotated[
+        Literal["stop", "skip"],
+        typer.Option("--on-error", help="Lines that cannot be read: stop, or leave them out and count them."),
+    ] = "stop"
+    accept_as_is: Annotated[
+        bool, typer.Option("--accept-as-is", help="Take data that look wrong, such as tokens that count 1, 2, 3.")
+    ] = False
     tag_names: Annotated[
         str | None,
         typer.Option("--tag-names", help="File with the tag of each number, for data whose tags are integers."),
@@ -187,6 +203,10 @@ def run(workspace: Workspace, options: Options) -> Result:
         as_published = tag_options.keeps_all and not options.limit and not options.tag_column
         if recipe and recipe.editions and as_published:
             facts["edition"] = _edition(recipe, stage)
+        if not (isinstance(data, PublishedFiles) and data.filters):
+            facts["first_sentences"] = first_sentences(stage.staged(f"{next(iter(counts))}.txt.tmp"))
+            for sentence in facts["first_sentences"]:
+                logger.info("read as: %s", sentence)
         stage.facts = {**facts}
         if options.locked:
             _compare_with_record(workspace, stage)
@@ -225,11 +245,15 @@ def _layout(options: Options, recipe: Recipe | None) -> Layout:
         sentence_column=options.sentence_column,
         delimiter=options.delimiter,
         comment=options.comment,
+        encoding=options.encoding,
+        on_error=options.line_errors,
+        sentence_end=options.sentence_end,
         tag_names=read_tag_names(Path(options.tag_names)) if options.tag_names else (),
         text_column=options.text_column,
         spans_column=options.spans_column,
         annotator=options.annotator,
         alignment=options.alignment,
+        as_is=options.accept_as_is,
     )
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.corpus.files import LONGEST_LINE
 from nertool.errors import InvalidData, InvalidOption
-from nertool.sources.readers.column_text import ESCAPES
+from nertool.sources.readers.columns import ESCAPES
 from nertool.sources.readers.layout import SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, Layout, find_column
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines

@@ -23,7 +23,11 @@ class Layout:
         tag_column: the same of the tags' column; in CoNLL-U also `feats:NAME` and `misc:NAME`.
         sentence_column: the same of the sentence id's, in CSV.
         delimiter: what separates the columns of column text; empty: a tab where there is one, else white space.
-        comment: column text's lines that begin with this are left out; empty: none are.
+        comment: column text's lines that begin with this are left out, unless they hold a token with a tag; empty: only
+            lines before a sentence that begin with # and a blank.
+        encoding: of the text.
+        on_error: what a line that cannot be read does: `stop`, or `skip`, which leaves it out.
+        sentence_end: a token that ends a sentence, for files without blank lines; empty: none does.
         tag_names: names of tags given as integers, the first one of 0.
         text_column: key of the text in records of texts; empty: one of the usual ones.
         spans_column: key of the spans in such records, or the tag's layer or feature in WebAnno's files.
@@ -31,6 +35,7 @@ class Layout:
             the first one's.
         alignment: what becomes of a character span that does not fall on token borders: `strict` leaves it out,
             `expand` takes every token it touches, `contract` those that lie in it whole.
+        as_is: take data even where they look wrong.
     """
 
     task: str = "ner"
@@ -39,11 +44,20 @@ class Layout:
     sentence_column: str = ""
     delimiter: str = ""
     comment: str = ""
+    encoding: str = "utf-8"
+    on_error: str = "stop"
+    sentence_end: str = ""
     tag_names: tuple[str, ...] = ()
     text_column: str = ""
     spans_column: str = ""
     annotator: str = ""
     alignment: str = "strict"
+    as_is: bool = False
+
+
+def tag_columns(task: str) -> tuple[str, ...]:
+    """Likely names of the tag column: run_ner.py's `ner_tags` first."""
+    return (f"{task}_tags", task, *(["upos"] if task == "pos" else []), *TAG_NAMES)
 
 
 def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str], likely: Sequence[str]) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption
-from nertool.sources.readers.column_text import DOCSTART
-from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, find_column
+from nertool.sources.readers.columns import DOCSTART
+from nertool.sources.readers.layout import TOKEN_NAMES, Layout, find_column, tag_columns
 from nertool.sources.readers.tally import Tally
 
 if TYPE_CHECKING:
@@ -60,11 +60,6 @@ def read_rows(
             tally.add("-DOCSTART- rows left out")
             continue
         yield Sentence(tokens, [_name(tag, names, place) for tag in tags], number)
-
-
-def tag_columns(task: str) -> tuple[str, ...]:
-    """Likely names of the tag column: run_ner.py's `ner_tags` first."""
-    return (f"{task}_tags", task, *(["upos"] if task == "pos" else []), *TAG_NAMES)
 
 
 def _list(value: Any, column: str, place: str) -> list[Any]:

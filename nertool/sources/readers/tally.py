@@ -15,10 +15,17 @@ class Tally:
 
     Attributes:
         counts: by what happened, in words that follow a number: `multiword ranges skipped`.
+        notes: what the reader found out about the file that no option said.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.notes: list[str] = []
+
+    def note(self, what: str) -> None:
+        """Say what was found out."""
+        self.notes.append(what)
+        logger.info("%s", what)
 
     def add(self, kind: str, place: str = "", detail: str = "") -> None:
         """Count one case of `kind`; the first ones with a `place` are told at once."""

@@ -10,18 +10,21 @@ from nertool.errors import InvalidData
 from nertool.sources.readers.tally import Tally
 
 
-def text_lines(path: Path, tally: Tally, longest: int | None = LONGEST_LINE) -> Iterator[tuple[int, str]]:
+def text_lines(
+    path: Path, tally: Tally, longest: int | None = LONGEST_LINE, encoding: str = "utf-8"
+) -> Iterator[tuple[int, str]]:
     """Lines without their ends, each with its 1-based number.
 
     Carriage returns and a byte order mark are accepted and counted.
 
     Args:
+        encoding: of the text.
         longest: characters beyond which a line is refused; None for no limit.
 
     Raises:
-        InvalidData: not UTF-8, a NUL, or a line that is too long (names file and line).
+        InvalidData: not in this encoding, a NUL, or a line that is too long (names file and line).
     """
-    with open_text(path, newline="") as file, translate_read_errors(path):
+    with open_text(path, newline="", encoding=encoding) as file, translate_read_errors(path, encoding):
         for number, line in enumerate(file, start=1):
             if number == 1 and line.startswith("\ufeff"):
                 tally.add("byte order marks taken off")

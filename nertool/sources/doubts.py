@@ -1,0 +1,138 @@
+"""Doubts about data: what tokens and tags look like where a file was not read as it was meant."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from nertool.corpus.column_files import Sentence
+from nertool.errors import InvalidData
+from nertool.progress import logger
+from nertool.sources.readers.columns import ENTITY_TAG
+from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES
+
+SENTENCES = 2000
+"""Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
+FEW_TOKENS, FEW_SENTENCES = 8, 5
+"""Less than that tells nothing."""
+LONG_SENTENCE = 400
+"""Tokens of a single sentence that are likely those of a whole file."""
+LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
+NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
+WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
+COLUMNS_HELP = "Say which columns hold tokens and tags: --token-column, --tag-column"
+INSIST = "to take them as they are: --accept-as-is."
+
+
+class Doubts:
+    """Looks at sentences as they go by.
+
+    Args:
+        place: the file or split, for messages.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.kinds: Counter[str] = Counter()
+        self.tags: Counter[str] = Counter()
+        self.sentences = self.tokens = self.longest = 0
+        self.first: Sentence | None = None
+
+    def watch(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+        """Give the sentences on, as they are."""
+        for sentence in sentences:
+            self.sentences += 1
+            self.longest = max(self.longest, len(sentence.tokens))
+            if sentence.tokens and self.sentences <= SENTENCES:
+                self._look(sentence)
+            yield sentence
+
+    def _look(self, sentence: Sentence) -> None:
+        self.first = self.first or sentence
+        tokens = sentence.tokens
+        self.tokens += len(tokens)
+        self.tags.update(sentence.tags)
+        self.kinds["single"] += len(tokens) == 1
+        self.kinds["counting"] += len(tokens) if _count_up(tokens) else 0
+        for token in tokens:
+            if token == "O" or ENTITY_TAG.match(token):
+                self.kinds["tags"] += 1
+            elif LISTED.fullmatch(token):
+                self.kinds["lists"] += 1
+            elif WITH_TAG.fullmatch(token):
+                self.kinds["with tags"] += 1
+
+    def check(self) -> None:
+        """Judge what went by; a long single sentence is only told.
+
+        Raises:
+            InvalidData: it cannot be right; the hint names the option that mends it.
+        """
+        if self.sentences == 1 and self.longest > LONG_SENTENCE:
+            logger.warning(
+                "%s: one sentence of %s tokens: blank lines end sentences, or a token does (--sentence-end .)",
+                self.place,
+                f"{self.longest:,}",
+            )
+        found = self.find()
+        if found:
+            what, mend = found
+            raise InvalidData(f"{self.place}: {what}", f"{mend}; {INSIST}")
+
+    def find(self) -> tuple[str, str] | None:
+        """What cannot be right and how it is mended; None where nothing is wrong."""
+        return self._wrong_tokens() or self._wrong_tags() or self._wrong_sentences()
+
+    def _wrong_tokens(self) -> tuple[str, str] | None:
+        if self.first and _are_names(self.first) and self.tags[self.first.tags[0]] == 1:
+            return (
+                f"the first token is {self.first.tokens[0]!r}, as if it were a column's name",
+                "Take that line out, or use the names: --token-column, --tag-column",
+            )
+        if self.tokens < FEW_TOKENS // 2:
+            return None
+        kinds = {
+            "counting": ("the tokens count up: they number the words", COLUMNS_HELP),
+            "tags": ("most tokens are tags", COLUMNS_HELP),
+            "lists": ("most tokens are lists: a row holds a whole sentence", "Write JSON Lines of tokens and tags"),
+            "with tags": ("most tokens end with a tag", "Say what separates the two: --delimiter"),
+        }
+        for kind, told in kinds.items():
+            if 2 * self.kinds[kind] > self.tokens:
+                return told
+        return None
+
+    def _wrong_tags(self) -> tuple[str, str] | None:
+        outside = self.tags["O"] + self.tags["_"]
+        numbered = sum(count for tag, count in self.tags.items() if NUMBERED_TAG.match(tag))
+        if 2 * numbered > self.tokens - outside > 0:
+            return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
+        odd = [tag for tag in self.tags if not ENTITY_TAG.match(tag)]
+        if self.tokens >= FEW_TOKENS and 2 * len(odd) > self.tokens:
+            shown = ", ".join(odd[:5])
+            return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
+        return None
+
+    def _wrong_sentences(self) -> tuple[str, str] | None:
+        if self.sentences >= FEW_SENTENCES and self.longest == 1:
+            return (
+                f"all {self.sentences:,} sentences have one token",
+                "Take out the blank line behind each token, or say which column holds the sentence: --sentence-column",
+            )
+        return None
+
+
+def _count_up(tokens: list[str]) -> bool:
+    """Whether several tokens are numbers, each one more than the one before."""
+    if len(tokens) < 2 or not all(map(str.isdecimal, tokens)):
+        return False
+    numbers = list(map(int, tokens))
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _are_names(sentence: Sentence) -> bool:
+    """Whether the first token and its tag could be names of columns."""
+    tag = sentence.tags[0].lower()
+    names_tags = tag in TAG_NAMES or tag.endswith(("_tags", "_tag", "_label"))
+    return bool(names_tags) and sentence.tokens[0].lower() in TOKEN_NAMES
