@@ -14,8 +14,10 @@ from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
-FEW_TOKENS, FEW_SENTENCES = 8, 5
-"""Less than that tells nothing."""
+FEW_TOKENS, FEW_SENTENCES = 30, 6
+"""Less than that tells nothing of the tags, or of the sentences."""
+LEAST_TOKENS = 4
+"""Less than that tells nothing of the tokens."""
 LONG_SENTENCE = 400
 """Tokens of a single sentence that are likely those of a whole file."""
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
@@ -90,7 +92,7 @@ class Doubts:
                 f"the first token is {self.first.tokens[0]!r}, as if it were a column's name",
                 "Take that line out, or use the names: --token-column, --tag-column",
             )
-        if self.tokens < FEW_TOKENS // 2:
+        if self.tokens < LEAST_TOKENS:
             return None
         kinds = {
             "counting": ("the tokens count up: they number the words", COLUMNS_HELP),

@@ -126,7 +126,7 @@ def test_run_has_the_options_of_the_chain_alone(cli: Cli, tmp_path: Path) -> Non
     for module in STAGES.values():
         assert set(module.Options.alone) <= {field.name for field in fields(module.Options)}
         assert not names & set(module.Options.alone)
-    for option in ("--columns=x", "--interactive", "--output=x", "--resume", "--on-error=skip", "--engine=ray"):
+    for option in ("--columns=x", "--interactive", "--output=x", "--resume", "--language=de", "--engine=ray"):
         cli("run", "sample", option, "-w", tmp_path / "w", code=2)
         assert "No such option" in cli.err and not (tmp_path / "w").exists()
 
