@@ -97,7 +97,8 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
             fixed = _fixed_options(step, workspace)
             if _has_input(step, values, workspace):
                 stage = MODULES[step.stage]
-                yield stage.run(workspace, options_for(stage.Options, {**values, **fixed}))
+                known = {name: value for name, value in values.items() if name not in stage.Options.alone}
+                yield stage.run(workspace, options_for(stage.Options, {**known, **fixed}))
             if step.stage == until and not step.fixed.get("quantized"):
                 return
 

@@ -123,9 +123,14 @@ def test_options_stand_in_groups_that_name_existing_fields(name: str) -> None:
 
 def test_run_has_the_options_of_the_chain_alone(cli: Cli, tmp_path: Path) -> None:
     names = {parameter.name for parameter in COMMANDS["run"].params}
-    for module in STAGES.values():
-        assert set(module.Options.alone) <= {field.name for field in fields(module.Options)}
-        assert not names & set(module.Options.alone)
+    own = {name: {field.name for field in fields(module.Options)} for name, module in STAGES.items()}
+    for stage, module in STAGES.items():
+        alone = set(module.Options.alone)
+        assert alone <= own[stage]
+        of_others = {
+            name for other in STAGES if other != stage for name in own[other] - set(STAGES[other].Options.alone)
+        }
+        assert not names & (alone - of_others)
     for option in ("--columns=x", "--interactive", "--output=x", "--resume", "--language=de", "--engine=ray"):
         cli("run", "sample", option, "-w", tmp_path / "w", code=2)
         assert "No such option" in cli.err and not (tmp_path / "w").exists()

@@ -14,8 +14,8 @@ from nertool.corpus.files import open_text, translate_read_errors
 from nertool.errors import InvalidData
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
-from nertool.sources.readers.layout import TAG_NAMES, Layout
-from nertool.sources.readers.rows import read_rows, tag_columns
+from nertool.sources.readers.layout import TAG_NAMES, Layout, tag_columns
+from nertool.sources.readers.rows import read_rows
 from nertool.sources.readers.span_records import SpanRecords, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
