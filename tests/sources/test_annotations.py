@@ -110,6 +110,13 @@ def test_regions_of_another_type_and_without_a_label_are_counted(tmp_path: Path)
     assert counts == {"regions without a label left out": 2, "regions of type rectanglelabels left out": 1}
 
 
+@pytest.mark.parametrize("places", [(0, 0), (-1, 4), (99, 104), ("x", "y"), (None, None), (0.0, 4.0)])
+def test_one_bad_region_does_not_refuse_a_file(places: tuple[Any, Any], tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.json", [task({"result": [region(*places, "PER"), region("10", "18", "ORG")]})])
+    assert found == "Anna O left O Nordbank B-ORG . O / "
+    assert counts == {"regions without a place in the text left out": 1}
+
+
 def test_of_several_labels_the_first_is_taken_and_told(tmp_path: Path) -> None:
     found, counts = taken(tmp_path, "own.json", [task({"result": [region(0, 4, "LOC", "ORG"), ORG]})])
     assert found.startswith("Anna B-LOC")
@@ -192,6 +199,7 @@ RECORDS: dict[str, tuple[str, Any]] = {
     "an empty list before a filled one": ("own.jsonl", {"text": ANNA, "entities": [], "label": SPANS}),
     "an empty list behind a filled one": ("own.jsonl", {"text": ANNA, "label": SPANS, "spans": [], "entities": []}),
     "classes beside spans": ("own.jsonl", {"text": ANNA, "labels": SPANS, "label": ["news"], "entities": None}),
+    "names of classes beside spans": ("own.jsonl", {"text": ANNA, "entities": SPANS, "labels": ["PER", "ORG"]}),
     "null beside spans": ("own.jsonl", {"text": ANNA, "entities": None, "spans": SPANS}),
     "label before places": ("own.jsonl", {"text": ANNA, "annotation": [["PER", 0, 4], ["ORG", 10, 18]]}),
     "LightTag": ("own.json", {"examples": [{"content": ANNA, "annotations": OBJECTS}], "relations": []}),
@@ -271,6 +279,20 @@ def test_what_is_not_known_is_refused_with_the_way_out(record: Any, message: str
     with pytest.raises(InvalidData, match=message) as error:
         taken(tmp_path, "own.json", record)
     assert hint in error.value.hint and "\n" not in error.value.hint
+
+
+@pytest.mark.parametrize("record", [{"text": ANNA, "entities": [], "labels": ["PER"]}, {"text": ANNA, "ents": []}])
+def test_an_empty_list_is_a_text_without_entities(record: Any, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines(record)) == ("Anna O left O Nordbank O . O / ", {})
+
+
+@pytest.mark.parametrize(
+    "record", [{"sentences": [["Anna"]], "ner": [[[0, 0, "PER"]]]}, {"data_row": {"row_data": ANNA}}]
+)
+def test_records_without_a_known_key_are_refused_with_their_keys(record: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="neither tokens nor a text") as error:
+        taken(tmp_path, "own.jsonl", lines(record))
+    assert f"Its keys are {', '.join(record)}: " in error.value.hint and "--text-column" in error.value.hint
 
 
 def test_people_who_annotated_records_or_spans_are_told_apart(tmp_path: Path) -> None:

@@ -720,7 +720,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {  # name of the file, its bytes, what 
     "JSON without a comma": ("own.json", b"[\n" + ROW + b"\n" + ROW + b"]", r"own\.json:2: broken JSON"),
     "two JSON lists": ("own.json", b"[" + ROW + b"]\n[" + ROW + b"]\n", r"own\.json:\d: "),
     "JSON of something else": ("own.json", b'{"a": 1,\n"b": 2}', r"own\.json:1: no list of records"),
-    "a name with a line feed": ("own.jsonl", b'{"a\\nb": ["x"]}', r"own\.jsonl: no column"),
+    "a name with a line feed": ("own.jsonl", b'{"a\\nb": ["x"]}', r"own\.jsonl: neither tokens nor a text"),
     "a label with a line feed": (
         "own.jsonl",
         b'{"text": "a", "spans": [[0, 9, "X\\nY"]]}',

@@ -115,6 +115,15 @@ def test_columns_named_ann_are_columns(tmp_path: Path) -> None:
     assert taken(tmp_path, "own.ann", "Anna B-PER\nleft O\n")[0] == "Anna B-PER left O / "
 
 
+def test_text_of_another_encoding_is_read_by_the_option(tmp_path: Path) -> None:
+    path = brat(tmp_path, "", "")
+    path.with_suffix(".txt").write_bytes("Zoë left".encode("cp1252"))
+    path.write_bytes("T1\tPER 0 3\tZoë\n".encode("cp1252"))
+    assert taken_from(path, encoding="cp1252") == ("Zoë B-PER left O / ", {})
+    content = '[{"text": "Zoë left", "spans": [[0, 3, "PER"]]}]'.encode("cp1252")
+    assert taken(tmp_path, "own.json", content, encoding="cp1252") == ("Zoë B-PER left O / ", {})
+
+
 # -- WebAnno ---------------------------------------------------------------------------------------
 
 HEAD = "#FORMAT=WebAnno TSV {}\n#T_SP=de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity|identifier|value\n\n\n"

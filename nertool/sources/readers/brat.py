@@ -80,14 +80,15 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 
 
 def _read_pair(annotation: Path, source: Path, layout: Layout, tally: Tally) -> AnnotatedText:
-    with open_text(source, newline="") as file, translate_read_errors(source):
+    encoding = layout.encoding
+    with open_text(source, newline="", encoding=encoding) as file, translate_read_errors(source, encoding):
         text = file.read(LONGEST_TEXT + 1)
     if len(text) > LONGEST_TEXT:
         raise InvalidData(f"{source}: over {LONGEST_TEXT:,} characters", "Split the text, and its .ann file.")
     if "\0" in text:
         raise InvalidData(f"{source}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
     spans: list[CharSpan] = []
-    for number, line in text_lines(annotation, tally):
+    for number, line in text_lines(annotation, tally, encoding=encoding):
         if not line.strip() or line.startswith(OTHERS):
             continue
         entity = ENTITY.fullmatch(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -64,7 +65,7 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
 
 def _sentences(annotated: AnnotatedText) -> list[list[Token]]:
     if annotated.tokens:
-        return [[token for token in annotated.tokens if token.text.strip()]]
+        return [sorted((token for token in annotated.tokens if token.text.strip()), key=lambda token: token.start)]
     sentences = []
     for line in LINE.finditer(annotated.text):
         words = cut_words(line.group())
@@ -95,13 +96,10 @@ def _tags(
 
 def _align(tokens: Sequence[Token], span: CharSpan, alignment: str) -> tuple[list[int], str]:
     """Indices of a span's tokens, and what was done to make it whole tokens; empty where it is so already."""
-    touched: list[int] = []
-    inside: list[int] = []
-    for n, token in enumerate(tokens):
-        if token.start < span.end and token.end > span.start:
-            touched.append(n)
-            if span.start <= token.start and token.end <= span.end:
-                inside.append(n)
+    first = bisect_right(tokens, span.start, key=lambda token: token.end)
+    behind = bisect_left(tokens, span.end, key=lambda token: token.start)
+    touched = list(range(first, behind))
+    inside = [n for n in touched if span.start <= tokens[n].start and tokens[n].end <= span.end]
     if touched and touched == inside:
         return touched, ""
     covered = {"expand": touched, "contract": inside}.get(alignment, [])

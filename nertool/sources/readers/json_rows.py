@@ -11,12 +11,12 @@ from typing import Any, TextIO
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
-from nertool.sources.readers.layout import TAG_NAMES, Layout, tag_columns
+from nertool.sources.readers.layout import TOKEN_NAMES, Layout, tag_columns
 from nertool.sources.readers.rows import read_rows
-from nertool.sources.readers.span_records import SpanRecords, text_of
+from nertool.sources.readers.span_records import SpanRecords, has_spans, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
@@ -37,7 +37,10 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: the JSON is broken or cut short, or a record is not what the first one is (names file and line).
         InvalidOption: there is no such column.
     """
-    records = _json_lines(path, tally) if _is_json_lines(path) else _json_list(path)
+    if _is_json_lines(path, layout.encoding):
+        records = _json_lines(path, layout.encoding, tally)
+    else:
+        records = _json_list(path, layout.encoding)
     ahead: list[tuple[int, Any]] = []
     for numbered in records:
         ahead.append(numbered)
@@ -52,17 +55,32 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         yield from read_spacy_documents(records, path, layout, tally)
     elif form:
         yield from read_token_spans(records, form, path, tally)
-    elif text_of(first[1], layout.text_column) is not None and not _has_rows(first[1], layout):
+    elif layout.text_column or (text_of(first[1]) is not None and not _has_rows(first[1], layout)):
         yield from tag_texts(SpanRecords(path, layout, tally).read(records), layout, tally)
     else:
+        _refuse_unknown(first[1], path, layout)
         yield from read_rows(_objects(records, path), path, layout, _keys(first, path), tally)
 
 
-def _is_json_lines(path: Path) -> bool:
+def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
+    """Refuse records in which neither tokens nor a text is known.
+
+    Raises:
+        InvalidOption: these are such; the hint lists their keys.
+    """
+    if isinstance(record, dict) and not layout.token_column and not any(key.lower() in TOKEN_NAMES for key in record):
+        keys = ", ".join(record)[:100]
+        raise InvalidOption(
+            f"{path}: neither tokens nor a text under a known key",
+            f"Its keys are {keys}: name one by --token-column or --text-column. {SPANS_WAY}",
+        )
+
+
+def _is_json_lines(path: Path, encoding: str) -> bool:
     """By its first lines, since many a `.json` holds an object a line."""
     if ".json" not in [suffix.lower() for suffix in path.suffixes]:
         return True
-    with open_text(path) as file, translate_read_errors(path):
+    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding):
         line = ""
         while not line.strip():
             line = file.readline(LONGEST_FIRST_LINE)
@@ -81,12 +99,17 @@ def _has_rows(record: Any, layout: Layout) -> bool:
     """Whether a record has a list of plain tokens (Prodigy's are objects) and one of tags."""
     if not isinstance(record, dict):
         return False
-    tokens = record.get(layout.token_column or "tokens")
-    if not isinstance(tokens, list) or any(isinstance(token, dict) for token in tokens):
+    token_keys = [layout.token_column] if layout.token_column else TOKEN_NAMES
+    tag_keys = [layout.tag_column] if layout.tag_column else tag_columns(layout.task)
+    tokens = [record[key] for key in token_keys if _is_plain_list(record.get(key))]
+    tags = [record[key] for key in tag_keys if _is_plain_list(record.get(key))]
+    if not tokens or not tags:
         return False
-    tags = record.get(layout.tag_column) if layout.tag_column else None
-    likely = [tags] if layout.tag_column else [record.get(key) for key in (*tag_columns(layout.task), *TAG_NAMES)]
-    return any(isinstance(value, list) and len(value) == len(tokens) for value in likely)
+    return any(len(values) == len(tokens[0]) for values in tags) or not has_spans(record)
+
+
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value)
 
 
 def _keys(first: tuple[int, Any], path: Path) -> list[str]:
@@ -102,8 +125,8 @@ def _objects(records: Records, path: Path) -> Iterator[tuple[int, dict[str, Any]
         yield number, record
 
 
-def _json_lines(path: Path, tally: Tally) -> Records:
-    for number, line in text_lines(path, tally, longest=None):
+def _json_lines(path: Path, encoding: str, tally: Tally) -> Records:
+    for number, line in text_lines(path, tally, longest=None, encoding=encoding):
         if line.strip():
             try:
                 record = whole(json.loads(line), line)
@@ -114,9 +137,9 @@ def _json_lines(path: Path, tally: Tally) -> Records:
             yield number, record
 
 
-def _json_list(path: Path) -> Records:
+def _json_list(path: Path, encoding: str) -> Records:
     """Records of one JSON list (or of one object's list, or the one object), each with the line it begins in."""
-    with open_text(path) as file, translate_read_errors(path):
+    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding):
         try:
             yield from _stream_records(file, path)
         except BrokenJson as error:

@@ -78,9 +78,14 @@ def _region(result: Any, text: str, starts: Sequence[int], place: str, tally: Ta
     label = first_label(labels, place, tally)
     if kind == "hypertextlabels" and "</" in text:
         raise InvalidData(f"{place}: a text with HTML tags", MARKUP)
-    start, end = _offsets(value, starts, place)
-    own = value.get("text")
-    return CharSpan(start, end, label, own if isinstance(own, str) else "")
+    places = _offsets(value, starts)
+    said = value.get("text")
+    own = said.strip() if isinstance(said, str) else ""
+    if places is None or not (own or 0 <= places[0] < places[1] <= len(text)):
+        shown = f"{str(value.get('start'))[:20]} to {str(value.get('end'))[:20]} {label}"
+        tally.add("regions without a place in the text left out", place, f"region {shown}: left out")
+        return None
+    return CharSpan(*places, label, own)
 
 
 def first_label(labels: Sequence[Any], place: str, tally: Tally) -> str:
@@ -92,21 +97,27 @@ def first_label(labels: Sequence[Any], place: str, tally: Tally) -> str:
     return named[0]
 
 
-def _offsets(value: dict[str, Any], starts: Sequence[int], place: str) -> tuple[int, int]:
-    """Places of a region in the text.
+def _offsets(value: dict[str, Any], starts: Sequence[int]) -> tuple[int, int] | None:
+    """Places of a region in the text; None where it has none.
 
     Regions of HTML have them as `globalOffsets`; those of paragraphs, as paragraph and place in it.
     """
-    start, end = value.get("start"), value.get("end")
+    first, last = _number(value.get("start")), _number(value.get("end"))
     whole = value.get("globalOffsets")
-    if isinstance(whole, dict) and type(start) is not int:
-        start, end = whole.get("start"), whole.get("end")
-    elif starts and "startOffset" in value:
-        try:
-            start = starts[int(str(start))] + value["startOffset"]
-            end = starts[int(str(end))] + value["endOffset"]
-        except (ValueError, IndexError, KeyError, TypeError) as error:
-            raise InvalidData(f"{place}: {str(value)[:80]!r} lies in no paragraph", SPAN_HELP) from error
-    if type(start) is not int or type(end) is not int:
-        raise InvalidData(f"{place}: {str(value)[:80]!r} has no start and end", SPAN_HELP)
-    return start, end
+    if isinstance(whole, dict):
+        first, last = _number(whole.get("start")), _number(whole.get("end"))
+    if first is None or last is None:
+        return None
+    if not starts or "startOffset" not in value:
+        return first, last
+    start, end = _number(value["startOffset"]), _number(value.get("endOffset"))
+    if start is None or end is None or not 0 <= first <= last < len(starts):
+        return None
+    return starts[first] + start, starts[last] + end
+
+
+def _number(value: Any) -> int | None:
+    """A number, or one written as text."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 12:
+        return int(value)
+    return value if type(value) is int else None

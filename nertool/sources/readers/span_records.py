@@ -24,6 +24,7 @@ END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "e
 LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
 OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
 ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
+NO_TEXT = "Every record has one, as the first has; --text-column names its key."
 RECORD_ANNOTATOR_KEYS = ("_annotator_id", "annotator", "_session_id")
 """Keys under which a record, of Prodigy or Label Studio's JSON-MIN, says who annotated it."""
 
@@ -36,6 +37,15 @@ def text_of(record: Any, wanted: str = "") -> str | None:
     """
     found = _text_and_starts(record, wanted)
     return found[0] if found else None
+
+
+def has_spans(record: dict[str, Any]) -> bool:
+    """Whether a record has a list of spans under a known key."""
+    for key in SPAN_KEYS:
+        value = record.get(key)
+        if isinstance(value, list) and value and _looks_like_span(value[0]):
+            return True
+    return False
 
 
 def _text_and_starts(record: Any, wanted: str) -> tuple[str, list[int]] | None:
@@ -123,9 +133,7 @@ class SpanRecords:
         place = f"{self.path}:{number}"
         found = _text_and_starts(record, self.layout.text_column)
         if found is None:
-            raise InvalidData(
-                f"{place}: no text", "Every record has one, as the first has; --text-column names its key."
-            )
+            raise InvalidData(f"{place}: no text", NO_TEXT)
         text, starts = found
         holder = record[1] if isinstance(record, list) else record
         if holder.get("answer", "accept") != "accept":
@@ -182,9 +190,9 @@ class SpanRecords:
     def _entries(self, holder: dict[str, Any], keys: Sequence[str], place: str) -> tuple[str, list[Any] | None]:
         """The key of the spans and their list: one that is filled goes before those that are empty."""
         there = [key for key in keys if key in holder]
-        filled = [key for key in there if isinstance(holder[key], list) and holder[key]]
-        filled.sort(key=lambda key: not _looks_like_span(holder[key][0]))
-        lists = filled or [key for key in there if isinstance(holder[key], list)]
+        all_lists = [key for key in there if isinstance(holder[key], list)]
+        filled = [key for key in all_lists if holder[key] and _looks_like_span(holder[key][0])]
+        lists = filled or [key for key in all_lists if not holder[key]] or all_lists
         self.has_spans = self.has_spans or bool(there)
         if not lists:
             for key in there:
@@ -192,7 +200,7 @@ class SpanRecords:
                     raise InvalidData(f"{place}: {key} holds no list of spans", _not_a_list(holder[key]))
             return (there[0] if there else ""), None
         for other in filled[1:]:
-            if _looks_like_span(holder[other][0]) and holder[other] != holder[lists[0]]:
+            if holder[other] != holder[lists[0]]:
                 detail = f"spans under {lists[0]} and {other}: those under {lists[0]} are taken (--spans-column)"
                 self.tally.add("texts with spans under two keys, of which one is taken", place, detail)
         return lists[0], holder[lists[0]]

@@ -51,7 +51,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     column = 0
     rows: list[tuple[str, str]] = []
     first, sentence_id = 0, ""
-    for number, line in text_lines(path, tally):
+    for number, line in text_lines(path, tally, encoding=layout.encoding):
         if line.startswith("#"):
             features += _features(path, number, line)
             continue
