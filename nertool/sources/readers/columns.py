@@ -140,7 +140,7 @@ def _is_header(names: Sequence[str]) -> bool:
     """Whether the first line names the columns, a token's and a tag's among them."""
     lower = [name.strip().lower() for name in names]
     likely = {*TAG_NAMES, *tag_columns("ner"), *tag_columns("pos"), *tag_columns("chunk")}
-    return any(name in TOKEN_NAMES for name in lower) and lower[-1] not in TOKEN_NAMES and not likely.isdisjoint(lower)
+    return not (likely.isdisjoint(lower) or {*TOKEN_NAMES}.isdisjoint(lower))
 
 
 def _is_index(sentences: Sequence[Rows], width: int) -> bool:

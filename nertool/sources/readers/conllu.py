@@ -6,16 +6,19 @@ Source: https://universaldependencies.org/format.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout, column_number
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 WORD_ID = re.compile(r"\d+(?:[-.]\d+)?")
 
 
@@ -23,62 +26,122 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """Read the sentences of a CoNLL-U file: its syntactic words (not multiword ranges), with one column as tags.
 
     The tag column is UPOS unless the layout names another; `feats:NAME` and `misc:NAME` take one value out of those
-    columns (`_` where a word has none).
+    columns (where a word has none, `_` and `O`). A blank line or a word with the id 1 begins a sentence. A first line
+    `# global.columns = ID FORM ...` (CoNLL-U Plus) names the columns; then the tag column is the one that CoNLL-U does
+    not have.
 
     Raises:
-        InvalidData: a line without ten columns or with a malformed id (names file and line).
+        InvalidData: a line with other columns or with a malformed id (names file and line).
         InvalidOption: there is no such column.
     """
-    token_at, _ = _column(path, layout.token_column or "form", "--token-column")
-    tag_at, feature = _column(path, layout.tag_column or "upos", "--tag-column")
-    yield from group_sentences(_words(path, token_at, tag_at, feature, tally))
+    lines = text_lines(path, tally, encoding=layout.encoding)
+    first = next(lines, (1, ""))
+    names = _global_columns(first[1])
+    token_at, _ = _column(path, layout.token_column or "form", "--token-column", names)
+    wanted = layout.tag_column or _likely_tag_column(path, names)
+    tag_at, feature = _column(path, wanted, "--tag-column", names)
+    bad = BadLines(layout.on_error, tally)
+    words = _words(path, chain([first], lines), names, bad, tally)
+    without = "O" if wanted.lower().startswith("misc:") else "_"
+    yield from group_sentences(_tagged_words(path, words, token_at, tag_at, feature, without, bad))
+    bad.finish()
 
 
-def _words(path: Path, token_at: int, tag_at: int, feature: str, tally: Tally) -> Iterator[TaggedRow]:
-    """Give the token and tag of each word."""
-    for number, line in text_lines(path, tally):
+def _global_columns(line: str) -> Sequence[str]:
+    """Names of the columns, in lower case: those that a CoNLL-U Plus file lists, else CoNLL-U's own."""
+    found = GLOBAL_COLUMNS.fullmatch(line.strip())
+    return found[1].lower().split() if found else COLUMNS
+
+
+def _likely_tag_column(path: Path, names: Sequence[str]) -> str:
+    """UPOS in CoNLL-U; in CoNLL-U Plus the only column that CoNLL-U does not have.
+
+    Raises:
+        InvalidOption: it has several of these.
+    """
+    own = [name for name in names if name not in COLUMNS]
+    if len(own) > 1:
+        raise InvalidOption(f"{path}: several columns may hold the tags: {', '.join(own)}", "Take one: --tag-column")
+    return own[0] if own else "upos"
+
+
+def _words(
+    path: Path, lines: Iterable[tuple[int, str]], names: Sequence[str], bad: BadLines, tally: Tally
+) -> Iterator[tuple[int, list[str] | None]]:
+    """Give the fields of each word; None where a sentence ends."""
+    id_at = names.index("id") if "id" in names else None
+    for number, line in lines:
         if line.startswith("#"):
             continue
         if not line.strip():
             yield number, None
             continue
-        fields = _fields(path, number, line)
-        if not fields[0].isdigit():
-            tally.add("multiword ranges skipped" if "-" in fields[0] else "empty nodes skipped")
+        fields = line.split("\t")
+        if error := _find_error(f"{path}:{number}", line, fields, names, id_at):
+            bad.add(number, error)
+        elif id_at is not None and not fields[id_at].isdigit():
+            tally.add("multiword ranges skipped" if "-" in fields[id_at] else "empty nodes skipped")
+        else:
+            if id_at is not None and fields[id_at] == "1":
+                yield number, None
+            yield number, fields
+
+
+def _tagged_words(
+    path: Path,
+    words: Iterable[tuple[int, list[str] | None]],
+    token_at: int,
+    tag_at: int,
+    feature: str,
+    without: str,
+    bad: BadLines,
+) -> Iterator[TaggedRow]:
+    """Give the token and tag of each word; `without` stands for a value that a word lacks."""
+    for number, fields in words:
+        if fields is None:
+            yield number, None
             continue
-        tag = _feature(fields[tag_at], feature) if feature else fields[tag_at]
-        if not tag.strip():
-            raise InvalidData(f"{path}:{number}: no tag for {fields[token_at]!r}", "An empty column holds _.")
-        yield number, (fields[token_at], tag)
+        tag = _feature(fields[tag_at], feature, without) if feature else fields[tag_at]
+        if tag.strip():
+            yield number, (fields[token_at], tag)
+        else:
+            what = f"{path}:{number}: no tag for {fields[token_at]!r}"
+            bad.add(number, InvalidData(what, "An empty column holds _."))
 
 
-def _fields(path: Path, number: int, line: str) -> list[str]:
-    """Split a line into its ten columns and check the id."""
-    fields = line.split("\t")
-    if len(fields) != len(COLUMNS):
-        raise InvalidData(
-            f"{path}:{number}: {len(fields)} columns, CoNLL-U has {len(COLUMNS)}: {line[:80]!r}",
+def _find_error(
+    place: str, line: str, fields: Sequence[str], names: Sequence[str], id_at: int | None
+) -> InvalidData | None:
+    """What is wrong with the columns of a line, or with its id."""
+    if len(fields) != len(names):
+        return InvalidData(
+            f"{place}: {len(fields)} columns, CoNLL-U has {len(names)}: {line[:80]!r}",
             "Columns are separated by one tab each; column text of another form has another name (.txt, .conll).",
         )
-    if not WORD_ID.fullmatch(fields[0]):
-        raise InvalidData(f"{path}:{number}: {fields[0]!r} is no word id", "Ids are 1, 2-3 or 2.1.")
-    return fields
+    if id_at is not None and not WORD_ID.fullmatch(fields[id_at]):
+        return InvalidData(f"{place}: {fields[id_at]!r} is no word id", "Ids are 1, 2-3 or 2.1.")
+    return None
 
 
-def _column(path: Path, wanted: str, option: str) -> tuple[int, str]:
+def _column(path: Path, wanted: str, option: str, names: Sequence[str]) -> tuple[int, str]:
     """0-based index of a column, and the name of the value in it; the whole column where that is empty."""
+    if wanted.lower() in names:
+        return names.index(wanted.lower()), ""
     name, _, feature = wanted.partition(":")
-    if name.lower() in COLUMNS and (not feature or name.lower() in ("feats", "misc", "deps")):
-        return COLUMNS.index(name.lower()), feature
-    number = column_number(wanted, len(COLUMNS))
+    if name.lower() in names and name.lower() in ("feats", "misc", "deps"):
+        return names.index(name.lower()), feature
+    number = column_number(wanted, len(names))
     if number is None:
         raise InvalidOption(
             f"{path}: no column {wanted!r} in CoNLL-U",
-            f"{option} takes {', '.join(COLUMNS[1:])}, feats:NAME or misc:NAME.",
+            f"{option} takes {', '.join(names[1:])}, feats:NAME or misc:NAME.",
         )
     return number, ""
 
 
-def _feature(column: str, name: str) -> str:
-    pairs = (pair.partition("=") for pair in column.split("|"))
-    return next((value for key, _, value in pairs if key == name), "_")
+def _feature(column: str, name: str, without: str) -> str:
+    for pair in column.split("|"):
+        key, _, value = pair.partition("=")
+        if key == name:
+            return value
+    return without

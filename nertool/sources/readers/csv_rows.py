@@ -2,67 +2,97 @@
 
 from __future__ import annotations
 
+import ast
 import csv
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.corpus.files import LONGEST_LINE
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.columns import ESCAPES
-from nertool.sources.readers.layout import SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, Layout, find_column
+from nertool.sources.readers.layout import SENTENCE_NAMES, TOKEN_NAMES, Layout, find_column, tag_columns
+from nertool.sources.readers.rows import read_rows
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
+Rows = Iterator[tuple[int, list[str]]]
 DELIMITERS = ",;\t|"
 """What may separate columns; without --delimiter, the one that the first line has most of."""
 QUOTE_HELP = "A token that holds the delimiter or a quote stands in quotes."
+SENTENCE_HELP = (
+    "Name the column with a sentence's id: --sentence-column; or a token that ends sentences: --sentence-end ."
+)
+LIST = re.compile(r"\[.*\]", re.DOTALL)
+WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")
+"""Between strings as NumPy writes them, which Python would read as one."""
+LONGEST_SENTENCE = 100_000
+"""Rows without the end of a sentence, beyond which nothing seems to end one."""
 
 
 class Columns(NamedTuple):
-    """Width of the table, and the 0-based index of each column that is read."""
+    """Width of the table, and the 0-based index of each column that is read.
+
+    `sentence_at` is None where no column holds the sentence's id: then an empty row ends a sentence.
+    """
 
     width: int
-    sentence_at: int
+    sentence_at: int | None
     token_at: int
     tag_at: int
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
-    """Read the sentences of a CSV file; one begins where the sentence id is another, and not empty.
+    """Read the sentences of a CSV file.
+
+    A sentence begins where the sentence id is another, and not empty; without such a column, behind an empty row. A
+    file whose rows hold lists of tokens and of tags, as pandas writes them, has a sentence a row.
 
     Raises:
         InvalidData: a row with more or fewer columns, without a tag, or a quote that is never closed (names file and
-            line).
+            line); a sentence whose rows do not stand together.
         InvalidOption: there is no such column.
     """
-    yield from group_sentences(_tagged_rows(path, layout, tally))
+    rows = _table(path, layout, tally)
+    header = [name.strip() for name in next(rows, (1, []))[1]]
+    if not any(header):
+        raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
+    token = find_column(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
+    tag = find_column(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
+    columns = Columns(len(header), _sentence_column(path, layout, header), header.index(token), header.index(tag))
+    first = list(_first_filled(rows))
+    if first and _holds_lists(first[0][1], columns):
+        lists = _rows_of_lists(path, chain(first, rows), columns, (token, tag))
+        yield from read_rows(lists, path, layout, [token, tag], tally)
+    else:
+        yield from group_sentences(_tagged_rows(path, layout, columns, chain(first, rows), tally))
 
 
-def _tagged_rows(path: Path, layout: Layout, tally: Tally) -> Iterator[TaggedRow]:
-    rows = _table(path, layout.delimiter, tally)
-    columns = _find_columns(path, layout, next(rows, (1, []))[1])
-    width, sentence_at, token_at, tag_at = columns
-    current = ""  # sentence id
+def _sentence_column(path: Path, layout: Layout, header: list[str]) -> int | None:
+    """Index of the sentence id's column; None where none is asked for and none is likely."""
+    likely = {name.lower() for name in header} & {*SENTENCE_NAMES}
+    if not layout.sentence_column and not likely:
+        return None
+    return header.index(find_column(path, layout.sentence_column, "--sentence-column", header, SENTENCE_NAMES))
+
+
+def _first_filled(rows: Rows) -> Rows:
     for number, fields in rows:
-        if not any(fields):
-            continue
-        if len(fields) != width or not fields[tag_at].strip() or not (fields[sentence_at] or current):
-            raise _bad_row(f"{path}:{number}", fields, columns)
-        if fields[sentence_at] not in ("", current):
-            current = fields[sentence_at]
-            yield number, None
-        yield number, (fields[token_at], fields[tag_at])
+        if any(fields):
+            yield number, fields
+            return
 
 
-def _table(path: Path, delimiter: str, tally: Tally) -> Iterator[tuple[int, list[str]]]:
+def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
     """Give the fields of each row, with the number of its last line."""
     csv.field_size_limit(LONGEST_LINE)
-    lines = (line + "\n" for _, line in text_lines(path, tally))
+    lines = (line + "\n" for _, line in text_lines(path, tally, encoding=layout.encoding))
     first_line = next(lines, "")
-    delimiter = ESCAPES.get(delimiter, delimiter) or max(DELIMITERS, key=first_line.count)
+    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or max(DELIMITERS, key=first_line.count)
     if len(delimiter) != 1:
         raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
     table = csv.reader(chain([first_line], lines), delimiter=delimiter, strict=True)
@@ -73,21 +103,134 @@ def _table(path: Path, delimiter: str, tally: Tally) -> Iterator[tuple[int, list
         raise InvalidData(f"{path}:{table.line_num}: {error}", QUOTE_HELP) from error
 
 
-def _find_columns(path: Path, layout: Layout, first_row: list[str]) -> Columns:
-    """Find the columns by the names in the first row."""
-    header = [name.strip() for name in first_row]
-    if not any(header):
-        raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
-    tag_names = (f"{layout.task}_tags", layout.task, *TAG_NAMES)
-    sentence = find_column(path, layout.sentence_column, "--sentence-column", header, SENTENCE_NAMES)
-    token = find_column(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
-    tag = find_column(path, layout.tag_column, "--tag-column", header, tag_names)
-    return Columns(len(header), header.index(sentence), header.index(token), header.index(tag))
+# -- a token a row ---------------------------------------------------------------------------------
 
 
-def _bad_row(place: str, fields: list[str], columns: Columns) -> InvalidData:
+def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, tally: Tally) -> Iterator[TaggedRow]:
+    """Give the token and tag of each row; None where a sentence ends."""
+    bad = BadLines(layout.on_error, tally)
+    ends = SentenceEnds(path, layout, columns)
+    for number, fields in rows:
+        if not any(fields):
+            if columns.sentence_at is None:
+                ends.here()
+                yield number, None
+            continue
+        error = _find_error(f"{path}:{number}", fields, columns, ends.current)
+        if error:
+            bad.add(number, error)
+            continue
+        if ends.before(number, fields):
+            yield number, None
+        token = fields[columns.token_at]
+        yield number, (token, fields[columns.tag_at])
+        if token == layout.sentence_end:
+            ends.here()
+            yield number, None
+    bad.finish()
+    ends.finish()
+
+
+class SentenceEnds:
+    """Tells where sentences end: at another id, or at an empty row.
+
+    Attributes:
+        current: id of the sentence; empty before the first.
+    """
+
+    def __init__(self, path: Path, layout: Layout, columns: Columns) -> None:
+        self.path, self.columns, self.as_is = path, columns, layout.as_is
+        self.current = ""
+        self.ended: set[int] = set()
+        self.rows = self.ends = 0
+
+    def here(self) -> None:
+        """A sentence ends behind the last row."""
+        self.rows, self.ends = 0, self.ends + 1
+
+    def before(self, number: int, fields: list[str]) -> bool:
+        """Whether a sentence ends in front of this row.
+
+        Raises:
+            InvalidData: the row belongs to a sentence that has ended already.
+            InvalidOption: nothing ends sentences.
+        """
+        at = self.columns.sentence_at
+        self.rows += 1
+        if at is None:
+            if self.rows > LONGEST_SENTENCE:
+                raise self._endless()
+            return False
+        if fields[at] in ("", self.current):
+            return False
+        if hash(fields[at]) in self.ended and not self.as_is:
+            raise InvalidData(
+                f"{self.path}:{number}: sentence {fields[at]!r} goes on here, but other rows stand between",
+                "Sort the rows by sentence; if its ids begin again here: --accept-as-is.",
+            )
+        self.ended.add(hash(fields[at]))
+        self.current = fields[at]
+        return True
+
+    def finish(self) -> None:
+        """End the file.
+
+        Raises:
+            InvalidOption: nothing ended a sentence.
+        """
+        if self.columns.sentence_at is None and self.rows and not self.ends:
+            raise self._endless()
+
+    def _endless(self) -> InvalidOption:
+        return InvalidOption(f"{self.path}: no column of sentence ids and no empty row", SENTENCE_HELP)
+
+
+def _find_error(place: str, fields: list[str], columns: Columns, sentence: str) -> InvalidData | None:
     if len(fields) != columns.width:
         return InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)
     if not fields[columns.tag_at].strip():
         return InvalidData(f"{place}: no tag for {fields[columns.token_at]!r}", "Every token needs a tag.")
-    return InvalidData(f"{place}: no sentence id yet", "Another column: --sentence-column")
+    if columns.sentence_at is not None and not (fields[columns.sentence_at] or sentence):
+        return InvalidData(f"{place}: no sentence id yet", "Another column: --sentence-column")
+    return None
+
+
+# -- a sentence a row ------------------------------------------------------------------------------
+
+
+def _holds_lists(fields: list[str], columns: Columns) -> bool:
+    """Whether the cells of tokens and tags hold lists as text."""
+    if len(fields) != columns.width:
+        return False
+    return all(LIST.fullmatch(fields[at].strip()) for at in (columns.token_at, columns.tag_at))
+
+
+def _rows_of_lists(
+    path: Path, rows: Rows, columns: Columns, names: tuple[str, str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, fields in rows:
+        if not any(fields):
+            continue
+        if len(fields) != columns.width:
+            what = f"{path}:{number}: {len(fields)} columns, the first line names {columns.width}"
+            raise InvalidData(what, QUOTE_HELP)
+        cells = (fields[columns.token_at], fields[columns.tag_at])
+        yield number, {name: _parse_list(f"{path}:{number}", cell) for name, cell in zip(names, cells, strict=True)}
+
+
+def _parse_list(place: str, cell: str) -> list[Any]:
+    """Read a list that Python printed; nothing in it is run.
+
+    Raises:
+        InvalidData: it is none.
+    """
+    hint = "Write JSON Lines: an object with the lists tokens and tags a line."
+    if WITHOUT_COMMA.search(cell):
+        raise InvalidData(f"{place}: a list without commas, as NumPy prints: {cell[:60]}", hint)
+    try:
+        found = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise InvalidData(f"{place}: no list: {cell[:60]}", hint) from error
+    if not isinstance(found, list):
+        raise InvalidData(f"{place}: no list: {cell[:60]}", hint)
+    return found

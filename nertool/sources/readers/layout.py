@@ -66,7 +66,7 @@ def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str]
     Raises:
         InvalidOption: there is none; the hint lists those there are.
     """
-    if wanted in names:
+    if wanted and wanted in names:
         return wanted
     number = column_number(wanted, len(names))
     if number is not None:

@@ -1,0 +1,149 @@
+"""Files as people have them: columns told from the first lines; what cannot be right is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nertool.errors import InvalidData, InvalidOption
+from nertool.stages import download
+from nertool.workspace.workspace import Workspace
+
+WORDS = ["Anna", "left", "Nordbank"]
+TAGS = ["B-PER", "O", "B-ORG"]
+WANTED = "Anna B-PER\nleft O\nNordbank B-ORG\n\n"
+
+
+def read(folder: Path, name: str, content: str | bytes, **options: object) -> str:
+    """What `train.txt.tmp` holds after a download of one file."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    workspace = Workspace(folder / "workspace")
+    download.run(workspace, download.Options(train_file=str(path), **options))  # type: ignore[arg-type]
+    return (workspace / "train.txt.tmp").read_text(encoding="utf-8")
+
+
+def facts(folder: Path) -> dict[str, object]:
+    train: dict[str, object] = Workspace(folder / "workspace").facts("download")["train"]
+    return train
+
+
+READ = {
+    "an index from 0": ("own.tsv", "0\tAnna\tB-PER\n1\tleft\tO\n2\tNordbank\tB-ORG\n", {}),
+    "an index from 1": ("own.txt", "1 Anna B-PER\n2 left O\n3 Nordbank B-ORG\n", {}),
+    "an index through the file": ("own.txt", "7 Anna B-PER\n8 left O\n9 Nordbank B-ORG\n", {}),
+    "outer and inner tags": ("own.tsv", "1\tAnna\tB-PER\tO\n2\tleft\tO\tO\n3\tNordbank\tB-ORG\tB-LOC\n", {}),
+    "names of columns": ("own.txt", "Word Tag\nAnna B-PER\nleft O\nNordbank B-ORG\n", {}),
+    "names in another order": ("own.tsv", "label\ttoken\nB-PER\tAnna\nO\tleft\nB-ORG\tNordbank\n", {}),
+    "comments before a sentence": ("own.txt", "# id 1 x=y\n# text\nAnna _ B-PER\nleft _ O\nNordbank _ B-ORG\n", {}),
+    "a document begins in the column of tokens": (
+        "own.txt",
+        "0 -DOCSTART- O\n\n0 Anna B-PER\n1 left O\n2 Nordbank B-ORG\n",
+        {},
+    ),
+    "three columns of a chunker": ("own.txt", "Anna NNP B-PER\nleft VBD O\nNordbank NNP B-ORG\n", {"task": "chunk"}),
+    "lines that cannot be read": ("own.txt", "Anna B-PER\nx\nleft O\na b c\nNordbank B-ORG\n", {"line_errors": "skip"}),
+    "CSV of pandas": ("own.csv", ",sentence_id,word,tag\n0,a,Anna,B-PER\n1,a,left,O\n2,a,Nordbank,B-ORG\n", {}),
+    "CSV without ids": ("own.csv", "word,tag\nAnna,B-PER\nleft,O\nNordbank,B-ORG\n,\n", {}),
+    "CSV of lists": ("own.csv", f'id,tokens,ner_tags\n0,"{WORDS}","{TAGS}"\n', {}),
+    "CoNLL-U Plus": (
+        "own.conllup",
+        "# global.columns = ID FORM X:NE\n1\tAnna\tB-PER\n2\tleft\tO\n3\tNordbank\tB-ORG\n",
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "options"), READ.values(), ids=READ)
+def test_what_people_have_is_read_without_more_options(
+    name: str, content: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    assert read(tmp_path, name, content, **options) == WANTED
+
+
+SPLIT = {
+    "a full stop ends sentences": ("own.txt", "Anna B-PER\n. O\nRain O\n. O\n", {"sentence_end": "."}),
+    "CSV, a full stop ends sentences": ("own.csv", "word,tag\nAnna,B-PER\n.,O\nRain,O\n.,O\n", {"sentence_end": "."}),
+    "ids begin again": ("own.conllu", "", {"tag_column": "misc:NE"}),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "options"), SPLIT.values(), ids=SPLIT)
+def test_sentences_end_without_blank_lines(name: str, content: str, options: dict[str, object], tmp_path: Path) -> None:
+    if name.endswith(".conllu"):
+        rows = [("1", "Anna", "NE=B-PER"), ("2", ".", "_"), ("1", "Rain", "SpaceAfter=No"), ("2", ".", "_")]
+        content = "".join(f"{number}\t{word}" + "\t_" * 7 + f"\t{misc}\n" for number, word, misc in rows)
+    assert read(tmp_path, name, content, **options) == "Anna B-PER\n. O\n\nRain O\n. O\n\n"
+
+
+def test_a_token_that_is_a_hash_stays_whatever_begins_comments(tmp_path: Path) -> None:
+    content = "# sent_id = 1\n#\tO\n1\tO\n\n#Bern\tB-LOC\nis\tO\n"
+    for options in ({}, {"comment": "#"}):
+        assert read(tmp_path, "own.tsv", content, force=True, **options) == "# O\n1 O\n\n#Bern B-LOC\nis O\n\n"
+        assert facts(tmp_path)["comment lines left out"] == 1
+
+
+@pytest.mark.parametrize(("encoding", "word"), [("cp1252", "Käthe"), ("gb18030", "李明"), ("utf-16", "Zoë")])
+def test_other_encodings_are_named(encoding: str, word: str, tmp_path: Path) -> None:
+    content = f"{word} B-PER\nleft O\n".encode(encoding)
+    with pytest.raises(InvalidData, match="not UTF-8|UTF-16, not text in UTF-8") as raised:
+        read(tmp_path, "own.txt", content)
+    assert f"--encoding {encoding}".lower() in raised.value.hint.lower()
+    assert read(tmp_path, "own.txt", content, encoding=encoding).lstrip("\ufeff") == f"{word} B-PER\nleft O\n\n"
+
+
+def test_all_lines_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"own\.txt:2: .*\(2 more: line 4, 5\)") as raised:
+        read(tmp_path, "own.txt", "Anna B-PER\nleft\nRain O\nx y z\nx\n")
+    assert "--on-error skip" in raised.value.hint
+
+
+LIST = '["Anna", "left"]'
+REFUSED = {
+    "tokens that count": ("own.txt", "1 O\n2 B-X\n3 O\n4 O\n", "tokens count up"),
+    "tags first": ("own.txt", "B-PER Anna\nO left\nB-ORG Nordbank\nO now\n", "most tokens are tags"),
+    "a list a line": ("own.tsv", f"{LIST}\tx\n\n{LIST}\tx\n\n" * 3, "most tokens are lists"),
+    "token and tag joined": (
+        "own.txt",
+        "Anna|B-PER left|O\nin|O Bern|B-LOC\nRain|O fell|O\nx|O y|O\n",
+        "end with a tag",
+    ),
+    "tags that differ": ("own.txt", "".join(f"word{n} lemma{n}\n" for n in range(40)), "40 different tags"),
+    "WebAnno's tags": ("own.txt", "Anna PER[1]\nKeller PER[1]\nleft _\nBern LOC[2]\n" * 3, "WebAnno"),
+    "a token a sentence": ("own.txt", "Anna B-PER\n\nleft O\n\nBern B-LOC\n\n" * 3, "sentences have one token"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "told"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_right_is_refused_unless_one_insists(name: str, content: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=told) as raised:
+        read(tmp_path, name, content)
+    assert raised.value.hint.endswith("--accept-as-is.")
+    assert not (tmp_path / "workspace/train.txt.tmp").exists()
+    assert read(tmp_path, name, content, accept_as_is=True)
+
+
+def test_rows_of_a_sentence_that_do_not_stand_together_are_refused(tmp_path: Path) -> None:
+    content = "sentence_id,word,tag\n0,Anna,B-PER\n1,Rain,O\n0,left,O\n"
+    with pytest.raises(InvalidData, match=r"own\.csv:4: sentence '0' goes on here"):
+        read(tmp_path, "own.csv", content)
+    assert read(tmp_path, "own.csv", content, accept_as_is=True) == "Anna B-PER\n\nRain O\n\nleft O\n\n"
+
+
+def test_csv_in_which_nothing_ends_a_sentence_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="no column of sentence ids and no empty row") as raised:
+        read(tmp_path, "own.csv", "word,tag\nAnna,B-PER\nleft,O\n")
+    assert "--sentence-end" in raised.value.hint
+
+
+@pytest.mark.parametrize("cell", ["['Anna' 'left']", "[__import__('os')]", "[" * 5000 + "]" * 5000, "{1: 2}[3]"])
+def test_a_cell_that_is_no_list_of_python_is_refused_and_never_run(cell: str, tmp_path: Path) -> None:
+    content = f"tokens,ner_tags\n\"{cell}\",\"['O', 'O']\"\n"
+    with pytest.raises((InvalidData, InvalidOption)):
+        read(tmp_path, "own.csv", content)
+
+
+def test_the_first_sentences_are_recorded_as_a_person_reads_them(tmp_path: Path) -> None:
+    read(tmp_path, "own.txt", "Anna B-PER\nleft O\n\nRain O\n")
+    assert Workspace(tmp_path / "workspace").facts("download")["first_sentences"] == ["Anna[B-PER] left", "Rain"]
