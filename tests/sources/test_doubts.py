@@ -144,6 +144,12 @@ def test_a_cell_that_is_no_list_of_python_is_refused_and_never_run(cell: str, tm
         read(tmp_path, "own.csv", content)
 
 
+def test_what_was_found_out_is_recorded_without_a_path(tmp_path: Path) -> None:
+    read(tmp_path, "own.txt", "0 Anna B-PER\n1 left O\n2 Nordbank B-ORG\n")
+    (note,) = facts(tmp_path)["notes"]  # type: ignore[misc,attr-defined]
+    assert note.startswith("own.txt: the first column counts")
+
+
 def test_the_first_sentences_are_recorded_as_a_person_reads_them(tmp_path: Path) -> None:
     read(tmp_path, "own.txt", "Anna B-PER\nleft O\n\nRain O\n")
     assert Workspace(tmp_path / "workspace").facts("download")["first_sentences"] == ["Anna[B-PER] left", "Rain"]

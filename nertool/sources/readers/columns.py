@@ -96,15 +96,19 @@ def find_columns(path: Path, layout: Layout, lines: Sequence[tuple[int, str]], t
     header = _is_header(names)
     if header:
         sentences[0] = sentences[0][1:]
-        tally.note(f"{place}: the first line names the columns: {', '.join(names)}")
+        tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")
     index = not layout.token_column and _is_index(sentences, width)
     if index:
-        tally.note(f"{path}: the first column counts the tokens, so they are taken from the second (--token-column)")
+        tally.note(
+            f"{path.name}: the first column counts the tokens, so they are taken from the second (--token-column)"
+        )
     token_at, token_named = _find(place, layout.token_column or _token_column(header, index, names), "token", names)
     wanted = layout.tag_column or _tag_column(layout.task, header, index, names, sentences)
     tag_at, tag_named = _find(place, wanted, "tag", names)
     if index and wanted == OUTER:
-        tally.note(f"{path}: two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)")
+        tally.note(
+            f"{path.name}: two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)"
+        )
     named = header or token_named or tag_named
     tags: set[str] = set()
     for sentence in sentences:
