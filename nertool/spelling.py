@@ -17,7 +17,7 @@ Tags = Literal["auto", "plain", "entities"]
 """What the tags of a corpus stand for: decided by the evidence, parts of speech and the like, or entities."""
 SEPARATORS = "-_:/.|–"
 ALWAYS_OUTSIDE = ("o", "0")
-"""Spellings of O even beside O."""
+"""Spellings of O, which a corpus may have beside some O."""
 ONE_TYPE = "ENTITY"
 """Type of the entities where the tags are bare prefixes."""
 EXAMPLES = {"prefix": "B{}PER", "suffix": "PER{}B", "types": "PER without a prefix", "bare": "B without a type"}
@@ -30,7 +30,7 @@ class Spelling(NamedTuple):
         order: `prefix` and `suffix` say where the letter stands; `types` are tags without letters, `bare` are letters
             alone; `plain` are no entities at all, such as parts of speech.
         separator: what stands between letter and type.
-        lower: some letters are in lower case.
+        lower: most letters are in lower case.
         outside: tags that stand for O.
     """
 
@@ -43,6 +43,16 @@ class Spelling(NamedTuple):
     def is_canonical(self) -> bool:
         """Say whether the tags can be read as they are."""
         return self == CANONICAL or self.order == "plain"
+
+    def with_strays(self) -> Spelling:
+        """Give the spelling that also reads single tags with a letter in lower case, and `o` and `0` for O."""
+        if self.order == "plain":
+            return self
+        return self._replace(outside=(*self.outside, *(tag for tag in ALWAYS_OUTSIDE if tag not in self.outside)))
+
+    def beside(self, other: Spelling) -> Spelling:
+        """Give the spelling that also reads the tags that stand for O in the other one."""
+        return self._replace(outside=(*self.outside, *(tag for tag in other.outside if tag not in self.outside)))
 
     def __str__(self) -> str:
         if self.order == "plain":
@@ -129,9 +139,9 @@ def read_corpus(pairs: Mapping[Pair, int], sentences: int, tags: Tags = "auto") 
     return Reading(spelling, recognise(canonical))
 
 
-def spelling_of_labels(labels: Iterable[str]) -> Spelling:
+def spelling_of_labels(labels: Iterable[str], tags: Tags = "auto") -> Spelling:
     """Find the spelling of a model's labels, of which each occurs once."""
-    return find_spelling(Counter(set(labels)))
+    return find_spelling(Counter(set(labels)), tags)
 
 
 def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
@@ -159,8 +169,11 @@ def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
 
 
 def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """List the tags that stand for O: `o` and `0` always, `_` where there is no O and no tag is more frequent."""
-    outside = [tag for tag in ALWAYS_OUTSIDE if tag in counts]
+    """List the tags that stand for O.
+
+    `o` and `0` do so where they are more frequent than O, `_` where there is no O and no tag is more frequent.
+    """
+    outside = [tag for tag in ALWAYS_OUTSIDE if counts.get(tag, 0) > counts.get(OUTSIDE, 0)]
     if OUTSIDE not in counts and "_" in counts and counts["_"] == max(counts.values()):
         outside.append("_")
     return tuple(outside)
@@ -169,19 +182,18 @@ def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
 def _most_frequent(others: Mapping[str, int]) -> Spelling | None:
     """Give the spelling that more than half of the tags follow; O is not among them."""
     followers: Counter[Spelling] = Counter()
-    lower: set[Spelling] = set()
+    lower: Counter[Spelling] = Counter()
     for tag, count in others.items():
         for spelling in _spellings(tag):
             upper = spelling._replace(lower=False)
             followers[upper] += count
-            if spelling.lower:
-                lower.add(upper)
+            lower[upper] += count * spelling.lower
     if not followers:
         return None
     best = max(followers, key=lambda spelling: (followers[spelling], -_rank(spelling)))
     if 2 * followers[best] <= sum(others.values()) or (best.order == "bare" and not {"B", "b"} & others.keys()):
         return None
-    return best._replace(lower=best in lower)
+    return best._replace(lower=2 * lower[best] > followers[best])
 
 
 def _rank(spelling: Spelling) -> int:

@@ -28,6 +28,9 @@ ENDS = {"iobes": "ES", "bilou": "ES", "bmewo": "ES", "ioe2": "E", "ioe1": "IE"}
 START, INSIDE, END = 1, 2, 4
 """Bits of a step: an entity begins with this tag; it goes on; the one before ends in front of it."""
 
+BEGINNING, KNOWN = ("B", "S", "["), ("B", "I", "E", "S", "[", "]")
+"""Prefixes that begin an entity behind any other; all that conlleval or seqeval know."""
+
 Pair = tuple[str, str]
 """Two neighbouring tags; OUTSIDE stands before a sentence's first and behind its last."""
 
@@ -85,11 +88,17 @@ def starts(before: str, tag: str) -> bool:
 
 
 def _ends(before: str, prefix: str, other_label: bool) -> bool:
-    return before != "O" and (before in ("E", "S", "]") or prefix in ("O", "B", "S", "[") or other_label)
+    if before == "O":
+        return False
+    return before in ("E", "S", "]") or prefix == "O" or other_label or (prefix in BEGINNING and before in KNOWN)
 
 
 def _starts(before: str, prefix: str, other_label: bool) -> bool:
-    return prefix != "O" and (prefix in ("B", "S", "[") or before in ("O", "E", "S", "]") or other_label)
+    if prefix == "O":
+        return False
+    # A tag of no type and an unknown prefix, such as X, begins an entity behind one of another type alone.
+    behind = BEGINNING if before in ("B", "I", "[") else KNOWN
+    return other_label or (prefix in behind and before in ("B", "I", "O", "E", "S", "[", "]"))
 
 
 # -- schemes ---------------------------------------------------------------------------------------
@@ -147,12 +156,6 @@ def _count_prefixes(counts: Mapping[Pair, int]) -> Counter[str]:
         if last == "I" and label_before and label_before != label:
             evidence["last I"] += count
     return evidence
-
-
-def without_types(tags: Iterable[str]) -> bool:
-    """Most of these tags, O aside, have no type: they are parts of speech or the like."""
-    others = set(tags) - {OUTSIDE}
-    return bool(others) and recognise({(OUTSIDE, tag): 1 for tag in others}) == "plain"
 
 
 def broken(counts: Iterable[Pair], scheme: str) -> set[Pair]:
@@ -234,8 +237,8 @@ def convert(tags: Sequence[str], scheme: str) -> list[str]:
 
 
 def mark(found: Iterable[Span], tags: Sequence[str], scheme: str) -> list[str]:
-    """Tags that mark these entities; those without a type keep their tags."""
-    marked, last = [OUTSIDE] * len(tags), Span("", 0, 0)
+    """Tags that mark these entities; tags without a type are kept."""
+    marked, last = [OUTSIDE if split_tag(tag)[1] else tag for tag in tags], Span("", 0, 0)
     for span in found:
         if not span.label:
             marked[span.start : span.end] = tags[span.start : span.end]

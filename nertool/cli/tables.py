@@ -217,6 +217,9 @@ def _other_scores(facts: Facts) -> Iterator[str]:
     """Give the other figures of a split, each with its mode."""
     if "strict" in facts:
         yield f"{facts['strict']['mode']} mode: F1 {_with_interval(facts['strict'])}"
+    averages = [f"{name} {facts[name]['f1']:.4f}" for name in ("macro", "weighted") if name in facts]
+    if averages:
+        yield f"F1, average of the types: {', '.join(averages)}"
     yield f"errors: {', '.join(_count(kind, count) for kind, count in facts['errors'].items())}"
     for name in ("task_score", "published"):
         if score := facts.get(name):

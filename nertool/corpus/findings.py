@@ -12,6 +12,7 @@ from nertool.corpus.blocks import read_blocks
 from nertool.corpus.facts import CheckFacts, FindingCounts, FindingFacts, Severity, SplitFigures
 from nertool.corpus.line_cache import UNREADABLE, LineCache
 from nertool.corpus.profile import Place, Places, Profile
+from nertool.spelling import CANONICAL, Spelling
 from nertool.tags import OUTSIDE, Pair, broken, pairs, recognise, split_tag
 
 RARE = 50
@@ -87,11 +88,12 @@ class Report:
         return rows
 
 
-def report_on(profiles: Mapping[str, Profile], located: bool = False) -> Report:
+def report_on(profiles: Mapping[str, Profile], located: bool = False, spelling: Spelling = CANONICAL) -> Report:
     """Derive the findings from the profiles of the splits.
 
     Args:
         located: read the files again where tags are odd, to find every place and not only the first.
+        spelling: of the tags, which the profiles have in their canonical form.
     """
     pair_counts: Counter[Pair] = Counter()
     types: set[str] = set()
@@ -104,9 +106,10 @@ def report_on(profiles: Mapping[str, Profile], located: bool = False) -> Report:
         report.splits[split] = _figures(profile, train)
         for label, entities in report.types.items():
             entities[split] = profile.entities[label]
+        report.findings += _spelling_finding(profile, spelling, report.scheme)
         report.findings += _line_findings(profile)
         report.findings += _sentence_findings(profile)
-        report.findings += _tag_findings(profile, train or profile, report.scheme, located)
+        report.findings += _tag_findings(profile, train or profile, report.scheme, spelling if located else None)
         if profile is train:
             report.findings += _rare_types(train)
     report.sort()
@@ -153,12 +156,23 @@ def _finding(severity: Severity, what: str, profile: Profile, places: Places) ->
         yield Finding(severity, what, profile.split, places.count, places.first)
 
 
-def _tag_findings(profile: Profile, train: Profile, scheme: str, located: bool) -> Iterator[Finding]:
-    """Tags that are not in train, and pairs of tags that break the scheme."""
+def _spelling_finding(profile: Profile, spelling: Spelling, scheme: str) -> Iterator[Finding]:
+    """Tags that are spelled in another way than `B-PER` and `O`."""
+    if not spelling.is_canonical:
+        how = "download --scheme iob2 converts them"
+        yield Finding("info", f"tags are spelled {spelling}, read as {scheme}", profile.split, 1, detail=how)
+
+
+def _tag_findings(profile: Profile, train: Profile, scheme: str, located_in: Spelling | None) -> Iterator[Finding]:
+    """Tags that are not in train, and pairs of tags that break the scheme.
+
+    Args:
+        located_in: spelling of the tags of the file, to read it again for every place; None for the first places.
+    """
     new_tags = sorted(profile.tag_counts.keys() - train.tag_counts.keys() - {OUTSIDE})
     broken_pairs = broken(profile.pairs, scheme)
-    if located and (new_tags or broken_pairs):
-        places = _locate(profile.path, new_tags, broken_pairs)
+    if located_in and (new_tags or broken_pairs):
+        places = _locate(profile.path, new_tags, broken_pairs, located_in)
     else:
         places = _first_places(profile, new_tags, broken_pairs)
     for tag in new_tags:
@@ -184,12 +198,12 @@ def _first_places(profile: Profile, tags: Collection[str], broken_pairs: set[Pai
     return places
 
 
-def _locate(path: Path, tags: Iterable[str], broken_pairs: set[Pair]) -> dict[str, list[Place]]:
+def _locate(path: Path, tags: Iterable[str], broken_pairs: set[Pair], spelling: Spelling) -> dict[str, list[Place]]:
     """Read a file again for the places of the tags, and of broken pairs of tags (under BROKEN)."""
     places = {BROKEN: Places()}
     for tag in tags:
         places[tag] = Places()
-    cache = LineCache()
+    cache = LineCache(spelling=spelling)
     for block in read_blocks(path):
         cache.add(block, path)
         block_tags = [cache.tags[line] or OUTSIDE for line in block.lines]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nertool.corpus.blocks import Block
 from nertool.corpus.files import LONGEST_LINE
 from nertool.errors import InvalidData
+from nertool.spelling import CANONICAL, Spelling
 from nertool.tags import OUTSIDE
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class LineCache:
 
     Args:
         count_subwords: gives the number of sub-words of each token, tokenized alone; None if lengths are not needed.
+        spelling: of the tags, which are kept in their canonical form.
 
     Attributes:
         tokens: line -> token, its first white-space field.
@@ -80,7 +82,12 @@ class LineCache:
         tag_names: every tag that has been seen; the first one stands for a blank line.
     """
 
-    def __init__(self, count_subwords: Callable[[Sequence[str]], Iterable[int]] | None = None) -> None:
+    def __init__(
+        self,
+        count_subwords: Callable[[Sequence[str]], Iterable[int]] | None = None,
+        spelling: Spelling = CANONICAL,
+    ) -> None:
+        self._spelling = spelling
         self._count_subwords = count_subwords
         self._token_lengths: dict[str, int] = {}
         self.tokens: dict[str, str] = {}
@@ -140,6 +147,9 @@ class LineCache:
     def _add_to_columns(self, new: set[str]) -> None:
         self._last = None
         self._positions.update(zip(new, count(len(self._positions)), strict=False))
+        if not self._spelling.is_canonical:
+            for line in new:
+                self.tags[line] = self._spelling.canonical(self.tags[line]) if self.tags[line] else BORDER
         tags = list(map(self.tags.__getitem__, new))
         for tag in set(tags).difference(self._tag_numbers):
             self._tag_numbers[tag] = len(self.tag_names)

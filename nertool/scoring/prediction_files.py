@@ -30,6 +30,8 @@ LINES_LOOKED_AT = 10_000
 """Lines that decide whether the first of two columns holds tokens."""
 TAG = re.compile(rb"O|[BIESLU]-.+")
 BOUNDARY = re.compile(rb"^-X-(?=\s).*$", re.MULTILINE)
+INNER_BLANK = b"_"
+"""Takes the place of a blank inside a column, where columns have another delimiter."""
 FORM = (
     "A line holds a token and, as its last two columns, the gold and the predicted tag; a blank line ends a sentence."
 )
@@ -84,8 +86,11 @@ class _Ends(dict[bytes, int]):
         return self._numbers[gold, predicted]
 
 
-def score_file(name: str, scorer: Scorer) -> None:
+def score_file(name: str, scorer: Scorer, delimiter: str = "") -> None:
     """Count a file of gold and predicted tags, `-` for standard input; memory does not grow with it.
+
+    Args:
+        delimiter: of the columns; blanks and tabs without one.
 
     Raises:
         MissingInput: there is no such file.
@@ -94,7 +99,7 @@ def score_file(name: str, scorer: Scorer) -> None:
     """
     with _opened(name) as (file, path), translate_read_errors(path):
         ends, lines_before, unfinished = _Ends(scorer), 0, np.empty(0, np.int64)
-        for lines in _blocks(file):
+        for lines in _blocks(file, delimiter.encode()):
             numbers = _numbers(ends, lines, str(path), lines_before)
             unfinished = _count(scorer, np.append(unfinished, numbers), ends)
             lines_before += len(lines)
@@ -172,18 +177,20 @@ def _count(scorer: Scorer, numbers: Array, ends: _Ends) -> Array:
     return rest
 
 
-def _blocks(file: IO[bytes]) -> Iterator[list[bytes]]:
-    """Give the lines of each block without line ends; tabs become blanks, a line of `-X-` becomes a blank line."""
+def _blocks(file: IO[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
+    """Give the lines of each block without line ends; a blank parts columns, a line of `-X-` becomes a blank line."""
     rest = b""
     while data := file.read(BLOCK):
         block, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
-            yield _lines(block)
+            yield _lines(block, delimiter)
     if rest:
-        yield _lines(rest)
+        yield _lines(rest, delimiter)
 
 
-def _lines(block: bytes) -> list[bytes]:
+def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
+    if delimiter:
+        block = block.replace(b" ", INNER_BLANK).replace(delimiter, b" ").replace(b"\t", INNER_BLANK)
     if b"-X-" in block:
         block = BOUNDARY.sub(b"", block)
     return block.replace(b"\t", b" ").split(b"\n")
@@ -203,29 +210,35 @@ def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
 # -- with their tokens -----------------------------------------------------------------------------
 
 
-def read_tagged(path: Path) -> Iterator[Tagged]:
+def read_tagged(path: Path, delimiter: str = "") -> Iterator[Tagged]:
     """Read the sentences of a file of token, gold and predicted tag, one at a time.
+
+    Args:
+        delimiter: of the columns; white space without one.
 
     Raises:
         InvalidData: a line with fewer columns, or bytes that are not UTF-8 (names file and line).
     """
-    for line, rows in group_rows(_rows(path, columns=3)):
+    for line, rows in group_rows(_rows(path, 3, delimiter)):
         yield Tagged(_column(rows, 0), _column(rows, -2), _column(rows, -1), line)
 
 
-def read_both(gold: Path, predicted: Path) -> Iterator[Tagged]:
+def read_both(gold: Path, predicted: Path, delimiter: str = "") -> Iterator[Tagged]:
     """Read the sentences of two files side by side; the first column of each is the token, the last one the tag.
+
+    Args:
+        delimiter: of the columns of both; white space without one.
 
     Raises:
         InvalidData: the one has other tokens or sentences than the other (names both places), or as `read_tagged`.
     """
-    for with_gold, with_predicted in zip_longest(_with_last_tag(gold), _with_last_tag(predicted)):
+    for with_gold, with_predicted in zip_longest(_with_last_tag(gold, delimiter), _with_last_tag(predicted, delimiter)):
         check_same(with_gold, gold, with_predicted, predicted)
         yield Tagged(with_gold.tokens, with_gold.tags, with_predicted.tags, with_gold.line)
 
 
-def _with_last_tag(path: Path) -> Iterator[Sentence]:
-    for line, rows in group_rows(_rows(path, columns=2)):
+def _with_last_tag(path: Path, delimiter: str) -> Iterator[Sentence]:
+    for line, rows in group_rows(_rows(path, 2, delimiter)):
         yield Sentence(_column(rows, 0), _column(rows, -1), line)
 
 
@@ -233,10 +246,10 @@ def _column(rows: list[list[str]], number: int) -> list[str]:
     return [row[number] for row in rows]
 
 
-def _rows(path: Path, columns: int) -> Iterator[tuple[int, list[str] | None]]:
+def _rows(path: Path, columns: int, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """Give the fields of each line, with its 1-based number; None where a sentence ends."""
     for number, line in numbered_lines(path):
-        fields = line.split()
+        fields = (_with_blanks(line, delimiter) if delimiter else line).split()
         if not fields or fields[0] == "-X-":
             yield number, None
             continue
@@ -244,6 +257,12 @@ def _rows(path: Path, columns: int) -> Iterator[tuple[int, list[str] | None]]:
             what = f"{len(fields)} columns where there should be {columns} at least"
             raise InvalidData(f"{path}:{number}: {what}: {line.rstrip()!r}", FORM)
         yield number, fields
+
+
+def _with_blanks(line: str, delimiter: str) -> str:
+    """Part the columns of a line by blanks in place of the delimiter."""
+    inner = INNER_BLANK.decode()
+    return line.rstrip("\n").replace(" ", inner).replace(delimiter, " ").replace("\t", inner)
 
 
 def check_same(ours: Sentence | Tagged | None, gold: Path, theirs: Sentence | Tagged | None, other: Path) -> None:

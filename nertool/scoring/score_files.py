@@ -14,12 +14,11 @@ from nertool.scoring.comparison import difference
 from nertool.scoring.prediction_files import Tagged, read_both, read_tagged, score_file
 from nertool.scoring.scorer import Scorer
 from nertool.scoring.seqeval_check import MOST_TOKENS, compare_with_seqeval
-from nertool.scoring.tagged_results import score_and_list_errors, warn_of_odd_results
-from nertool.tags import without_types
+from nertool.scoring.tagged_results import recognise_spelling, score_and_list_errors, warn_of_odd_results
 from nertool.workspace.atomic import move_into_place
 
 SENTENCES_LOOKED_AT = 1000
-"""Sentences of a file that decide whether its tags have types."""
+"""Sentences of a file that decide how its tags are read."""
 REPORT = "report.html"
 
 
@@ -30,6 +29,7 @@ def score_files(
     compare: str | None = None,
     report: str | None = None,
     scheme: str | None = None,
+    delimiter: str = "",
 ) -> dict[str, Any]:
     """Results by the name of the file; with `compare` a `comparison` too.
 
@@ -39,6 +39,7 @@ def score_files(
         compare: file of gold and predicted tags of the same sentences, by another model.
         report: directory for a page and the list of errors.
         scheme: of the strict mode; None for that of most gold tags.
+        delimiter: of the columns of every file; blanks and tabs without one.
 
     Raises:
         MissingInput: a file does not exist.
@@ -48,25 +49,29 @@ def score_files(
     """
     name = "standard input" if file == "-" else Path(file).name
     if predicted is None and report is None and compare is None:
-        return {name: _score_fast(file, name, scheme)}
+        return {name: _score_fast(file, name, scheme, delimiter)}
     for path in filter(None, (file, predicted, compare)):
         if not Path(path).is_file():
             raise MissingInput(f"{path}: there is no such file", "Name files; standard input is scored alone.")
-    results = {name: _score_with_tokens(_read(file, predicted), name, report, scheme)}
+    results = {name: _score_with_tokens(_read(file, predicted, delimiter), name, report, scheme)}
     if compare:
-        compared = difference(_read(file, predicted), Path(file), read_tagged(Path(compare)), Path(compare), scheme)
+        compared = difference(
+            _read(file, predicted, delimiter), Path(file), read_tagged(Path(compare), delimiter), Path(compare), scheme
+        )
         results["comparison"] = {"other": Path(compare).name, name: compared}
     return results
 
 
-def _read(file: str, predicted: str | None) -> Iterator[Tagged]:
-    return read_both(Path(file), Path(predicted)) if predicted else read_tagged(Path(file))
+def _read(file: str, predicted: str | None, delimiter: str) -> Iterator[Tagged]:
+    if predicted:
+        return read_both(Path(file), Path(predicted), delimiter)
+    return read_tagged(Path(file), delimiter)
 
 
-def _score_fast(file: str, name: str, scheme: str | None) -> dict[str, Any]:
+def _score_fast(file: str, name: str, scheme: str | None, delimiter: str) -> dict[str, Any]:
     """Scores alone, which need no tokens."""
     scorer = Scorer(scheme, keep_tags=MOST_TOKENS)
-    score_file(file, scorer)
+    score_file(file, scorer, delimiter)
     results = {**scorer.results(), "seqeval": compare_with_seqeval(scorer)}
     warn_of_odd_results(name, results)
     return results
@@ -75,10 +80,10 @@ def _score_fast(file: str, name: str, scheme: str | None) -> dict[str, Any]:
 def _score_with_tokens(tagged: Iterator[Tagged], name: str, report: str | None, scheme: str | None) -> dict[str, Any]:
     """Scores and kinds of errors; where `report` names a directory, page and errors go there."""
     first = list(islice(tagged, SENTENCES_LOOKED_AT))
-    plain = without_types(tag for sentence in first for tag in sentence.gold)
+    spelling = recognise_spelling(first)
     with TemporaryDirectory(dir=_ensure_directory(report)) as scratch:
         errors = Path(scratch) / "errors.jsonl"
-        scorer, analysis = score_and_list_errors(chain(first, tagged), plain, scheme, None, errors)
+        scorer, analysis = score_and_list_errors(chain(first, tagged), spelling, scheme, None, errors)
         results = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         warn_of_odd_results(name, results)
         if report:

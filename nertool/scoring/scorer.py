@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ import numpy.typing as npt
 from nertool.counts import MODE, Counts
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
 from nertool.scoring.matching import step
-from nertool.tags import END, INSIDE, OUTSIDE, START, in_scheme, recognise, split_tag
+from nertool.spelling import ALWAYS_OUTSIDE, PLAIN, Reading, Spelling, read_corpus
+from nertool.tags import END, INSIDE, OUTSIDE, START, in_scheme, split_tag
 
 Array = npt.NDArray[Any]
 
@@ -75,8 +77,11 @@ class Scorer:
         scheme: of the strict mode; None for the scheme that most gold tags of the first block follow.
         keep_sentences: keep (correct, predicted, gold) of each sentence in `rows`, for comparisons.
         keep_tags: keep the tags of up to so many tokens, for `kept_tags`; beyond that none are kept.
+        spelling: of the tags; None for the one that most gold tags of the first block have. Tags are counted in their
+            canonical form.
 
     Attributes:
+        spelling: the spelling; None as long as every tag was O.
         scheme: the scheme; `plain` for tags without types, None as long as every tag was O.
         sentences: how many were counted.
         histograms: (mode, type) -> how many sentences have the counts (correct, predicted, gold); `""` is all types. In
@@ -87,8 +92,15 @@ class Scorer:
         rows: (correct, predicted, gold) of the sentences of each block, shape (sentences, 3); None if not kept.
     """
 
-    def __init__(self, scheme: str | None = None, keep_sentences: bool = False, keep_tags: int = 0) -> None:
+    def __init__(
+        self,
+        scheme: str | None = None,
+        keep_sentences: bool = False,
+        keep_tags: int = 0,
+        spelling: Spelling | None = None,
+    ) -> None:
         self.scheme = scheme
+        self.spelling = PLAIN if scheme == "plain" else spelling
         self.sentences = 0
         self.histograms: dict[tuple[str, str], CountHistogram] = {}
         self.kinds: Counter[str] = Counter()
@@ -128,6 +140,7 @@ class Scorer:
         self._flush()
         other._flush()
         self.scheme = self.scheme or other.scheme
+        self.spelling = self.spelling or other.spelling
         self.sentences += other.sentences
         self.unknown += other.unknown
         self.kinds.update(other.kinds)
@@ -145,6 +158,9 @@ class Scorer:
         ends = np.flatnonzero(gold < 0)
         if not len(ends):
             return
+        self._recognise(gold, predicted, len(ends))
+        if self.spelling and not self.spelling.is_canonical:
+            gold, predicted = self._canonical(gold), self._canonical(predicted)
         self._keep(gold, predicted, len(gold) - len(ends))
         starts = np.concatenate(([0], ends[:-1] + 1))
         gold, predicted = np.maximum(gold, 0), np.maximum(predicted, 0)  # O behind each sentence
@@ -152,8 +168,6 @@ class Scorer:
         lengths = ends - starts
         self.sentences += len(ends)
         self._tally("words", "", right, lengths, lengths)
-        if self.scheme is None:
-            self.scheme = self._recognise(gold) or self._recognise(predicted)
         if self.scheme == "plain":
             self._count_entities("plain", gold, predicted, ends, right, lengths)
         else:
@@ -194,13 +208,12 @@ class Scorer:
 
     def all_tags_in_scheme(self) -> bool:
         """Say whether the scheme has every tag that was counted, gold or predicted."""
-        self._flush()
-        return self.scheme is not None and all(map(self._is_known, self._tags.names))
+        names = self._names()
+        return self.scheme is not None and all(map(self._is_known, names))
 
     def all_tags_have_types(self) -> bool:
         """Say whether every tag but O that was counted, gold or predicted, has a type."""
-        self._flush()
-        return all(split_tag(name)[1] for name in self._tags.names if name != OUTSIDE)
+        return all(split_tag(name)[1] for name in self._names() if name != OUTSIDE)
 
     def _is_known(self, tag: str) -> bool:
         assert self.scheme is not None
@@ -218,7 +231,7 @@ class Scorer:
             right: words of each sentence whose tag is right; shape (sentences,).
             lengths: words of each sentence; shape (sentences,).
         """
-        gold_spans, predicted_spans = self._spans(mode, gold), self._spans(mode, predicted)
+        gold_spans, predicted_spans = self.read_spans(mode, gold), self.read_spans(mode, predicted)
         if mode == "plain":  # the O behind a sentence is no word
             gold_spans = gold_spans.take(~np.isin(gold_spans.start, ends))
             predicted_spans = predicted_spans.take(~np.isin(predicted_spans.start, ends))
@@ -302,8 +315,13 @@ class Scorer:
             if label:  # "" stands for all types, which count the entities of tags without a type
                 self._tally(mode, label, *rows.T)
 
-    def _spans(self, mode: str, tags: Array) -> Spans:
-        """Read the entities of a block of tags; O stands behind each sentence."""
+    def read_spans(self, mode: str, tags: Array) -> Spans:
+        """Read the entities of a block of tags.
+
+        Args:
+            mode: `conlleval`, `plain` or `strict`.
+            tags: `numbers` of the tags in their canonical form, with 0, for O, behind each sentence.
+        """
         bits = self._steps(mode, tags)
         outside = (bits & INSIDE) == 0
         head = np.flatnonzero(outside)
@@ -317,6 +335,11 @@ class Scorer:
             [self._types[name if mode == "plain" else split_tag(name)[1]] for name in self._tags.names]
         )
         return Spans(start[whole], end[whole], type_of_tag[tags[start[whole]]])
+
+    @property
+    def type_names(self) -> list[str]:
+        """Types by the numbers that `read_spans` gives them."""
+        return self._types.names
 
     def _steps(self, mode: str, tags: Array) -> Array:
         """Give the bits of `matching.step` for each tag behind its left neighbour; shape (tags,)."""
@@ -341,17 +364,41 @@ class Scorer:
             bits[place] = step(mode, names[code // size], names[code % size])
         return bits
 
-    def _recognise(self, tags: Array) -> str | None:
-        """Recognise the scheme of the tags of a block; None where all of them are O."""
+    def _recognise(self, gold: Array, predicted: Array, sentences: int) -> None:
+        """Find the spelling and the scheme, which are not known yet, of a block's gold tags, else of the predicted."""
+        if self.spelling is not None and self.scheme is not None:
+            return
+        of_gold, of_predicted = (self._read(np.maximum(tags, 0), sentences) for tags in (gold, predicted))
+        reading = of_gold or of_predicted
+        if reading:
+            self.scheme = self.scheme or reading.scheme
+            if self.spelling is None:
+                self.spelling = reading.spelling
+                if of_predicted and self.spelling.order != "plain":
+                    self.spelling = self.spelling.beside(of_predicted.spelling)
+
+    def _read(self, tags: Array, sentences: int) -> Reading | None:
+        """Find the spelling and the scheme of a block of tags; None where all of them are O."""
         names, size = self._tags.names, len(self._tags.names)
         before = np.append(0, tags[:-1])  # O, in front of the first sentence
         codes, counts = np.unique(before * size + tags, return_counts=True)
-        if not codes.any():
-            return None
         pairs = {}
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             pairs[names[code // size], names[code % size]] = count
-        return recognise(pairs)
+        if all(tag in (OUTSIDE, *ALWAYS_OUTSIDE) for _, tag in pairs):
+            return None
+        return read_corpus(pairs, sentences)
+
+    def _canonical(self, tags: Array) -> Array:
+        """Give the numbers of the canonical forms of tags; -1 stays as it is."""
+        assert self.spelling
+        numbers = [self._tags[self.spelling.canonical(name)] for name in list(self._tags.names)]
+        return np.where(tags < 0, tags, np.array(numbers)[tags])
+
+    def _names(self) -> set[str]:
+        """Collect the canonical forms of all tags that were counted, gold or predicted."""
+        self._flush()
+        return {self.spelling.canonical(name) if self.spelling else name for name in self._tags.names}
 
     def sentence_counts(self) -> Array:
         """(correct, predicted, gold) of each sentence in the headline's mode, where they are kept; (sentences, 3)."""
@@ -419,17 +466,33 @@ class Scorer:
         results["accuracy"] = self.accuracy
         results["accuracy_interval"] = self._intervals("words")["f1"]
         results["types"] = self._type_figures(mode)
+        results |= self.averages(mode)
         results["errors"] = {kind: self.kinds[kind] for kind in KINDS}
         results["confusion"] = self._confusion()
         if mode != "plain":
             results["credit"] = {schema: self._figures(MODE if schema == "strict" else schema) for schema in SCHEMAS}
             if self.scheme is not None:
                 results["strict"] = self._strict_figures(self.scheme)
+        if self.spelling and not self.spelling.is_canonical:
+            results["spelling"] = str(self.spelling)
         return {**results, "sentences": self.sentences, "tokens": self.tokens}
+
+    def averages(self, mode: str) -> dict[str, dict[str, float]]:
+        """Average the scores of the types: `macro` counts each type once, `weighted` by its gold entities."""
+        counts = [self.counts_of(mode, label) for label in self.labels(mode)]
+        return {
+            "macro": _average(counts, [1] * len(counts)),
+            "weighted": _average(counts, [of_type.gold for of_type in counts]),
+        }
 
     def _strict_figures(self, scheme: str) -> dict[str, Any]:
         figures = {"mode": f"strict {scheme.upper()}", **self._figures("strict")}
-        return {**figures, "unknown_tags": self.unknown, "types": self._type_figures("strict")}
+        return {
+            **figures,
+            "unknown_tags": self.unknown,
+            "types": self._type_figures("strict"),
+            **self.averages("strict"),
+        }
 
     def _confusion(self) -> list[dict[str, Any]]:
         rows = []
@@ -463,6 +526,16 @@ def score(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Scorer:
     return scorer
 
 
+def _average(counts: Sequence[Counts], weights: Sequence[int]) -> dict[str, float]:
+    """Average precision, recall and F1 of types; 0 where no type has a weight."""
+    total = sum(weights) or 1
+    average = {}
+    for name in ("precision", "recall", "f1"):
+        figures = map(attrgetter(name), counts)
+        average[name] = sum(figure * weight for figure, weight in zip(figures, weights, strict=True)) / total
+    return {**average, "support": sum(of_type.gold for of_type in counts)}
+
+
 def _match(gold: Spans, predicted: Spans, size: int) -> tuple[Array, Array]:
     """Find the correct entities.
 
@@ -485,22 +558,51 @@ def _match(gold: Spans, predicted: Spans, size: int) -> tuple[Array, Array]:
 def pair(gold: Spans, predicted: Spans) -> tuple[Array, Array]:
     """Pair entities that overlap, one to one: numbers of the gold ones, and of their predicted partners.
 
-    The pairs that share most words come first, among those the ones of one type, then the leftmost ones.
+    Of all pairings it is one with the most pairs, so with the most partial credit; among those one with the most shared
+    words, then with the most pairs of one type, then the leftmost one.
     """
     of_gold, of_predicted = _overlaps(gold, predicted)
     ends = np.minimum(gold.end[of_gold], predicted.end[of_predicted])
     shared = ends - np.maximum(gold.start[of_gold], predicted.start[of_predicted])
-    unlike = gold.label[of_gold] != predicted.label[of_predicted]
-    order = np.lexsort((of_predicted, of_gold, unlike, -shared))
-    of_gold, of_predicted = of_gold[order], of_predicted[order]
-    gold_parts, predicted_parts = [of_gold[:0]], [of_predicted[:0]]
-    while len(of_gold):  # take each pair that is the best one of both its entities; then go on with what is left
-        best = _is_first(of_gold) & _is_first(of_predicted)
-        gold_parts.append(of_gold[best])
-        predicted_parts.append(of_predicted[best])
-        left = ~(np.isin(of_gold, of_gold[best]) | np.isin(of_predicted, of_predicted[best]))
-        of_gold, of_predicted = of_gold[left], of_predicted[left]
-    return np.concatenate(gold_parts), np.concatenate(predicted_parts)
+    same_type = gold.label[of_gold] == predicted.label[of_predicted]
+    rivals = (of_gold[1:] == of_gold[:-1]) | (of_predicted[1:] == of_predicted[:-1])
+    if not rivals.any():
+        return of_gold, of_predicted
+    chosen = ~(np.append(rivals, False) | np.append(False, rivals))
+    contested = np.flatnonzero(~chosen)
+    most_words, most_same = int(shared.sum()) + 1, len(contested) + 1
+    values = (most_words + shared[contested]) * most_same + same_type[contested]
+    chosen[contested[_best_pairs(of_gold[contested], of_predicted[contested], values.tolist())]] = True
+    return of_gold[chosen], of_predicted[chosen]
+
+
+def _best_pairs(of_gold: Array, of_predicted: Array, values: Sequence[int]) -> list[int]:
+    """Choose the pairs with the greatest sum of values of which no two share an entity; numbers of the pairs.
+
+    Entities of one side do not overlap, so pairs that share one are neighbours: pair by pair, the best choice so far is
+    the one before this pair, or this pair with the best choice in front of its rivals.
+
+    Args:
+        of_gold, of_predicted: entities of each pair, in the order of `_overlaps`.
+    """
+    best, rival = [0], np.minimum(_starts_of_runs(of_gold), _starts_of_runs(of_predicted)).tolist()
+    for number, value in enumerate(values):
+        best.append(max(best[number], value + best[rival[number]]))
+    chosen, number = [], len(values)
+    while number:
+        taken = best[number] > best[number - 1]
+        number -= 1
+        if taken:
+            chosen.append(number)
+            number = rival[number]
+    return chosen[::-1]
+
+
+def _starts_of_runs(numbers: Array) -> Array:
+    """Give the place where the run of equal numbers that each one is in begins; shape (numbers,)."""
+    places = np.arange(len(numbers))
+    begins = np.append(True, numbers[1:] != numbers[:-1])
+    return np.maximum.accumulate(np.where(begins, places, 0))
 
 
 def _overlaps(gold: Spans, predicted: Spans) -> tuple[Array, Array]:
@@ -511,10 +613,3 @@ def _overlaps(gold: Spans, predicted: Spans) -> tuple[Array, Array]:
     of_gold = np.repeat(np.arange(len(gold.start)), partners)
     place_in_run = np.arange(len(of_gold)) - np.repeat(np.cumsum(partners) - partners, partners)
     return of_gold, place_in_run + first[of_gold]
-
-
-def _is_first(numbers: Array) -> Array:
-    """Say of each number whether it occurs there for the first time."""
-    is_first = np.zeros(len(numbers), bool)
-    is_first[np.unique(numbers, return_index=True)[1]] = True
-    return is_first

@@ -18,7 +18,7 @@ from nertool.scoring.scorer import Scorer
 
 MOST_TOKENS = 1_000_000
 """Tokens up to which both sides are counted; seqeval takes about four seconds for so many."""
-SCHEMES = {"iob1": "IOB1", "iob2": "IOB2", "iobes": "IOBES", "bilou": "BILOU"}
+SCHEMES = {name: name.upper() for name in ("iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou")}
 """Schemes of the strict mode, by seqeval's names."""
 
 

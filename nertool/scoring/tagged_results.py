@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +14,25 @@ from nertool.scoring.error_analysis import Analysis, entities_of, single_words
 from nertool.scoring.prediction_files import Tagged
 from nertool.scoring.scorer import Scorer
 from nertool.scoring.seqeval_check import MOST_TOKENS
-from nertool.tags import spans
+from nertool.spelling import ALWAYS_OUTSIDE, CANONICAL, Spelling, find_spelling
+from nertool.tags import OUTSIDE
 
 
 def score_and_list_errors(
-    tagged: Iterable[Tagged], plain: bool, scheme: str | None, train: Path | None, errors: Path
+    tagged: Iterable[Tagged], spelling: Spelling, scheme: str | None, train: Path | None, errors: Path
 ) -> tuple[Scorer, Analysis]:
     """Score sentences and write their errors to a file, an error a line.
 
     Args:
-        plain: the tags have no types.
+        spelling: of the tags.
         scheme: of the strict mode; None for that of most gold tags.
         train: column file that the model was trained on; None where it is unknown.
         errors: JSON Lines file to write.
     """
-    read = single_words if plain else spans
+    plain = spelling.order == "plain"
+    read = single_words if plain else spelling.entities
     analysis = Analysis(entities_of(train, read) if train else None, read)
-    scorer = Scorer("plain" if plain else scheme, keep_sentences=True, keep_tags=MOST_TOKENS)
+    scorer = Scorer("plain" if plain else scheme, keep_sentences=True, keep_tags=MOST_TOKENS, spelling=spelling)
     with errors.open("w", encoding="utf-8", newline="\n") as out:
         for number, sentence in enumerate(tagged, start=1):
             scorer.add(sentence.gold, sentence.predicted)
@@ -37,10 +41,24 @@ def score_and_list_errors(
     return scorer, analysis
 
 
+def recognise_spelling(sentences: Sequence[Tagged]) -> Spelling:
+    """Recognise the spelling of the gold tags; of the predicted ones, where all gold tags are O."""
+    spellings = []
+    for side in ("gold", "predicted"):
+        counts = Counter(chain.from_iterable(getattr(sentence, side) for sentence in sentences))
+        if set(counts) - {OUTSIDE, *ALWAYS_OUTSIDE}:
+            spellings.append(find_spelling(counts))
+    if not spellings:
+        return CANONICAL
+    return spellings[0] if spellings[0].order == "plain" else spellings[0].beside(spellings[-1])
+
+
 def warn_of_odd_results(name: str, results: dict[str, Any]) -> None:
     """Warn of data without a sentence and of tags that the strict mode reads as O."""
     if not results["sentences"]:
         logger.warning("%s holds no sentence: every figure is 0", name)
+    if "spelling" in results:
+        logger.warning("tags of %s are spelled %s, and counted as B-PER, I-PER and O", name, results["spelling"])
     strict = results.get("strict", {})
     if unknown := strict.get("unknown_tags"):
         logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])

@@ -7,21 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from operator import ne
 from pathlib import Path
 
 from nertool.corpus.column_files import Sentence, read_sentences
-from nertool.corpus.files import open_bytes
+from nertool.corpus.recognise import count_first_pairs
 from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
 from nertool.sources.write_splits import errors_name, rewrite_split
 from nertool.spelling import Reading, Tags, read_corpus
-from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans
+from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans, split_tag
 from nertool.workspace.workspace import Stage
 
-SENTENCES_LOOKED_AT = 2000
-"""Sentences of each split that decide how its tags are read, where they stay as they are."""
 MOST_BYTES = 1 << 20
 """Size of a --type-map file."""
 
@@ -121,37 +120,16 @@ def convert_splits(
 
 def _count_pairs(paths: Iterable[Path], keeps_all: bool) -> tuple[Counter[Pair], int]:
     """Count the pairs of neighbouring tags, and the sentences; files that stay as they are need not be sound."""
+    if keeps_all:
+        return count_first_pairs(paths)
     counts: Counter[Pair] = Counter()
     sentences = 0
     for path in paths:
         with errors_name(path, path.name):
-            for tags in _tags_of_any_lines(path) if keeps_all else _all_tags(path):
-                counts.update(pairs(tags))
+            for sentence in read_sentences(path):
+                counts.update(pairs(sentence.tags))
                 sentences += 1
     return counts, sentences
-
-
-def _all_tags(path: Path) -> Iterator[list[str]]:
-    for sentence in read_sentences(path):
-        yield sentence.tags
-
-
-def _tags_of_any_lines(path: Path) -> Iterator[list[str]]:
-    """Give the tags of the first sentences; lines without a tag are passed over."""
-    tags: list[str] = []
-    left = SENTENCES_LOOKED_AT
-    with open_bytes(path) as file:
-        for line in file:
-            fields = line.split()
-            if len(fields) > 1:
-                tags.append(fields[-1].decode("utf-8", "replace"))
-            elif not fields and tags:
-                yield tags
-                tags, left = [], left - 1
-                if not left:
-                    return
-    if tags:
-        yield tags
 
 
 def _is_doubtful(counts: Mapping[Pair, int]) -> bool:
@@ -188,9 +166,9 @@ class _Change:
     """
 
     def __init__(self, reading: Reading, options: TagOptions, counts: Mapping[Pair, int]) -> None:
-        self.reading, self.options = reading, options
+        self.reading, self.options, self.spelling = reading, options, reading.spelling.with_strays()
         self.scheme = reading.scheme if options.scheme == "keep" else options.scheme
-        canonical = {(reading.spelling.canonical(before), reading.spelling.canonical(tag)) for before, tag in counts}
+        canonical = {(self.spelling.canonical(before), self.spelling.canonical(tag)) for before, tag in counts}
         self._broken = broken(canonical, reading.scheme)
         self._types: set[str] = set()
         self._left = 0
@@ -202,7 +180,11 @@ class _Change:
             yield sentence._replace(tags=new_tags(sentence.tags, tally))
 
     def _tags(self, tags: list[str], tally: Tally) -> list[str]:
-        canonical = self.reading.spelling.read(tags)
+        canonical = self.spelling.read(tags)
+        for _ in range(sum(map(ne, canonical, tags)) if self.reading.spelling.is_canonical else 0):
+            tally.add("tags spelled otherwise than most")
+        for _ in range(sum(tag != OUTSIDE and not split_tag(tag)[1] for tag in canonical)):
+            tally.add("tags without a type kept")
         for _ in range(sum(pair in self._broken for pair in pairs(canonical)) if self._broken else 0):
             tally.add(f"breaks of {self.reading.scheme} mended")
         found = list(self._renamed(spans(canonical), tally))

@@ -16,12 +16,14 @@ from nertool.corpus.files import open_bytes, open_text, translate_read_errors
 from nertool.corpus.findings import Finding, Report, report_on
 from nertool.corpus.line_cache import LineCache
 from nertool.corpus.profile import FirstSeen, Places, Profile
+from nertool.corpus.recognise import recognise_tags
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import load_tokenizer, quiet_transformers
 from nertool.progress import bar
 from nertool.sources.recipes import RECIPES
 from nertool.sources.shell_filters import Filters
+from nertool.spelling import Spelling
 from nertool.stages.options import MaxLengthOption, ModelOption
 from nertool.workspace.names import RAW
 from nertool.workspace.workspace import StageOptions, Workspace
@@ -53,9 +55,10 @@ def run(workspace: Workspace, options: Options) -> Report:
     paths = {split: workspace / f"{split}{suffix}" for split in workspace.splits(suffix)}
     if not paths:
         raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.command('download', 'RECIPE')}")
-    cache, budget, why_no_lengths = _load_tokenizer(options)
+    spelling = recognise_tags(paths.values()).spelling
+    cache, budget, why_no_lengths = _load_tokenizer(options, spelling)
     profiles = _profiles(paths, cache, budget)
-    report = report_on(profiles, located=True)
+    report = report_on(profiles, located=True, spelling=spelling)
     report.findings += _odd_published_lines(workspace)
     report.findings += _carriage_returns(paths)
     if why_no_lengths:
@@ -65,7 +68,7 @@ def run(workspace: Workspace, options: Options) -> Report:
     return report
 
 
-def _load_tokenizer(options: Options) -> tuple[LineCache, int | None, str]:
+def _load_tokenizer(options: Options, spelling: Spelling) -> tuple[LineCache, int | None, str]:
     """A cache of lines with their sub-words, and the sub-words of a sentence without special tokens.
 
     Without a tokenizer there is no such number; the third part says why.
@@ -74,9 +77,9 @@ def _load_tokenizer(options: Options) -> tuple[LineCache, int | None, str]:
     try:
         tokenizer = load_tokenizer(options.model)
     except InvalidOption as error:
-        return LineCache(), None, error.message
+        return LineCache(spelling=spelling), None, error.message
     budget = options.max_length - tokenizer.num_special_tokens_to_add()
-    return LineCache(partial(count_subwords, tokenizer)), budget, ""
+    return LineCache(partial(count_subwords, tokenizer), spelling), budget, ""
 
 
 def _profiles(paths: Mapping[str, Path], cache: LineCache, budget: int | None) -> dict[str, Profile]:

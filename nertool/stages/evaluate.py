@@ -18,6 +18,7 @@ from nertool.progress import logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
+from nertool.spelling import Spelling, spelling_of_labels
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -27,7 +28,6 @@ from nertool.stages.options import (
     SplitsOption,
     StrictOption,
 )
-from nertool.tags import without_types
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
@@ -160,9 +160,9 @@ def _evaluate_split(
 
         counts = TagCounts()
         tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts)
-        plain = without_types(load().labels)
+        spelling = _spelling(workspace, load().labels)
         scorer, analysis = score_and_list_errors(
-            tagged, plain, options.strict, _train_entities(workspace), stage.file(errors)
+            tagged, spelling, options.strict, _train_entities(workspace), stage.file(errors)
         )
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
@@ -170,6 +170,15 @@ def _evaluate_split(
         write_json(stage.file(results), {"split": split, **stage.facts})
 
     return workspace.run(planned, work)
+
+
+def _spelling(workspace: Workspace, labels: Sequence[str]) -> Spelling:
+    """Recognise the spelling of a model's labels; what types without prefixes are, `download` has decided."""
+    spelling = spelling_of_labels(labels)
+    scheme = workspace.facts("download").get("tags")
+    if spelling.order not in ("types", "plain") or scheme is None:
+        return spelling
+    return spelling_of_labels(labels, "plain" if scheme == "plain" else "entities")
 
 
 def _files() -> tuple[str, str, str]:

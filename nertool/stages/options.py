@@ -30,7 +30,7 @@ MaxLengthOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option("--seed", envvar="SEED", min=0, help="Seed of everything that is random.")]
 StrictOption = Annotated[
-    Literal["iob1", "iob2", "iobes", "bilou"] | None,
+    Literal["iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou", "bmewo"] | None,
     typer.Option("--strict", help="Scheme of the strict mode [default: the scheme of most gold tags]."),
 ]
 SplitsOption = Annotated[

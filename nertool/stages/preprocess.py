@@ -16,11 +16,13 @@ from nertool.corpus.findings import report_on
 from nertool.corpus.line_cache import LineCache
 from nertool.corpus.max_length import LengthLimit
 from nertool.corpus.profile import FirstSeen, Profile
+from nertool.corpus.recognise import recognise_tags
 from nertool.corpus.repair import Repair, recognise_scheme
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.progress import bar, logger
+from nertool.spelling import Spelling
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
@@ -69,7 +71,8 @@ def run(workspace: Workspace, options: Options) -> Result:
 
     def work(stage: Stage) -> None:
         paths = {split: workspace / f"{split}.txt.tmp" for split in splits}
-        cache, budget = _load_tokenizer(options)
+        spelling = recognise_tags(paths.values()).spelling
+        cache, budget = _load_tokenizer(options, spelling)
         scheme = recognise_scheme(paths.values()) if options.repair else None
         preprocessing = _Preprocessing(cache, budget, options.keep_entities, scheme)
         counts: dict[str, PreprocessCounts] = {}
@@ -77,13 +80,13 @@ def run(workspace: Workspace, options: Options) -> Result:
             counts[split] = preprocessing.write(split, path, stage.file(f"{split}.txt"))
         _warn_of_changes(counts, options)
         facts = cast(PreprocessFacts, counts)
-        facts["findings"] = report_on(preprocessing.profiles).summary()
+        facts["findings"] = report_on(preprocessing.profiles, spelling=spelling).summary()
         stage.facts = {**facts}
 
     return workspace.run(planned, work)
 
 
-def _load_tokenizer(options: Options) -> tuple[LineCache, int]:
+def _load_tokenizer(options: Options, spelling: Spelling) -> tuple[LineCache, int]:
     """A cache of lines with their sub-words, and the sub-words of a sentence without special tokens.
 
     Raises:
@@ -95,7 +98,7 @@ def _load_tokenizer(options: Options) -> tuple[LineCache, int]:
         raise InvalidOption(
             f"--max-length {options.max_length} leaves no room beside the special tokens", "Take a larger one."
         )
-    return LineCache(partial(count_subwords, tokenizer)), budget
+    return LineCache(partial(count_subwords, tokenizer), spelling), budget
 
 
 class _Preprocessing:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nertool.sources.readers.column_text import ESCAPES
 from nertool.stages.options import StrictOption
 from nertool.workspace.workspace import Result, StageOptions
 
@@ -26,6 +27,10 @@ class Options(StageOptions):
         str | None, typer.Option("--compare", help="File of another model's predictions of the same sentences.")
     ] = None
     strict: StrictOption = None
+    delimiter: Annotated[
+        str,
+        typer.Option("--delimiter", help="Separator of the columns: tab, space or any text [default: white space]."),
+    ] = ""
     report: Annotated[
         str | None, typer.Option("--report", help="Directory that gets the page report.html and the list of errors.")
     ] = None
@@ -45,5 +50,6 @@ def run(options: Options) -> Result:
         compare=options.compare,
         report=options.report,
         scheme=options.strict,
+        delimiter=ESCAPES.get(options.delimiter, options.delimiter).strip(" "),
     )
     return Result("evaluate", results)

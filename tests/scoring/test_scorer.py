@@ -31,6 +31,11 @@ def test_equal_to_seqeval(sentences: list[list[tuple[str, str]]]) -> None:
     if not results["types"]:
         return  # seqeval's report has nothing to say about sentences without entities
     report = classification_report(gold, predicted, output_dict=True, zero_division=0)
+    for average in ("macro", "weighted"):
+        theirs, row = report[f"{average} avg"], results[average]
+        assert (row["precision"], row["recall"], row["f1"], row["support"]) == pytest.approx(
+            (theirs["precision"], theirs["recall"], theirs["f1-score"], theirs["support"])
+        )
     for label, row in results["types"].items():
         theirs = report[label]
         assert (row["precision"], row["recall"], row["f1"]) == pytest.approx(

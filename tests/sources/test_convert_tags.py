@@ -79,6 +79,15 @@ def test_what_is_doubtful_is_said_and_decided_by_an_option(tmp_path: Path, caplo
     assert run(tmp_path, "a NOUN\nb VERB\n", scheme="iob2", tags="entities")[0] == "a B-NOUN\nb B-VERB\n\n"
 
 
+def test_single_tags_spelled_otherwise_are_converted_with_a_count(tmp_path: Path) -> None:
+    content = 2 * IOB2 + "a o\nb b-LOC\nc X\nd 0\n\n"
+    written, result = run(tmp_path, content, scheme="iob2")
+    assert written == 2 * IOB2 + "a O\nb B-LOC\nc X\nd O\n\n"
+    assert result.facts["train"]["tags spelled otherwise than most"] == 3
+    assert result.facts["train"]["tags without a type kept"] == 1
+    assert run(tmp_path, content)[0] == content
+
+
 # -- types -----------------------------------------------------------------------------------------
 
 

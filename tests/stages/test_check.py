@@ -664,3 +664,26 @@ def test_with_verbose_no_token_is_said_to_be_dropped_as_nothing_is_written(
     place = ["-w", str(workspace.path), "--model", tiny_model]
     _, out, err = called(capsys, monkeypatch, "--verbose", "--max-length", "12", *place)
     assert "sentence over the length" in out and err == ""
+
+
+@pytest.mark.parametrize(
+    ("tags", "shown", "scheme"),
+    [
+        (("PER", "O", "O", "LOC"), "PER without a prefix", "io"),
+        (("PER-B", "PER-I", "O", "LOC-B"), "PER-B", "iob2"),
+        (("b-PER", "i-PER", "o", "b-LOC"), "b-per, o for O", "iob2"),
+        (("B_PER", "E_PER", "O", "S_LOC"), "B_PER", "iobes"),
+    ],
+)
+def test_tags_in_another_spelling_are_counted_as_what_they_are_taken_for(
+    tags: tuple[str, ...], shown: str, scheme: str, tiny_model: str, tmp_path: Path
+) -> None:
+    workspace = write(tmp_path, {"train": "".join(f"{word} {tag}\n" for word, tag in zip("abcd", tags, strict=True))})
+    report = check.run(workspace, Options(model=tiny_model))
+    assert report.scheme == scheme
+    assert report.types == {"LOC": {"train": 1}, "PER": {"train": 1}}
+    told = [finding for finding in report.findings if "spelled" in finding.what]
+    assert [(finding.severity, finding.what) for finding in told] == [
+        ("info", f"tags are spelled {shown}, read as {scheme}")
+    ]
+    assert not any("break" in finding.what for finding in report.findings)

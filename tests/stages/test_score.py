@@ -95,3 +95,58 @@ def test_the_table_says_that_counts_are_equal_to_seqeval(
     with pytest.raises(SystemExit):
         main(["score", files["a.txt"]])
     assert "equal to seqeval (conlleval and strict)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("tab", "\t"), (";", ";"), ("||", "||"), ("space", " ")])
+@pytest.mark.parametrize("fast", [True, False])
+def test_columns_may_have_any_delimiter(name: str, delimiter: str, fast: bool, tmp_path: Path) -> None:
+    """With one of its own, a token may hold blanks."""
+    token = "Anna" if delimiter == " " else "Anna Lena"
+    path = tmp_path / "a.txt"
+    path.write_text(GOLD.replace("anna", "@").replace(" ", delimiter).replace("@", token), encoding="utf-8")
+    more = {} if fast else {"report": str(tmp_path / "page")}
+    facts = score.run(score.Options(str(path), delimiter=name, **more)).facts["a.txt"]
+    assert (facts["correct"], facts["predicted"], facts["support"], facts["tokens"]) == (1, 2, 3, 5)
+
+
+SPELLINGS = {
+    "types": ("PER O O LOC", "PER O O PER"),
+    "suffix": ("PER-B O O LOC-B", "PER-B O O PER-I"),
+    "underscore": ("B_PER O O B_LOC", "B_PER O O B_PER"),
+    "lower": ("b-per o o b-loc", "b-per o o b-per"),
+    "zero": ("B-PER 0 0 B-LOC", "B-PER O 0 B-PER"),
+    "bare": ("B O O B", "B O B O"),
+}
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_any_spelling_of_tags_is_scored_by_its_entities(
+    spelling: str, fast: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = zip("abcd", *map(str.split, SPELLINGS[spelling]), strict=True)
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"{' '.join(row)}\n" for row in rows) + "\n", encoding="utf-8")
+    more = {} if fast else {"report": str(tmp_path / "page")}
+    facts = score.run(score.Options(str(path), **more)).facts["a.txt"]
+    assert (facts["metric"], facts["correct"], facts["predicted"], facts["support"]) == ("f1", 1, 2, 2)
+    assert facts["spelling"] in caplog.text
+    assert "conlleval" in facts["seqeval"]["modes"]
+    if not fast:
+        errors = [json.loads(line) for line in (tmp_path / "page" / "errors.jsonl").read_text().splitlines()]
+        assert len(errors) == (2 if spelling == "bare" else 1)
+
+
+@pytest.mark.parametrize("stray", ["X", "_", "[CLS]", "PER", "B-", "B"])
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_tag_without_a_type_breaks_nothing(stray: str, fast: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    rows = [("B-PER", "B-PER"), ("O", stray), (stray, "O"), ("B-LOC", "B-LOC"), ("I-LOC", stray), ("O", "O")]
+    path.write_text("".join(f"w {gold} {predicted}\n" for gold, predicted in rows) + "\n", encoding="utf-8")
+    more = {} if fast else {"report": str(tmp_path / "page"), "compare": str(path)}
+    facts = score.run(score.Options(str(path), **more)).facts["a.txt"]
+    # as conlleval: a stray tag that is no bare B begins an entity behind a tag with a type alone
+    gold, predicted = (3, 4) if stray.startswith("B") else (2, 4)
+    assert (facts["correct"], facts["predicted"], facts["support"]) == (1, predicted, gold)
+    assert set(facts["types"]) == {"LOC", "PER"}
+    assert json.loads(json.dumps(facts))["types"].keys() == facts["types"].keys()
