@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nertool.sources.readers.column_text import ESCAPES
+from nertool.sources.readers.columns import ESCAPES
 from nertool.stages.options import StrictOption
 from nertool.workspace.workspace import Result, StageOptions
 
