@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.running_text import cut_words
+from nertool.errors import InvalidData
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.span_offsets import CharSpan, SpanOffsets, Token
 from nertool.sources.readers.tally import Tally
@@ -47,10 +49,15 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
         InvalidData: a span lies outside its text (names file and line).
     """
     offsets = SpanOffsets(tally)
+    bad = BadLines(layout.on_error, tally)
     for annotated in texts:
         sentences = _sentences(annotated)
         tokens = [token for sentence in sentences for token in sentence]
-        spans = offsets.locate(annotated.spans, annotated.text, tokens, annotated.place)
+        try:
+            spans = offsets.locate(annotated.spans, annotated.text, tokens, annotated.place)
+        except InvalidData as error:
+            bad.add(annotated.number, error)
+            continue
         tags = _tags(tokens, spans, annotated.text, annotated.place, layout.alignment, tally)
         at = 0
         for sentence in sentences:
@@ -61,6 +68,7 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
                 here[0] = "B" + here[0][1:]
             yield Sentence([token.text for token in sentence], here, annotated.number)
             at += len(sentence)
+    bad.finish()
 
 
 def _sentences(annotated: AnnotatedText) -> list[list[Token]]:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout, tag_columns
@@ -38,7 +39,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidOption: there is no such column.
     """
     if _is_json_lines(path, layout.encoding):
-        records = _json_lines(path, layout.encoding, tally)
+        records = _json_lines(path, layout, tally)
     else:
         records = _json_list(path, layout.encoding)
     ahead: list[tuple[int, Any]] = []
@@ -125,16 +126,19 @@ def _objects(records: Records, path: Path) -> Iterator[tuple[int, dict[str, Any]
         yield number, record
 
 
-def _json_lines(path: Path, encoding: str, tally: Tally) -> Records:
-    for number, line in text_lines(path, tally, longest=None, encoding=encoding):
-        if line.strip():
-            try:
-                record = whole(json.loads(line), line)
-            except (ValueError, RecursionError) as error:
-                raise InvalidData(
-                    f"{path}:{number}: broken JSON: {error}", "Every line holds one JSON object; write the file anew."
-                ) from error
-            yield number, record
+def _json_lines(path: Path, layout: Layout, tally: Tally) -> Records:
+    bad = BadLines(layout.on_error, tally)
+    for number, line in text_lines(path, tally, longest=None, encoding=layout.encoding):
+        if not line.strip():
+            continue
+        try:
+            record = whole(json.loads(line), line)
+        except (ValueError, RecursionError) as error:
+            message = f"{path}:{number}: broken JSON: {error}"
+            bad.add(number, InvalidData(message, "Every line holds one JSON object; write the file anew."))
+            continue
+        yield number, record
+    bad.finish()
 
 
 def _json_list(path: Path, encoding: str) -> Records:

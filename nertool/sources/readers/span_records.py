@@ -8,6 +8,7 @@ from typing import Any
 
 from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
 from nertool.sources.readers.layout import Layout
@@ -110,14 +111,20 @@ class SpanRecords:
             InvalidOption: the wanted annotator annotated none.
         """
         taken = number = 0
+        bad = BadLines(self.layout.on_error, self.tally)
         for number, record in records:
             if record is None:
                 self.tally.add("empty records left out")
                 continue
-            annotated = self._read_one(number, record)
+            try:
+                annotated = self._read_one(number, record)
+            except InvalidData as error:
+                bad.add(number, error)
+                continue
             if annotated:
                 taken += 1
                 yield annotated
+        bad.finish()
         self.annotators.finish(taken)
         if taken and not self.has_spans:
             raise InvalidData(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import Sentence, group_rows
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tally import Tally
@@ -47,39 +47,37 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: not version 3, or a line without a column of the head (names file and line).
         InvalidOption: there is no such feature, or several and none is the usual one.
     """
+    for first, rows in group_rows(_rows(path, layout, tally)):
+        yield _sentence(rows, first, layout.task, f"{path}:{first}", tally)
+
+
+def _rows(path: Path, layout: Layout, tally: Tally) -> Iterator[tuple[int, tuple[str, str] | None]]:
+    """Tokens, each with its cell in the column of the tags; None where a sentence ends."""
     features: list[Feature] = []
     column = 0
-    rows: list[tuple[str, str]] = []
-    first, sentence_id = 0, ""
+    sentence_id = ""
     for number, line in text_lines(path, tally, encoding=layout.encoding):
         if line.startswith("#"):
             features += _features(path, number, line)
             continue
         fields = line.split("\t")
         token_id = TOKEN_ID.fullmatch(fields[0])
-        if rows and (token_id is None or token_id[1] != sentence_id):
-            yield _sentence(rows, first, layout.task, f"{path}:{first}", tally)
-            rows = []
+        if token_id is None and line.strip():
+            raise InvalidData(f"{path}:{number}: no line of WebAnno's: {line[:80]!r}", "It begins with an id as 1-1.")
+        if token_id is None or token_id[1] != sentence_id:
+            yield number, None
         if token_id is None:
-            if line.strip():
-                raise InvalidData(
-                    f"{path}:{number}: no line of WebAnno's: {line[:80]!r}", "It begins with an id as 1-1."
-                )
             continue
+        sentence_id = token_id[1]
         column = column or FIRST_COLUMN + _find_feature(path, features, layout)
         if len(fields) <= column:
             what = f"{path}:{number}: {len(fields)} columns, the head names {FIRST_COLUMN + len(features)}"
             raise InvalidData(what, "Export the file anew.")
-        if token_id[3]:
-            if fields[column] != "_":
-                detail = f"{fields[column][:60]} of {fields[2]!r}, a part of a token: left out"
-                tally.add("spans inside a token left out", f"{path}:{number}", detail)
-            continue
-        if not rows:
-            first, sentence_id = number, token_id[1]
-        rows.append((fields[2], fields[column]))
-    if rows:
-        yield _sentence(rows, first, layout.task, f"{path}:{first}", tally)
+        if not token_id[3]:
+            yield number, (fields[2], fields[column])
+        elif fields[column] != "_":
+            detail = f"{fields[column][:60]} of {fields[2]!r}, a part of a token: left out"
+            tally.add("spans inside a token left out", f"{path}:{number}", detail)
 
 
 # -- which column ----------------------------------------------------------------------------------
