@@ -207,6 +207,8 @@ OTHERS: dict[str, tuple[str, str]] = {
     "PubTator": ("own.txt", "123|t|Anna left\n123|a|She left Bern.\n123\t0\t4\tAnna\tPER\t-\n"),
     "i2b2": ("own.con", 'c="anna keller" 1:0 1:1||t="person"\n'),
     "tags in the text": ("own.txt", "<PER>Anna Keller</PER> left <LOC>Bern</LOC> in May .\n"),
+    "tags in short texts": ("own.txt", "<PER>Anna</PER> left\n<PER>Bo</PER> ran\n"),
+    "tags behind words": ("own.md", "[Anna](PER) left [Bern](LOC) in May\n"),
     "MUC": ("own.muc", 'She met <ENAMEX TYPE="PERSON">Anna</ENAMEX> in May .\n'),
 }
 

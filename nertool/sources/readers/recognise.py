@@ -15,8 +15,8 @@ BEGINNING = 1 << 16
 """Bytes of a file that are looked at."""
 FIRST_LINES = 50
 TAG = re.compile(r"O|[BIESLU]-\S+")
-TAGGED_WORDS = re.compile(r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>")
-"""Words with a tag around them, such as <PER>Anna Keller</PER>."""
+TAGGED_WORDS = re.compile(r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>|\[[^\[\]\n]+\]\([A-Za-z][\w-]*\)")
+"""Words with a tag around or behind them, such as <PER>Anna Keller</PER> and [Anna Keller](PER)."""
 OTHER_FORMS = {
     "XML": re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<)"),
     "PubTator": re.compile(r"\s*\d+\|[ta]\|"),
@@ -69,7 +69,11 @@ def _refuse_other_forms(path: Path, head: str) -> None:
     for name, beginning in OTHER_FORMS.items():
         if beginning.match(head):
             raise InvalidData(f"{path}:1: this looks like {name}, which is not read", SPANS_WAY)
-    for number, line in enumerate(head.split("\n")[:FIRST_LINES], start=1):
+    tagged: list[int] = []
+    lines = [line for line in head.split("\n")[:FIRST_LINES] if line.strip()]
+    for line in lines:
         fields = line.split()
-        if len(fields) > 3 and "\t" not in line and not TAG.fullmatch(fields[-1]) and TAGGED_WORDS.search(line):
-            raise InvalidData(f"{path}:{number}: this looks like text with tags in it, which is not read", SPANS_WAY)
+        if "\t" not in line and not TAG.fullmatch(fields[-1]) and TAGGED_WORDS.search(line):
+            tagged.append(len(fields))
+    if max(tagged, default=0) > 3 or 2 * len(tagged) > len(lines):
+        raise InvalidData(f"{path}:1: this looks like text with tags in it, which is not read", SPANS_WAY)
