@@ -97,7 +97,9 @@ def _where(finding: Finding) -> str:
 
 def _download(facts: Facts) -> list[Table]:
     splits, others = _splits_and_others(facts)
-    return [_list(others), _named_rows("", splits)]
+    told = ("first_sentences", "notes")  # while the files were read
+    counts = {split: {key: value for key, value in row.items() if key not in told} for split, row in splits.items()}
+    return [_list({key: value for key, value in others.items() if key not in told}), _named_rows("", counts)]
 
 
 def _preprocess(facts: Facts) -> list[Table]:

@@ -38,9 +38,13 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
 
 ASCII_TOKEN = re.compile(_token_pattern(r"\w", r"\w", r"\S"), re.VERBOSE)
 """Faster, and the same for text in ASCII."""
-WORD_TOKEN = regex.compile(_token_pattern(r"\w", r"[\w\p{M}\u200c\u200d]", r"(?![\s\x1c-\x1f])\X"), regex.VERBOSE | regex.VERSION1)
+WORD_TOKEN = regex.compile(
+    _token_pattern(r"\w", r"[\w\p{M}\u200c\u200d]", r"(?![\s\x1c-\x1f])\X"), regex.VERBOSE | regex.VERSION1
+)
 TOKEN = regex.compile(
-    _token_pattern(f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]", r"(?![\s\x1c-\x1f])\X"),
+    _token_pattern(
+        f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]", r"(?![\s\x1c-\x1f])\X"
+    ),
     regex.VERBOSE | regex.VERSION1,
 )
 """Combining marks and joiners stay with their letter, and what Unicode's annex 29 calls one character stays whole."""
