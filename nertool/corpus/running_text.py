@@ -54,6 +54,10 @@ SHOWN = "\n\u00a0\u200c\u200d"
 """Not printable, and harmless on a terminal: words of many scripts and emoji need the last two."""
 
 
+CONLLU_COLUMNS = 10
+WORD_ID = re.compile(r"\d+(?:[-.]\d+)?")
+
+
 class Words(NamedTuple):
     """A sentence to be tagged.
 
@@ -84,11 +88,12 @@ def cut_text(text: str, start: int, end: int) -> Words:
 
 
 def line_offsets(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each line of a text, in characters; its line end is part of it."""
+    """(start, end) of each line of a text, in characters; its line end, which is LF or CR LF, is part of it."""
     start = 0
-    for line in text.splitlines(keepends=True):
-        yield start, start + len(line)
-        start += len(line)
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield start, end
+        start = end
 
 
 def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:
@@ -109,23 +114,32 @@ def _first_token(line: str) -> str | None:
 
 
 def form_of(lines: Iterator[str], labels: set[str]) -> str:
-    """What lines hold: `jsonl`, `tokens` or `text`.
+    """What lines hold: `jsonl`, `conllu`, `tokens` or `text`.
 
-    A first line that is a JSON object tells the first; lines of a single field are tokens, and so are lines whose last
-    field is one of `labels`; anything else is running text. Reads no further than it must: a person may be typing at
-    the other end.
+    A first line that is a JSON object tells the first, ten columns of which the first is an id the second; lines of a
+    single field are tokens, and so are lines with a tab behind their first word and those whose last field is one of
+    `labels`; anything else is running text. Reads no further than it must: a person may be typing at the other end.
     """
-    seen = False
+    seen = commented = False
     for line in lines:
         fields = line.split()
+        columns = line.rstrip("\r\n").split("\t")
+        if len(columns) == CONLLU_COLUMNS and WORD_ID.fullmatch(columns[0]):
+            return "conllu"
+        if commented:
+            return "text"
+        if not seen and line.startswith("# ") and len(fields) > 1:
+            commented = True
+            continue
         if not seen and fields and fields[0].startswith("{") and fields[-1].endswith("}"):
             return "jsonl"
         if len(fields) > 1:
-            return "tokens" if fields[-1] in labels else "text"
+            by_tab = len(columns) > 1 and columns[0].split() == columns[:1]
+            return "tokens" if by_tab or fields[-1] in labels else "text"
         if seen and not fields:
             return "tokens"
         seen = seen or bool(fields)
-    return "tokens"
+    return "text" if commented else "tokens"
 
 
 def visible(text: str) -> str:

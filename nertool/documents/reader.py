@@ -23,7 +23,14 @@ from nertool.progress import logger
 if TYPE_CHECKING:
     from nertool.models.tagger import TagCounts, Tagger, Tagging
 
-FORMS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+FORMS = {
+    ".conllu": "conllu",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
 """Forms that the end of a name tells."""
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
@@ -59,7 +66,8 @@ class Reader:
     """Reads documents.
 
     Attributes:
-        form: `tokens`, `text` (a line a document), `document` (a file a document), `jsonl`, `csv`, `parquet`, `auto`.
+        form: `tokens`, `conllu`, `text` (a line a document), `document` (a file a document), `jsonl`, `csv`, `parquet`,
+            or `auto`.
         labels: of the model; they tell tagged lines from running text.
         text_column, tokens_column: names of the field or column that holds the text, or the tokens.
         split: text -> (start, end) of its sentences; None: each line of a text is one.
@@ -103,13 +111,16 @@ class Reader:
             ahead: list[tuple[int, bytes]] = []
             form = self._form(islice(_remembered(lines, ahead), PEEK))
             lines = chain(ahead, lines)
-            if form == "tokens" and ahead:
-                logger.info("read as one token a line (--input text reads one sentence a line)")
+            if form in ("tokens", "conllu") and ahead:
+                shown = "CoNLL-U" if form == "conllu" else "one token a line"
+                logger.info("read as %s (--input text reads one sentence a line)", shown)
         label = str(path or "standard input")
         if form == "jsonl":
             yield from self._records(label, lines)
         elif form == "tokens":
             yield from self._tokens(label, lines)
+        elif form == "conllu":
+            yield from self._tokens(label, _conllu_words(lines))
         elif form == "document":
             yield from self._tried(partial(self._whole, label, lines), 1)
         else:
@@ -257,6 +268,16 @@ def _token_line(label: str, number: int, line: bytes) -> str:
         what = f"{label}:{number}: a carriage return inside a line of one token"
         raise InvalidData(what, "Convert the ends of lines first: tr '\\r' '\\n'; or --on-error skip")
     return text
+
+
+def _conllu_words(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """The words of CoNLL-U, one a line, without comments, multiword ranges and empty nodes."""
+    for number, line in lines:
+        fields = line.split(b"\t")
+        if len(fields) == 1 and not line.startswith(b"#"):
+            yield number, line
+        elif fields[0].isdigit():
+            yield number, fields[1] + b"\n"
 
 
 def _depth(value: Any) -> int:

@@ -13,7 +13,6 @@ from typing import Any
 from nertool.corpus.running_text import Words
 from nertool.documents.reader import Document
 from nertool.models.tagger import Entity, Tagging, entities_of
-from nertool.tags import spans
 
 Write = Callable[[Document, Sequence[Tagging]], str]
 """A document and the tags of its sentences -> what is written for it."""
@@ -35,7 +34,7 @@ def entities(document: Document, taggings: Sequence[Tagging]) -> Iterator[Entity
 
 
 def _word_entities(words: Words, tagging: Tagging, words_before: int) -> Iterator[Entity]:
-    for label, start, end in spans(tagging.tags):
+    for label, start, end in tagging.spans():
         score = sum(tagging.scores[start:end]) / (end - start)
         text = " ".join(words.tokens[start:end])
         yield Entity(label, words_before + start, words_before + end, text, score)

@@ -21,7 +21,8 @@ from nertool.models.inputs import check_takes_text, embeds_token_types
 from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.weights import load_weights
-from nertool.tags import OUTSIDE, spans
+from nertool.spelling import CANONICAL, Spelling, spelling_of_labels
+from nertool.tags import OUTSIDE, Span
 from nertool.workspace.names import TABLE
 
 if TYPE_CHECKING:
@@ -85,10 +86,16 @@ class Tagging(NamedTuple):
     Attributes:
         tags: a tag for each word; shape (words,).
         scores: the model's probability of each tag, 1 for a word without sub-words; shape (words,).
+        spelling: of the model's tags.
     """
 
     tags: list[str]
     scores: list[float]
+    spelling: Spelling = CANONICAL
+
+    def spans(self) -> list[Span]:
+        """The entities, in words; none where the tags are parts of speech or the like."""
+        return self.spelling.entities(self.tags)
 
 
 class _Job(NamedTuple):
@@ -132,6 +139,7 @@ class Tagger:
         self.model = model
         self.tokenizer = tokenizer
         self.labels = list(labels)
+        self.spelling = spelling_of_labels(self.labels)
         self.max_length = max_length
         self.type_ids = type_ids
         self.encoder = Encoder(tokenizer, max_length)
@@ -196,7 +204,7 @@ class Tagger:
         names[NO_LABEL] = OUTSIDE
         tags = [names[label] for label in best.tolist()]
         for first, end in zip(firsts, ends.tolist(), strict=True):
-            yield Tagging(tags[first:end], scores[first:end].tolist())
+            yield Tagging(tags[first:end], scores[first:end].tolist(), self.spelling)
 
     def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
         """The windows from which a tag is taken; a window inside a long word has none."""
@@ -286,7 +294,7 @@ def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
 
 def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
     """The entities of one tagged sentence of a text, with character offsets in the whole text."""
-    for label, first, end in spans(tagging.tags):
+    for label, first, end in tagging.spans():
         start, stop = words.offsets[first][0], words.offsets[end - 1][1]
         yield Entity(label, start, stop, text[start:stop], sum(tagging.scores[first:end]) / (end - first))
 

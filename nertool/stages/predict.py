@@ -17,6 +17,7 @@ from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.progress import track
+from nertool.spelling import PLAIN
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -24,7 +25,6 @@ from nertool.stages.options import (
     FP32KernelsOption,
     QuantizedOption,
 )
-from nertool.tags import spans
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
@@ -353,16 +353,22 @@ def head_of(form: str) -> str:
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
-    """Tag a line and give its pieces from left to right: (entity, type), or (word, "") outside entities."""
+    """Tag a line and give its pieces from left to right: (entity, type), or (word, "") outside entities.
+
+    Tags that are no entities, such as parts of speech, stand behind each word.
+    """
     words = cut_words(line)
     if not words.tokens:
         return
-    (tags,) = tagger.tag([words.tokens])
+    (tagging,) = tagger.tag_scored([words.tokens])
+    if tagging.spelling == PLAIN:
+        yield from zip(words.tokens, tagging.tags, strict=True)
+        return
     last_end = 0
-    for label, start, end in spans(tags):
+    for label, start, end in tagging.spans():
         for token in words.tokens[last_end:start]:
             yield token, ""
-        yield line[words.offsets[start][0] : words.offsets[end - 1][1]], label or tags[start]
+        yield line[words.offsets[start][0] : words.offsets[end - 1][1]], label or tagging.tags[start]
         last_end = end
     for token in words.tokens[last_end:]:
         yield token, ""

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -261,3 +262,52 @@ def test_a_split_is_read_as_evaluate_reads_it(trained: Path, tmp_path: Path) -> 
     scored = (workspace / "evaluation/test_predictions.txt").read_text().split("\n")[-4:]
     assert [line.split(" ")[0] for line in tagged] == ["new\u00a0lisbon", "\u0085", "", ""]
     assert [line.split(" ")[0] for line in tagged] == [line.split(" ")[0] for line in scored]
+
+
+# -- tags of other kinds ---------------------------------------------------------------------------
+
+
+def relabelled(trained: Path, folder: Path, rename: Callable[[str], str]) -> Path:
+    """A workspace whose model gives its labels other names."""
+    shutil.copytree(trained, folder)
+    path = folder / "model/config.json"
+    config = json.loads(path.read_text())
+    config["id2label"] = {number: rename(label) for number, label in config["id2label"].items()}
+    config["label2id"] = {rename(label): number for label, number in config["label2id"].items()}
+    path.write_text(json.dumps(config))
+    return folder
+
+
+def test_parts_of_speech_are_no_entities(trained: Path, tmp_path: Path) -> None:
+    model = relabelled(trained, tmp_path / "pos", lambda label: {"O": "NOUN"}.get(label, label.replace("-", "")))
+    assert tag(model, b"anna visited oslo .\n", entities=True) == ""
+    (row,) = (json.loads(line) for line in tag(model, b"anna visited oslo .\n", format="jsonl").splitlines())
+    assert len(row["tags"]) == 4 and row["entities"] == []
+    words = list(predict.words_of(load_tagger(model / "model"), "anna visited oslo ."))
+    assert words == list(zip(row["tokens"], row["tags"], strict=True))
+
+
+def test_tags_with_a_suffix_are_entities_of_their_type(trained: Path, tmp_path: Path) -> None:
+    suffixed = relabelled(trained, tmp_path / "suffix", lambda label: "-".join(reversed(label.split("-"))))
+    assert tag(suffixed, b"anna visited oslo .\n", entities=True) == tag(
+        trained, b"anna visited oslo .\n", entities=True
+    )
+
+
+FORMS_OF_TOKENS = {
+    "columns": "anna\tNNP\nvisited\tVBD\n\noslo\tNNP\n",
+    "CoNLL-U": "# text = anna visited\n"
+    + "".join(f"{number}\t{word}{chr(9)}{chr(9).join('_' * 8)}\n" for number, word in (("1", "anna"), ("2", "visited")))
+    + f"\n1-2\tx{chr(9)}{chr(9).join('_' * 8)}\n1\toslo{chr(9)}{chr(9).join('_' * 8)}\n",
+}
+
+
+@pytest.mark.parametrize("data", FORMS_OF_TOKENS.values(), ids=FORMS_OF_TOKENS)
+def test_files_of_columns_are_recognised(data: str, trained: Path) -> None:
+    out = tag(trained, data.encode())
+    assert [line.partition(" ")[0] for line in out.splitlines()] == ["anna", "visited", "", "oslo", ""]
+
+
+def test_a_line_ends_at_its_line_end_alone(trained: Path) -> None:
+    out = tag(trained, "anna visited\u2028oslo today\n".encode(), input="text")
+    assert out.count("\n\n") == 1 and len(out.split()) == 8
