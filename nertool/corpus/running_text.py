@@ -126,11 +126,11 @@ def form_of(lines: Iterator[str], labels: set[str]) -> str:
         columns = line.rstrip("\r\n").split("\t")
         if len(columns) == CONLLU_COLUMNS and WORD_ID.fullmatch(columns[0]):
             return "conllu"
-        if commented:
-            return "text"
         if not seen and line.startswith("# ") and len(fields) > 1:
             commented = True
             continue
+        if commented:
+            return "text"
         if not seen and fields and fields[0].startswith("{") and fields[-1].endswith("}"):
             return "jsonl"
         if len(fields) > 1:

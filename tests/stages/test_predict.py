@@ -296,7 +296,7 @@ def test_tags_with_a_suffix_are_entities_of_their_type(trained: Path, tmp_path: 
 
 FORMS_OF_TOKENS = {
     "columns": "anna\tNNP\nvisited\tVBD\n\noslo\tNNP\n",
-    "CoNLL-U": "# text = anna visited\n"
+    "CoNLL-U": "# sent_id = 1\n# text = anna visited\n"
     + "".join(f"{number}\t{word}{chr(9)}{chr(9).join('_' * 8)}\n" for number, word in (("1", "anna"), ("2", "visited")))
     + f"\n1-2\tx{chr(9)}{chr(9).join('_' * 8)}\n1\toslo{chr(9)}{chr(9).join('_' * 8)}\n",
 }
