@@ -198,6 +198,7 @@ def test_a_family_goes_the_whole_way_or_is_refused_in_two_lines(family: str, sav
 @pytest.mark.parametrize("family", sorted({*FAMILIES} - {*REFUSED}))
 def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, saved: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
+    from nertool.int8.config import QuantizationConfig
     from nertool.int8.onnx_runtime import Exported
 
     pretrained = Pretrained(str(saved), "", "", False, False, {})
@@ -214,7 +215,7 @@ def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, s
         assert family in NOT_EXPORTED
         assert f"a model of type {family} cannot be a graph of ONNX" in error.message
         return
-    exported.quantize(tmp_path / "int8", [], True, None)
+    exported.quantize(tmp_path / "int8", QuantizationConfig("dynamic", weight_bits=7))
     logits = fp32.model(**inputs)["logits"][inputs["attention_mask"].bool()]
     of_int8 = OnnxModel(tmp_path / "int8" / GRAPH)(**inputs)["logits"][inputs["attention_mask"].bool()]
     assert (logits - of_int8).abs().max() < logits.abs().max() / 4
