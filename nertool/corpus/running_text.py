@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import regex
 
-from nertool.corpus.column_files import group_rows
 from nertool.errors import InvalidOption, require
 
 WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -94,23 +93,6 @@ def line_offsets(text: str) -> Iterator[tuple[int, int]]:
         end = text.find("\n", start) + 1 or len(text)
         yield start, end
         start = end
-
-
-def token_sentences(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Words]]:
-    """Read one token a line, up to a blank line; gives each sentence with its first line's number.
-
-    The token ends at the first blank or tab; other white space, as in `10\u00a0000`, is part of it. A line that is not
-    even a line end could not be read; it is a token of no characters.
-    """
-    for first, tokens in group_rows((number, _first_token(line)) for number, line in lines):
-        yield first, Words(tokens)
-
-
-def _first_token(line: str) -> str | None:
-    """The token of a line; None for a blank line."""
-    if line and not line.strip():
-        return None
-    return line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0]
 
 
 def form_of(lines: Iterator[str], labels: set[str]) -> str:

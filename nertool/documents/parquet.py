@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from nertool.documents.reader import OURS, Document, Reader
+from nertool.documents.reader import TAGGED_FIELDS, Document, Reader
 from nertool.documents.writers import as_row
 from nertool.models.tagger import Tagging
 
@@ -56,7 +56,7 @@ def schema_for(reader: Reader, source: Path) -> pa.Schema:
         others = _other_columns(parquet.read_schema(source), reader)
     else:
         others = _other_fields(documents)
-    return pa.schema([*(field for field in others if field.name not in (*OURS, "text")), *TAGGED])
+    return pa.schema([*(field for field in others if field.name not in (*TAGGED_FIELDS, "text")), *TAGGED])
 
 
 def _other_columns(schema: pa.Schema, reader: Reader) -> list[pa.Field]:

@@ -1,10 +1,8 @@
-"""What is to be tagged, out of files of any form or a stream: documents of one or more sentences, one at a time."""
+"""Read documents to be tagged from files of any form or a stream; each has one or more sentences."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -14,9 +12,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.files import open_bytes, translate_read_errors
-from nertool.corpus.running_text import Words, cut_text, form_of, line_offsets, token_sentences
-from nertool.documents.table_rows import bad, csv_rows, first_line, parquet_rows
+from nertool.corpus.column_files import group_rows
+from nertool.corpus.files import PACKED, foreign, open_bytes, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK, BadRecord, parse_json
+from nertool.corpus.running_text import Words, cut_text, form_of, line_offsets
+from nertool.documents.table_rows import bad_record, csv_table, log_byte_order_mark, parquet_table
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
@@ -34,12 +34,10 @@ FORMS = {
 """Forms that the end of a name tells."""
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
-OURS = ("tokens", "tags", "entities")
+TAGGED_FIELDS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
-DEEPEST = 200
-"""Lists and objects inside each other that a record may hold: far from where Python's JSON gives up."""
-HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
-"""How JSON spells surrogates, which are characters in pairs alone."""
+Lines = Iterator[tuple[int, bytes]]
+"""Lines with their 1-based numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,11 @@ class Document:
     """A record, a line, or a sentence of tokens.
 
     Attributes:
-        number: of its line, row or first token's line, from 1.
+        number: 1-based number of its line, its row or its first token's line.
         sentences: what is tagged; their offsets are places in `text`.
-        text: as it was; None where the input was tokens already.
-        record: the other fields that it had.
-        broken: it could not be read, and stands for a gap in the output.
+        text: the text as it was read; None where the input was tokens already.
+        record: the other fields of the input.
+        broken: the record could not be read; null stands in its place in the output.
     """
 
     number: int
@@ -63,19 +61,19 @@ class Document:
 
 @dataclass
 class Reader:
-    """Reads documents.
+    """Reads documents from files or from standard input.
 
     Attributes:
-        form: `tokens`, `conllu`, `text` (a line a document), `document` (a file a document), `jsonl`, `csv`, `parquet`,
-            or `auto`.
-        labels: of the model; they tell tagged lines from running text.
-        text_column, tokens_column: names of the field or column that holds the text, or the tokens.
-        split: text -> (start, end) of its sentences; None: each line of a text is one.
-        on_error: what a record that cannot be read does: `stop`, `skip`, or `null` (it stands as a gap).
+        form: `tokens`, `conllu`, `text` (a line is a document), `document` (a file is a document), `jsonl`, `csv`,
+            `parquet`, or `auto`.
+        labels: labels of the model; a line whose last field is one of them holds a token.
+        text_column, tokens_column: field or column that holds the text, or the tokens.
+        split: text -> (start, end) of its sentences in characters; None: each line of a text is a sentence.
+        on_error: `stop` at a record that cannot be read, `skip` it, or put `null` in its place.
         stdin: the bytes of standard input, which is read for the name `-`.
-        broken: how many there were.
-        replaced: records with fields of the names that tagging fills in, whose values are not passed on.
-        endless: numbers that JSON does not have (NaN, Infinity), passed on as null.
+        broken: number of records so far that could not be read.
+        replaced: number of records so far with fields that tagging overwrites.
+        endless: number of values so far that JSON does not have (NaN, Infinity); they are passed on as null.
     """
 
     form: str = "auto"
@@ -90,171 +88,227 @@ class Reader:
     endless: int = 0
 
     def read(self, name: str) -> Iterator[Document]:
-        """The documents of a file, `-` for standard input.
+        """Read the documents of a file, `-` for standard input.
 
         Raises:
-            InvalidData: a record that cannot be read (names file and line), unless `on_error` says otherwise.
-            InvalidOption: a form that standard input cannot have, a column that is not there.
+            InvalidData: a record cannot be read (names file and line) and `on_error` is `stop`.
+            InvalidOption: standard input cannot have this form, or a column is not there.
         """
         path = None if name == "-" else Path(name)
-        form = self.form
-        if form == "auto" and path:
-            form = FORMS.get(Path(path.stem if path.suffix in (".gz", ".bz2", ".xz") else path.name).suffix, "auto")
+        form = form_of_name(path) if self.form == "auto" and path else self.form
         if form in ("parquet", "csv"):
             if path is None or not path.is_file():
                 what = "standard input has no columns" if path is None else f"{name} is no regular file"
                 raise InvalidOption(f"--input {form}: {what}", "Name a file, or send JSON Lines.")
-            yield from self._rows(path, form)
+            yield from self._read_table(path, form)
             return
-        lines = _lines(path, self.stdin)
+        lines = read_lines(path, self.stdin)
         if form == "auto":
-            ahead: list[tuple[int, bytes]] = []
-            form = self._form(islice(_remembered(lines, ahead), PEEK))
-            lines = chain(ahead, lines)
-            if form in ("tokens", "conllu") and ahead:
-                shown = "CoNLL-U" if form == "conllu" else "one token a line"
-                logger.info("read as %s (--input text reads one sentence a line)", shown)
+            form, lines = self._recognise(lines)
         label = str(path or "standard input")
         if form == "jsonl":
-            yield from self._records(label, lines)
+            yield from self._read_json_lines(label, lines)
         elif form == "tokens":
-            yield from self._tokens(label, lines)
+            yield from self._read_token_lines(label, lines)
         elif form == "conllu":
-            yield from self._tokens(label, _conllu_words(lines))
+            yield from self._read_token_lines(label, _conllu_words(lines))
         elif form == "document":
-            yield from self._tried(partial(self._whole, label, lines), 1)
+            yield from self._document_or_null(1, lambda: self._whole_file(label, lines))
         else:
-            yield from self._texts(label, lines)
+            yield from self._read_text_lines(label, lines)
 
-    def _form(self, lines: Iterator[tuple[int, bytes]]) -> str:
-        first = (line.decode("utf-8", "replace") for _, line in lines)
-        return form_of(first, set(self.labels))
+    def _recognise(self, lines: Lines) -> tuple[str, Lines]:
+        """Tell the form from the first lines; gives all lines again."""
+        first: list[tuple[int, bytes]] = []
+        form = form_of(_peek(lines, first), set(self.labels))
+        if form in ("tokens", "conllu") and first:
+            shown = "CoNLL-U" if form == "conllu" else "one token a line"
+            logger.info("read as %s (--input text reads one sentence a line)", shown)
+        return form, chain(first, lines)
 
-    def _tokens(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Document]:
-        for number, words in token_sentences(self._decoded(label, lines, _token_line)):
-            if "" in words.tokens:  # lines that cannot be read: a sentence without them would be another one
-                self.broken -= words.tokens.count("") - 1
-                yield from self._gap(number)
-            else:
-                yield Document(number, [words])
+    # -- lines of text -----------------------------------------------------------------------------
 
-    def _texts(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Document]:
-        for number, text in self._decoded(label, lines):
-            if not text:
-                yield from self._gap(number)
-            elif text.strip():
-                yield self._document(number, text.strip(), {})
+    def _read_token_lines(self, label: str, lines: Lines) -> Iterator[Document]:
+        decoded = self._decode(label, lines, _decode_token_line)
+        for number, tokens in group_rows((number, _first_token(line)) for number, line in decoded):
+            readable = [token for token in tokens if isinstance(token, str)]
+            if len(readable) == len(tokens):
+                yield Document(number, [Words(readable)])
+            else:  # a sentence without one of its lines would be another sentence
+                yield from self._left_out(number)
 
-    def _records(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Iterator[Document]:
-        for number, text in self._decoded(label, lines):
-            if not text:
-                yield from self._gap(number)
-            elif text.strip():
-                yield from self._tried(partial(self._record, label, number, text), number)
+    def _read_text_lines(self, label: str, lines: Lines) -> Iterator[Document]:
+        for number, line in self._decode(label, lines, decode_line):
+            if isinstance(line, InvalidData):
+                yield from self._left_out(number)
+            elif line.strip():
+                yield self._cut_document(number, line.strip(), {})
 
-    def _record(self, label: str, number: int, text: str) -> Document:
-        place = f"{label}:{number}"
+    def _whole_file(self, label: str, lines: Lines) -> Document:
+        text = "".join(decode_line(label, number, line) for number, line in lines)
+        return self._cut_document(1, text, {})
+
+    def _decode(
+        self, label: str, lines: Lines, decode: Callable[[str, int, bytes], str]
+    ) -> Iterator[tuple[int, str | InvalidData]]:
+        """Decode lines; unless `on_error` is `stop`, an error stands for a line that is no text."""
+        for number, line in lines:
+            text: str | InvalidData
+            try:
+                text = decode(label, number, line)
+            except InvalidData as error:
+                if self.on_error == "stop":
+                    raise
+                text = error
+            yield number, text
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _read_json_lines(self, label: str, lines: Lines) -> Iterator[Document]:
+        for number, line in self._decode(label, lines, decode_line):
+            if isinstance(line, InvalidData):
+                yield from self._left_out(number)
+            elif line.strip():
+                yield from self._document_or_null(
+                    number, partial(self._parse_record, f"{label}:{number}", number, line)
+                )
+
+    def _parse_record(self, place: str, number: int, line: str) -> Document:
         try:
-            record = json.loads(text)
-            if HALF_CHARACTER.search(text):
-                json.dumps(record, ensure_ascii=False).encode("utf-8")
-        except RecursionError as error:
-            raise bad(place, f"lists or objects more than {DEEPEST} deep") from error
-        except UnicodeEncodeError as error:
-            raise bad(place, f"half a character (a lone surrogate): {ascii(error.object[error.start])}") from error
+            record = parse_json(line)
         except ValueError as error:
-            raise bad(place, f"not JSON: {str(error).partition(';')[0]}") from error
+            raise bad_record(place, str(error)) from error
         if not isinstance(record, dict):
-            raise bad(place, "not a JSON object")
-        if text.count("[") + text.count("{") > DEEPEST and _depth(record) > DEEPEST:
-            raise bad(place, f"lists or objects more than {DEEPEST} deep")
+            raise bad_record(place, "not a JSON object")
         return self._from_record(place, number, record)
+
+    def _read_table(self, path: Path, form: str) -> Iterator[Document]:
+        columns, rows = (csv_table if form == "csv" else parquet_table)(path)
+        if columns and not {self.text_column, self.tokens_column} & {*columns}:
+            wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
+            raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
+        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        if repeated:
+            logger.warning("%s: more than one column %s: the last is passed on", path, ", ".join(repeated))
+        for number, row in enumerate(rows, start=1):
+            yield from self._document_or_null(number, partial(self._from_row, f"{path}: row {number}", number, row))
+
+    def _from_row(self, place: str, number: int, row: dict[str, Any] | BadRecord) -> Document:
+        if isinstance(row, BadRecord):
+            raise bad_record(place, row.reason)
+        return self._from_record(place, number, row)
 
     def _from_record(self, place: str, number: int, record: dict[str, Any]) -> Document:
         tokens, text = record.get(self.tokens_column), record.get(self.text_column)
         if isinstance(tokens, list) and all(isinstance(token, str) and token.strip() for token in tokens):
-            return Document(number, [Words(tokens)], None, self._others(record, self.tokens_column, OURS))
+            others = self._other_fields(record, self.tokens_column, TAGGED_FIELDS)
+            return Document(number, [Words(tokens)], None, others)
         if isinstance(text, str):
-            return self._document(number, text, self._others(record, self.text_column, (*OURS, "text")))
-        raise bad(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
+            others = self._other_fields(record, self.text_column, (*TAGGED_FIELDS, "text"))
+            return self._cut_document(number, text, others)
+        raise bad_record(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
 
-    def _others(self, record: Mapping[str, Any], but: str, filled_in: Sequence[str]) -> dict[str, Any]:
-        """The fields that are passed on."""
-        others = {key: self._finite(value) for key, value in record.items() if key != but and key not in filled_in}
+    def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
+        """Give the fields that are passed on: all but the one that is read and those that tagging overwrites."""
+        others = {}
+        for name, value in record.items():
+            if name != read and name not in overwritten:
+                others[name] = self._without_nan(value)
         self.replaced += len(others) < len(record) - 1
         return others
 
-    def _finite(self, value: Any) -> Any:
-        """A value with null in place of numbers that JSON does not have."""
+    def _without_nan(self, value: Any) -> Any:
+        """Put null in place of numbers that JSON does not have, and count them."""
         if isinstance(value, float):
             if math.isfinite(value):
                 return value
             self.endless += 1
             return None
         if isinstance(value, dict):
-            return {key: self._finite(one) for key, one in value.items()}
-        return [self._finite(one) for one in value] if isinstance(value, (list, tuple)) else value
+            return {name: self._without_nan(inner) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._without_nan(element) for element in value]
+        return value
 
-    def _whole(self, label: str, lines: Iterable[tuple[int, bytes]]) -> Document:
-        return self._document(1, "".join(_text(label, number, line) for number, line in lines), {})
+    # -- documents ---------------------------------------------------------------------------------
 
-    def _document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
-        places = self.split(text) if self.split else line_offsets(text)
-        sentences = [cut_text(text, start, end) for start, end in places]
-        return Document(number, [words for words in sentences if words.tokens], text, record)
+    def _cut_document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
+        """Cut a text into sentences and tokens."""
+        sentences = []
+        for start, end in self.split(text) if self.split else line_offsets(text):
+            words = cut_text(text, start, end)
+            if words.tokens:
+                sentences.append(words)
+        return Document(number, sentences, text, record)
 
-    def _rows(self, path: Path, form: str) -> Iterator[Document]:
-        columns, rows = (csv_rows if form == "csv" else parquet_rows)(path)
-        if columns and not {self.text_column, self.tokens_column} & {*columns}:
-            wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
-            raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
-        if twice := sorted({name for name in columns if columns.count(name) > 1}):
-            logger.warning("%s: more than one column %s: the last is passed on", path, ", ".join(twice))
-        for number, row in enumerate(rows, start=1):
-            yield from self._tried(partial(self._row, f"{path}: row {number}", number, row), number)
+    def _document_or_null(self, number: int, make: Callable[[], Document]) -> Iterator[Document]:
+        """Give the document that is made, or what `on_error` puts in its place.
 
-    def _row(self, place: str, number: int, row: dict[str, Any] | str) -> Document:
-        if isinstance(row, str):
-            raise bad(place, row)
-        return self._from_record(place, number, row)
-
-    def _decoded(
-        self, label: str, lines: Iterable[tuple[int, bytes]], decode: Callable[[str, int, bytes], str] | None = None
-    ) -> Iterator[tuple[int, str]]:
-        """Lines as text; one that is no text is a record that cannot be read, and comes without even a line end."""
-        decode = decode or _text
-        for number, line in lines:
-            try:
-                yield number, decode(label, number, line)
-            except InvalidData as error:
-                self._count(error)
-                yield number, ""
-
-    def _tried(self, make: Callable[[], Document], number: int) -> Iterator[Document]:
+        Raises:
+            InvalidData: it cannot be read, and `on_error` is `stop`.
+        """
         try:
-            yield make()
-        except InvalidData as error:
-            self._count(error)
-            yield from self._gap(number)
+            document = make()
+        except InvalidData:
+            if self.on_error == "stop":
+                raise
+            yield from self._left_out(number)
+            return
+        yield document
 
-    def _gap(self, number: int) -> Iterator[Document]:
+    def _left_out(self, number: int) -> Iterator[Document]:
+        """Count a record that cannot be read; gives a null document if `on_error` wants one."""
+        self.broken += 1
         if self.on_error == "null":
             yield Document(number, broken=True)
 
-    def _count(self, error: InvalidData) -> None:
-        if self.on_error == "stop":
-            raise error
-        self.broken += 1
+
+def form_of_name(path: Path) -> str:
+    """Tell a form from the end of a file's name; `auto` if the name does not tell."""
+    return FORMS.get(Path(path.stem if path.suffix in PACKED else path.name).suffix, "auto")
 
 
-def _text(label: str, number: int, line: bytes) -> str:
-    """A line as text.
+def read_lines(path: Path | None, stdin: IO[bytes] | None) -> Lines:
+    """Read lines with their numbers; standard input (no path) is read no further than it must be.
 
     Raises:
-        InvalidData: it is none (names file and line).
+        InvalidData: the file cannot be read, or is no text by its first bytes.
+        InvalidOption: standard input is closed.
+    """
+    label = path or Path("standard input")
+    if path is None and stdin is None:
+        raise InvalidOption("standard input is closed", "Name files that exist; - is standard input.")
+    with translate_read_errors(label), open_bytes(path) if path else nullcontext(stdin) as source:
+        assert source is not None
+        for number, line in enumerate(source, start=1):
+            yield number, line if number > 1 else _check_first_line(str(label), line)
+
+
+def _check_first_line(label: str, line: bytes) -> bytes:
+    """Refuse a file that is no text, and take a byte order mark off."""
+    if error := foreign(label, line):
+        raise error
+    mark = BYTE_ORDER_MARK.encode("utf-8")
+    if line.startswith(mark):
+        log_byte_order_mark(label)
+    return line.removeprefix(mark)
+
+
+def _peek(lines: Lines, peeked: list[tuple[int, bytes]]) -> Iterator[str]:
+    """Give the first lines as text, as many as are asked for, and keep them in `peeked`."""
+    for number, line in islice(lines, PEEK):
+        peeked.append((number, line))
+        yield line.decode("utf-8", "replace")
+
+
+def decode_line(label: str, number: int, line: bytes) -> str:
+    """Decode a line.
+
+    Raises:
+        InvalidData: it is not UTF-8, or holds a NUL (names file and line).
     """
     if b"\0" in line:
-        raise bad(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
+        raise bad_record(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -262,16 +316,28 @@ def _text(label: str, number: int, line: bytes) -> str:
         raise InvalidData(what, "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip") from error
 
 
-def _token_line(label: str, number: int, line: bytes) -> str:
-    text = _text(label, number, line)
+def _decode_token_line(label: str, number: int, line: bytes) -> str:
+    text = decode_line(label, number, line)
     if "\r" in text.rstrip("\r\n"):
         what = f"{label}:{number}: a carriage return inside a line of one token"
         raise InvalidData(what, "Convert the ends of lines first: tr '\\r' '\\n'; or --on-error skip")
     return text
 
 
-def _conllu_words(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """The words of CoNLL-U, one a line, without comments, multiword ranges and empty nodes."""
+def _first_token(line: str | InvalidData) -> str | InvalidData | None:
+    """Give the token of a line; None for a blank line.
+
+    The token ends at the first blank or tab; other white space, as in `10\u00a0000`, is part of it.
+    """
+    if isinstance(line, InvalidData):
+        return line
+    if not line.strip():
+        return None
+    return line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0]
+
+
+def _conllu_words(lines: Lines) -> Lines:
+    """Give the words of CoNLL-U, one a line, without comments, multiword ranges and empty nodes."""
     for number, line in lines:
         fields = line.split(b"\t")
         if len(fields) == 1 and not line.startswith(b"#"):
@@ -280,36 +346,10 @@ def _conllu_words(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, byt
             yield number, fields[1] + b"\n"
 
 
-def _depth(value: Any) -> int:
-    """How many lists and objects are inside each other."""
-    depth, level = 0, [value]
-    while level := [one for one in level if isinstance(one, (dict, list))]:
-        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
-        depth += 1
-    return depth
-
-
-def _lines(path: Path | None, stdin: IO[bytes] | None) -> Iterator[tuple[int, bytes]]:
-    """Lines with their numbers; standard input (no path) is read no further than it must be."""
-    label = path or Path("standard input")
-    if path is None and stdin is None:
-        raise InvalidOption("standard input is closed", "Name files that exist; - is standard input.")
-    with translate_read_errors(label), open_bytes(path) if path else nullcontext(stdin) as source:
-        assert source is not None
-        for number, line in enumerate(source, start=1):
-            yield number, line if number > 1 else first_line(str(label), line)
-
-
-def _remembered(lines: Iterator[tuple[int, bytes]], ahead: list[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    for line in lines:
-        ahead.append(line)
-        yield line
-
-
 def tag_documents(
     tagger: Tagger, documents: Iterable[Document], counts: TagCounts | None = None
 ) -> Iterator[tuple[Document, list[Tagging]]]:
-    """Each document with the tags of its sentences, in order."""
+    """Tag documents; gives each with the tags of its sentences, in order."""
     waiting: deque[Document] = deque()
 
     def sentences() -> Iterator[Sequence[str]]:
@@ -328,10 +368,10 @@ def tag_documents(
 
 
 def tell(counts: Mapping[str, int], on_error: str = "") -> None:
-    """Say what was not passed on, or not as it was, in so many records, sentences and tokens."""
+    """Log how many records, sentences and tokens were left out, changed or cut."""
     shown = {
         "broken": f"records could not be read: {'left out' if on_error == 'skip' else 'they stand as gaps'}",
-        "replaced": f"records had fields named {', '.join((*OURS, 'text'))}: their values are not passed on",
+        "replaced": f"records had fields named {', '.join((*TAGGED_FIELDS, 'text'))}: their values are not passed on",
         "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
         "windowed": "sentences pass the model's length: tagged in overlapping windows",
         "without_subwords": "tokens have no sub-words: tagged O",

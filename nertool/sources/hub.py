@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from nertool.corpus.column_files import Sentence
+from nertool.corpus.records import BATCH_ROWS
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
-from nertool.sources.readers.rows import ROWS_AHEAD, class_names, read_rows
+from nertool.sources.readers.rows import class_names, read_rows
 from nertool.sources.readers.tally import Tally
 
 SPLIT_NAMES = {
@@ -95,7 +96,7 @@ def read(rows: Any, name: str, layout: Layout, tally: Tally) -> Iterator[Sentenc
 
 
 def _read_one_by_one(rows: Any) -> Iterator[Mapping[str, Any]]:
-    for batch in rows.iter(ROWS_AHEAD):
+    for batch in rows.iter(BATCH_ROWS):
         keys = list(batch)
         for values in zip(*batch.values(), strict=True):
             yield dict(zip(keys, values, strict=True))

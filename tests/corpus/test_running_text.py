@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.corpus.running_text import cut_text, cut_words, form_of, token_sentences
+from nertool.corpus.running_text import cut_text, cut_words, form_of
 from nertool.documents.reader import PEEK
 
 LABELS = {"B-LOC", "I-LOC", "B-PER", "O"}
@@ -56,12 +56,6 @@ def test_places_of_a_piece_are_places_in_the_whole(text: str, data: st.DataObjec
     words = cut_text(text, start, len(text))
     assert [text[begin:end] for begin, end in words.offsets] == words.tokens
     assert all(begin >= start for begin, _ in words.offsets)
-
-
-def test_token_lines_become_sentences_at_blank_lines_however_many() -> None:
-    lines = enumerate(["\n", "anna O x\n", "left\n", "\n", " \n", "bruno\tB-PER\r\n"], start=1)
-    found = [(number, words.tokens) for number, words in token_sentences(lines)]
-    assert found == [(2, ["anna", "left"]), (6, ["bruno"])]
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ import pytest
 
 from nertool.cli.main import main
 from nertool.corpus.column_files import read_sentences
+from nertool.corpus.records import DEEPEST
 from nertool.corpus.running_text import visible
 from nertool.documents import output_file
-from nertool.documents.reader import DEEPEST
 from nertool.models.encode import Encoded, Encoder
 from nertool.models.names import load_tokenizer
 from nertool.stages import predict
@@ -184,13 +184,13 @@ def parquet_bytes(column: str, rows: int) -> bytes:
         ("a.csv.gz", lambda: packed(b"text\n")[:-500], "a.csv.gz is no whole archive"),
         ("a.txt", lambda: packed(b"anna\n"), "a.txt:1: this is a gzip archive"),
         ("a.txt", lambda: "anna\n".encode("utf-16"), "a.txt:1: this is UTF-16"),
-        ("a.parquet", lambda: parquet_bytes("text", 9)[:-9], "a.parquet is no Parquet file"),
+        ("a.parquet", lambda: parquet_bytes("text", 9)[:-9], "a.parquet is no whole Parquet file"),
         (
             "a.parquet",
             lambda: parquet_bytes("text", 9).replace(b"\x04\0\0\0anna", b"\xff" * 8),
-            "a.parquet is no Parquet",
+            "a.parquet is no whole Parquet",
         ),
-        ("a.parquet", lambda: b"PAR1" + b"\xff" * 99 + b"PAR1", "a.parquet is no Parquet file"),
+        ("a.parquet", lambda: b"PAR1" + b"\xff" * 99 + b"PAR1", "a.parquet is no whole Parquet file"),
         ("a.parquet", lambda: parquet_bytes("body", 0), "a.parquet lacks a column 'text' or 'tokens'"),
         ("a.csv", lambda: b"body\n", "a.csv lacks a column 'text' or 'tokens'"),
         ("a.csv", lambda: b'text\n"anna\noslo\n', "a.csv:3: not CSV: unexpected end of data"),

@@ -112,5 +112,5 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="lacks a column 'text' or 'tokens'"):
         written(tmp_path / "in.parquet", Reader("parquet"))
     (tmp_path / "in.parquet").write_text("oslo")
-    with pytest.raises(InvalidData, match="is no Parquet file"):
+    with pytest.raises(InvalidData, match="is no whole Parquet file"):
         written(tmp_path / "in.parquet", Reader("parquet"))

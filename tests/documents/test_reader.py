@@ -65,6 +65,21 @@ def test_standard_input_may_be_json_lines() -> None:
         list(Reader().read("-"))
 
 
+def test_token_lines_become_sentences_at_blank_lines_however_many() -> None:
+    stdin = io.BytesIO(b"\nanna O x\nleft\n\n \nbruno\tB-PER\r\n")
+    documents = list(Reader("tokens", stdin=stdin).read("-"))
+    assert [(one.number, words([one])) for one in documents] == [(2, [["anna", "left"]]), (6, [["bruno"]])]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_columns_of_csv_are_separated_by_what_the_header_has_most_of(delimiter: str, tmp_path: Path) -> None:
+    header = delimiter.join(["id", "text", '"a, b; c; d"'])
+    (tmp_path / "a.csv").write_text(header + delimiter.join(["\n1", '"Anna, left; Oslo"', "x\n"]))
+    (document,) = read(tmp_path / "a.csv")
+    assert document.text == "Anna, left; Oslo"
+    assert document.record == {"id": "1", "a, b; c; d": "x"}
+
+
 def test_a_document_is_a_whole_file_and_a_sentence_a_line_of_it(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Anna left.\n\nShe saw\nOslo.\n")
     (document,) = read(tmp_path / "a.txt", form="document")
@@ -101,7 +116,7 @@ def test_sentences_are_split_and_nothing_is_lost(tmp_path: Path) -> None:
         ("a.jsonl", b'{"tokens": ["a", " "]}\n', "a.jsonl:1: neither a text"),
         ("a.jsonl", b'{"text": "\xff"}\n', "a.jsonl:1: not UTF-8"),
         ("a.txt", b"ab c\n\xff d\n", "a.txt:2: not UTF-8"),
-        ("a.parquet", b"no", "is no Parquet file"),
+        ("a.parquet", b"no", "is no whole Parquet file"),
         ("a.jsonl.gz", b"no", "no whole archive"),
         ("a.csv", b'text\n"\xff"\n', "not UTF-8"),
     ],

@@ -298,7 +298,7 @@ def test_records_without_a_known_key_are_refused_with_their_keys(record: Any, tm
 def test_records_that_cannot_be_read_are_named_together_or_left_out(tmp_path: Path) -> None:
     good = {"text": ANNA, "spans": SPANS}
     content = lines(good, {"text": 3}, {"text": "a", "spans": [[0, 9, "X"]]}, {"text": "a", "spans": [3]}, good) + "{\n"
-    with pytest.raises(InvalidData, match=r"own\.jsonl:2: no text \(1 more: line 4\)|own\.jsonl:6: broken JSON"):
+    with pytest.raises(InvalidData, match=r"own\.jsonl:2: no text \(1 more: line 4\)|own\.jsonl:6: not JSON"):
         taken(tmp_path, "own.jsonl", content)
     found, counts = taken(tmp_path, "skip.jsonl", content, line_errors="skip")
     assert found == f"{ANNA_TAGS} / {ANNA_TAGS} / " and counts == {"lines that cannot be read, left out": 4}

@@ -710,7 +710,7 @@ BAD: dict[str, tuple[str, bytes, str]] = {  # name of the file, its bytes, what 
     "a line of 10 MB, CSV": ("own.csv", CSV + LONG, r"own\.csv:3: a line of 10,000,"),
     "more columns": ("own.txt", b"a O\nb x O\n", r"own\.txt:2: 3 columns, the first line has 2"),
     "fewer columns": ("own.txt", b"a x y O\n\nb x O\n", r"own\.txt:3: 3 columns, the first line has 4"),
-    "JSON Lines cut short": ("own.jsonl", ROW + b"\n" + ROW[:-5], r"own\.jsonl:2: broken JSON"),
+    "JSON Lines cut short": ("own.jsonl", ROW + b"\n" + ROW[:-5], r"own\.jsonl:2: not JSON"),
     "JSON cut short": ("own.json", b"[\n" + ROW + b",\n" + ROW[:-5], r"own\.json:3: broken JSON"),
     "JSON cut short in one line": ("own.json", b"[" + ROW + b", " + ROW[:-5], r"own\.json:1: broken JSON"),
     "JSON cut short behind a row": ("own.json", b"[\n" + ROW, r"own\.json:2: broken JSON"),

@@ -888,3 +888,30 @@ def test_half_a_sign_that_no_file_can_hold_is_named_with_its_line(record: Any, t
     """JSON can write half of a pair of surrogates; UTF-8 cannot."""
     with pytest.raises(InvalidData, match=r"own\.jsonl:1"):
         taken(tmp_path, "own.jsonl", json.dumps(record))
+
+
+@pytest.mark.parametrize("name", ["own.jsonl", "own.json"])
+def test_records_that_are_too_deep_are_named_with_their_line(name: str, tmp_path: Path) -> None:
+    deep = json.dumps({"tokens": ["a"], "tags": ["O"]})[:-1] + ', "x": ' + "[" * 300 + "]" * 300 + "}"
+    content = f"{deep}\n" if name.endswith("l") else f"[\n{deep}\n]"
+    with pytest.raises(InvalidData, match=r"own\.jsonl?:\d: .*more than 200 deep"):
+        taken(tmp_path, name, content)
+
+
+def test_a_row_of_parquet_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    ends = pyarrow.py_buffer(b"".join(end.to_bytes(4, "little") for end in (0, 4, 6)))
+    texts = pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, ends, pyarrow.py_buffer(b"anna\xff\xfe")])
+    tokens = pyarrow.ListArray.from_arrays([0, 1, 2], texts)
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table({"tokens": tokens, "tags": [["O"], ["O"]]}), buffer)
+    with pytest.raises(InvalidData, match=r"own\.parquet: row 2: not UTF-8"):
+        taken(tmp_path, "own.parquet", buffer.getvalue())
+
+
+def test_a_quote_that_is_never_closed_is_told_before_memory_is_full(tmp_path: Path) -> None:
+    content = 'id,token,tag\n1,a,O\n1,"b,O\n' + ("c" * 1000 + "\n") * 17_000
+    with pytest.raises(InvalidData, match=r"own\.csv:\d+: not CSV: field larger than field limit"):
+        taken(tmp_path, "own.csv", content)

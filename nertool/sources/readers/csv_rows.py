@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
-from nertool.corpus.files import LONGEST_LINE
+from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.columns import ESCAPES
@@ -21,9 +20,6 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
 Rows = Iterator[tuple[int, list[str]]]
-DELIMITERS = ",;\t|"
-"""What may separate columns; without --delimiter, the one that the first line has most of."""
-QUOTE_HELP = "A token that holds the delimiter or a quote stands in quotes."
 SENTENCE_HELP = (
     "Name the column with a sentence's id: --sentence-column; or a token that ends sentences: --sentence-end ."
 )
@@ -88,19 +84,8 @@ def _first_filled(rows: Rows) -> Rows:
 
 
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
-    """Give the fields of each row, with the number of its last line."""
-    csv.field_size_limit(LONGEST_LINE)
     lines = (line + "\n" for _, line in text_lines(path, tally, encoding=layout.encoding))
-    first_line = next(lines, "")
-    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or max(DELIMITERS, key=first_line.count)
-    if len(delimiter) != 1:
-        raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
-    table = csv.reader(chain([first_line], lines), delimiter=delimiter, strict=True)
-    try:
-        for fields in table:
-            yield table.line_num, fields
-    except csv.Error as error:
-        raise InvalidData(f"{path}:{table.line_num}: {error}", QUOTE_HELP) from error
+    return csv_rows(path, lines, ESCAPES.get(layout.delimiter, layout.delimiter))
 
 
 # -- a token a row ---------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from typing import Any, TextIO
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK, parse_json
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
-from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items, whole
+from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout, tag_columns
 from nertool.sources.readers.rows import read_rows
 from nertool.sources.readers.span_records import SpanRecords, has_spans, text_of
@@ -91,7 +92,7 @@ def _is_json_lines(path: Path, encoding: str) -> bool:
     if not (behind and line.endswith("\n")):
         return False
     try:
-        return isinstance(json.loads(line.removeprefix("\ufeff")), dict)
+        return isinstance(json.loads(line.removeprefix(BYTE_ORDER_MARK)), dict)
     except (ValueError, RecursionError):
         return False
 
@@ -132,9 +133,9 @@ def _json_lines(path: Path, layout: Layout, tally: Tally) -> Records:
         if not line.strip():
             continue
         try:
-            record = whole(json.loads(line), line)
-        except (ValueError, RecursionError) as error:
-            message = f"{path}:{number}: broken JSON: {error}"
+            record = parse_json(line)
+        except ValueError as error:
+            message = f"{path}:{number}: {error}"
             bad.add(number, InvalidData(message, "Every line holds one JSON object; write the file anew."))
             continue
         yield number, record

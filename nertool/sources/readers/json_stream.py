@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
+from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, check_json
+
 CHUNK = 1 << 16
 """Characters of the first piece; each next one that a record needs is twice as large."""
 LONGEST_RECORD = 1 << 27
@@ -35,7 +37,7 @@ class JsonStream:
         self.text, self.at, self.line = "", 0, 1
         self.ended = False
         self.decoder = json.JSONDecoder()
-        if self.peek() == "\ufeff":
+        if self.peek() == BYTE_ORDER_MARK:
             self.at += 1
 
     def peek(self) -> str:
@@ -79,21 +81,21 @@ class JsonStream:
                 if end < len(self.text) or self.ended or not self._more(size):
                     break
             except RecursionError as error:
-                raise BrokenJson(self.line, "lists or objects within each other too deep") from error
+                raise BrokenJson(self.line, TOO_DEEP) from error
             except ValueError as error:
                 if len(self.text) - self.at > LONGEST_RECORD:
                     raise BrokenJson(self.line, f"a record of over {LONGEST_RECORD:,} characters") from error
                 if not self._more(size):
                     raise BrokenJson(self.line, str(error).partition(":")[0]) from error
             size *= 2
-        self._check_halves(found, self.text[self.at : end])
+        self._check(found, self.text[self.at : end])
         self.line += self.text.count("\n", self.at, end)
         self.at = end
         return found
 
-    def _check_halves(self, value: Any, text: str) -> None:
+    def _check(self, value: Any, text: str) -> None:
         try:
-            whole(value, text)
+            check_json(value, text)
         except ValueError as error:
             raise BrokenJson(self.line, str(error)) from error
 
@@ -104,17 +106,6 @@ class JsonStream:
             self.text, self.at = self.text[self.at :] + piece, 0
         self.ended = not piece
         return bool(piece)
-
-
-def whole(record: Any, text: str) -> Any:
-    """The record itself, where UTF-8 can hold it: JSON can write half of a surrogate pair.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if "\\ud" in text.lower():
-        json.dumps(record, ensure_ascii=False).encode()
-    return record
 
 
 def list_items(stream: JsonStream) -> Iterator[tuple[int, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.files import translate_read_errors
+from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_parquet, translate_arrow_errors
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.columns import DOCSTART
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout, find_column, tag_columns
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from datasets import Features
     from pyarrow import RecordBatch
 
-ROWS_AHEAD = 1000
 NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
 
 
@@ -92,19 +91,11 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
     Raises:
         InvalidData: as `read_rows`; or the file is not Parquet, or cut short.
     """
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        with translate_read_errors(path):
-            file = ParquetFile(path)
+    file = open_parquet(path)
+    with translate_arrow_errors(path, "Parquet"):
         schema = file.schema_arrow
         needed = _needed_columns(schema.names, path, layout)
-        yield from _read_batches(file.iter_batches(ROWS_AHEAD, columns=needed), schema, path, layout, tally)
-    except (pyarrow.ArrowException, OSError) as error:  # a damaged page is an OSError without a number
-        raise InvalidData(
-            f"{path} is no whole Parquet file: {_first_line(error)}", "Fetch or write it anew, or rename it."
-        ) from error
+        yield from _read_batches(file.iter_batches(BATCH_ROWS, columns=needed), schema, path, layout, tally)
 
 
 def _needed_columns(names: Sequence[str], path: Path, layout: Layout) -> list[str]:
@@ -123,22 +114,15 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     import pyarrow
 
-    try:
-        with translate_read_errors(path):
-            mapped = pyarrow.memory_map(str(path))
-        with mapped as source:
-            feather = source.read(6) == b"ARROW1"
-            source.seek(0)
-            if feather:
-                reader = pyarrow.ipc.open_file(source)
-                batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-            else:
-                batches = reader = pyarrow.ipc.open_stream(source)
-            yield from _read_batches(batches, reader.schema, path, layout, tally)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InvalidData(
-            f"{path} is no whole Arrow file: {_first_line(error)}", "Fetch or write it anew, or rename it."
-        ) from error
+    with translate_arrow_errors(path, "Arrow"), pyarrow.memory_map(str(path)) as source:
+        feather = source.read(6) == b"ARROW1"
+        source.seek(0)
+        if feather:
+            reader = pyarrow.ipc.open_file(source)
+            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+        else:
+            batches = reader = pyarrow.ipc.open_stream(source)
+        yield from _read_batches(batches, reader.schema, path, layout, tally)
 
 
 def _read_batches(
@@ -147,8 +131,15 @@ def _read_batches(
     columns = list(schema.names)
     needed = _needed_columns(columns, path, layout)
     names = _stored_names(schema, needed[-1])
-    rows = (row for batch in batches for row in batch.select(needed).to_pylist())
-    yield from read_rows(enumerate(rows, start=1), path, layout, columns, tally, names, " row ")
+    rows = _readable_rows(path, (batch.select(needed) for batch in batches))
+    yield from read_rows(rows, path, layout, columns, tally, names, " row ")
+
+
+def _readable_rows(path: Path, batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, row in batch_rows(batches):
+        if isinstance(row, BadRecord):
+            raise InvalidData(f"{path}: row {number}: {row.reason}", "Mend the row, and write the file anew.")
+        yield number, row
 
 
 def _stored_names(schema: Any, column: str) -> list[str]:
@@ -171,10 +162,6 @@ def class_names(features: Features | Mapping[str, Any], column: str) -> list[str
     feature = features.get(column)
     names = getattr(getattr(feature, "feature", None), "names", None)
     return list(names or [])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def read_tag_names(path: Path) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nertool.corpus.files import LONGEST_LINE, open_text, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData
 from nertool.sources.readers.tally import Tally
 
@@ -26,7 +27,7 @@ def text_lines(
     """
     with open_text(path, newline="", encoding=encoding) as file, translate_read_errors(path, encoding):
         for number, line in enumerate(file, start=1):
-            if number == 1 and line.startswith("\ufeff"):
+            if number == 1 and line.startswith(BYTE_ORDER_MARK):
                 tally.add("byte order marks taken off")
                 line = line[1:]
             if "\r" in line:

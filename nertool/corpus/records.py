@@ -1,0 +1,185 @@
+"""Records of CSV, JSON, Parquet and Arrow files: one dialect and one set of limits for all commands.
+
+A row or line that cannot be read comes as a `BadRecord` or a `ValueError` with the reason, so that the caller decides
+whether to refuse the file or to go on without it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.corpus.files import translate_read_errors
+from nertool.errors import InvalidData, InvalidOption
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+    from pyarrow.parquet import ParquetFile
+
+BYTE_ORDER_MARK = "\ufeff"
+DELIMITERS = ",;\t|"
+"""What may separate the columns of CSV; without --delimiter, the one that the header has most of."""
+QUOTED = re.compile(r'"[^"]*"')
+LONGEST_FIELD = 1 << 24
+"""Characters of a CSV field; a longer one is a quote that is never closed."""
+QUOTE_HELP = "Quote a field that holds the delimiter, a quote or a line break; double a quote inside one."
+DEEPEST = 200
+"""Lists and objects inside each other that a JSON record may hold; Python's JSON gives up at about 1,000."""
+TOO_DEEP = f"lists or objects more than {DEEPEST} deep"
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""A surrogate as JSON spells it; only a pair of them is a character."""
+BATCH_ROWS = 1000
+"""Rows of Parquet, Arrow and data sets that are decoded at a time."""
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """Stands for a row that cannot be read; the reason follows a file and a row in an error message."""
+
+    reason: str
+
+
+def csv_rows(path: Path, lines: Iterator[str], delimiter: str = "") -> Iterator[tuple[int, list[str]]]:
+    """Read rows of CSV, the header among them, each with the 1-based number of its last line.
+
+    Args:
+        path: the file, for errors.
+        lines: each with its line end.
+        delimiter: what separates the columns; empty: found in the first line.
+
+    Raises:
+        InvalidData: a quote that is never closed or ends inside a field (names file and line).
+        InvalidOption: the delimiter is no single character.
+    """
+    csv.field_size_limit(LONGEST_FIELD)
+    header = next(lines, "")
+    delimiter = delimiter or max(DELIMITERS, key=QUOTED.sub("", header).count)
+    if len(delimiter) != 1:
+        raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
+    table = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
+    try:
+        for fields in table:
+            yield table.line_num, fields
+    except csv.Error as error:
+        raise InvalidData(f"{path}:{table.line_num}: not CSV: {error}", QUOTE_HELP) from error
+
+
+def parse_json(text: str) -> Any:
+    """Parse the JSON text of one record.
+
+    Raises:
+        ValueError: it is not JSON, or as `check_json`; the error's text is the reason.
+    """
+    try:
+        record = json.loads(text)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+    except ValueError as error:
+        raise ValueError(f"not JSON: {str(error).partition(';')[0]}") from error
+    check_json(record, text)
+    return record
+
+
+def check_json(record: Any, text: str) -> None:
+    """Check what JSON may hold and other files may not.
+
+    Args:
+        record: a parsed value.
+        text: what it was parsed from.
+
+    Raises:
+        ValueError: it is too deep, or holds a lone surrogate, which UTF-8 cannot express.
+    """
+    if text.count("[") + text.count("{") > DEEPEST and _depth(record) > DEEPEST:
+        raise ValueError(TOO_DEEP)
+    if SURROGATE.search(text):
+        try:
+            json.dumps(record, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError as error:
+            surrogate = ascii(error.object[error.start])
+            raise ValueError(f"half a character (a lone surrogate): {surrogate}") from error
+
+
+def _depth(value: Any) -> int:
+    """Count how many lists and objects are inside each other."""
+    depth = 0
+    level = [value]
+    while True:
+        inner: list[Any] = []
+        found = False
+        for element in level:
+            if isinstance(element, dict):
+                inner.extend(element.values())
+                found = True
+            elif isinstance(element, list):
+                inner.extend(element)
+                found = True
+        if not found:
+            return depth
+        depth += 1
+        level = inner
+
+
+def open_parquet(path: Path) -> ParquetFile:
+    """Open a Parquet file.
+
+    Raises:
+        InvalidData: it cannot be read, or is not Parquet.
+    """
+    from pyarrow import parquet
+
+    with translate_arrow_errors(path, "Parquet"):
+        return parquet.ParquetFile(path)
+
+
+def batch_rows(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, Any] | BadRecord]]:
+    """Give the rows of batches with their 1-based numbers."""
+    number = 0
+    for batch in batches:
+        for row in _decoded_rows(batch):
+            number += 1
+            yield number, row
+
+
+def _decoded_rows(batch: RecordBatch) -> Iterable[dict[str, Any] | BadRecord]:
+    try:
+        return batch.to_pylist()  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        return (_decoded_row(batch.slice(at, 1)) for at in range(batch.num_rows))
+
+
+def _decoded_row(batch: RecordBatch) -> dict[str, Any] | BadRecord:
+    try:
+        return batch.to_pylist()[0]  # type: ignore[no-any-return]
+    except UnicodeDecodeError as error:
+        return BadRecord(f"not UTF-8: {error.reason}")
+    except (ValueError, OverflowError) as error:
+        return BadRecord(str(error))
+
+
+@contextmanager
+def translate_arrow_errors(path: Path, form: str) -> Iterator[None]:
+    """Translate errors in reading a Parquet or Arrow file.
+
+    Raises:
+        InvalidData: the file cannot be read, is damaged or is not of this form.
+    """
+    import pyarrow
+
+    with translate_read_errors(path):
+        try:
+            yield
+        except (OSError, pyarrow.ArrowException) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InvalidData(
+                f"{path} is no whole {form} file: {reason}", "Fetch or write it anew, or name the form that it has."
+            ) from error
