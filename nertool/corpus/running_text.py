@@ -26,7 +26,7 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
     """
     return rf"""
       https?://\S+                                            # a web address
-    | [\w.+-]+@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
+    | [\w.+-]{{1,64}}@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
     | [@\#]{rest}+                                            # a user name or hash tag
     | \d+(?:[.,:]\d+)*                                       # a number, price or time
     | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.
