@@ -54,6 +54,7 @@ SHOWN = "\n\u00a0\u200c\u200d"
 
 
 CONLLU_COLUMNS = 10
+LINE_END = re.compile(r"\r\n|\n|\r")
 WORD_ID = re.compile(r"\d+(?:[-.]\d+)?")
 
 
@@ -87,12 +88,13 @@ def cut_text(text: str, start: int, end: int) -> Words:
 
 
 def line_offsets(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of each line of a text, in characters; its line end, which is LF or CR LF, is part of it."""
+    """(start, end) of each line of a text, in characters; its line end (LF, CR LF or CR) is part of it."""
     start = 0
-    while start < len(text):
-        end = text.find("\n", start) + 1 or len(text)
-        yield start, end
-        start = end
+    for line_end in LINE_END.finditer(text):
+        yield start, line_end.end()
+        start = line_end.end()
+    if start < len(text):
+        yield start, len(text)
 
 
 def form_of(lines: Iterator[str], labels: set[str]) -> str:
