@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO, TypeVar
@@ -10,6 +11,10 @@ from nertool.corpus.files import numbered_lines
 from nertool.errors import InvalidData, command
 
 Row = TypeVar("Row")
+CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+"""Columns of CoNLL-U. Source: https://universaldependencies.org/format.html"""
+CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
+"""Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
 TaggedRow = tuple[int, "tuple[str, str] | None"]
 """1-based number of a line or row, with its token and tag; None in place of these ends a sentence."""
 

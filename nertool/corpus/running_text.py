@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import regex
 
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.errors import InvalidOption, require
 
 WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -53,9 +54,7 @@ SHOWN = "\n\u00a0\u200c\u200d"
 """Not printable, and harmless on a terminal: words of many scripts and emoji need the last two."""
 
 
-CONLLU_COLUMNS = 10
 LINE_END = re.compile(r"\r\n|\n|\r")
-WORD_ID = re.compile(r"\d+(?:[-.]\d+)?")
 
 
 class Words(NamedTuple):
@@ -108,7 +107,7 @@ def form_of(lines: Iterator[str], labels: set[str]) -> str:
     for line in lines:
         fields = line.split()
         columns = line.rstrip("\r\n").split("\t")
-        if len(columns) == CONLLU_COLUMNS and WORD_ID.fullmatch(columns[0]):
+        if len(columns) == len(CONLLU_COLUMNS) and CONLLU_ID.fullmatch(columns[0]):
             return "conllu"
         if not seen and line.startswith("# ") and len(fields) > 1:
             commented = True

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.column_files import group_rows
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows
 from nertool.corpus.files import PACKED, foreign, open_bytes, translate_read_errors
 from nertool.corpus.records import BYTE_ORDER_MARK, BadRecord, parse_json
 from nertool.corpus.running_text import Words, cut_text, form_of, line_offsets
@@ -38,6 +38,10 @@ TAGGED_FIELDS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
 Lines = Iterator[tuple[int, bytes]]
 """Lines with their 1-based numbers."""
+Decode = Callable[[str, int, bytes], str]
+"""File, number and bytes of a line -> what is read of it."""
+TokenOf = Callable[["str | InvalidData"], "str | InvalidData | None"]
+"""What is read of a line, or what is wrong with it -> its token; None for a blank line."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,9 @@ class Reader:
         if form == "jsonl":
             yield from self._read_json_lines(label, lines)
         elif form == "tokens":
-            yield from self._read_token_lines(label, lines)
+            yield from self._read_token_lines(label, lines, _decode_token_line, _first_token)
         elif form == "conllu":
-            yield from self._read_token_lines(label, _conllu_words(lines))
+            yield from self._read_token_lines(label, _conllu_lines(lines), _decode_conllu_line, _whole_token)
         elif form == "document":
             yield from self._document_or_null(1, lambda: self._whole_file(label, lines))
         else:
@@ -128,9 +132,9 @@ class Reader:
 
     # -- lines of text -----------------------------------------------------------------------------
 
-    def _read_token_lines(self, label: str, lines: Lines) -> Iterator[Document]:
-        decoded = self._decode(label, lines, _decode_token_line)
-        for number, tokens in group_rows((number, _first_token(line)) for number, line in decoded):
+    def _read_token_lines(self, label: str, lines: Lines, decode: Decode, token_of: TokenOf) -> Iterator[Document]:
+        tokens_read = ((number, token_of(line)) for number, line in self._decode(label, lines, decode))
+        for number, tokens in group_rows(tokens_read):
             readable = [token for token in tokens if isinstance(token, str)]
             if len(readable) == len(tokens):
                 yield Document(number, [Words(readable)])
@@ -148,9 +152,7 @@ class Reader:
         text = "".join(decode_line(label, number, line) for number, line in lines)
         return self._cut_document(1, text, {})
 
-    def _decode(
-        self, label: str, lines: Lines, decode: Callable[[str, int, bytes], str]
-    ) -> Iterator[tuple[int, str | InvalidData]]:
+    def _decode(self, label: str, lines: Lines, decode: Decode) -> Iterator[tuple[int, str | InvalidData]]:
         """Decode lines; unless `on_error` is `stop`, an error stands for a line that is no text."""
         for number, line in lines:
             text: str | InvalidData
@@ -336,14 +338,29 @@ def _first_token(line: str | InvalidData) -> str | InvalidData | None:
     return line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0]
 
 
-def _conllu_words(lines: Lines) -> Lines:
-    """Give the words of CoNLL-U, one a line, without comments, multiword ranges and empty nodes."""
+def _conllu_lines(lines: Lines) -> Lines:
+    """Give the lines of words and those between sentences: no comments, multiword ranges and empty nodes."""
     for number, line in lines:
-        fields = line.split(b"\t")
-        if len(fields) == 1 and not line.startswith(b"#"):
+        word_id = line.partition(b"\t")[0]
+        skipped = b"-" in word_id or b"." in word_id
+        if not line.startswith(b"#") and not (skipped and CONLLU_ID.fullmatch(word_id.decode("utf-8", "replace"))):
             yield number, line
-        elif fields[0].isdigit():
-            yield number, fields[1] + b"\n"
+
+
+def _decode_conllu_line(label: str, number: int, line: bytes) -> str:
+    """Read the form of a word, which may hold blanks; a blank line as it is."""
+    text = decode_line(label, number, line).rstrip("\r\n")
+    if not text.strip():
+        return ""
+    fields = text.split("\t")
+    if len(fields) != len(CONLLU_COLUMNS) or not CONLLU_ID.fullmatch(fields[0]) or not fields[1].strip():
+        what = f"{label}:{number}: no word of CoNLL-U: {text[:80]!r}"
+        raise InvalidData(what, "A word has ten columns, an id and a form among them; or --on-error skip")
+    return fields[1]
+
+
+def _whole_token(form: str | InvalidData) -> str | InvalidData | None:
+    return form or None if isinstance(form, str) else form
 
 
 def tag_documents(

@@ -39,7 +39,7 @@ def load_weights(name: str, new_head: bool, allow_missing: bool, **options: Any)
     try:
         model, found = AutoModelForTokenClassification.from_pretrained(name, output_loading_info=True, **options)
     except ImportError as error:  # families that need packages of their own
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise NertoolError(f"{name}: {reason}", "Install that package, or take an encoder that needs none.") from error
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none

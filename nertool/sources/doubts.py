@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from nertool.corpus.column_files import Sentence
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.readers.columns import ENTITY_TAG
+from nertool.sources.readers.columns import ENTITY_TAG, LONGEST_NUMBER
 from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES
 
 SENTENCES = 2000
@@ -20,6 +20,8 @@ LEAST_TOKENS = 4
 """Less than that tells nothing of the tokens."""
 LONG_SENTENCE = 400
 """Tokens of a single sentence that are likely those of a whole file."""
+LONGEST_TOKEN = 10_000
+"""Characters of a token that are not looked through; a file with longer ones throughout has no words."""
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
@@ -55,9 +57,10 @@ class Doubts:
         tokens = sentence.tokens
         self.tokens += len(tokens)
         self.tags.update(sentence.tags)
-        self.kinds["single"] += len(tokens) == 1
         self.kinds["counting"] += len(tokens) if _count_up(tokens) else 0
         for token in tokens:
+            if len(token) > LONGEST_TOKEN:
+                continue
             if token == "O" or ENTITY_TAG.match(token):
                 self.kinds["tags"] += 1
             elif LISTED.fullmatch(token):
@@ -127,7 +130,7 @@ class Doubts:
 
 def _count_up(tokens: list[str]) -> bool:
     """Whether several tokens are numbers, each one more than the one before."""
-    if len(tokens) < 2 or not all(map(str.isdecimal, tokens)):
+    if len(tokens) < 2 or not all(token.isdecimal() and len(token) <= LONGEST_NUMBER for token in tokens):
         return False
     numbers = list(map(int, tokens))
     return numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -172,6 +173,8 @@ def make(directory: Path, options: Mapping[str, Any], given: Mapping[str, Any]) 
     if "warmup_ratio" not in argument_types():  # transformers 5 takes a ratio as a number of steps below 1
         settings.setdefault("warmup_steps", settings["warmup_ratio"])
         del settings["warmup_ratio"]
+    # transformers takes a precision from here where none is asked for, and leaves its own behind
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings["bf16"] else "fp16" if settings["fp16"] else "no"
     try:
         return TrainingArguments(str(directory), **settings)
     except (ImportError, TypeError, ValueError) as error:

@@ -99,6 +99,43 @@ def test_all_lines_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     assert "--on-error skip" in raised.value.hint
 
 
+GOOD = "Anna B-PER\nleft O\n\n"
+BAD_LINE = {
+    "column text": ("own.txt", f"{GOOD}Rain\n\n" + GOOD * 150, {}),
+    "CSV": ("own.csv", "sentence_id,word,tag\n1,Anna\n" + "".join(f"{n},Anna,O\n" for n in range(2, 300)), {}),
+    "CoNLL-U": ("own.conllu", "1\tAnna\n" + ("1\tAnna\t_\tNOUN" + "\t_" * 6 + "\n\n") * 300, {}),
+    "JSON Lines": (
+        "own.jsonl",
+        '{"tokens": ["x"], "tags": ["O"]}\n{"tokens\n' + '{"tokens": ["x"], "tags": ["O"]}\n' * 300,
+        {},
+    ),
+    "texts": ("own.jsonl", '{"text": "x", "spans": []}\n{"spans": []}\n' + '{"text": "x", "spans": []}\n' * 300, {}),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "options"), BAD_LINE.values(), ids=BAD_LINE)
+def test_a_bad_line_among_the_first_sentences_stops_a_quick_try_too(
+    name: str, content: str, options: dict[str, object], tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidData, match=rf"{name}:[12345]: "):
+        read(tmp_path, name, content, limit=20, accept_as_is=True, **options)
+    assert not (tmp_path / "workspace/train.txt.tmp").exists()
+
+
+def test_numbers_of_thousands_of_digits_and_long_tokens_are_tokens(tmp_path: Path) -> None:
+    number, word = "7" * 5000, "[a" * 30_000
+    content = f"{number} O x O\n{number} O x O\n{word} O x O\nAnna B-PER x B-PER\n"
+    assert read(tmp_path, "own.txt", content, tag_column="2").split("\n")[0] == f"{number} O"
+
+
+@pytest.mark.parametrize("name", ["own.tsv", "own.csv"])
+def test_a_token_that_is_blank_ends_no_sentence(name: str, tmp_path: Path) -> None:
+    header, delimiter = ("word,tag\n", ",") if name == "own.csv" else ("", "\t")
+    rows = [("Anna", "B-PER"), ("", "O"), ("left", "O"), ("Bern", "B-LOC")]
+    content = header + "".join(f"{token}{delimiter}{tag}\n" for token, tag in rows) + (",\n" if header else "")
+    assert read(tmp_path, name, content).count("\n\n") == 1
+
+
 LIST = '["Anna", "left"]'
 REFUSED = {
     "tokens that count": ("own.txt", "1 O\n2 B-X\n3 O\n4 O\n", "tokens count up"),

@@ -308,6 +308,23 @@ def test_files_of_columns_are_recognised(data: str, trained: Path) -> None:
     assert [line.partition(" ")[0] for line in out.splitlines()] == ["anna", "visited", "", "oslo", ""]
 
 
+def conllu(*words: tuple[str, str]) -> bytes:
+    """Lines of CoNLL-U with these ids and forms."""
+    return "".join(f"{number}\t{form}" + "\t_" * 8 + "\n" for number, form in words).encode()
+
+
+def test_a_word_of_conllu_keeps_its_blanks(trained: Path) -> None:
+    (row,) = tag(trained, conllu(("1", "10 000"), ("1.1", "x"), ("2", "oslo")), format="jsonl").splitlines()
+    assert json.loads(row)["tokens"] == ["10 000", "oslo"]
+
+
+@pytest.mark.parametrize("line", [b"2\toslo\n", b"x\toslo" + b"\t_" * 8 + b"\n", b"2\t" + b"\t_" * 8 + b"\n"])
+def test_a_line_that_is_no_word_of_conllu_is_an_error(line: bytes, trained: Path) -> None:
+    with pytest.raises(InvalidData, match=r"standard input:2: no word of CoNLL-U"):
+        tag(trained, conllu(("1", "anna")) + line)
+    assert tag(trained, conllu(("1", "anna")) + line + b"\n" + conllu(("1", "oslo")), on_error="skip").count("\n") == 2
+
+
 def test_a_line_ends_at_its_line_end_alone(trained: Path) -> None:
     out = tag(trained, "anna visited\u2028oslo today\n".encode(), input="text")
     assert out.count("\n\n") == 1 and len(out.split()) == 8

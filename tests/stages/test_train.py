@@ -232,6 +232,18 @@ def weights(workspace: Workspace) -> bytes:
     return (workspace / "model/model.safetensors").read_bytes()
 
 
+def test_the_precision_is_that_of_the_option_whatever_the_environment_holds(
+    ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(ready, tiny_model, precision="fp32")
+    expected = weights(ready)
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")  # so does a training in bf16 before, in one process
+    quick(ready, tiny_model, precision="fp32")
+    assert weights(ready) == expected
+    quick(ready, tiny_model, precision="bf16")
+    assert weights(ready) != expected
+
+
 def test_the_first_sentences_alone_are_learnt_from_and_scored_by(ready: Workspace, tiny_model: str) -> None:
     facts = quick(ready, tiny_model, max_train_samples=20, max_eval_samples=3, return_entity_level_metrics=True)
     assert (facts["sentences"], facts["steps"]) == (20, 2)

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from helpers import fill
 
-from nertool.models import cpu
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
@@ -44,7 +43,6 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*launcher, "-m", "nertool", *arguments], capture_output=True, text=True)
 
 
-@pytest.mark.skipif("amx_int8" in cpu.flags(), reason="with AMX, weights differ by up to 0.0008; why is not known yet")
 @pytest.mark.parametrize("accumulation", [1, 2])
 @pytest.mark.slow
 def test_two_processes_end_with_the_losses_and_weights_of_one(

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 from nertool.errors import InvalidData
 from nertool.sources.readers.tally import PLACES, Tally
+
+Read = TypeVar("Read")
 
 
 class BadLines:
@@ -29,16 +34,23 @@ class BadLines:
         else:
             self.others.append(number)
 
-    def finish(self) -> None:
-        """End the file.
+    def guard(self, found: Iterable[Read]) -> Iterator[Read]:
+        """Give on what is read of the file, up to its first bad line; the rest is read to count the others.
+
+        So nothing behind a bad line is taken, even where only the first sentences are asked for.
 
         Raises:
             InvalidData: there were such lines, and they are not left out (names the first ones).
         """
-        if self.first is None:
-            return
-        message = self.first.message
+        for one in found:
+            if self.first is None:
+                yield one
+        if self.first is not None:
+            raise self._error(self.first)
+
+    def _error(self, first: InvalidData) -> InvalidData:
+        message = first.message
         if self.others:
             places = ", ".join(map(str, self.others[:PLACES])) + (", ..." if len(self.others) > PLACES else "")
             message += f" ({len(self.others):,} more: line {places})"
-        raise InvalidData(message, f"{self.first.hint} --on-error skip leaves such lines out.")
+        return InvalidData(message, f"{first.hint} --on-error skip leaves such lines out.")

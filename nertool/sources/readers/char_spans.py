@@ -48,8 +48,12 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
     Raises:
         InvalidData: a span lies outside its text (names file and line).
     """
-    offsets = SpanOffsets(tally)
     bad = BadLines(layout.on_error, tally)
+    yield from bad.guard(_tag_each(texts, layout, bad, tally))
+
+
+def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tally: Tally) -> Iterator[Sentence]:
+    offsets = SpanOffsets(tally)
     for annotated in texts:
         sentences = _sentences(annotated)
         tokens = [token for sentence in sentences for token in sentence]
@@ -68,7 +72,6 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
                 here[0] = "B" + here[0][1:]
             yield Sentence([token.text for token in sentence], here, annotated.number)
             at += len(sentence)
-    bad.finish()
 
 
 def _sentences(annotated: AnnotatedText) -> list[list[Token]]:

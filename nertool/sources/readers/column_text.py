@@ -32,14 +32,15 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     ahead = list(islice(lines, LINES_AHEAD))
     columns = find_columns(path, layout, ahead, tally)
     if columns:
-        yield from group_sentences(_rows(path, layout, columns, chain(ahead, lines), tally))
+        bad = BadLines(layout.on_error, tally)
+        rows = _rows(path, layout, columns, chain(ahead, lines), bad, tally)
+        yield from group_sentences(bad.guard(rows))
 
 
 def _rows(
-    path: Path, layout: Layout, columns: Columns, lines: Iterator[tuple[int, str]], tally: Tally
+    path: Path, layout: Layout, columns: Columns, lines: Iterator[tuple[int, str]], bad: BadLines, tally: Tally
 ) -> Iterator[TaggedRow]:
     """Give the token and tag of each line; None where a sentence ends."""
-    bad = BadLines(layout.on_error, tally)
     width, token_at, tag_at = columns.width, columns.token_at, columns.tag_at
     comment, sentence_end = layout.comment or "#", layout.sentence_end
     inside = False
@@ -65,10 +66,9 @@ def _rows(
         inside = True
         token = fields[token_at]
         yield number, (token, fields[tag_at])
-        if token == sentence_end:
+        if sentence_end and token == sentence_end:
             inside = False
             yield number, None
-    bad.finish()
 
 
 def _is_comment(line: str, layout: Layout, columns: Columns, inside: bool) -> bool:

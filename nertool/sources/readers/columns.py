@@ -22,6 +22,8 @@ OUTER = "-2"
 """Column of the outer entities where there are two of entities."""
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
+LONGEST_NUMBER = 12
+"""Digits of a number that can count tokens; Python refuses to read one of thousands."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _is_index(sentences: Sequence[Rows], width: int) -> bool:
     before = None
     for sentence in sentences:
         for position, row in enumerate(sentence):
-            if not row[0].isdecimal():
+            if not row[0].isdecimal() or len(row[0]) > LONGEST_NUMBER:
                 return False
             number = int(row[0])
             begins = position == 0 and number in (0, 1)

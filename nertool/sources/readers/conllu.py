@@ -10,16 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, Sentence, TaggedRow, group_sentences
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout, column_number
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
-COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
-WORD_ID = re.compile(r"\d+(?:[-.]\d+)?")
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -43,14 +41,14 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     bad = BadLines(layout.on_error, tally)
     words = _words(path, chain([first], lines), names, bad, tally)
     without = "O" if wanted.lower().startswith("misc:") else "_"
-    yield from group_sentences(_tagged_words(path, words, token_at, tag_at, feature, without, bad))
-    bad.finish()
+    tagged = _tagged_words(path, words, token_at, tag_at, feature, without, bad)
+    yield from group_sentences(bad.guard(tagged))
 
 
 def _global_columns(line: str) -> Sequence[str]:
     """Names of the columns, in lower case: those that a CoNLL-U Plus file lists, else CoNLL-U's own."""
     found = GLOBAL_COLUMNS.fullmatch(line.strip())
-    return found[1].lower().split() if found else COLUMNS
+    return found[1].lower().split() if found else CONLLU_COLUMNS
 
 
 def _likely_tag_column(path: Path, names: Sequence[str]) -> str:
@@ -59,7 +57,7 @@ def _likely_tag_column(path: Path, names: Sequence[str]) -> str:
     Raises:
         InvalidOption: it has several of these.
     """
-    own = [name for name in names if name not in COLUMNS]
+    own = [name for name in names if name not in CONLLU_COLUMNS]
     if len(own) > 1:
         raise InvalidOption(f"{path}: several columns may hold the tags: {', '.join(own)}", "Take one: --tag-column")
     return own[0] if own else "upos"
@@ -77,8 +75,9 @@ def _words(
             yield number, None
             continue
         fields = line.split("\t")
-        if error := _find_error(f"{path}:{number}", line, fields, names, id_at):
-            bad.add(number, error)
+        if found := _find_error(line, fields, names, id_at):
+            what, hint = found
+            bad.add(number, InvalidData(f"{path}:{number}: {what}", hint))
         elif id_at is not None and not fields[id_at].isdigit():
             tally.add("multiword ranges skipped" if "-" in fields[id_at] else "empty nodes skipped")
         else:
@@ -109,17 +108,15 @@ def _tagged_words(
             bad.add(number, InvalidData(what, "An empty column holds _."))
 
 
-def _find_error(
-    place: str, line: str, fields: Sequence[str], names: Sequence[str], id_at: int | None
-) -> InvalidData | None:
-    """What is wrong with the columns of a line, or with its id."""
+def _find_error(line: str, fields: Sequence[str], names: Sequence[str], id_at: int | None) -> tuple[str, str] | None:
+    """What is wrong with the columns of a line or with its id, and the hint; None where nothing is."""
     if len(fields) != len(names):
-        return InvalidData(
-            f"{place}: {len(fields)} columns, CoNLL-U has {len(names)}: {line[:80]!r}",
+        return (
+            f"{len(fields)} columns, CoNLL-U has {len(names)}: {line[:80]!r}",
             "Columns are separated by one tab each; column text of another form has another name (.txt, .conll).",
         )
-    if id_at is not None and not WORD_ID.fullmatch(fields[id_at]):
-        return InvalidData(f"{place}: {fields[id_at]!r} is no word id", "Ids are 1, 2-3 or 2.1.")
+    if id_at is not None and not CONLLU_ID.fullmatch(fields[id_at]):
+        return f"{fields[id_at]!r} is no word id", "Ids are 1, 2-3 or 2.1."
     return None
 
 

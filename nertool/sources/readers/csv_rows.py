@@ -65,7 +65,9 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         lists = _rows_of_lists(path, chain(first, rows), columns, (token, tag))
         yield from read_rows(lists, path, layout, [token, tag], tally)
     else:
-        yield from group_sentences(_tagged_rows(path, layout, columns, chain(first, rows), tally))
+        bad = BadLines(layout.on_error, tally)
+        tagged = _tagged_rows(path, layout, columns, chain(first, rows), bad)
+        yield from group_sentences(bad.guard(tagged))
 
 
 def _sentence_column(path: Path, layout: Layout, header: list[str]) -> int | None:
@@ -91,9 +93,8 @@ def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
 # -- a token a row ---------------------------------------------------------------------------------
 
 
-def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, tally: Tally) -> Iterator[TaggedRow]:
+def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, bad: BadLines) -> Iterator[TaggedRow]:
     """Give the token and tag of each row; None where a sentence ends."""
-    bad = BadLines(layout.on_error, tally)
     ends = SentenceEnds(path, layout, columns)
     for number, fields in rows:
         if not any(fields):
@@ -101,18 +102,17 @@ def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, tally
                 ends.here()
                 yield number, None
             continue
-        error = _find_error(f"{path}:{number}", fields, columns, ends.current)
-        if error:
-            bad.add(number, error)
+        if found := _find_error(fields, columns, ends.current):
+            what, hint = found
+            bad.add(number, InvalidData(f"{path}:{number}: {what}", hint))
             continue
         if ends.before(number, fields):
             yield number, None
         token = fields[columns.token_at]
         yield number, (token, fields[columns.tag_at])
-        if token == layout.sentence_end:
+        if layout.sentence_end and token == layout.sentence_end:
             ends.here()
             yield number, None
-    bad.finish()
     ends.finish()
 
 
@@ -170,13 +170,14 @@ class SentenceEnds:
         return InvalidOption(f"{self.path}: no column of sentence ids and no empty row", SENTENCE_HELP)
 
 
-def _find_error(place: str, fields: list[str], columns: Columns, sentence: str) -> InvalidData | None:
+def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str, str] | None:
+    """What is wrong with a row, and the hint; None where nothing is."""
     if len(fields) != columns.width:
-        return InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)
+        return f"{len(fields)} columns, the first line names {columns.width}", QUOTE_HELP
     if not fields[columns.tag_at].strip():
-        return InvalidData(f"{place}: no tag for {fields[columns.token_at]!r}", "Every token needs a tag.")
+        return f"no tag for {fields[columns.token_at]!r}", "Every token needs a tag."
     if columns.sentence_at is not None and not (fields[columns.sentence_at] or sentence):
-        return InvalidData(f"{place}: no sentence id yet", "Another column: --sentence-column")
+        return "no sentence id yet", "Another column: --sentence-column"
     return None
 
 

@@ -129,7 +129,12 @@ def _objects(records: Records, path: Path) -> Iterator[tuple[int, dict[str, Any]
 
 def _json_lines(path: Path, layout: Layout, tally: Tally) -> Records:
     bad = BadLines(layout.on_error, tally)
-    for number, line in text_lines(path, tally, longest=None, encoding=layout.encoding):
+    lines = text_lines(path, tally, longest=None, encoding=layout.encoding)
+    return bad.guard(_parse_lines(path, lines, bad))
+
+
+def _parse_lines(path: Path, lines: Iterator[tuple[int, str]], bad: BadLines) -> Records:
+    for number, line in lines:
         if not line.strip():
             continue
         try:
@@ -139,7 +144,6 @@ def _json_lines(path: Path, layout: Layout, tally: Tally) -> Records:
             bad.add(number, InvalidData(message, "Every line holds one JSON object; write the file anew."))
             continue
         yield number, record
-    bad.finish()
 
 
 def _json_list(path: Path, encoding: str) -> Records:

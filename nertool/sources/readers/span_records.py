@@ -101,6 +101,7 @@ class SpanRecords:
         self.path, self.layout, self.tally = path, layout, tally
         self.annotators = Annotators(layout.annotator, path, tally)
         self.has_spans = False
+        self.records = 0
         self.annotated: set[int] = set()
 
     def read(self, records: Iterable[tuple[int, Any]]) -> Iterator[AnnotatedText]:
@@ -110,9 +111,16 @@ class SpanRecords:
             InvalidData: a record without text, or a span that is none (names file and line); or no record has spans.
             InvalidOption: the wanted annotator annotated none.
         """
-        taken = number = 0
+        taken = 0
         bad = BadLines(self.layout.on_error, self.tally)
+        for annotated in bad.guard(self._read_each(records, bad)):
+            taken += 1
+            yield annotated
+        self._check_all(taken)
+
+    def _read_each(self, records: Iterable[tuple[int, Any]], bad: BadLines) -> Iterator[AnnotatedText]:
         for number, record in records:
+            self.records += 1
             if record is None:
                 self.tally.add("empty records left out")
                 continue
@@ -122,16 +130,17 @@ class SpanRecords:
                 bad.add(number, error)
                 continue
             if annotated:
-                taken += 1
                 yield annotated
-        bad.finish()
+
+    def _check_all(self, taken: int) -> None:
+        """Check that something was read, once the file has ended."""
         self.annotators.finish(taken)
         if taken and not self.has_spans:
             raise InvalidData(
                 f"{self.path}: no record has a list of spans under a known key",
                 f"Name the key: --spans-column. Known are {', '.join(SPAN_KEYS)}.",
             )
-        if number and not taken and "texts with predictions only, left out" in self.tally.counts:
+        if self.records and not taken and "texts with predictions only, left out" in self.tally.counts:
             raise InvalidData(
                 f"{self.path}: all texts have predictions only", "Accept them in Label Studio, and export again."
             )
