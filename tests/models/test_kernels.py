@@ -32,3 +32,12 @@ def test_both_give_the_same_tags(trained: Path, monkeypatch: pytest.MonkeyPatch)
         for kernels in ("auto", "torch")
     ]
     assert tags[0] == tags[1]
+
+
+def test_a_layer_of_onednn_shows_its_weights_as_pytorch_does() -> None:
+    from nertool.models.onednn import OneDnnLinear
+
+    layer = torch.nn.Linear(3, 5)
+    fast = OneDnnLinear(layer)
+    assert torch.equal(fast.weight, layer.weight) and torch.equal(fast.bias, layer.bias)
+    assert OneDnnLinear(torch.nn.Linear(3, 5, bias=False)).bias is None
