@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
@@ -76,22 +76,21 @@ class Entity:
     score: float
 
 
-NO_LABEL = -1
-"""Stands for the label of a word that no window reads: one without sub-words."""
-
-
-class Tagging(NamedTuple):
+@dataclass(slots=True)
+class Tagging:
     """A tagged sentence.
 
     Attributes:
         tags: a tag for each word; shape (words,).
         scores: the model's probability of each tag, 1 for a word without sub-words; shape (words,).
         spelling: of the model's tags.
+        logits: what the model gives each label, NaN for a word without sub-words; shape (words, labels), float32.
     """
 
     tags: list[str]
     scores: list[float]
     spelling: Spelling = CANONICAL
+    logits: Array | None = field(default=None, compare=False, repr=False)
 
     def spans(self) -> list[Span]:
         """The entities, in words; none where the tags are parts of speech or the like."""
@@ -192,19 +191,28 @@ class Tagger:
         lengths = [len(words) for words in sentences]
         ends = np.cumsum(lengths)
         firsts = (ends - lengths).tolist()
-        best = np.full(ends[-1], NO_LABEL)
-        scores = np.ones(ends[-1])
+        logits = np.full((ends[-1], len(self.labels)), np.nan, np.float32)
         jobs = self._jobs(sentences, firsts, counts)
         batches = list(_batches(jobs, self._batch_size(jobs)))
-        for batch, (batch_best, batch_scores) in zip(batches, self._best_of_all(batches), strict=True):
+        for batch, batch_logits in zip(batches, self._logits_of_all(batches), strict=True):
             words = list(chain.from_iterable(job.words for job in batch))
-            best[words] = batch_best
-            scores[words] = batch_scores
-        names = dict(enumerate(self.labels))
-        names[NO_LABEL] = OUTSIDE
-        tags = [names[label] for label in best.tolist()]
+            if not np.isfinite(batch_logits).all():
+                raise _no_number(sentences, ends, words[int(np.argmin(np.isfinite(batch_logits).all(1)))])
+            logits[words] = batch_logits
+        tags, scores = self._best(logits)
         for first, end in zip(firsts, ends.tolist(), strict=True):
-            yield Tagging(tags[first:end], scores[first:end].tolist(), self.spelling)
+            yield Tagging(tags[first:end], scores[first:end], self.spelling, logits[first:end])
+
+    def _best(self, logits: Array) -> tuple[list[str], list[float]]:
+        """The most probable tag of each word, and its probability."""
+        import torch
+
+        without_subwords = np.isnan(logits[:, 0])
+        probabilities, best = torch.from_numpy(logits).softmax(-1).max(-1)
+        tags = [self.labels[label] for label in best.tolist()]
+        for word in np.flatnonzero(without_subwords).tolist():
+            tags[word] = OUTSIDE
+        return tags, np.where(without_subwords, 1.0, probabilities.numpy()).tolist()
 
     def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
         """The windows from which a tag is taken; a window inside a long word has none."""
@@ -225,8 +233,8 @@ class Tagger:
         subwords = sum(len(job.window.ids) for job in jobs)
         return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // SHARES)))
 
-    def _best_of_all(self, batches: list[list[_Job]]) -> Iterable[tuple[Array, Array]]:
-        """Give what `_best` gives for each batch.
+    def _logits_of_all(self, batches: list[list[_Job]]) -> Iterable[Array]:
+        """Give what `_logits` gives for each batch.
 
         On the CPU each thread works on its own batch: threads that share one wait for each other at every product.
         """
@@ -234,16 +242,16 @@ class Tagger:
 
         threads = torch.get_num_threads() if self.on_cpu else 1
         if min(threads, len(batches)) < 2:
-            return map(self._best, batches)
+            return map(self._logits, batches)
         torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(threads) as pool:
-                return list(pool.map(self._best, batches))
+                return list(pool.map(self._logits, batches))
         finally:
             torch.set_num_threads(threads)
 
-    def _best(self, batch: list[_Job]) -> tuple[Array, Array]:
-        """Label id and probability of each word whose tag is taken from a batch; shapes (words,)."""
+    def _logits(self, batch: list[_Job]) -> Array:
+        """Logits of each word whose tag is taken from a batch; shape (words, labels)."""
         import torch
 
         ids: list[list[int]] = []
@@ -256,8 +264,7 @@ class Tagger:
         inputs = {name: tensor.to(self.device) for name, tensor in self.collate(ids).items()}
         with torch.inference_mode():
             logits = self.model(**inputs)["logits"][torch.tensor(rows), torch.tensor(positions)]
-            scores, best = logits.float().softmax(-1).max(-1)
-        return best.cpu().numpy(), scores.cpu().numpy()
+        return np.asarray(logits.float().cpu().numpy())
 
     def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Pad windows to the longest one.
@@ -278,6 +285,17 @@ class Tagger:
         if self.type_ids:
             inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
         return inputs
+
+
+def _no_number(sentences: Sequence[Sequence[str]], ends: Array, word: int) -> NertoolError:
+    """The error for a word of a block for which a model gives no number."""
+    number = int(np.searchsorted(ends, word, side="right"))
+    sentence = sentences[number]
+    shown = " ".join(sentence)[:80]
+    return NertoolError(
+        f"the model gives no number for {sentence[word - int(ends[number])]!r} in {shown!r}",
+        "Its weights are damaged, or grew without bound in training: train anew with a lower --learning-rate.",
+    )
 
 
 def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:

@@ -31,6 +31,8 @@ class EpochFacts(TypedDict, total=False):
     """Optimizer steps taken until then."""
     loss: float | None
     """Mean training loss since the evaluation before; null where none was logged."""
+    dev_loss: float
+    """Mean cross-entropy of the words of dev, in nats; missing without a dev file."""
     dev_f1: float
     """F1 on dev, or accuracy for tags without types; missing without a dev file."""
 
@@ -61,6 +63,8 @@ class RunFacts(TypedDict, total=False):
     """Epoch at whose end the kept weights were taken."""
     metric: Literal["f1", "accuracy"]
     """What `dev_f1` is: `accuracy` for tags without types, such as parts of speech."""
+    dev_loss: float
+    """Mean cross-entropy of the words of dev under the kept weights, in nats."""
     dev_f1: float
     """Dev score of the kept weights."""
     dev_interval: list[float]
@@ -137,12 +141,13 @@ def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
     evaluations = [entry for entry in log if "eval_f1" in entry]
     if not evaluations:
         return {"steps": steps, "epoch_kept": history[-1]["epoch"], "history": history}
-    kept = max(range(len(evaluations)), key=lambda number: evaluations[number]["eval_f1"]) if keep_best else -1
+    kept = max(range(len(evaluations)), key=lambda at: (choice_of(evaluations[at]), at)) if keep_best else -1
     entry = evaluations[kept]
     return {
         "steps": steps,
         "epoch_kept": history[kept]["epoch"],
         "metric": metric_of(entry),
+        "dev_loss": round(entry["eval_loss"], 4),
         "dev_f1": entry["eval_f1"],
         "dev_interval": [entry["eval_low"], entry["eval_high"]],
         "history": history,
@@ -150,28 +155,57 @@ def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
     }
 
 
+def all_results(log: Sequence[LogEntry], facts: RunFacts, sentences: int) -> dict[str, float]:
+    """The figures that run_ner.py writes to `all_results.json`, but for times: those of the kept weights.
+
+    Args:
+        log: of the Trainer.
+        facts: of the training.
+        sentences: of train.txt that were trained on.
+    """
+    results: dict[str, float] = {"epoch": facts["epoch_kept"], "train_samples": sentences}
+    loss = _mean_loss([entry for entry in log if "loss" in entry], since=0)
+    if loss is not None:
+        results["train_loss"] = loss
+    for entry in log:
+        if "eval_f1" in entry and round(entry["epoch"], 4) == facts["epoch_kept"]:
+            names = ["accuracy"] if entry["eval_plain"] else ["accuracy", "precision", "recall", "f1"]
+            results |= {f"eval_{name}": entry[f"eval_{name}"] for name in ("loss", "samples", *names)}
+    return results
+
+
 def epoch_history(log: Iterable[LogEntry]) -> list[EpochFacts]:
-    """An entry for each evaluation on dev, with the mean of the losses logged since the one before.
+    """An entry for each evaluation on dev, with the mean loss since the one before.
 
     Without a dev file there is one entry, for the whole training.
     """
     log = list(log)
     scored = any("eval_f1" in entry for entry in log)
     history: list[EpochFacts] = []
-    losses: list[float] = []
+    losses: list[LogEntry] = []
+    since = 0
     for entry in log:
         if "loss" in entry:
-            losses.append(entry["loss"])
+            losses.append(entry)
         elif "eval_f1" in entry or ("train_loss" in entry and not scored):
-            history.append(_epoch(entry, losses))
-            losses = []
+            history.append(_epoch(entry, _mean_loss(losses, since)))
+            losses, since = [], entry["step"]
     return history
 
 
-def _epoch(entry: LogEntry, losses: Sequence[float]) -> EpochFacts:
-    mean_loss = round(sum(losses) / len(losses), 4) if losses else None
+def _mean_loss(losses: Iterable[LogEntry], since: int) -> float | None:
+    """Mean loss of the steps behind `since`; each entry has the mean of the steps since the one before it."""
+    total, first = 0.0, since
+    for entry in losses:
+        total += entry["loss"] * (entry["step"] - since)
+        since = entry["step"]
+    return round(total / (since - first), 4) if since > first else None
+
+
+def _epoch(entry: LogEntry, mean_loss: float | None) -> EpochFacts:
     epoch: EpochFacts = {"epoch": round(entry["epoch"], 4), "step": entry["step"], "loss": mean_loss}
     if "eval_f1" in entry:
+        epoch["dev_loss"] = round(entry["eval_loss"], 4)
         epoch["dev_f1"] = entry["eval_f1"]
     return epoch
 
@@ -184,6 +218,12 @@ def _types(entry: LogEntry) -> dict[str, TypeFacts]:
         if label and key.startswith("eval_"):
             types.setdefault(label, {})[figure] = value
     return types
+
+
+def choice_of(entry: LogEntry) -> float:
+    """By what the best evaluation is chosen: the dev score; the loss, negated, where dev has no entity to find."""
+    found: float = entry["eval_f1"] if entry["eval_plain"] or entry["eval_gold"] else -entry["eval_loss"]
+    return found
 
 
 def metric_of(entry: LogEntry) -> Literal["f1", "accuracy"]:

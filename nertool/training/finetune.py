@@ -15,17 +15,18 @@ from nertool.progress import Shown, bar
 from nertool.training import processes
 from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
-from nertool.training.facts import RunFacts, run_facts
+from nertool.training.facts import RunFacts, all_results, run_facts
 from nertool.training.plan import TENSORBOARD, Plan
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
 
-    from nertool.scoring.scorer import Scorer
-    from nertool.training.trainer import TagTrainer
+    from nertool.training.trainer import DevScore, TagTrainer
 
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
+RESULTS = "all_results.json"
+"""Figures under run_ner.py's names, beside the checkpoints."""
 
 
 class FineTuning:
@@ -82,7 +83,13 @@ class FineTuning:
             state = trainer.state
         if not self.plan.keep_best:
             self._keep()
-        return run_facts(state.log_history, state.global_step, self.plan.keep_best)
+        facts = run_facts(state.log_history, state.global_step, self.plan.keep_best)
+        if processes.rank() == 0:
+            results = all_results(state.log_history, facts, self.examples.counts["sentences"])
+            (self.directory / RESULTS).write_text(
+                json.dumps(results, indent=4, sort_keys=True) + "\n", encoding="utf-8"
+            )
+        return facts
 
     def _trainer(self, name: str, shown: Shown, callbacks: Sequence[TrainerCallback]) -> TagTrainer:
         from transformers import PrinterCallback, ProgressCallback, set_seed
@@ -131,12 +138,12 @@ class FineTuning:
             return Collator(pad_id, plan.accumulation_steps, packing)
         return Collator(pad_id, max(plan.accumulation_steps, BATCHES_BY_LENGTH), by_length=True)
 
-    def _score_dev(self, model: PreTrainedModel) -> Scorer:
+    def _score_dev(self, model: PreTrainedModel) -> DevScore:
         """Score dev through the same path as `evaluate`."""
-        from nertool.training.trainer import dev_scorer
+        from nertool.training.trainer import score_dev
 
         assert self.plan.dev
-        return dev_scorer(model, self.tokenizer, self.plan.dev, self.plan.dev_limit)
+        return score_dev(model, self.tokenizer, self.plan.dev, self.plan.dev_limit)
 
     def _keep(self) -> None:
         """Keep the weights as they are now, whole or not at all."""

@@ -10,17 +10,18 @@ from typing import Any
 
 from nertool.progress import logger
 from nertool.report import plots
-from nertool.training.finetune import KEPT
+from nertool.training.finetune import KEPT, RESULTS
 
 CURVE = "learning_curve.svg"
 
 
 def link_weights(source: Path, target: Path) -> None:
-    """Link the kept weights and the last checkpoints of a training into an empty model directory.
+    """Link the kept weights, the last checkpoints and the figures of a training into an empty model directory.
 
     They stay in `source` until all is published.
     """
     shutil.copytree(source / KEPT, target, copy_function=_link, dirs_exist_ok=True)
+    _link(str(source / RESULTS), str(target / RESULTS))
     for checkpoint in source.glob("checkpoint-*"):
         shutil.copytree(checkpoint, target / checkpoint.name, copy_function=_link)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,11 @@ from nertool.models.encode import IGNORE
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
 from nertool.progress import Shown, logger
-from nertool.scoring.scorer import Scorer, score
+from nertool.scoring.scorer import Scorer
 from nertool.training import processes
 from nertool.training.batches import Collator
 from nertool.training.examples import Examples
-from nertool.training.facts import LogEntry, metric_of
+from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan
 from nertool.training.steps import Share, Steps, StepSize
 
@@ -64,7 +65,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         examples: Examples,
         collator: Collator,
         plan: Plan,
-        score_dev: Callable[[Any], Scorer] | None,
+        score_dev: Callable[[Any], DevScore] | None,
         **arguments: Any,
     ) -> None:
         super().__init__(
@@ -132,12 +133,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score dev, log it, and tell the callbacks."""
         assert self.score_dev
-        scorer = self.score_dev(self.model)
-        low, high = scorer.interval()
-        metrics = {"eval_f1": scorer.headline, "eval_low": low, "eval_high": high, "eval_plain": float(scorer.plain)}
-        for label, counts in scorer.types.items():
-            for name, value in counts.as_dict().items():
-                metrics[f"eval_{label}_{name}"] = value
+        metrics = self.score_dev(self.model).as_metrics()
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -150,7 +146,48 @@ def _grouped_by_length(args: Any) -> bool:
     return bool(args.group_by_length)
 
 
-def dev_scorer(model: Any, tokenizer: Any, path: Path, limit: int | None) -> Scorer:
+@dataclass
+class DevScore:
+    """How well a model does on dev.
+
+    Attributes:
+        scorer: counts of its entities.
+        loss: sum of the cross-entropy of all words, in nats.
+        words: number of these words; those without sub-words have no loss.
+    """
+
+    scorer: Scorer
+    loss: float = 0.0
+    words: int = 0
+
+    def merge(self, other: DevScore) -> None:
+        """Add what another process has counted."""
+        self.scorer.merge(other.scorer)
+        self.loss += other.loss
+        self.words += other.words
+
+    def as_metrics(self) -> dict[str, float]:
+        """The Trainer's names and figures, those of each type among them."""
+        low, high = self.scorer.interval()
+        metrics = {
+            "eval_loss": self.loss / max(1, self.words),
+            "eval_f1": self.scorer.headline,
+            "eval_precision": self.scorer.counts.precision,
+            "eval_recall": self.scorer.counts.recall,
+            "eval_accuracy": self.scorer.accuracy,
+            "eval_samples": float(self.scorer.sentences),
+            "eval_gold": float(self.scorer.counts.gold),
+            "eval_low": low,
+            "eval_high": high,
+            "eval_plain": float(self.scorer.plain),
+        }
+        for label, counts in self.scorer.types.items():
+            for name, value in counts.as_dict().items():
+                metrics[f"eval_{label}_{name}"] = value
+        return metrics
+
+
+def score_dev(model: Any, tokenizer: Any, path: Path, limit: int | None) -> DevScore:
     """Score dev as `evaluate` does; each process tags its share of the sentences, predictions are not kept.
 
     Args:
@@ -163,13 +200,30 @@ def dev_scorer(model: Any, tokenizer: Any, path: Path, limit: int | None) -> Sco
     model.eval()
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config))
-    gold = (sentence.tags for sentence in _own_share(path, limit))
     words = (sentence.tokens for sentence in _own_share(path, limit))
-    scorer = Scorer()
-    for part in processes.from_all(score(zip(gold, tagger.tag(words), strict=True))):
-        scorer.merge(part)
+    own = DevScore(Scorer())
+    for sentence, tagging in zip(_own_share(path, limit), tagger.tag_scored(words), strict=True):
+        own.scorer.add(sentence.tags, tagging.tags)
+        losses = cross_entropy(tagging.logits, [model.config.label2id[tag] for tag in sentence.tags])
+        own.loss += float(losses.sum())
+        own.words += len(losses)
+    whole = DevScore(Scorer())
+    for part in processes.from_all(own):
+        whole.merge(part)
     model.train(training)
-    return scorer
+    return whole
+
+
+def cross_entropy(logits: Any, labels: Sequence[int]) -> torch.Tensor:
+    """Loss of each word that has sub-words.
+
+    Args:
+        logits: shape (words, labels), NaN in the rows of words without sub-words.
+        labels: id of the gold label of each word; shape (words,).
+    """
+    rows, gold = torch.from_numpy(logits), torch.tensor(labels)
+    read = ~rows[:, 0].isnan()
+    return torch.nn.functional.cross_entropy(rows[read], gold[read], reduction="none")
 
 
 def _own_share(path: Path, limit: int | None) -> Iterator[Sentence]:
@@ -182,7 +236,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
 
     Args:
         name: of the training, for people.
-        keep: called whenever the dev score is the best so far; None to keep nothing.
+        keep: called whenever no dev score before was better; None to keep nothing.
         patience: stop after so many evaluations without a better dev score; 0 for never.
         shown: the progress line.
     """
@@ -207,6 +261,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
             last = next((entry for entry in reversed(state.log_history) if key in entry), None)
             words += [describe(last)] if last else []
         self.progress.update(self.task, completed=state.global_step, description=" ".join(words))
+        control.should_log |= control.should_save  # a training that goes on from here logs the same means
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log the loss; write a checkpoint, beside those of `--save-steps`, if a kill would cost much otherwise."""
@@ -222,7 +277,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         """Keep the weights if they are the best so far; stop if they have not been for long."""
         *before, value = dev_scores(state.log_history)
         logger.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _score_text(state.log_history[-1]))
-        if self.keep and value > max(before, default=-1.0):
+        if self.keep and value >= max(before, default=value):  # of equal ones the later has learnt longer
             self.keep()
         if out_of_patience([*before, value], self.patience):
             control.should_training_stop = control.should_save = True
@@ -258,8 +313,8 @@ def _score_text(entry: LogEntry) -> str:
 
 
 def dev_scores(log: Iterable[LogEntry]) -> list[float]:
-    """The dev scores in a Trainer's log, in order."""
-    return [entry["eval_f1"] for entry in log if "eval_f1" in entry]
+    """By what epochs are compared, of each evaluation in a Trainer's log."""
+    return [choice_of(entry) for entry in log if "eval_f1" in entry]
 
 
 def out_of_patience(scores: Sequence[float], patience: int) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nertool.documents import output_file, writers
-from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models import cpu
 from nertool.models.tagger import TagCounts, load_tagger
 from nertool.stages import evaluate, predict
@@ -323,6 +323,17 @@ def test_a_line_that_is_no_word_of_conllu_is_an_error(line: bytes, trained: Path
     with pytest.raises(InvalidData, match=r"standard input:2: no word of CoNLL-U"):
         tag(trained, conllu(("1", "anna")) + line)
     assert tag(trained, conllu(("1", "anna")) + line + b"\n" + conllu(("1", "oslo")), on_error="skip").count("\n") == 2
+
+
+def test_a_model_that_gives_no_number_is_an_error_that_names_the_sentence(trained: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    copy = shutil.copytree(trained, tmp_path / "copy")
+    weights = load_file(copy / "model/model.safetensors")
+    weights["classifier.bias"][0] = float("nan")
+    save_file(weights, copy / "model/model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(NertoolError, match="gives no number for 'anna' in 'anna visited oslo'"):
+        tag(copy, b"anna visited oslo\n", input="text")
 
 
 def test_a_line_ends_at_its_line_end_alone(trained: Path) -> None:

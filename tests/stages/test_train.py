@@ -384,10 +384,29 @@ def test_other_ways_to_train_train_as_well(options: dict[str, Any], ready: Works
 
 
 def test_training_ends_where_dev_gets_no_better(ready: Workspace, tiny_model: str) -> None:
-    """With a rate of 0 no epoch is better than the first."""
+    """With a rate of 0 no epoch is better than the first, and the last one is as good."""
     facts = quick(ready, tiny_model, num_epochs=9.0, learning_rate=0.0, patience=2)
     assert len(facts["history"]) == 3
-    assert facts["epoch_kept"] == 1.0
+    assert facts["epoch_kept"] == 3.0
+    results = json.loads((ready / "model/all_results.json").read_text())
+    assert (results["epoch"], results["eval_f1"], results["train_samples"]) == (3.0, facts["dev_f1"], 60)
+    assert results["eval_loss"] == pytest.approx(facts["dev_loss"], abs=1e-4)
+
+
+def test_the_loss_on_dev_is_the_mean_over_its_words(ready: Workspace, tiny_model: str) -> None:
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    facts = quick(ready, tiny_model)
+    model = AutoModelForTokenClassification.from_pretrained(ready / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(ready / "model")
+    losses = []
+    for sentence in read_sentences(ready / "dev.txt"):
+        encoded = tokenizer(sentence.tokens, is_split_into_words=True, return_tensors="pt")
+        word_ids = encoded.word_ids()
+        first = [word_ids.index(word) for word in range(len(sentence.tokens))]
+        gold = torch.tensor([model.config.label2id[tag] for tag in sentence.tags])
+        losses += torch.nn.functional.cross_entropy(model(**encoded).logits[0, first], gold, reduction="none").tolist()
+    assert facts["dev_loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
 
 
 def test_an_ended_training_that_was_killed_before_it_published_takes_no_step_more(
