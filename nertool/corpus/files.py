@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TextIO, cast
 
 from nertool.errors import InvalidData
-from nertool.workspace.commit import FULL_DISK
+from nertool.workspace.disk_errors import FULL_DISK
 
 LONGEST_LINE = 1 << 20
 """Characters of a line beyond which a file is taken for binary."""

@@ -14,8 +14,7 @@ from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
 from nertool.training.running import RunningDirectory
-from nertool.workspace.names import EXAMPLES, LABELS, MODEL, OUTPUTS, RAW, RUNS
-from nertool.workspace.records import RECORDS
+from nertool.workspace.names import EXAMPLES, LABELS, LOGS, is_model_name
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ __all__ = ["Options", "run"]
 
 RUNNING = ".training"
 """Directory of checkpoints until the model is published; an interrupted run resumes from it."""
-LOGS = "logs"
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -135,11 +133,7 @@ def _dev(workspace: Workspace) -> Path | None:
 
 
 def _check_output(name: str) -> None:
-    taken = {RAW, RECORDS, RUNS, LOGS}
-    for paths in OUTPUTS.values():
-        taken.update(path.partition("/")[0] for path in paths)
-    taken.remove(MODEL)
-    if not name or name in taken or name.startswith(".") or Path(name).name != name:
+    if not is_model_name(name):
         raise InvalidOption(
             f"--output-dir {name}: the model lies in the workspace, under a name of its own",
             "Give a plain name, such as model; the workspace is chosen by -w DIR.",

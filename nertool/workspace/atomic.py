@@ -14,11 +14,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give an empty file beside `path` to write to; it becomes `path` when the block ends without an error.
 
     A reader sees the old file or the new one, never a part. After an error, or ^C, `path` is as it was.
-    The new file is on the disk before it gets its name, and its permissions are those of the umask.
+    The new file is on the disk before it gets its name, and its permissions are those of the umask. It is always a
+    new one: a link in its place is removed, not followed.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
-        partial.write_bytes(b"")
+        partial.unlink(missing_ok=True)
+        partial.touch(exist_ok=False)
         permissions = stat.S_IMODE(partial.stat().st_mode)
         yield partial
         set_permissions(partial, permissions)

@@ -1,114 +1,318 @@
 """Publish a stage's files, all or nothing.
 
-One rename turns a staging directory into `.commit/`: the point of no return. From there the files are moved to their
-places, and the records are written last. The next process that opens the workspace finishes a commit that was cut
+A commit is a directory: `files/` with what is published, the new `workspace.json`, and a plan. One rename of a staging
+directory to `.commit/` is the point of no return. From there old files are set aside, new ones are moved to their
+places, and `workspace.json` comes last. The next process that opens the workspace finishes a commit that a kill cut
 short. So a kill at any moment leaves the old state or the new one.
+
+What can fail is tried before. Where a move fails all the same, the old files are put back and the commit waits. The
+next command tries again, and says what is in its way.
+
+A workspace may come from a stranger. So a commit is finished only where it was begun: its plan holds the inode and the
+time of change of the marker `begun`. A copy, an archive or a checkout has others, and no program can set that time.
+Whatever the marker says, a plan names only files that its stage publishes, in folders inside the workspace.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 from nertool.errors import NertoolError
-from nertool.workspace.digests import write_json
-from nertool.workspace.records import RECORDS
+from nertool.progress import logger
+from nertool.workspace.atomic import flush
+from nertool.workspace.digests import json_text, write_json
+from nertool.workspace.disk_errors import failed_path, translate_disk_errors
+from nertool.workspace.links import STAGING
+from nertool.workspace.names import RECORDS, is_output
+from nertool.workspace.reader_lock import publishing
+from nertool.workspace.records import Records, read_records
 
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_COMMIT, _PLAN = ".commit", "commit.json"
+_COMMIT, _PLAN, _MARKER = ".commit", "commit.json", "begun"
+_ELSEWHERE = "Let it be a folder of the workspace itself, which you may write to; or take another workspace: -w DIR"
 
 
-def publish(root: Path, staging: Path, plan: Mapping[str, Any]) -> None:
+class Plan(TypedDict):
+    """What a commit does."""
+
+    stage: str  # name of the record
+    entries: list[str]  # files and directories to move; a directory replaces the one there as a whole
+    remove: list[str]  # files that go
+
+
+class _Move(NamedTuple):
+    """A step of a commit, which may be repeated.
+
+    Attributes:
+        source: what is moved to `target`; None where the target only goes.
+        target: its place.
+        aside: where the old one is kept until the commit is done.
+    """
+
+    source: Path | None
+    target: Path
+    aside: Path
+
+    def make(self) -> None:
+        if self.source is None:
+            if os.path.lexists(self.target):
+                os.replace(self.target, self.aside)
+        elif os.path.lexists(self.source):  # else it was moved before the commit was cut short
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(self.target):
+                _set_aside(self.target, self.aside)
+            os.replace(self.source, self.target)
+
+    def undo(self) -> None:
+        if self.source is not None and not os.path.lexists(self.source):
+            os.replace(self.target, self.source)
+        if os.path.lexists(self.aside):
+            os.replace(self.aside, self.target)
+
+
+def _set_aside(target: Path, aside: Path) -> None:
+    """Keep the old file under another name. It keeps its own too, if it is no directory: no reader misses it."""
+    if target.is_dir() and not target.is_symlink():
+        os.replace(target, aside)  # a rename does not replace a directory that is not empty
+        return
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(target, aside, follow_symlinks=False)
+    except OSError:  # a file system without hard links
+        os.replace(target, aside)
+
+
+# -- a new commit ----------------------------------------------------------------------------------
+
+
+def publish(root: Path, staging: Path, plan: Plan, records: Records) -> None:
     """Publish the files in `staging/files`.
 
     Args:
         root: the workspace.
-        staging: on the same file system; gone afterwards.
-        plan: `entries`, the files and directories to move, a directory replacing the one there as a whole; `remove`,
-            files that go; `content`, what workspace.json will hold.
+        staging: a directory in it; gone afterwards.
+        plan: what is moved and removed.
+        records: what workspace.json will hold.
 
     Raises:
-        NertoolError: a file or directory is in the way, and nothing was changed; or the disk is full.
+        NertoolError: something is in the way, and nothing was changed.
     """
+    names = [*plan["entries"], *plan["remove"]]
+    for name in names:
+        assert is_output(plan["stage"], name), name
+        _check_folders(root, name)
+    for folder in {_nearest_folder(root / name) for name in names} | {root}:
+        _try_move(staging, folder)
     for entry in plan["entries"]:
-        _check_target(root, entry, (staging / "files" / entry).is_dir())
-    write_json(staging / _PLAN, plan)
-    os.replace(staging, root / _COMMIT)
-    finish(root)
+        _check_replaced(root, entry, (staging / "files" / entry).is_dir())
+    (staging / RECORDS).write_text(json_text(records), encoding="utf-8")
+    flush(staging / RECORDS)
+    (staging / _MARKER).touch()
+    write_json(staging / _PLAN, {**plan, "begun": _identity(staging / _MARKER)})
+    with publishing(root):
+        os.replace(staging, root / _COMMIT)
+        _finish(root)
 
 
-def is_pending(root: Path) -> bool:
-    """Whether a commit was cut short."""
-    return (root / _COMMIT).exists()
-
-
-def finish(root: Path) -> None:
-    """Finish a commit, if there is one. It may be cut short and started again any number of times."""
-    commit = root / _COMMIT
-    if not (commit / _PLAN).exists():
-        shutil.rmtree(commit, ignore_errors=True)
-        return
-    plan = json.loads((commit / _PLAN).read_text(encoding="utf-8"))
-    with translate_full_disk(root, "the result is whole, and the next command puts it in its place"):
-        for number, entry in enumerate(plan["entries"]):
-            _move(commit / "files" / entry, root / entry, commit / f"old-{number}")
-        for name in plan["remove"]:
-            (root / name).unlink(missing_ok=True)
-            _prune((root / name).parent, root)
-        write_json(root / RECORDS, plan["content"])
-        (commit / _PLAN).unlink()
-        shutil.rmtree(commit)
-
-
-def _check_target(root: Path, entry: str, is_directory: bool) -> None:
-    """Check that no file stands where a directory goes, and no directory where a file goes.
+def _check_folders(root: Path, name: str) -> None:
+    """Check that the folders of a name are folders inside the workspace, or can be made.
 
     Raises:
-        NertoolError: there is one, and the commit would stop halfway.
+        NertoolError: a file, or a link that leads out of the workspace, is in the way.
+    """
+    top = root.resolve()
+    for folder in reversed((root / name).parents[: len(Path(name).parts) - 1]):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise _in_the_way(folder, name)
+        if not folder.resolve().is_relative_to(top):
+            raise NertoolError(f"{folder} leads out of the workspace, and {name} would be written there", _ELSEWHERE)
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The nearest folder above that exists."""
+    return next(folder for folder in path.parents if folder.is_dir())
+
+
+def _try_move(staging: Path, folder: Path) -> None:
+    """Try to move a file from the staging directory into a folder.
+
+    Raises:
+        NertoolError: permissions do not allow it, or the folder is on another file system.
+    """
+    probe, place = staging / "probe", folder / f"{STAGING}probe"
+    probe.touch()
+    try:
+        os.replace(probe, place)
+        place.unlink()
+    except OSError as error:
+        raise NertoolError(
+            f"nothing can be moved to {folder}: {error.strerror}; nothing was changed", _ELSEWHERE
+        ) from (error)
+
+
+def _check_replaced(root: Path, entry: str, is_directory: bool) -> None:
+    """Check that what an entry replaces is of its kind, and can be removed.
+
+    Raises:
+        NertoolError: it is not, or cannot.
     """
     target = root / entry
-    for folder in reversed(target.parents):
-        if folder.exists() and not folder.is_dir():
-            raise _in_the_way(folder, entry)
     if target.exists() and target.is_dir() != is_directory:
         raise _in_the_way(target, entry)
+    if os.path.ismount(target):
+        raise NertoolError(f"{target} is a mount point and cannot be replaced; nothing was changed", _ELSEWHERE)
+    if target.is_dir() and not target.is_symlink():
+        for folder, _, _ in os.walk(target):
+            if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                raise NertoolError(f"{folder} cannot be replaced: Permission denied; nothing was changed", _ELSEWHERE)
 
 
 def _in_the_way(path: Path, entry: str) -> NertoolError:
     return NertoolError(f"{path} is in the way of {entry}", "Move it to another place first.")
 
 
-def _move(source: Path, target: Path, aside: Path) -> None:
-    if not source.exists():
-        return  # moved before the commit was cut short
-    if target.is_dir():
-        os.replace(target, aside)  # a rename does not replace a directory that is not empty
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(source, target)
+# -- the rest of a commit --------------------------------------------------------------------------
 
 
-def _prune(directory: Path, root: Path) -> None:
-    """Remove a directory that holds nothing but checkpoints."""
-    if directory == root or not directory.is_dir():
+def is_pending(root: Path) -> bool:
+    """Whether a commit was cut short."""
+    return os.path.lexists(root / _COMMIT)
+
+
+def finish(root: Path) -> None:
+    """Finish a commit, if there is one. It may be cut short and started again any number of times.
+
+    Raises:
+        NertoolError: it was not begun in this place, and is left alone; or something is in its way, and what was there
+            before is there again.
+    """
+    if is_pending(root):
+        with publishing(root), translate_disk_errors(root):
+            _finish(root)
+
+
+def _finish(root: Path) -> None:
+    commit = root / _COMMIT
+    plan = _read_plan(root)
+    if plan is None:  # all is done but for the cleaning
+        _sweep(commit)
         return
-    if all(path.name.startswith("checkpoint-") for path in directory.iterdir()):
-        shutil.rmtree(directory)
+    if (commit / RECORDS).exists():
+        _move_all(root, plan)
+    for name in plan["remove"]:
+        _remove_if_empty((root / name).parent, root)
+    (commit / _PLAN).unlink()
+    _sweep(commit)
 
 
-@contextmanager
-def translate_full_disk(path: Path, state: str) -> Iterator[None]:
-    """Turn the error of a full disk into a NertoolError that says in what state the workspace is."""
+def _move_all(root: Path, plan: Plan) -> None:
+    """Move what is left to move; the records last."""
+    commit, moves = root / _COMMIT, _moves(root, plan)
     try:
-        yield
+        (commit / "old").mkdir(exist_ok=True)
+        for move in moves:
+            move.make()
+        os.replace(commit / RECORDS, root / RECORDS)
     except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise NertoolError(
-            f"{path}: {error.strerror}; {state}", "Make room, or take a workspace on another disk: -w DIR"
-        ) from error
+        raise _stopped(commit, error, _undo(moves)) from error
+
+
+def _read_plan(root: Path) -> Plan | None:
+    """The plan of a commit that was begun in this workspace; None where there is none left.
+
+    Raises:
+        NertoolError: it was not, or names files that the stage does not publish.
+    """
+    commit = root / _COMMIT
+    try:
+        plan = json.loads((commit / _PLAN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise _foreign(commit, f"its plan is not JSON: {str(error).splitlines()[0]}") from error
+    if not _is_plan(plan):
+        raise _foreign(commit, "its plan names files that the stage does not publish")
+    if not (commit / _MARKER).exists() or plan.get("begun") != _identity(commit / _MARKER):
+        raise _foreign(commit, "it was begun in another place, or copied")
+    read_records(commit)
+    for name in (*plan["entries"], *plan["remove"]):
+        _check_folders(root, name)
+    for name in plan["remove"]:
+        if (root / name).is_dir():
+            raise _foreign(commit, f"it would remove the folder {name}")
+    return {"stage": plan["stage"], "entries": plan["entries"], "remove": plan["remove"]}
+
+
+def _is_plan(plan: Any) -> bool:
+    if not isinstance(plan, dict) or not isinstance(plan.get("stage"), str):
+        return False
+    for part in ("entries", "remove"):
+        names = plan.get(part)
+        if not isinstance(names, list) or not all(is_output(plan["stage"], name) for name in names):
+            return False
+    return True
+
+
+def _identity(marker: Path) -> list[int]:
+    """What a copy of a file has not: its inode and its time of change in nanoseconds, which no program sets."""
+    stat = marker.lstat()
+    return [stat.st_ino, stat.st_ctime_ns]
+
+
+def _moves(root: Path, plan: Plan) -> list[_Move]:
+    commit = root / _COMMIT
+    moves: list[_Move] = []
+    for entry in plan["entries"]:
+        moves.append(_Move(commit / "files" / entry, root / entry, commit / "old" / str(len(moves))))
+    for name in plan["remove"]:
+        moves.append(_Move(None, root / name, commit / "old" / str(len(moves))))
+    return moves
+
+
+def _undo(moves: Sequence[_Move]) -> bool:
+    """Put back what was there before; False where that fails too."""
+    try:
+        for move in reversed(moves):
+            move.undo()
+    except OSError:
+        return False
+    return True
+
+
+def _stopped(commit: Path, error: OSError, undone: bool) -> NertoolError:
+    place = failed_path(error, commit)
+    state = "the old files are in place" if undone else "the files are old in part"
+    drop = f", or drop it: rm -r {commit}" if undone else ""
+    return NertoolError(
+        f"{place}: {error.strerror}; {state}, and the result waits in {commit}",
+        f"Mend that, then run any command: it puts the result in its place{drop}",
+    )
+
+
+def _foreign(commit: Path, reason: str) -> NertoolError:
+    return NertoolError(
+        f"{commit} is no commit of this workspace: {reason}; nothing was changed",
+        f"Look at it, then remove it: rm -r {commit}",
+    )
+
+
+def _remove_if_empty(directory: Path, root: Path) -> None:
+    if directory != root:
+        with suppress(OSError):  # it holds other files
+            directory.rmdir()
+
+
+def _sweep(commit: Path) -> None:
+    """Remove a commit that is done; move what cannot be removed out of the way of the next one."""
+    try:
+        shutil.rmtree(commit)
+    except OSError as error:
+        rest = commit.with_name(f"{STAGING}removed-{time.time_ns()}")
+        os.replace(commit, rest)
+        logger.warning("%s could not be removed (%s): remove it by hand", rest, error.strerror)

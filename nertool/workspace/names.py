@@ -14,6 +14,8 @@ TABLE = "quantization.json"
 PREDICTIONS = "predictions"
 EXAMPLES = ".examples"
 """Training examples, kept for the next training."""
+LOGS = "logs"
+RECORDS = "workspace.json"
 RUNS = "runs.jsonl"
 OUTPUTS = {
     "download": tuple(f"{split}.txt.tmp" for split in SPLITS),
@@ -27,6 +29,33 @@ OUTPUTS = {
 """The stages in their order, each with its main files. Without a record, these show that the work was done by hand."""
 STAGES = tuple(OUTPUTS)
 """Names of the stages, in their order."""
+FOLDERS = {"download": RAW, "evaluate": EVALUATION, "quantize": QUANTIZED, "predict": PREDICTIONS}
+"""Folders that stages publish into; that of `train` has the name that the user gives."""
+TAKEN = {RAW, RECORDS, RUNS, LOGS, *(name.partition("/")[0] for names in OUTPUTS.values() for name in names)} - {MODEL}
+"""Names at the top of a workspace that no model may have."""
+
+
+def is_inside(name: object) -> bool:
+    """Whether this names a visible file or folder below the workspace: relative, and without `..`."""
+    if not isinstance(name, str) or "\0" in name:
+        return False
+    parts = name.split("/")
+    return not name.startswith(".") and not any(part in ("", ".", "..") for part in parts)
+
+
+def is_model_name(name: object) -> bool:
+    """Whether `train` may publish a directory of this name."""
+    return isinstance(name, str) and is_inside(name) and "/" not in name and name not in TAKEN
+
+
+def is_output(record: str, name: object) -> bool:
+    """Whether this names a file or folder that the stage of a record, such as `evaluate:dev`, publishes."""
+    if not isinstance(name, str) or not is_inside(name):
+        return False
+    stage, first = record.partition(":")[0], name.partition("/")[0]
+    if stage == "train":
+        return is_model_name(first)
+    return name in OUTPUTS.get(stage, ()) or first == FOLDERS.get(stage)
 
 
 def join_names(names: list[str]) -> str:

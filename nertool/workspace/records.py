@@ -9,9 +9,8 @@ from typing import Any, TypedDict
 
 from nertool.errors import NertoolError
 from nertool.workspace.digests import Digest
-from nertool.workspace.names import OUTPUTS
+from nertool.workspace.names import MODEL, OUTPUTS, RECORDS, is_inside, is_model_name, is_output
 
-RECORDS = "workspace.json"
 FORMAT = 2
 """Number of the form of `workspace.json`; another one is refused."""
 PARTS = ("options", "reads", "writes", "facts")
@@ -47,8 +46,12 @@ def read_records(root: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, f"not JSON: {error}") from error
+    except OSError as error:
+        raise NertoolError(
+            f"{path} cannot be read: {error.strerror}", "Change its permissions, or take another workspace: -w DIR"
+        ) from error
     if not isinstance(content, dict):
         raise _damaged(path, "not a JSON object")
     if content.get("format") != FORMAT:
@@ -84,17 +87,44 @@ def _fault(records: object) -> str:
     for name, record in records.items():
         if not isinstance(record, dict):
             return f"the record of {name} is no object"
-        for part in PARTS:
-            if not isinstance(record.get(part), dict):
-                return f"the record of {name} lacks its {part}"
-        for part in ("reads", "writes"):
-            if not all(map(_is_digest, record[part].values())):
-                return f"the {part} of {name} are not all digests"
+        if reason := _fault_of_record(name, record):
+            return reason
+    return ""
+
+
+def _fault_of_record(name: str, record: Mapping[str, Any]) -> str:
+    for part in PARTS:
+        if not isinstance(record.get(part), dict):
+            return f"the record of {name} lacks its {part}"
+    for part in ("versions", "sources"):
+        if not isinstance(record.get(part) or {}, dict):
+            return f"the {part} of {name} are no object"
+    for part in ("reads", "writes", "sources"):
+        if not all(map(_is_digest, (record.get(part) or {}).values())):
+            return f"the {part} of {name} are not all digests"
+    for file in record["reads"]:
+        if not is_inside(file):
+            return f"{file!r}, which {name} has read, names no file of the workspace"
+    for file in record["writes"]:
+        if not is_output(name, file):
+            return f"{file!r}, which {name} has written, names no file that it writes"
+    return _fault_of_facts(name, record["facts"])
+
+
+def _fault_of_facts(name: str, facts: Mapping[str, Any]) -> str:
+    """What is wrong with the facts that stages act on."""
+    if not is_model_name(facts.get("output_dir", MODEL)):
+        return f"the output_dir of {name} is no name of a model"
+    for key in ("recipe", "tags"):
+        if name == "download" and not isinstance(facts.get(key, ""), str):
+            return f"the {key} of {name} is no text"
     return ""
 
 
 def _is_digest(value: object) -> bool:
-    return isinstance(value, dict) and {"sha256", "size"} <= value.keys()
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("sha256"), str) and isinstance(value.get("size"), int)
 
 
 def _damaged(path: Path, reason: str) -> NertoolError:

@@ -59,11 +59,12 @@ def _command_in(line: str, stage: str) -> str:
     """The command of a log line, if it says that `stage` is done."""
     try:
         run = json.loads(line)
-    except ValueError:  # a line that a full disk cut short
+    except (ValueError, RecursionError):  # a line that a full disk cut short
         return ""
     if not isinstance(run, dict) or (run.get("stage"), run.get("outcome")) != (stage, "done"):
         return ""
-    return str(run.get("command") or "")
+    text = run.get("command")
+    return text if isinstance(text, str) else ""
 
 
 def _on_workspace(root: Path, line: str) -> str:

@@ -62,14 +62,22 @@ def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
     return State(stage, "fresh", "", facts)
 
 
-def with_upstream(name: str, states: Mapping[str, State], records: Mapping[str, Any]) -> State:
-    """The state of a stage; a fresh one is stale where a stage whose files it read is itself stale."""
+def with_upstream(
+    name: str, states: Mapping[str, State], records: Mapping[str, Any], after: tuple[str, ...] = ()
+) -> State:
+    """The state of a stage; a fresh one is stale where a stage whose files it read is itself stale.
+
+    Args:
+        after: stages that are being looked at; records that go round in a circle end there.
+    """
     state = states[name]
     if state.name != "fresh":
         return state
     reads = set(records[name]["reads"])
     for earlier, record in records.items():
-        if reads & set(record["writes"]) and with_upstream(earlier, states, records).name == "stale":
+        if earlier in (*after, name) or earlier not in states or not reads & set(record["writes"]):
+            continue
+        if with_upstream(earlier, states, records, (*after, name)).name == "stale":
             return State(name, "stale", f"{earlier} before it is stale", state.facts)
     return state
 

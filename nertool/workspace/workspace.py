@@ -16,6 +16,7 @@ import json
 import os
 import shlex
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -26,9 +27,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, share
-from nertool.workspace.commit import translate_full_disk
 from nertool.workspace.digests import Digest, digest, write_json
+from nertool.workspace.disk_errors import translate_disk_errors
+from nertool.workspace.links import STAGING, refuse_links
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, join_names, versions
+from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
 from nertool.workspace.run_log import last_command_line, logged
 from nertool.workspace.staleness import State, differences, state_of, with_upstream
@@ -240,14 +243,14 @@ class Workspace:
             MissingInput: there is no model.
             StaleInput: it was made from files that have changed since, unless `allow_stale`.
         """
-        self._finish_commit()
         stage = "quantize" if quantized else "train"
-        name = QUANTIZED if quantized else self.facts("train").get("output_dir", MODEL)
-        self.require(f"{name}/config.json", stage)
-        path = self.path / name
-        if not allow_stale:
-            self._check_model_is_current(path, stage)
-        return ModelFiles(name, path, sorted(f"{name}/{file.name}" for file in path.iterdir() if file.is_file()))
+        with self.reading():
+            name = QUANTIZED if quantized else self.facts("train").get("output_dir", MODEL)
+            self.require(f"{name}/config.json", stage)
+            path = self.path / name
+            if not allow_stale:
+                self._check_model_is_current(path, stage)
+            return ModelFiles(name, path, sorted(f"{name}/{file.name}" for file in path.iterdir() if file.is_file()))
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
         """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""
@@ -262,19 +265,32 @@ class Workspace:
 
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""
-        self._finish_commit()
-        records = self.records()
-        states: dict[str, State] = {}
-        for stage in OUTPUTS:
-            for name in records_of(stage, records) or [stage]:
-                states[name] = state_of(self.path, name, records.get(name))
-        return [with_upstream(name, states, records) for name in states]
+        with self.reading():
+            records = self.records()
+            states: dict[str, State] = {}
+            for stage in OUTPUTS:
+                for name in records_of(stage, records) or [stage]:
+                    states[name] = state_of(self.path, name, records.get(name))
+            return [with_upstream(name, states, records) for name in states]
 
-    def _finish_commit(self) -> None:
-        """Finish a commit that a kill cut short, unless another process is at work."""
-        if commit.is_pending(self.path):
-            with suppress(Locked), self.locked("status"):
-                pass
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Let the block read what is published before or after a commit: one that comes meanwhile waits for it.
+
+        A commit that a kill cut short is finished first. The block must not publish.
+
+        Raises:
+            NertoolError: the workspace cannot be read, or that commit cannot be finished.
+        """
+        while True:
+            with reading(self.path), translate_disk_errors(self.path):
+                refuse_links(self.path, below=False)
+                if not commit.is_pending(self.path):
+                    yield
+                    return
+            with suppress(Locked), self.locked("status"):  # whoever holds the lock is finishing it
+                continue
+            time.sleep(0.05)
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -289,6 +305,8 @@ class Workspace:
 
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            if self._file_lock is None or not self._file_lock.is_locked:
+                refuse_links(self.path, below=True)
             self._file_lock = self._file_lock or FileLock(self.path / _LOCK, timeout=0)
             self._file_lock.acquire()
         except Timeout as error:
@@ -305,7 +323,8 @@ class Workspace:
                 with suppress(OSError):  # on a full disk the lock is held without its owner's name
                     write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
                 commit.finish(self.path)
-            yield
+            with translate_disk_errors(self.path):
+                yield
         finally:
             if self._file_lock.lock_counter == 1:
                 (self.path / _OWNER).unlink(missing_ok=True)
@@ -330,7 +349,7 @@ class Workspace:
             stage = Stage(planned.name, self._staging(planned.name), identity, decision.why)
             with (
                 logged(self.path, planned.name, self.invocation),
-                translate_full_disk(self.path, "nothing was changed"),
+                translate_disk_errors(self.path, "nothing was changed"),
             ):
                 self._work(planned, stage, work)
             return Result(planned.name, stage.facts, False, stage.why)
@@ -348,11 +367,12 @@ class Workspace:
         }
 
     def _staging(self, name: str) -> Path:
-        return self.path / f".partial-{name.replace(':', '-')}"
+        return self.path / f"{STAGING}{name.replace(':', '-')}"
 
     def _work(self, planned: StageRun, stage: Stage, work: Callable[[Stage], None]) -> None:
         """Do the work in an empty staging directory, then publish it; the directory is gone at the end."""
-        shutil.rmtree(stage.staging, ignore_errors=True)
+        if stage.staging.exists():
+            shutil.rmtree(stage.staging)
         stage.staging.mkdir()
         try:
             work(stage)
@@ -451,11 +471,8 @@ class Workspace:
         commit.publish(
             self.path,
             stage.staging,
-            {
-                "entries": stage.entries,
-                "remove": remove,
-                "content": records_content(records),
-            },
+            {"stage": stage.name, "entries": stage.entries, "remove": remove},
+            records_content(records),
         )
 
 
@@ -463,5 +480,5 @@ def _owner(path: Path) -> str:
     try:
         owner = json.loads(path.read_text(encoding="utf-8"))
         return f"process {owner['pid']} ({owner['stage']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

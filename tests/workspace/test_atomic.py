@@ -90,7 +90,7 @@ def test_all_that_a_stage_publishes_takes_the_permissions_of_the_umask(
         (folder / "checkpoint-1").mkdir(mode=0o700)
         for name in ("config.json", "model.safetensors", "checkpoint-1/optimizer.pt"):
             (folder / name).touch(mode=0o600)
-        stage.file("labels.txt").touch()
+        stage.file("notes.txt").touch()
 
     workspace.run(StageRun("train", Options(), reads=[], writes=["model/config.json"]), work)
     directories, files = permissions

@@ -25,7 +25,7 @@ from nertool.stages import train as training
 from nertool.workspace.names import join_names
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
-CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir")
+CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link")
 """Events of the interpreter before each change of a directory; opening a file for writing is one more."""
 
 HOLDER = """
