@@ -30,6 +30,7 @@ def score_files(
     report: str | None = None,
     scheme: str | None = None,
     delimiter: str = "",
+    surface_forms: bool = False,
 ) -> dict[str, Any]:
     """Results by the name of the file; with `compare` a `comparison` too.
 
@@ -40,6 +41,7 @@ def score_files(
         report: directory for a page and the list of errors.
         scheme: of the strict mode; None for that of most gold tags.
         delimiter: of the columns of every file; blanks and tabs without one.
+        surface_forms: score distinct surface forms too, as WNUT'17 ranked systems.
 
     Raises:
         MissingInput: a file does not exist.
@@ -48,12 +50,14 @@ def score_files(
         NertoolError: seqeval counts other entities.
     """
     name = "standard input" if file == "-" else Path(file).name
-    if predicted is None and report is None and compare is None:
+    if predicted is None and report is None and compare is None and not surface_forms:
         return {name: _score_fast(file, name, scheme, delimiter)}
     for path in filter(None, (file, predicted, compare)):
         if not Path(path).is_file():
             raise MissingInput(f"{path}: there is no such file", "Name files; standard input is scored alone.")
     results = {name: _score_with_tokens(_read(file, predicted, delimiter), name, report, scheme)}
+    if surface_forms:
+        results[name]["task_score"] = {"name": "distinct surface forms, as in WNUT'17", **results[name]["surface"]}
     if compare:
         compared = difference(
             _read(file, predicted, delimiter), Path(file), read_tagged(Path(compare), delimiter), Path(compare), scheme

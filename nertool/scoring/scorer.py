@@ -249,36 +249,50 @@ class Scorer:
         self._count_confused(gold_spans.label[hits], predicted_spans.label[partner[hits]])
         missed, extra = np.ones(len(gold_spans.start), bool), np.ones(len(predicted_spans.start), bool)
         missed[hits], extra[partner[hits]] = False, False
-        self._count_errors(gold_spans.take(missed), predicted_spans.take(extra), ends, counts)
+        self._count_errors(gold_spans.take(hits), gold_spans.take(missed), predicted_spans.take(extra), ends)
 
-    def _count_errors(self, missed: Spans, extra: Spans, ends: Array, counts: Sequence[Array]) -> None:
+    def _count_errors(self, correct: Spans, missed: Spans, extra: Spans, ends: Array) -> None:
         """Pair the wrong entities of both sides, and count errors by kind and the credit that each schema gives.
 
         Args:
+            correct: gold entities that a predicted one equals.
             missed: gold entities that no predicted one equals.
             extra: predicted entities that no gold one equals.
             ends: places of the sentences' ends; shape (sentences,).
-            counts: correct, predicted and gold entities of each sentence; each of shape (sentences,).
         """
         of_gold, of_predicted = pair(missed, extra)
         same_type = missed.label[of_gold] == extra.label[of_predicted]
         same_start = missed.start[of_gold] == extra.start[of_predicted]
         same_ends = same_start & (missed.end[of_gold] == extra.end[of_predicted])
-        sentence = np.searchsorted(ends, missed.start[of_gold])
-        with_type = np.bincount(sentence[same_type], minlength=len(ends))
-        with_ends = np.bincount(sentence[same_ends], minlength=len(ends))
-        with_neither = np.bincount(sentence, minlength=len(ends)) - with_type - with_ends
-        correct, predicted, gold = counts
-        self._tally("exact", "", correct + with_ends, predicted, gold)
-        self._tally("type", "", correct + with_type, predicted, gold)
-        self._tally("partial", "", 2 * (correct + with_ends) + with_type + with_neither, 2 * predicted, 2 * gold)
+        paired, spurious = missed.take(of_gold), extra.take(np.delete(np.arange(len(extra.start)), of_predicted))
+        predicted, gold = [correct, paired, spurious], [correct, missed]
+        self._tally_credit("exact", [correct, paired.take(same_ends)], predicted, gold, ends)
+        self._tally_credit("type", [correct, paired.take(same_type)], predicted, gold, ends)
+        halves = [correct, correct, paired, paired.take(same_ends)]
+        self._tally_credit("partial", halves, 2 * predicted, 2 * gold, ends)
+        neither = int((~(same_type | same_ends)).sum())
         alone = (len(missed.start) - len(of_gold), len(extra.start) - len(of_predicted))
-        for kind, count in zip(KINDS, (with_ends.sum(), with_type.sum(), with_neither.sum(), *alone), strict=True):
+        for kind, count in zip(KINDS, (same_ends.sum(), same_type.sum(), neither, *alone), strict=True):
             self.kinds[kind] += int(count)
         none = self._types[""]
         self._count_confused(missed.label[of_gold], extra.label[of_predicted])
         self._count_confused(np.delete(missed.label, of_gold), none)
         self._count_confused(none, np.delete(extra.label, of_predicted))
+
+    def _tally_credit(
+        self, schema: str, correct: list[Spans], predicted: list[Spans], gold: list[Spans], ends: Array
+    ) -> None:
+        """Count the entities of a block in a schema, all and by type.
+
+        A predicted entity that is paired counts for the type of its gold one, so that the types add up to all.
+        """
+        labels: list[Array] = []
+        sentences: list[Array] = []
+        for group in (correct, predicted, gold):
+            labels.append(np.concatenate([spans.label for spans in group]))
+            sentences.append(np.searchsorted(ends, np.concatenate([spans.start for spans in group])))
+        self._tally(schema, "", *(np.bincount(numbers, minlength=len(ends)) for numbers in sentences))
+        self._tally_types(schema, labels, sentences, len(ends))
 
     def _count_confused(self, gold: Array | int, predicted: Array | int) -> None:
         """Count pairs of types, given by their numbers."""
@@ -470,7 +484,7 @@ class Scorer:
         results["errors"] = {kind: self.kinds[kind] for kind in KINDS}
         results["confusion"] = self._confusion()
         if mode != "plain":
-            results["credit"] = {schema: self._figures(MODE if schema == "strict" else schema) for schema in SCHEMAS}
+            results["credit"] = {schema: self._credit(MODE if schema == "strict" else schema) for schema in SCHEMAS}
             if self.scheme is not None:
                 results["strict"] = self._strict_figures(self.scheme)
         if self.spelling and not self.spelling.is_canonical:
@@ -494,6 +508,10 @@ class Scorer:
             **self.averages("strict"),
         }
 
+    def _credit(self, mode: str) -> dict[str, Any]:
+        types = {label: self._counts_in_entities(mode, label).as_dict() for label in self.labels(mode)}
+        return {**self._figures(mode), "types": types}
+
     def _confusion(self) -> list[dict[str, Any]]:
         rows = []
         for (gold, predicted), count in sorted(self.confused.items()):
@@ -509,10 +527,13 @@ class Scorer:
         return {label: self._figures(mode, label) for label in self.labels(mode)}
 
     def _figures(self, mode: str, label: str = "") -> dict[str, Any]:
+        return {**self._counts_in_entities(mode, label).as_dict(), "interval": self._intervals(mode, label)}
+
+    def _counts_in_entities(self, mode: str, label: str) -> Counts:
         counts = self.counts_of(mode, label)
         if mode == "partial":  # an entity counts two there, so that half of one is a whole number
-            counts = Counts(counts.correct / 2, counts.predicted // 2, counts.gold // 2)
-        return {**counts.as_dict(), "interval": self._intervals(mode, label)}
+            return Counts(counts.correct / 2, counts.predicted // 2, counts.gold // 2)
+        return counts
 
     def _intervals(self, mode: str, label: str = "") -> dict[str, tuple[float, float]]:
         return interval_of(self.histograms.get((mode, label), Counter()), self.sentences)

@@ -31,6 +31,9 @@ class Options(StageOptions):
         str,
         typer.Option("--delimiter", help="Separator of the columns: tab, space or any text [default: white space]."),
     ] = ""
+    surface_forms: Annotated[
+        bool, typer.Option("--surface-forms", help="Score distinct surface forms too, as WNUT'17 ranked systems.")
+    ] = False
     report: Annotated[
         str | None, typer.Option("--report", help="Directory that gets the page report.html and the list of errors.")
     ] = None
@@ -50,6 +53,7 @@ def run(options: Options) -> Result:
         compare=options.compare,
         report=options.report,
         scheme=options.strict,
+        surface_forms=options.surface_forms,
         delimiter=ESCAPES.get(options.delimiter, options.delimiter).strip(" "),
     )
     return Result("evaluate", results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import given
@@ -63,3 +64,23 @@ def test_two_pairs_earn_more_than_the_one_that_shares_most_words() -> None:
     results = score([(gold, predicted)]).results()
     assert results["credit"]["partial"]["correct"] == 1.0  # two halves; the greatest overlap alone leaves one half
     assert results["errors"]["border"] == 2
+
+
+def test_credit_of_the_types_adds_up_to_that_of_all() -> None:
+    gold = ["B-A", "I-A", "O", "B-B", "O", "O", "O"]
+    predicted = ["B-B", "I-B", "O", "B-B", "I-B", "O", "B-A"]
+    credit = score([(gold, predicted)]).results()["credit"]
+
+    def counts(figures: dict[str, Any]) -> tuple[float, int, int]:
+        return figures["correct"], figures["predicted"], figures["support"]
+
+    assert {label: counts(figures) for label, figures in credit["exact"]["types"].items()} == {
+        "A": (1, 2, 1),  # found with another type, and one that is invented
+        "B": (0, 1, 1),  # found with another end
+    }
+    assert {label: counts(figures) for label, figures in credit["type"]["types"].items()} == {
+        "A": (0, 2, 1),
+        "B": (1, 1, 1),
+    }
+    for figures in credit.values():
+        assert counts(figures) == tuple(map(sum, zip(*map(counts, figures["types"].values()), strict=True)))

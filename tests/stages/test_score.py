@@ -36,6 +36,14 @@ def test_a_file_of_gold_and_predicted_tags(files: dict[str, str]) -> None:
     assert facts["seqeval"] == {"modes": ["conlleval", "strict"], "not_compared": {}}
 
 
+def test_distinct_surface_forms_are_scored_where_that_is_asked_for(tmp_path: Path) -> None:
+    file = tmp_path / "own.txt"
+    file.write_text("Rio B-LOC B-LOC\n\nRio B-LOC O\n\nOslo B-LOC O\n\nAnna B-PER B-LOC\n\n")
+    task_score = score.run(score.Options(str(file), surface_forms=True)).facts["own.txt"]["task_score"]
+    assert (task_score["correct"], task_score["predicted"], task_score["support"]) == (1, 2, 3)
+    assert "task_score" not in score.run(score.Options(str(file))).facts["own.txt"]
+
+
 def test_gold_and_predicted_tags_in_two_files(files: dict[str, str]) -> None:
     options = score.Options(files["gold.txt"], predicted=files["predicted.txt"])
     facts = score.run(options).facts["gold.txt"]
