@@ -40,7 +40,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels, allow_missing_weights: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights, trust_remote_code: as in `load_tagger`.
     """
 
     model: Path
@@ -50,6 +50,7 @@ class Settings:
     language: str
     fp32_kernels: Literal["auto", "torch"] = "auto"
     allow_missing_weights: bool = False
+    trust_remote_code: bool = False
 
 
 class FileTagger:
@@ -81,6 +82,7 @@ class FileTagger:
             settings.model,
             fp32_kernels=settings.fp32_kernels,
             allow_missing_weights=settings.allow_missing_weights,
+            trust_remote_code=settings.trust_remote_code,
         )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:

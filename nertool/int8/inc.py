@@ -30,13 +30,18 @@ Inputs = Mapping[str, Any]
 
 
 def quantize(
-    model: Any, directory: Path, quantization: QuantizationConfig, calibration: Sequence[Inputs] = ()
+    model: Any,
+    directory: Path,
+    quantization: QuantizationConfig,
+    calibration: Sequence[Inputs] = (),
+    trust_remote_code: bool = False,
 ) -> list[str]:
     """Write an INT8 model into a directory that is marked as one.
 
     Args:
         model: FP32; it stays as it is.
         calibration: inputs of the model, on which static ranges are found.
+        trust_remote_code: run code that comes with the model.
 
     Returns:
         Names of the linear layers and embeddings whose weights are in FP32.
@@ -61,7 +66,7 @@ def quantize(
                 f"Neural Compressor cannot quantize a {type(model).__name__}: {str(error).splitlines()[0]}",
                 "Take the other backend: --backend onnx",
             ) from error
-    return _left_in_fp32(load_int8(directory, model.config))
+    return _left_in_fp32(load_int8(directory, model.config, trust_remote_code))
 
 
 def _post_training_config(quantization: QuantizationConfig) -> Any:
@@ -90,6 +95,7 @@ def train_aware(
     batches: Sequence[Inputs],
     learning_rate: float,
     step: Callable[[float], None],
+    trust_remote_code: bool = False,
 ) -> list[str]:
     """Quantization-aware training: fine-tune with simulated INT8, then write the INT8 model.
 
@@ -98,6 +104,7 @@ def train_aware(
         batches: inputs of the model with `labels`, a step each, in their order.
         learning_rate: of the first step; it decays linearly to 0.
         step: called with the loss after each step.
+        trust_remote_code: run code that comes with the model.
 
     Returns:
         As `quantize` does.
@@ -115,7 +122,7 @@ def train_aware(
         compression.save(str(directory))
         (directory / "best_model.pt").rename(directory / WEIGHTS)
         model.config.save_pretrained(directory)
-    return _left_in_fp32(load_int8(directory, model.config))
+    return _left_in_fp32(load_int8(directory, model.config, trust_remote_code))
 
 
 def _fine_tune(model: Any, batches: Sequence[Inputs], learning_rate: float, step: Callable[[float], None]) -> None:

@@ -27,34 +27,38 @@ SINGLE = 200
 """Sentences that are tagged one by one."""
 BUDGETS = (256, 512, 1024, 2048)
 """Padded sub-words of a batch that are tried; beyond, the tagger would share so many words out to smaller ones."""
+TRUST = "--trust-remote-code"
 SUBWORDS_PER_WORD = 1.5
 """Padded sub-words of a word, roughly: how many sentences fill a batch."""
 
 
-def measure(directory: Path, files: Mapping[str, Path], tags: Path) -> Cost:
+def measure(directory: Path, files: Mapping[str, Path], tags: Path, trust_remote_code: bool = False) -> Cost:
     """Measure a model in a process of its own, with as many threads as this one; see `measure_here`."""
     import torch
 
     command = [sys.executable, "-m", "nertool.int8.measure", str(directory), str(tags), str(torch.get_num_threads())]
     for split, path in files.items():
         command.append(f"{split}={path}")
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    if trust_remote_code:
+        command.append(TRUST)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     cost: Cost = json.loads(done.stdout)
     return cost
 
 
-def measure_here(directory: Path, files: Mapping[str, Path], tags: Path) -> Cost:
+def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, trust_remote_code: bool = False) -> Cost:
     """Load a model, tag every split, and measure speed and latency, in this process.
 
     Args:
         files: columns of tokens and tags by split; speed is measured on the first.
         tags: a directory, where `{split}.json` will hold the tags of each sentence.
+        trust_remote_code: run code that comes with the model.
     """
     from nertool.corpus.column_files import read_sentences
     from nertool.models.tagger import load_tagger
 
     started = time.perf_counter()
-    tagger = load_tagger(directory, device="cpu")
+    tagger = load_tagger(directory, device="cpu", trust_remote_code=trust_remote_code)
     loaded = time.perf_counter() - started
     splits: list[list[list[str]]] = []
     for split, path in files.items():
@@ -139,7 +143,10 @@ def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latenc
 
 
 def _main() -> None:
-    """Measure a model; arguments: its directory, a directory for its tags, threads, and a `SPLIT=FILE` each."""
+    """Measure a model.
+
+    Arguments: its directory, a directory for its tags, threads, `SPLIT=FILE` each, `--trust-remote-code` or nothing.
+    """
     directory, tags, threads, *arguments = sys.argv[1:]
     from nertool.models.names import quiet_transformers
 
@@ -148,10 +155,13 @@ def _main() -> None:
 
     torch.set_num_threads(int(threads))
     files: dict[str, Path] = {}
+    trust_remote_code = TRUST in arguments
     for argument in arguments:
+        if argument == TRUST:
+            continue
         split, _, path = argument.partition("=")
         files[split] = Path(path)
-    json.dump(measure_here(Path(directory), files, Path(tags)), sys.stdout)
+    json.dump(measure_here(Path(directory), files, Path(tags), trust_remote_code), sys.stdout)
 
 
 if __name__ == "__main__":

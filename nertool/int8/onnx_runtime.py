@@ -16,6 +16,7 @@ import numpy as np
 from nertool.errors import NertoolError
 from nertool.int8.config import QuantizationConfig
 from nertool.int8.layer_ranges import Range
+from nertool.models.loading import from_config
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.progress import silenced
 
@@ -53,17 +54,18 @@ class Exported:
         batches: inputs of the model, on which the graph is compared with it; it is traced on the first, which should
             have padding, lest the graph forget the mask.
         directory: an empty directory for the graph.
+        trust_remote_code: run code that comes with the model.
 
     Raises:
         NertoolError: the model cannot be exported, or the graph gives other answers.
     """
 
-    def __init__(self, model: Any, batches: Sequence[Inputs], directory: Path) -> None:
+    def __init__(self, model: Any, batches: Sequence[Inputs], directory: Path, trust_remote_code: bool = False) -> None:
         self.path = directory / GRAPH
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
         try:
-            _export(model, batches[0], self.path)
+            _export(model, batches[0], self.path, trust_remote_code)
             difference = _greatest_difference(model, OnnxModel(self.path), batches)
         except (AssertionError, Fail, InvalidArgument, NertoolError, RuntimeError, RuntimeException) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]  # an assertion may say nothing
@@ -137,7 +139,7 @@ def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]
     return float(greatest)
 
 
-def _export(model: Any, batch: Inputs, path: Path) -> None:
+def _export(model: Any, batch: Inputs, path: Path, trust_remote_code: bool) -> None:
     import torch
     from transformers import AutoModelForTokenClassification
 
@@ -147,7 +149,13 @@ def _export(model: Any, batch: Inputs, path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             # eager attention, whose masks do not depend on the batch that is traced
-            self.model = AutoModelForTokenClassification.from_config(model.config, attn_implementation="eager")
+            self.model = from_config(
+                AutoModelForTokenClassification,
+                model.config,
+                "the model",
+                trust_remote_code=trust_remote_code,
+                attn_implementation="eager",
+            )
             self.model.load_state_dict(model.state_dict())
 
         def forward(self, *values: torch.Tensor) -> torch.Tensor:

@@ -33,6 +33,7 @@ class Settings:
         training: gives batches with `labels` for quantization-aware training.
         learning_rate: the first one of that.
         step: called with the loss after each step of it.
+        trust_remote_code: run code that comes with the model.
     """
 
     backend: str
@@ -41,6 +42,7 @@ class Settings:
     training: Callable[[], Sequence[Mapping[str, Any]]]
     learning_rate: float
     step: Callable[[float], None]
+    trust_remote_code: bool = False
 
 
 class Quantizer:
@@ -86,7 +88,9 @@ class Quantizer:
     def exported(self) -> onnx_runtime.Exported:
         """The model as an ONNX graph, traced on the batch with most padding."""
         padded = self.fp32.collate([min(self.windows, key=len), max(self.windows, key=len)])
-        return onnx_runtime.Exported(self.fp32.model, [padded, *self.batches], self.scratch)
+        return onnx_runtime.Exported(
+            self.fp32.model, [padded, *self.batches], self.scratch, self.settings.trust_remote_code
+        )
 
     def build(self, attempt: Attempt, directory: Path) -> list[str]:
         """Write an INT8 model into an empty directory.
@@ -98,13 +102,15 @@ class Quantizer:
             NertoolError: the backend cannot quantize such a model.
         """
         settings, model = self.settings, self.fp32.model
+        trusted = settings.trust_remote_code
         write_json(directory / TABLE, {"backend": settings.backend, "versions": versions(["torch"])})
         if attempt.approach == "qat":
-            return inc.train_aware(model, directory, settings.training(), settings.learning_rate, settings.step)
+            batches, rate = settings.training(), settings.learning_rate
+            return inc.train_aware(model, directory, batches, rate, settings.step, trusted)
         if settings.backend == "onnx":
             model.config.save_pretrained(directory)
             return self.exported.quantize(directory, self.config_of(attempt))
-        return inc.quantize(model, directory, self.config_of(attempt), self.batches)
+        return inc.quantize(model, directory, self.config_of(attempt), self.batches, trusted)
 
     def config_of(self, attempt: Attempt) -> QuantizationConfig:
         """How a dynamic or static attempt quantizes; what it takes is computed once, by the first that needs it."""

@@ -26,7 +26,7 @@ class Search:
     Attributes:
         judge: scores and measures the models.
         quantizer: builds them.
-        model: directory of the FP32 model, whose tokenizer each of them gets.
+        model: directory of the FP32 model, whose tokenizer each of them gets; and its code, where that is trusted.
         scratch: an empty directory for the models.
         criterion: which loss of dev F1 is allowed.
         approaches: of `dynamic`, `static` and `qat`, in the order in which they are tried.
@@ -88,7 +88,8 @@ class Search:
         directory = self.model_of(len(self.trials))
         directory.mkdir()
         left_in_fp32 = self.quantizer.build(attempt, directory)
-        _copy_tokenizer(self.model, directory)
+        code = ["*.py"] if self.judge.trust_remote_code else []
+        _copy([*TOKENIZER_FILES, *code], self.model, directory)
         figures = self.judge.measure(directory)
         before, after = self.judge.baseline["f1"], figures["f1"]
         return {
@@ -101,8 +102,8 @@ class Search:
         }
 
 
-def _copy_tokenizer(source: Path, target: Path) -> None:
-    for pattern in TOKENIZER_FILES:
+def _copy(patterns: Sequence[str], source: Path, target: Path) -> None:
+    for pattern in patterns:
         for path in source.glob(pattern):
             if path.name != "config.json":  # the quantized model has its own
                 shutil.copyfile(path, target / path.name)

@@ -8,6 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError, command
+from nertool.models.loading import from_config
 from nertool.progress import logger, silenced
 from nertool.workspace.names import TABLE, versions
 
@@ -33,8 +34,12 @@ def require_inc() -> None:
         ) from error
 
 
-def load_int8(directory: Path, config: Any) -> Any:
+def load_int8(directory: Path, config: Any, trust_remote_code: bool = False) -> Any:
     """The INT8 module that `quantize` or `train_aware` wrote.
+
+    Args:
+        config: of the model.
+        trust_remote_code: run code that comes with the model.
 
     Raises:
         NertoolError: Neural Compressor is missing, or the file holds more than tensors and their settings.
@@ -56,7 +61,10 @@ def load_int8(directory: Path, config: Any) -> Any:
                 f"Make it anew: {command(directory.parent, 'quantize', '--force')}",
             ) from error
         config.torch_dtype = torch.float32
-        return load(weights, AutoModelForTokenClassification.from_config(config)).eval()
+        empty = from_config(
+            AutoModelForTokenClassification, config, str(directory), trust_remote_code=trust_remote_code
+        )
+        return load(weights, empty).eval()
 
 
 def _tell_other_torch(directory: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
+from nertool.models.loading import from_pretrained
 from nertool.progress import shows_bars
 
 if TYPE_CHECKING:
@@ -65,20 +66,23 @@ def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
     return {f"{label}/{path.name}": path for path in sorted(paths)}
 
 
-def load_tokenizer(name: str, **hub: Any) -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a model, a fast one where there is one.
 
     Args:
-        hub: options of `from_pretrained`: `cache_dir`, `revision`, `token`, `trust_remote_code`.
+        trust_remote_code: run code that comes with the tokenizer.
+        hub: options of `from_pretrained`: `cache_dir`, `revision`, `token`.
 
     Raises:
         InvalidOption: there is no such model.
+        NertoolError: it needs code of its own, and that is not trusted.
     """
     from transformers import AutoTokenizer
 
     path = resolve_model(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, **hub)
+        tokenizer: PreTrainedTokenizerBase
+        tokenizer = from_pretrained(AutoTokenizer, path, trust_remote_code=trust_remote_code, **hub)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error

@@ -18,6 +18,7 @@ from nertool.corpus.running_text import Words, cut_text, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types
+from nertool.models.loading import from_pretrained
 from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.weights import load_weights
@@ -323,6 +324,7 @@ def load_tagger(
     as_stored: bool = False,
     fp32_kernels: Literal["auto", "torch"] = "auto",
     allow_missing_weights: bool = False,
+    trust_remote_code: bool = False,
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -333,10 +335,12 @@ def load_tagger(
         as_stored: keep the layers and inputs that quantization needs, even where others are faster.
         fp32_kernels: FP32 matrix products on the CPU by the fastest library here, or by PyTorch's own choice.
         allow_missing_weights: take random weights, with a warning, for those that the files lack.
+        trust_remote_code: run code that comes with the model; without it, a model that needs such code is refused.
 
     Raises:
         MissingInput: there is no such directory.
-        NertoolError: it holds no model, one that is not for token classification, or not all of its weights.
+        NertoolError: it holds no model, one that is not for token classification, not all of its weights, or one that
+            needs code of its own.
     """
     quiet_transformers()
     import torch
@@ -344,31 +348,32 @@ def load_tagger(
     from nertool.models.onednn import use_fastest
 
     directory = Path(directory)
-    config = _load_config(directory)
+    config = _load_config(directory, trust_remote_code)
     is_int8 = (directory / TABLE).exists()
     if is_int8:
-        model = _load_int8(directory, config)
+        model = _load_int8(directory, config, trust_remote_code)
     else:
-        model = _load_fp32(directory, allow_missing_weights, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = _load_fp32(directory, allow_missing_weights, trust_remote_code)
+        model = model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     if isinstance(model, torch.nn.Module) and on_cpu and fp32_kernels == "auto" and not as_stored:
         model = use_fastest(model)
     labels = [config.id2label[number] for number in range(config.num_labels)]
-    tokenizer = load_tokenizer(str(directory))
+    tokenizer = load_tokenizer(str(directory), trust_remote_code)
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
     return Tagger(model, tokenizer, labels, usable_length(tokenizer, config), type_ids)
 
 
-def _load_config(directory: Path) -> Any:
+def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoConfig
 
     hint = "Name a directory that train or quantize has written."
     if not directory.is_dir():
         raise MissingInput(f"{directory} holds no model: there is no such directory", hint)
     try:
-        config = AutoConfig.from_pretrained(directory)
+        config = from_pretrained(AutoConfig, str(directory), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
         raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", hint) from error
     if not is_fine_tuned(config):
@@ -379,23 +384,25 @@ def _load_config(directory: Path) -> Any:
     return config
 
 
-def _load_int8(directory: Path, config: Any) -> Any:
+def _load_int8(directory: Path, config: Any, trust_remote_code: bool) -> Any:
     from nertool.models.inc_model import load_int8
 
-    return OnnxModel(directory / GRAPH) if (directory / GRAPH).exists() else load_int8(directory, config)
+    if (directory / GRAPH).exists():
+        return OnnxModel(directory / GRAPH)
+    return load_int8(directory, config, trust_remote_code)
 
 
-def _load_fp32(directory: Path, allow_missing_weights: bool, device: str) -> Any:
+def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: bool) -> Any:
     from safetensors import SafetensorError
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # a directory is read in a moment
     try:
-        model = load_weights(str(directory), new_head=False, allow_missing=allow_missing_weights)
+        model = load_weights(str(directory), False, allow_missing_weights, trust_remote_code)
         check_takes_text(model, str(directory))
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
-    return model.eval().to(device)
+    return model

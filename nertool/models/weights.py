@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
+from nertool.models.loading import from_pretrained
 from nertool.progress import logger
 
 if TYPE_CHECKING:
@@ -20,27 +21,27 @@ SHOWN = 3
 """Names that a message shows."""
 
 
-def load_weights(name: str, new_head: bool, allow_missing: bool, **options: Any) -> PreTrainedModel:
+def load_weights(
+    name: str, new_head: bool, allow_missing: bool, trust_remote_code: bool = False, **options: Any
+) -> PreTrainedModel:
     """Load a model for token classification.
 
     Args:
         name: directory, or name on a hub.
         new_head: the head may be new: a pretrained encoder has none, or another one.
         allow_missing: take random weights for those that the files lack, with a warning.
+        trust_remote_code: run code that comes with the model.
         options: of `from_pretrained`.
 
     Raises:
-        NertoolError: the files lack weights of the model, or hold some that it has no place for; or the model needs a
-            package that is not installed.
+        NertoolError: the files lack weights of the model, or hold some that it has no place for; or as
+            `loading.from_pretrained` does.
     """
     from transformers import AutoModelForTokenClassification
 
     model: PreTrainedModel
-    try:
-        model, found = AutoModelForTokenClassification.from_pretrained(name, output_loading_info=True, **options)
-    except ImportError as error:  # families that need packages of their own
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise NertoolError(f"{name}: {reason}", "Install that package, or take an encoder that needs none.") from error
+    options |= {"trust_remote_code": trust_remote_code, "output_loading_info": True}
+    model, found = from_pretrained(AutoModelForTokenClassification, name, **options)
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none
     if found["mismatched_keys"]:

@@ -50,12 +50,15 @@ Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]
 """Gives the sentences as the other model tags them; and the files that it is made of."""
 
 
-def find_other(workspace: Workspace, name: str, split: str, splits: Sequence[str]) -> Other:
+def find_other(
+    workspace: Workspace, name: str, split: str, splits: Sequence[str], trust_remote_code: bool = False
+) -> Other:
     """The other model's tags of a split: a model directory, here or elsewhere, tags it; else there is a file of them.
 
     Args:
         name: what --compare names.
         splits: all that are compared.
+        trust_remote_code: run code that comes with a model.
 
     Raises:
         InvalidOption: one file for several splits.
@@ -67,18 +70,19 @@ def find_other(workspace: Workspace, name: str, split: str, splits: Sequence[str
     place = inside if not Path(name).exists() and inside.exists() else Path(name)
     if (place / "config.json").is_file():
         files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
-        return (lambda: _tagged_by(place, workspace / f"{split}.txt")), files
+        return (lambda: _tagged_by(place, workspace / f"{split}.txt", trust_remote_code)), files
     if place.is_file() and len(splits) > 1:
         raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
     path = predictions_of(workspace, name, split, "--compare")
     return (lambda: read_tagged(path)), {"predictions": path}
 
 
-def _tagged_by(directory: Path, path: Path) -> Iterator[Tagged]:
+def _tagged_by(directory: Path, path: Path, trust_remote_code: bool) -> Iterator[Tagged]:
     from nertool.models.tagger import load_tagger
     from nertool.scoring.prediction_files import Tagged
 
-    tags = load_tagger(directory).tag(sentence.tokens for sentence in read_sentences(path))
+    tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
+    tags = tagger.tag(sentence.tokens for sentence in read_sentences(path))
     for sentence, predicted in zip(read_sentences(path), tags, strict=True):
         yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
 

@@ -58,7 +58,10 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
     """Load a data set's splits by their own names; rows without splits count as train."""
     quiet_transformers()
     from datasets import Dataset, load_dataset, load_from_disk
+    from datasets import config as settings
     from datasets.exceptions import DatasetsError
+
+    settings.HF_DATASETS_TRUST_REMOTE_CODE = False  # releases that run loading scripts would ask on standard input
 
     folder = Path(name)
     try:

@@ -24,7 +24,7 @@ from nertool.progress import bar
 from nertool.sources.recipes import RECIPES
 from nertool.sources.shell_filters import Filters
 from nertool.spelling import Spelling
-from nertool.stages.options import MaxLengthOption, ModelOption
+from nertool.stages.options import MaxLengthOption, ModelOption, TrustRemoteCodeOption
 from nertool.workspace.names import RAW
 from nertool.workspace.workspace import StageOptions, Workspace
 
@@ -35,6 +35,7 @@ class Options(StageOptions):
 
     model: ModelOption = "minilm"
     max_length: MaxLengthOption = 128
+    trust_remote_code: TrustRemoteCodeOption = False
     fail_on: Annotated[
         Literal["error", "warning"] | None,
         typer.Option(
@@ -75,7 +76,7 @@ def _load_tokenizer(options: Options, spelling: Spelling) -> tuple[LineCache, in
     """
     quiet_transformers()
     try:
-        tokenizer = load_tokenizer(options.model)
+        tokenizer = load_tokenizer(options.model, options.trust_remote_code)
     except InvalidOption as error:
         return LineCache(spelling=spelling), None, error.message
     budget = options.max_length - tokenizer.num_special_tokens_to_add()

@@ -27,6 +27,7 @@ from nertool.stages.options import (
     QuantizedOption,
     SplitsOption,
     StrictOption,
+    TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
@@ -77,6 +78,7 @@ class Options(StageOptions):
     report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
+    trust_remote_code: TrustRemoteCodeOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -246,7 +248,10 @@ def _load(workspace: Workspace, model: ModelFiles, options: Options) -> Tagger:
     from nertool.models.tagger import load_tagger
 
     tagger = load_tagger(
-        model.path, fp32_kernels=options.fp32_kernels, allow_missing_weights=options.allow_missing_weights
+        model.path,
+        fp32_kernels=options.fp32_kernels,
+        allow_missing_weights=options.allow_missing_weights,
+        trust_remote_code=options.trust_remote_code,
     )
     if (workspace / LABELS).exists():
         unlike = set(read_labels(workspace / LABELS)) ^ set(tagger.labels)
@@ -288,7 +293,9 @@ def _compare(workspace: Workspace, options: Options, directory: str, splits: Seq
     """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
-    others = {split: find_other(workspace, compared, split, splits) for split in splits}
+    others = {}
+    for split in splits:
+        others[split] = find_other(workspace, compared, split, splits, options.trust_remote_code)
     ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
     sources = {}
     for split, (_, files) in others.items():

@@ -48,6 +48,12 @@ AllowMissingWeightsOption = Annotated[
     bool,
     typer.Option("--allow-missing-weights", help="Take random weights for those that the model's files lack."),
 ]
+TrustRemoteCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code", help="Run the code that comes with a model; use this only for models that you trust."
+    ),
+]
 AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
 ]

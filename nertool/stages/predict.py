@@ -24,6 +24,7 @@ from nertool.stages.options import (
     ForceOption,
     FP32KernelsOption,
     QuantizedOption,
+    TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS
@@ -118,6 +119,7 @@ class Options(StageOptions):
     quantized: QuantizedOption = False
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
+    trust_remote_code: TrustRemoteCodeOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -259,6 +261,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         language=options.language if options.split_sentences else "",
         fp32_kernels=options.fp32_kernels,
         allow_missing_weights=options.allow_missing_weights,
+        trust_remote_code=options.trust_remote_code,
     )
     run = ray_workers.FolderRun(
         names=options.files,
@@ -291,7 +294,10 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
     from nertool.models.tagger import load_tagger
 
     return load_tagger(
-        model.path, fp32_kernels=options.fp32_kernels, allow_missing_weights=options.allow_missing_weights
+        model.path,
+        fp32_kernels=options.fp32_kernels,
+        allow_missing_weights=options.allow_missing_weights,
+        trust_remote_code=options.trust_remote_code,
     )
 
 

@@ -23,7 +23,7 @@ from nertool.models.encode import count_subwords
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources, quiet_transformers
 from nertool.progress import bar, logger
 from nertool.spelling import Spelling
-from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption
+from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, TrustRemoteCodeOption
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 
@@ -42,6 +42,7 @@ class Options(StageOptions):
             "--repair", help="Mend tags that break their scheme, tokens with U+FEFF or U+200B, doubled blank lines."
         ),
     ] = False
+    trust_remote_code: TrustRemoteCodeOption = False
     force: ForceOption = False
 
 
@@ -92,7 +93,7 @@ def _load_tokenizer(options: Options, spelling: Spelling) -> tuple[LineCache, in
     Raises:
         InvalidOption: the tokenizer cannot be loaded, or the length leaves no room.
     """
-    tokenizer = load_tokenizer(options.model)
+    tokenizer = load_tokenizer(options.model, options.trust_remote_code)
     budget = options.max_length - tokenizer.num_special_tokens_to_add()
     if budget < 1:
         raise InvalidOption(

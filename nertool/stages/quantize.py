@@ -20,7 +20,7 @@ from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
 from nertool.progress import Shown, bar, logger
-from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption
+from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption, TrustRemoteCodeOption
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
@@ -122,6 +122,7 @@ class Options(StageOptions):
         ),
     ] = 128
     seed: SeedOption = 1
+    trust_remote_code: TrustRemoteCodeOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
@@ -169,7 +170,7 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
     def work(stage: Stage) -> None:
         search = _search(workspace, options, model.path, stage.staging / "trials", clock)
         directory = stage.directory(QUANTIZED)
-        _publish(search, directory)
+        _publish(search, directory, options.trust_remote_code)
         facts = _figures(options, search, stage.identity["versions"])
         write_json(directory / TABLE, facts)
         stage.facts = _recorded(facts)
@@ -233,12 +234,12 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
     graph, tags, models = scratch / "graph", scratch / "tags", scratch / "models"
     for directory in (graph, tags, models):
         directory.mkdir(parents=True)
-    fp32 = load_tagger(model, device="cpu", as_stored=True)
+    fp32 = load_tagger(model, device="cpu", as_stored=True, trust_remote_code=options.trust_remote_code)
     windows = _calibration(workspace, options, fp32)
     torch.manual_seed(options.seed)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
-            judge=Judge(_judged_files(workspace), model, tags),
+            judge=Judge(_judged_files(workspace), model, tags, options.trust_remote_code),
             quantizer=Quantizer(fp32, _settings(workspace, options, fp32, (progress, task)), windows, graph),
             model=model,
             scratch=models,
@@ -277,10 +278,11 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
         training=lambda: list(_batches(workspace, options, fp32)),
         learning_rate=_learning_rate(workspace, options),
         step=lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
+        trust_remote_code=options.trust_remote_code,
     )
 
 
-def _publish(search: Search, directory: Path) -> None:
+def _publish(search: Search, directory: Path, trust_remote_code: bool) -> None:
     """Move the model that is kept to its place.
 
     Raises:
@@ -290,7 +292,8 @@ def _publish(search: Search, directory: Path) -> None:
 
     search.model_of(search.kept).rename(directory)  # replaces the empty directory there
     tokens = [sentence.tokens for sentence in search.judge.gold["dev"]]
-    if list(load_tagger(directory).tag(tokens)) != search.tags_of(search.kept):
+    tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
+    if list(tagger.tag(tokens)) != search.tags_of(search.kept):
         raise NertoolError(
             f"{directory}: the INT8 model tags dev otherwise once it is loaded anew",
             "Try another --approach, or --seed.",

@@ -9,7 +9,14 @@ from typing import Annotated, ClassVar, Literal
 import typer
 
 from nertool.errors import InvalidOption
-from nertool.stages.options import AllowMissingWeightsOption, ForceOption, MaxLengthOption, ModelOption, SeedOption
+from nertool.stages.options import (
+    AllowMissingWeightsOption,
+    ForceOption,
+    MaxLengthOption,
+    ModelOption,
+    SeedOption,
+    TrustRemoteCodeOption,
+)
 from nertool.training.pretrained import Pretrained
 from nertool.workspace.names import MODEL
 from nertool.workspace.workspace import StageOptions
@@ -70,12 +77,7 @@ class Options(StageOptions):
         str | None,
         typer.Option("--token", "--hub-token", help="Access token of the Hub [default: HF_TOKEN, or a login]."),
     ] = None
-    trust_remote_code: Annotated[
-        bool,
-        typer.Option(
-            "--trust-remote-code", help="Run the code that comes with a model; use this only for models that you trust."
-        ),
-    ] = False
+    trust_remote_code: TrustRemoteCodeOption = False
     ignore_mismatched_sizes: Annotated[
         bool,
         typer.Option(

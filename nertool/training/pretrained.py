@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
 from nertool.models.inputs import check_takes_text
+from nertool.models.loading import from_pretrained
 from nertool.models.names import is_fine_tuned, load_tokenizer, model_hint, resolve_model
 from nertool.models.weights import load_weights
 from nertool.workspace.names import LABELS
@@ -54,7 +55,7 @@ class Pretrained:
 
         Raises:
             InvalidOption: there are no such weights, or they do not fit the configuration.
-            NertoolError: weights of the encoder are missing, or left over.
+            NertoolError: weights of the encoder are missing, or left over; or the model needs code of its own.
         """
         from safetensors import SafetensorError
         from transformers import set_seed
@@ -92,7 +93,8 @@ class Pretrained:
         from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
 
         try:
-            config = AutoConfig.from_pretrained(resolve_model(self.config_name or self.model), **self.hub)
+            config: PretrainedConfig
+            config = from_pretrained(AutoConfig, resolve_model(self.config_name or self.model), **self.hub)
         except (OSError, ValueError) as error:
             raise _no_model(self.config_name or self.model, error) from error
         own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})

@@ -23,6 +23,7 @@ class Scores:
     """A judge whose FP32 model has F1 0.8, and the others what their files hold."""
 
     baseline = {"f1": 0.8}
+    trust_remote_code = False
 
     def measure(self, directory: Path) -> dict[str, Any]:
         content = json.loads((directory / "model.json").read_text())
