@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import regex
@@ -13,7 +14,7 @@ from nertool.errors import InvalidOption, require
 
 WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 """Scripts that have no blanks between words: each character is a token."""
-HANGUL = regex.compile(r"\p{Hangul}")
+HANGUL, CHARACTER_ALONE = regex.compile(r"\p{Hangul}"), regex.compile(f"[{WITHOUT_BLANKS}]")
 """Korean has blanks: Han characters in it are parts of words."""
 
 
@@ -26,10 +27,10 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
         alone: pattern of a character that is a token by itself.
     """
     return rf"""
-      https?://\S+                                            # a web address
+      https?://\S*[^\s.,;:!?'")\]}}>»”’…]                      # a web address, without the punctuation behind it
     | [\w.+-]{{1,64}}@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
     | [@\#]{rest}+                                            # a user name or hash tag
-    | \d+(?:[.,:]\d+)*                                       # a number, price or time
+    | \d+(?:[.,:]\d+)*(?![.,:]?\d|[A-Z]\b)                    # a number, price or time; 3D is a word
     | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.
     | {letter}{rest}*(?:[-'’.&/]{letter}{rest}*)*             # a word, with inner hyphens, apostrophes and dots
     | {alone}                                                 # any other sign by itself
@@ -50,6 +51,11 @@ TOKEN = regex.compile(
 """Combining marks and joiners stay with their letter, and what Unicode's annex 29 calls one character stays whole."""
 
 
+ONE_CHARACTER = regex.compile(r"\X")
+"""What a person takes for one character: a letter with its marks, an emoji of several signs."""
+WHITE_TOKEN = re.compile(r"\S+")
+CHARACTERS = "characters"
+"""Name of the way in which text is cut where nothing else is said; see `cutter`."""
 SHOWN = "\n\u00a0\u200c\u200d"
 """Not printable, and harmless on a terminal: words of many scripts and emoji need the last two."""
 
@@ -70,20 +76,83 @@ class Words(NamedTuple):
     offsets: Sequence[tuple[int, int]] = ()
 
 
+Cut = Callable[[str, int, int], Words]
+"""Text, start and end of a piece of it -> the tokens of the piece; their offsets are places in the whole text."""
+
+
 def cut_words(text: str) -> Words:
-    """Running text, cut at white space and punctuation."""
+    """Running text, cut as `cut_text` does."""
     return cut_text(text, 0, len(text))
 
 
 def cut_text(text: str, start: int, end: int) -> Words:
-    """A piece of a text, cut so; the offsets are places in the whole."""
+    """Cut at white space and punctuation; in scripts without blanks each character is a token."""
     piece = text[start:end]
     if piece.isascii():
-        places = [match.span() for match in ASCII_TOKEN.finditer(text, start, end)]
-    else:
-        pattern = WORD_TOKEN if HANGUL.search(piece) else TOKEN
-        places = [match.span() for match in pattern.finditer(text, start, end)]
+        return _cut_by(ASCII_TOKEN, text, start, end)
+    is_korean = HANGUL.search(piece) and len(HANGUL.findall(piece)) > len(CHARACTER_ALONE.findall(piece))
+    return _cut_by(WORD_TOKEN if is_korean else TOKEN, text, start, end)
+
+
+def _cut_by(token: re.Pattern[str] | regex.Pattern[str], text: str, start: int, end: int) -> Words:
+    places = [match.span() for match in token.finditer(text, start, end)]
     return Words([text[begin:stop] for begin, stop in places], places)
+
+
+def cutter(name: str) -> Cut:
+    """How running text is cut into tokens.
+
+    Args:
+        name: `characters`, as `cut_text` does; `words`, the same, but a run of characters without blanks is one token;
+            `white`, at white space alone; `spacy:LANGUAGE`, as spaCy's tokenizer for a language does.
+
+    Raises:
+        InvalidOption: there is no such name, or spaCy does not know the language.
+        NertoolError: spaCy is not installed.
+    """
+    kind, _, language = name.partition(":")
+    if kind == "spacy" and language:
+        return _spacy_cutter(language)
+    patterns: dict[str, re.Pattern[str] | regex.Pattern[str]] = {"words": WORD_TOKEN, "white": WHITE_TOKEN}
+    if name in patterns:
+        return partial(_cut_by, patterns[name])
+    if name != CHARACTERS:
+        raise InvalidOption(
+            f"--tokenizer {name}: there is no such way to cut text",
+            f"Take {CHARACTERS}, words, white, or spacy: and a language, such as spacy:de.",
+        )
+    return cut_text
+
+
+def _spacy_cutter(language: str) -> Cut:
+    require(["spacy"], "spacy", f"--tokenizer spacy:{language}")
+    import spacy
+
+    try:
+        tokenizer = spacy.blank(language).tokenizer
+    except ImportError as error:
+        raise InvalidOption(
+            f"--tokenizer spacy:{language}: {str(error).splitlines()[0]}", "Codes are such as en, de, fr."
+        ) from error
+
+    def cut(text: str, start: int, end: int) -> Words:
+        tokens = [token for token in tokenizer(text[start:end]) if not token.is_space]
+        places = [(start + token.idx, start + token.idx + len(token.text)) for token in tokens]
+        return Words([token.text for token in tokens], places)
+
+    return cut
+
+
+def cut_of_tokens(sentences: Iterable[Sequence[str]]) -> str:
+    """How tokens of scripts without blanks seem to have been cut: `characters` or `words`."""
+    single = longer = 0
+    for tokens in sentences:
+        for token in tokens:
+            if not token.isascii() and CHARACTER_ALONE.match(token):
+                is_longer = len(token) > 1 and not ONE_CHARACTER.fullmatch(token)
+                longer += is_longer
+                single += not is_longer
+    return "words" if longer > single else CHARACTERS
 
 
 def line_offsets(text: str) -> Iterator[tuple[int, int]]:

@@ -40,7 +40,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels, allow_missing_weights, trust_remote_code: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer: as in `load_tagger`.
     """
 
     model: Path
@@ -51,6 +51,7 @@ class Settings:
     fp32_kernels: Literal["auto", "torch"] = "auto"
     allow_missing_weights: bool = False
     trust_remote_code: bool = False
+    tokenizer: str = ""
 
 
 class FileTagger:
@@ -83,6 +84,7 @@ class FileTagger:
             fp32_kernels=settings.fp32_kernels,
             allow_missing_weights=settings.allow_missing_weights,
             trust_remote_code=settings.trust_remote_code,
+            tokenizer=settings.tokenizer,
         )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
@@ -113,7 +115,7 @@ class FileTagger:
             raise NertoolError(f"{self.settings.model}: no such folder (on {platform.node()})", SAME_PATHS)
         split = sentence_splitter(self.settings.language) if self.settings.language else None
         columns = self.settings.text_column, self.settings.tokens_column
-        reader = Reader(job.form, (), *columns, split, self.settings.on_error)
+        reader = Reader(job.form, (), *columns, split, self.settings.on_error, cut=self.tagger.cut)
         tag_counts = TagCounts()
         documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
         counts = write(part, schema_for(reader, job.source), documents)

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows
 from nertool.corpus.files import PACKED, foreign, open_bytes, translate_read_errors
 from nertool.corpus.records import BYTE_ORDER_MARK, BadRecord, parse_json
-from nertool.corpus.running_text import Words, cut_text, form_of, line_offsets
+from nertool.corpus.running_text import Cut, Words, cut_text, form_of, line_offsets
 from nertool.documents.table_rows import bad_record, csv_table, log_byte_order_mark, parquet_table
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
@@ -75,6 +75,7 @@ class Reader:
         split: text -> (start, end) of its sentences in characters; None: each line of a text is a sentence.
         on_error: `stop` at a record that cannot be read, `skip` it, or put `null` in its place.
         stdin: the bytes of standard input, which is read for the name `-`.
+        cut: how texts are cut into tokens.
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
         endless: number of values so far that JSON does not have (NaN, Infinity); they are passed on as null.
@@ -87,6 +88,7 @@ class Reader:
     split: Callable[[str], Iterable[tuple[int, int]]] | None = None
     on_error: Literal["stop", "skip", "null"] = "stop"
     stdin: IO[bytes] | None = None
+    cut: Cut = cut_text
     broken: int = 0
     replaced: int = 0
     endless: int = 0
@@ -238,7 +240,7 @@ class Reader:
         """Cut a text into sentences and tokens."""
         sentences = []
         for start, end in self.split(text) if self.split else line_offsets(text):
-            words = cut_text(text, start, end)
+            words = self.cut(text, start, end)
             if words.tokens:
                 sentences.append(words)
         return Document(number, sentences, text, record)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss
 from nertool.models.names import TOKENIZER_FILES
+from nertool.models.settings import SETTINGS
 from nertool.progress import logger
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Search:
         directory.mkdir()
         left_in_fp32 = self.quantizer.build(attempt, directory)
         code = ["*.py"] if self.judge.trust_remote_code else []
-        _copy([*TOKENIZER_FILES, *code], self.model, directory)
+        _copy([*TOKENIZER_FILES, SETTINGS, *code], self.model, directory)
         figures = self.judge.measure(directory)
         before, after = self.judge.baseline["f1"], figures["f1"]
         return {

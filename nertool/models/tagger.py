@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nertool.corpus.running_text import Words, cut_text, line_offsets
+from nertool.corpus.running_text import Cut, Words, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types
 from nertool.models.loading import from_pretrained
 from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
+from nertool.models.settings import read_settings
 from nertool.models.weights import load_weights
 from nertool.spelling import CANONICAL, Spelling, spelling_of_labels
 from nertool.tags import OUTSIDE, Span
@@ -122,6 +123,7 @@ class Tagger:
         labels: the label of each id.
         max_length: sub-words of a window, special tokens included.
         type_ids: give the model token_type_ids too, all 0.
+        cut: how running text is cut into tokens.
 
     Attributes:
         on_cpu: the model is on the CPU.
@@ -135,6 +137,7 @@ class Tagger:
         labels: Sequence[str],
         max_length: int,
         type_ids: bool = False,
+        cut: Cut = cut_text,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
@@ -142,6 +145,7 @@ class Tagger:
         self.spelling = spelling_of_labels(self.labels)
         self.max_length = max_length
         self.type_ids = type_ids
+        self.cut = cut
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.device = next((parameter.device for parameter in model.parameters()), "cpu")
@@ -178,9 +182,9 @@ class Tagger:
     def entities(self, text: str) -> list[Entity]:
         """Find the entities of a running text, from left to right; each line is a sentence.
 
-        Words are cut at white space and punctuation, as `predict --input text` cuts them.
+        Words are cut as `predict --input text` cuts them.
         """
-        sentences = [cut_text(text, start, end) for start, end in line_offsets(text)]
+        sentences = [self.cut(text, start, end) for start, end in line_offsets(text)]
         taggings = self.tag_scored(words.tokens for words in sentences)
         entities: list[Entity] = []
         for words, tagging in zip(sentences, taggings, strict=True):
@@ -325,6 +329,7 @@ def load_tagger(
     fp32_kernels: Literal["auto", "torch"] = "auto",
     allow_missing_weights: bool = False,
     trust_remote_code: bool = False,
+    tokenizer: str = "",
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -336,8 +341,10 @@ def load_tagger(
         fp32_kernels: FP32 matrix products on the CPU by the fastest library here, or by PyTorch's own choice.
         allow_missing_weights: take random weights, with a warning, for those that the files lack.
         trust_remote_code: run code that comes with the model; without it, a model that needs such code is refused.
+        tokenizer: how running text is cut, as `running_text.cutter` names it; empty: as the model's directory says.
 
     Raises:
+        InvalidOption: there is no such way to cut text.
         MissingInput: there is no such directory.
         NertoolError: it holds no model, one that is not for token classification, not all of its weights, or one that
             needs code of its own.
@@ -348,6 +355,7 @@ def load_tagger(
     from nertool.models.onednn import use_fastest
 
     directory = Path(directory)
+    cut = cutter(tokenizer or read_settings(directory).tokenizer)
     config = _load_config(directory, trust_remote_code)
     is_int8 = (directory / TABLE).exists()
     if is_int8:
@@ -359,11 +367,11 @@ def load_tagger(
     if isinstance(model, torch.nn.Module) and on_cpu and fp32_kernels == "auto" and not as_stored:
         model = use_fastest(model)
     labels = [config.id2label[number] for number in range(config.num_labels)]
-    tokenizer = load_tokenizer(str(directory), trust_remote_code)
+    subwords = load_tokenizer(str(directory), trust_remote_code)
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
-    return Tagger(model, tokenizer, labels, usable_length(tokenizer, config), type_ids)
+    return Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut)
 
 
 def _load_config(directory: Path, trust_remote_code: bool) -> Any:

@@ -39,6 +39,8 @@ class DownloadFacts(TypedDict, total=False):
     """Scheme of the data, or `plain`."""
     spelling: str
     """How the data spell their tags, such as `PER-B`."""
+    tokenizer: str
+    """How texts were cut into tokens; only with `--tokenizer`."""
     scheme: str
     """Tag scheme before and after, such as `iob1 -> iob2`; only with `--scheme`."""
     edition: str

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 import typer
 
+from nertool.corpus.running_text import CHARACTERS, cutter
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 from nertool.sources.convert_tags import TagOptions, convert_splits, read_type_map
@@ -18,7 +19,7 @@ from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import read_tag_names
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
 from nertool.sources.write_splits import first_sentences
-from nertool.stages.options import ForceOption
+from nertool.stages.options import ForceOption, TokenizerOption
 from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
@@ -40,7 +41,7 @@ class Options(StageOptions):
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Columns": (
             *("token_column", "tag_column", "sentence_column", "delimiter", "comment", "encoding", "sentence_end"),
-            *("line_errors", "accept_as_is", "tag_names", "alignment"),
+            *("line_errors", "accept_as_is", "tag_names", "alignment", "tokenizer"),
             *("text_column", "spans_column", "annotator"),
         ),
         "Tags": ("scheme", "tags", "type_map", "keep_types"),
@@ -136,6 +137,7 @@ class Options(StageOptions):
             "--alignment", help="Leave out, widen or narrow character spans that do not end at token borders."
         ),
     ] = "strict"
+    tokenizer: TokenizerOption = ""
     scheme: Annotated[
         Literal["keep", "iob2", "iob1", "ioe1", "ioe2", "iobes", "bilou", "bmewo", "io"],
         typer.Option("--scheme", help="Convert the tags to a scheme, whatever their scheme and spelling are."),
@@ -185,6 +187,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     recipe = _recipe(options)
     layout = _layout(options, recipe)
+    cutter(layout.tokenizer)  # so that a wrong name is refused before anything is read
     data = _data_source(options, recipe, layout, workspace / ".download")
     planned = _plan(options, data)
     tag_options = _tag_options(options)
@@ -198,6 +201,8 @@ def run(workspace: Workspace, options: Options) -> Result:
         reading, counts = convert_splits(stage, counts, tag_options)
         facts.update(cast(DownloadFacts, counts))
         facts.update({"tags": reading.scheme, "spelling": str(reading.spelling)})
+        if options.tokenizer:
+            facts["tokenizer"] = options.tokenizer
         if options.scheme != "keep":
             facts["scheme"] = f"{reading.scheme} -> {options.scheme}"
         as_published = tag_options.keeps_all and not options.limit and not options.tag_column
@@ -253,6 +258,7 @@ def _layout(options: Options, recipe: Recipe | None) -> Layout:
         spans_column=options.spans_column,
         annotator=options.annotator,
         alignment=options.alignment,
+        tokenizer=options.tokenizer or CHARACTERS,
         as_is=options.accept_as_is,
     )
 

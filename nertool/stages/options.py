@@ -54,6 +54,15 @@ TrustRemoteCodeOption = Annotated[
         "--trust-remote-code", help="Run the code that comes with a model; use this only for models that you trust."
     ),
 ]
+TokenizerOption = Annotated[
+    str,
+    typer.Option(
+        "--tokenizer",
+        help="How running text is cut into tokens: characters, words, white, or spacy:LANGUAGE "
+        "[default: characters; for a model, as its data were cut].",
+        show_default=False,
+    ),
+]
 AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
 ]

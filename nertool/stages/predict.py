@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal, TypedDict
 import typer
 
 from nertool.corpus.column_files import read_sentences
-from nertool.corpus.running_text import Words, cut_words, sentence_splitter
+from nertool.corpus.running_text import Words, sentence_splitter
 from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
@@ -24,6 +24,7 @@ from nertool.stages.options import (
     ForceOption,
     FP32KernelsOption,
     QuantizedOption,
+    TokenizerOption,
     TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import digest
@@ -42,15 +43,15 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
-        *("text_column", "tokens_column", "engine", "workers"),
+        *("text_column", "tokens_column", "tokenizer", "engine", "workers"),
     )
 
     alone = (
-        *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "split_sentences"),
-        *("language", "on_error", "output", "resume", "interactive", "engine", "workers"),
+        *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "tokenizer"),
+        *("split_sentences", "language", "on_error", "output", "resume", "interactive", "engine", "workers"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Input": ("text_column", "tokens_column", "split_sentences", "language", "on_error"),
+        "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
         "Ray": ("engine", "workers"),
     }
 
@@ -74,6 +75,7 @@ class Options(StageOptions):
     tokens_column: Annotated[
         str, typer.Option("--tokens-column", help="Field or column that holds a list of tokens.")
     ] = "tokens"
+    tokenizer: TokenizerOption = ""
     split_sentences: Annotated[
         bool,
         typer.Option(
@@ -262,6 +264,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         fp32_kernels=options.fp32_kernels,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
+        tokenizer=options.tokenizer,
     )
     run = ray_workers.FolderRun(
         names=options.files,
@@ -298,6 +301,7 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
         fp32_kernels=options.fp32_kernels,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
+        tokenizer=options.tokenizer,
     )
 
 
@@ -309,7 +313,14 @@ def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None)
     split = sentence_splitter(options.language) if options.split_sentences else None
     tagger = open_tagger(workspace, options)
     reader = Reader(
-        options.input, tagger.labels, options.text_column, options.tokens_column, split, options.on_error, stdin
+        options.input,
+        tagger.labels,
+        options.text_column,
+        options.tokens_column,
+        split,
+        options.on_error,
+        stdin,
+        tagger.cut,
     )
     return tagger, _all_documents(reader, names)
 
@@ -363,7 +374,7 @@ def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:
 
     Tags that are no entities, such as parts of speech, stand behind each word.
     """
-    words = cut_words(line)
+    words = tagger.cut(line, 0, len(line))
     if not words.tokens:
         return
     (tagging,) = tagger.tag_scored([words.tokens])

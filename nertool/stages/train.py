@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nertool.corpus.column_files import read_labels
+from nertool.corpus.column_files import read_labels, read_sentences
+from nertool.corpus.running_text import cut_of_tokens
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, quiet_transformers
+from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.stages.train_options import Options, parse_seeds
 from nertool.training import processes
@@ -228,6 +231,19 @@ def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
     )
 
 
+SENTENCES_LOOKED_AT = 2000
+"""Sentences of train that tell how its tokens were cut."""
+
+
+def _tokenizer(workspace: Workspace) -> str:
+    """How `predict` is to cut running text: as `download` cut it, else as the tokens of train seem to be cut."""
+    downloaded = workspace.facts("download").get("tokenizer")
+    if isinstance(downloaded, str):
+        return downloaded
+    tokens = (sentence.tokens for sentence in islice(read_sentences(workspace / "train.txt"), SENTENCES_LOOKED_AT))
+    return cut_of_tokens(tokens)
+
+
 # -- after -----------------------------------------------------------------------------------------
 
 
@@ -240,6 +256,7 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     link_weights(directory, target)
     options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
     write_learning_curve(target, stage.facts)
+    TaggingSettings(_tokenizer(workspace)).write(target)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     labels = read_labels(workspace / LABELS)
     base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.corpus.running_text import cut_text, cut_words, form_of
+from nertool.corpus.running_text import cut_of_tokens, cut_text, cut_words, cutter, form_of
 from nertool.documents.reader import PEEK
+from nertool.errors import InvalidOption
 
 LABELS = {"B-LOC", "I-LOC", "B-PER", "O"}
 
@@ -44,10 +45,56 @@ def test_offsets_are_the_places_of_the_tokens_in_their_order(line: str) -> None:
         ("Rock'n'Roll in Baden-Baden (AT&T)", ["Rock'n'Roll", "in", "Baden-Baden", "(", "AT&T", ")"]),
         ("„Zürich“ – schön…", ["„", "Zürich", "“", "–", "schön", "…"]),
         (" \t ", []),
+        (
+            "See https://a.example/x, (http://b.example/y_z).",
+            ["See", "https://a.example/x", ",", "(", "http://b.example/y_z", ")", "."],
+        ),
+        ("A 3D film, 13D, 1.5D, 10 km", ["A", "3D", "film", ",", "13D", ",", "1.5D", ",", "10", "km"]),
+        ("한국은행 韓國 이다", ["한국은행", "韓國", "이다"]),
+        ("他去了北京 한국", ["他", "去", "了", "北", "京", "한국"]),
     ],
 )
 def test_words_numbers_addresses_and_signs_are_tokens(line: str, tokens: list[str]) -> None:
     assert cut_words(line).tokens == tokens
+
+
+@pytest.mark.parametrize("name", ["characters", "words", "white"])
+@given(text=st.text() | st.text(alphabet="ab1., \n中文กำ한국e\u0301"))
+def test_however_text_is_cut_places_are_those_of_the_tokens(name: str, text: str) -> None:
+    words = cutter(name)(text, 0, len(text))
+    assert [text[start:end] for start, end in words.offsets] == words.tokens
+    assert "".join(words.tokens) == "".join(text.split())
+
+
+def test_text_is_cut_in_the_named_way() -> None:
+    text = "Anna's 北京 (ok)."
+    cut = {name: cutter(name)(text, 0, len(text)).tokens for name in ("characters", "words", "white")}
+    assert cut["characters"] == ["Anna's", "北", "京", "(", "ok", ")", "."]
+    assert cut["words"] == ["Anna's", "北京", "(", "ok", ")", "."]
+    assert cut["white"] == ["Anna's", "北京", "(ok)."]
+    with pytest.raises(InvalidOption, match="--tokenizer nltk"):
+        cutter("nltk")
+
+
+def test_spacy_cuts_as_its_tokenizer_for_the_language_does() -> None:
+    spacy = pytest.importorskip("spacy")
+    text = "Don't  go to St. Gallen."
+    words = cutter("spacy:en")(text, 6, len(text))
+    assert words.tokens == [token.text for token in spacy.blank("en")(text[6:]) if not token.is_space]
+    assert [text[start:end] for start, end in words.offsets] == words.tokens
+
+
+@pytest.mark.parametrize(
+    ("sentences", "name"),
+    [
+        ([["Anna", "left"]], "characters"),
+        ([["北", "京", "很", "大"], ["กำ"]], "characters"),
+        ([["北京", "很", "大城市", "上海"]], "words"),
+        ([], "characters"),
+    ],
+)
+def test_tokens_tell_how_text_was_cut(sentences: list[list[str]], name: str) -> None:
+    assert cut_of_tokens(sentences) == name
 
 
 @given(st.text(), st.data())

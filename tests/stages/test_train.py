@@ -15,7 +15,8 @@ from helpers import fill
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
-from nertool.stages import labels, train
+from nertool.models.tagger import load_tagger
+from nertool.stages import download, labels, preprocess, train
 from nertool.training import publish
 from nertool.workspace.names import EXAMPLES
 from nertool.workspace.workspace import Workspace
@@ -217,6 +218,29 @@ def test_output_dir_names_the_directory_that_later_stages_use(ready: Workspace, 
     assert (ready / "germeval-model/model.safetensors").exists()
     assert not (ready / "model").exists()
     assert evaluate.run(ready, evaluate.Options(split=["dev"])).facts["dev"]["support"] == 40
+
+
+def test_the_model_knows_how_its_texts_were_cut(tiny_model: str, tmp_path: Path) -> None:
+    record = {"text": "(anna) left oslo.", "spans": [{"start": 0, "end": 6, "label": "PER"}]}
+    (tmp_path / "own.jsonl").write_text((json.dumps(record) + "\n") * 8)
+    workspace = Workspace(tmp_path / "w")
+    source = str(tmp_path / "own.jsonl")
+    download.run(workspace, download.Options(train_file=source, validation_file=source, tokenizer="white"))
+    preprocess.run(workspace, preprocess.Options(model=tiny_model))
+    labels.run(workspace, labels.Options())
+    quick(workspace, tiny_model)
+    assert json.loads((workspace / "model/tagging.json").read_text()) == {"tokenizer": "white"}
+    for tokenizer, tokens in (("", ["anna,", "left"]), ("words", ["anna", ",", "left"])):
+        tagger = load_tagger(workspace / "model", tokenizer=tokenizer)
+        assert tagger.cut("anna, left", 0, 10).tokens == tokens
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"tokenizer": 1}', '{"other": "white"}'])
+def test_settings_of_a_model_that_are_not_ours_are_refused(content: str, trained: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(trained / "model", tmp_path / "model")
+    (model / "tagging.json").write_text(content)
+    with pytest.raises(InvalidData, match=r"tagging\.json"):
+        load_tagger(model)
 
 
 # -- what is learnt from ---------------------------------------------------------------------------

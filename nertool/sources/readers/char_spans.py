@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.running_text import cut_words
+from nertool.corpus.running_text import Cut, cutter
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout
@@ -54,8 +54,9 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
 
 def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tally: Tally) -> Iterator[Sentence]:
     offsets = SpanOffsets(tally)
+    cut = cutter(layout.tokenizer)
     for annotated in texts:
-        sentences = _sentences(annotated)
+        sentences = _sentences(annotated, cut)
         tokens = [token for sentence in sentences for token in sentence]
         try:
             spans = offsets.locate(annotated.spans, annotated.text, tokens, annotated.place)
@@ -74,15 +75,15 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
             at += len(sentence)
 
 
-def _sentences(annotated: AnnotatedText) -> list[list[Token]]:
+def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
     if annotated.tokens:
         return [sorted((token for token in annotated.tokens if token.text.strip()), key=lambda token: token.start)]
     sentences = []
     for line in LINE.finditer(annotated.text):
-        words = cut_words(line.group())
+        words = cut(annotated.text, line.start(), line.end())
         tokens: list[Token] = []
         for word, (start, end) in zip(words.tokens, words.offsets, strict=True):
-            tokens.append(Token(word, line.start() + start, line.start() + end))
+            tokens.append(Token(word, start, end))
         sentences += [tokens] if tokens else []
     return sentences
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidOption
 
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
@@ -35,6 +36,7 @@ class Layout:
             the first one's.
         alignment: what becomes of a character span that does not fall on token borders: `strict` leaves it out,
             `expand` takes every token it touches, `contract` those that lie in it whole.
+        tokenizer: how texts are cut into tokens; see `running_text.cutter`.
         as_is: take data even where they look wrong.
     """
 
@@ -52,6 +54,7 @@ class Layout:
     spans_column: str = ""
     annotator: str = ""
     alignment: str = "strict"
+    tokenizer: str = CHARACTERS
     as_is: bool = False
 
 
