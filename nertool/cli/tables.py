@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nertool.corpus.findings import Finding, Report
+from nertool.corpus.check_report import Finding, Report
 from nertool.counts import METRICS
 from nertool.workspace.staleness import State
 from nertool.workspace.workspace import Result

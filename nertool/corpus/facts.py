@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 Severity = Literal["error", "warning", "info"]
-"""`error` stops a later stage, `warning` costs accuracy or trust, `info` is good to know."""
+"""`error` stops a later stage or tells that data cannot be right, `warning` costs accuracy or trust, `info` is good to
+know."""
 
 
 class LengthCounts(TypedDict):
@@ -81,7 +82,7 @@ class FindingFacts(TypedDict):
     places: list[str]
     """The first places, as `file:line what`."""
     detail: str
-    """Explains a finding that has no place; else empty."""
+    """Explains a finding, or says what mends it; else empty."""
 
 
 class CheckFacts(TypedDict):

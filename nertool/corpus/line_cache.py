@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nertool.corpus.blocks import Block
+from nertool.corpus.damaged_text import damage
 from nertool.corpus.files import LONGEST_LINE
 from nertool.errors import InvalidData
 from nertool.spelling import CANONICAL, Spelling
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 REMEMBERED_LINES = 500_000
 """Distinct lines after which all are forgotten; bounds memory, not files."""
+REMEMBERED_WORDS = 100_000
+"""Distinct words not in NFC that are kept; bounds memory."""
 BLANK = -1
 """Stands for the number of sub-words of a line without a token."""
 
@@ -79,6 +82,7 @@ class LineCache:
         lengths: line -> number of sub-words of its token; BLANK for a blank line.
         printed: line -> itself without the white space at its end, for lines that have any.
         odd: line -> what is odd about it, for lines that are odd.
+        not_nfc: distinct tokens that are not in NFC, up to REMEMBERED_WORDS.
         tag_names: every tag that has been seen; the first one stands for a blank line.
     """
 
@@ -95,6 +99,7 @@ class LineCache:
         self.lengths: dict[str, int] = {}
         self.printed: dict[str, str] = {}
         self.odd: dict[str, tuple[str, ...]] = {}
+        self.not_nfc: set[str] = set()
         self.tag_names: list[str] = [BORDER, OUTSIDE]
         self._tag_numbers = {BORDER: 0, OUTSIDE: 1}
         self._positions: dict[str, int] = {}  # line -> its index in the columns
@@ -165,6 +170,9 @@ class LineCache:
         fields = stripped.split(" ")
         if len(fields) == 2 and fields[0] and stripped.isprintable():
             self.tokens[line], self.tags[line] = fields
+            oddities = () if stripped.isascii() and "&" not in stripped else self._look_at_letters(fields[0])
+            if oddities:
+                self.odd[line] = oddities
         else:
             self._add_unusual_line(line, stripped)
         if stripped + "\n" != line:
@@ -180,9 +188,15 @@ class LineCache:
         self.tokens[line] = stripped.split(maxsplit=1)[0]
         self.tags[line] = stripped.rpartition(" ")[2] if " " in stripped else OUTSIDE
         column, _, rest = stripped.partition(" ")
-        oddities = _odd_fields(rest) + _odd_characters(column)
+        oddities = (*_odd_fields(rest), *_odd_characters(column), *self._look_at_letters(column))
         if oddities:
-            self.odd[line] = tuple(oddities)
+            self.odd[line] = oddities
+
+    def _look_at_letters(self, token: str) -> tuple[str, ...]:
+        """What is damaged in a token; remember it if it is not in NFC."""
+        if len(self.not_nfc) < REMEMBERED_WORDS and not unicodedata.is_normalized("NFC", token):
+            self.not_nfc.add(token)
+        return damage(token)
 
 
 def _refuse_binary_lines(lines: Collection[str], block: Block, path: Path) -> None:

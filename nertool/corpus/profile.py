@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+ANY = ""
+"""Stands for entities of any type."""
 DOUBLED = "blank line that ends no sentence"
 REMEMBERED_SENTENCES = 2_000_000
 """Distinct sentences that are compared with later ones; bounds memory."""
@@ -82,6 +84,7 @@ class Profile:
         first_pair: 1-based line of the second tag of each pair, where the pair occurs first.
         entities: how often each type occurs.
         names: (type, text) of each entity, and how often it occurs.
+        sentences_with: number of sentences that have an entity of each type, and under ANY of whatever type.
         odd: places of odd lines, by what is odd about them.
         too_long: sentences with more sub-words than the budget.
         cut: entities that a break at the budget cuts; the place is that of the sentence.
@@ -99,6 +102,7 @@ class Profile:
         self.first_pair: dict[Pair, int] = {}
         self.entities: Counter[str] = Counter()
         self.names: Counter[tuple[str, str]] = Counter()
+        self.sentences_with: Counter[str] = Counter()
         self.odd: defaultdict[str, Places] = defaultdict(Places)
         self.too_long, self.cut, self.dropped = Places(), Places(), Places()
         self.duplicates, self.conflicts = Places(), Places()
@@ -147,8 +151,11 @@ class Profile:
 
         tag_numbers = cache.arrays(block).tags
         tags = list(map(cache.tag_names.__getitem__, tag_numbers.tolist()))
+        begins = np.flatnonzero(tag_numbers > 1)  # 0 is a blank line, 1 is O
+        sentences = np.cumsum(tag_numbers == 0)[begins]
+        last_sentence: dict[str, int] = {}
         end = 0  # of the entity before
-        for begin in np.flatnonzero(tag_numbers > 1).tolist():  # 0 is a blank line, 1 is O
+        for begin, sentence in zip(begins.tolist(), sentences.tolist(), strict=True):
             if begin < end:
                 continue
             end = begin + 1
@@ -158,6 +165,10 @@ class Profile:
             if label:
                 self.entities[label] += 1
                 self.names[label, " ".join(map(cache.tokens.__getitem__, block.lines[begin:end]))] += 1
+                for key in (ANY, label):
+                    if last_sentence.get(key) != sentence:
+                        last_sentence[key] = sentence
+                        self.sentences_with[key] += 1
 
     def _add_odd(self, block: Block, cache: LineCache) -> None:
         for at in cache.arrays(block).odd.nonzero()[0].tolist():

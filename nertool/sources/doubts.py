@@ -25,6 +25,7 @@ LONGEST_TOKEN = 10_000
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
+SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"
 COLUMNS_HELP = "Say which columns hold tokens and tags: --token-column, --tag-column"
 INSIST = "to take them as they are: --accept-as-is."
 
@@ -68,18 +69,19 @@ class Doubts:
             elif WITH_TAG.fullmatch(token):
                 self.kinds["with tags"] += 1
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no sentence that follows can change the judgement."""
+        return self.sentences > SENTENCES and self.longest > 1
+
     def check(self) -> None:
         """Judge what went by; a long single sentence is only told.
 
         Raises:
             InvalidData: it cannot be right; the hint names the option that mends it.
         """
-        if self.sentences == 1 and self.longest > LONG_SENTENCE:
-            logger.warning(
-                "%s: one sentence of %s tokens: blank lines end sentences, or a token does (--sentence-end .)",
-                self.place,
-                f"{self.longest:,}",
-            )
+        if is_long(self.sentences, self.longest):
+            logger.warning("%s: one sentence of %s tokens: %s", self.place, f"{self.longest:,}", SENTENCES_HELP)
         found = self.find()
         if found:
             what, mend = found
@@ -126,6 +128,11 @@ class Doubts:
                 "Take out the blank line behind each token, or say which column holds the sentence: --sentence-column",
             )
         return None
+
+
+def is_long(sentences: int, tokens: int) -> bool:
+    """Whether a split is a single sentence that is likely a whole file."""
+    return sentences == 1 and tokens > LONG_SENTENCE
 
 
 def _count_up(tokens: list[str]) -> bool:

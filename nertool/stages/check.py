@@ -11,16 +11,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from nertool.corpus.blocks import read_blocks
-from nertool.corpus.files import open_bytes, open_text, translate_read_errors
-from nertool.corpus.findings import Finding, Report, report_on
-from nertool.corpus.line_cache import LineCache
-from nertool.corpus.profile import FirstSeen, Places, Profile
+from nertool.corpus.blocks import LONGEST_SENTENCE, read_blocks
+from nertool.corpus.check_report import Finding, Report
+from nertool.corpus.column_files import TaggedRow, group_sentences
+from nertool.corpus.files import numbered_lines, open_bytes, open_text, translate_read_errors
+from nertool.corpus.findings import report_on
+from nertool.corpus.line_cache import REMEMBERED_WORDS, LineCache
+from nertool.corpus.profile import FirstSeen, Place, Places, Profile
 from nertool.corpus.recognise import recognise_tags
+from nertool.corpus.unicode_forms import words_in_two_forms
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
 from nertool.models.names import load_tokenizer, quiet_transformers
 from nertool.progress import bar
+from nertool.sources.doubts import SENTENCES_HELP, Doubts, is_long
 from nertool.sources.recipes import RECIPES
 from nertool.sources.shell_filters import Filters
 from nertool.spelling import Spelling
@@ -60,6 +64,9 @@ def run(workspace: Workspace, options: Options) -> Report:
     cache, budget, why_no_lengths = _load_tokenizer(options, spelling)
     profiles = _profiles(paths, cache, budget)
     report = report_on(profiles, located=True, spelling=spelling)
+    for profile in profiles.values():
+        report.findings += _doubts(profile)
+    report.findings += _two_forms(paths, cache)
     report.findings += _odd_published_lines(workspace)
     report.findings += _carriage_returns(paths)
     if why_no_lengths:
@@ -99,6 +106,46 @@ def _profiles(paths: Mapping[str, Path], cache: LineCache, budget: int | None) -
                 profile.add(block, cache, seen)
                 progress.advance(task, sum(map(len, block.lines)))
     return profiles
+
+
+def _doubts(profile: Profile) -> Iterator[Finding]:
+    """Find what `download` would refuse: data that cannot be right."""
+    start = [Place(profile.path, 1)]
+    doubts = Doubts(profile.split)
+    for _ in doubts.watch(group_sentences(_sound_rows(profile.path))):
+        if doubts.is_settled:
+            break
+    wrong = doubts.find()
+    if wrong:
+        what, mend = wrong
+        yield Finding("error", what, profile.split, 1, start, detail=mend)
+    if is_long(profile.sentences, profile.tokens):
+        what = f"one sentence of {profile.tokens:,} tokens"
+        yield Finding("warning", what, profile.split, 1, start, detail=SENTENCES_HELP)
+
+
+def _sound_rows(path: Path) -> Iterator[TaggedRow]:
+    """Read tokens with their tags up to an endless sentence; lines without a tag are passed over."""
+    last_end = 0
+    for number, line in numbered_lines(path):
+        line = line.rstrip()
+        token, _, rest = line.partition(" ")
+        if token and rest:
+            yield number, (token, rest.rpartition(" ")[2])
+        elif not line:
+            yield number, None
+            last_end = number
+        if number - last_end > LONGEST_SENTENCE:
+            return
+
+
+def _two_forms(paths: Mapping[str, Path], cache: LineCache) -> Iterator[Finding]:
+    """Find words that occur in two Unicode forms."""
+    yield from words_in_two_forms(paths, cache.not_nfc)
+    if len(cache.not_nfc) == REMEMBERED_WORDS:
+        what = "words not in NFC were compared in part"
+        why = f"only the first {REMEMBERED_WORDS:,} distinct ones are looked for in NFC"
+        yield Finding("info", what, next(iter(paths)), 1, detail=why)
 
 
 def _odd_published_lines(workspace: Workspace) -> Iterator[Finding]:

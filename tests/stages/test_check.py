@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from nertool.cli.main import main
 from nertool.corpus import blocks as line_blocks
 from nertool.corpus import line_cache, profile
+from nertool.corpus.check_report import Finding, Report
 from nertool.corpus.column_files import read_sentences
-from nertool.corpus.findings import Finding, Report
 from nertool.errors import InvalidData, MissingInput, NertoolError
 from nertool.sources.recipes import RECIPES
 from nertool.stages import check, download, labels, preprocess
 from nertool.stages.check import Options
-from nertool.tags import spans
+from nertool.tags import convert, spans
 from nertool.workspace.workspace import Workspace
 
 SPLITS = ("train", "dev", "test")
@@ -45,8 +45,8 @@ def write(folder: Path, files: Mapping[str, str], suffix: str = ".txt.tmp") -> W
 
 
 def rows(report: Report) -> list[Row]:
-    """Findings with all their places, but for rare types: a small corpus has nothing else."""
-    found = [finding for finding in report.findings if not finding.what.startswith("rare type")]
+    """Findings with all their places, but for rare types and a missing dev: a small corpus has nothing else."""
+    found = [finding for finding in report.findings if not finding.what.startswith(("rare type", "no dev split"))]
     assert all(finding.count == len(finding.places) for finding in found if not finding.detail)
     return [
         (
@@ -319,10 +319,11 @@ def test_clean_data_give_no_finding_but_rare_types(end: str, tiny_model: str, tm
 def test_clean_data_with_enough_of_each_type_give_none_at_all(tiny_model: str, tmp_path: Path) -> None:
     pool = itertools.product(NAMES["PER"], VERBS, ["oslo", "vienna"], [".", "!"], ["!", "?", "."])
     made = ["{} B-PER\n{} O\n{} B-LOC\n{} O\n{} O\n".format(*words) for words in pool]
-    files = {"train": made[:100], "dev": made[100:120], "test": made[120:]}
+    others = [f"{verb} O\n{end} O\n" for verb, end in itertools.product(VERBS, [".", "!"])]
+    files = {"train": made[:100] + others, "dev": made[100:120], "test": made[120:]}
     report = checked(tmp_path, {split: "\n".join(text) for split, text in files.items()}, tiny_model)
     assert report.findings == []
-    assert report.splits["train"] == {"sentences": 100, "tokens": 500, "entities": 200}
+    assert report.splits["train"] == {"sentences": 108, "tokens": 516, "entities": 200}
 
 
 # -- published files -------------------------------------------------------------------------------
@@ -576,8 +577,8 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 DATA = {
     "errors": {**CLEAN, "dev": "clara\n"},
     "warnings": {**CLEAN, "dev": "clara B-PER\n\n\n\n\n\n\nsaw O\n"},
-    "infos": {"train": "saw O\n\nsaw O\n"},
-    "nothing": {"train": "saw O\n"},
+    "infos": {"train": "saw O\n\nsaw O\n", "dev": "left O\n"},
+    "nothing": {"train": "saw O\n", "dev": "left O\n"},
 }
 
 
@@ -687,3 +688,179 @@ def test_tags_in_another_spelling_are_counted_as_what_they_are_taken_for(
         ("info", f"tags are spelled {shown}, read as {scheme}")
     ]
     assert not any("break" in finding.what for finding in report.findings)
+
+
+# -- letters, schemes, types, and how much a model can learn from ----------------------------------
+
+
+def test_damaged_tokens_are_found_in_each_split_with_their_lines(tiny_model: str, tmp_path: Path) -> None:
+    files = {**CLEAN, "train": TRAIN + "AT&amp;T O\nÃ¤ndern O\n\nÃ\xa0 O\n", "dev": "don’t O\n\ndonâ€™t O\ndonâ€™t O\n"}
+    found = [row for row in rows(checked(tmp_path, files, tiny_model)) if "inside" in row[1]]
+    assert found == [
+        ("warning", "HTML entity inside a token", "train", ["10 'AT&amp;T O'"]),
+        ("warning", "UTF-8 read as Latin-1 or cp1252 inside a token", "train", ["11 'Ã¤ndern O'", r"13 'Ã\xa0 O'"]),
+        ("warning", "white space inside a token", "train", [r"13 'Ã\xa0 O'"]),
+        ("warning", "UTF-8 read as Latin-1 or cp1252 inside a token", "dev", ["3 'donâ€™t O'", "4 'donâ€™t O'"]),
+    ]
+
+
+TWO_FORMS = "word not in NFC that occurs in NFC too"
+
+
+@pytest.mark.parametrize("remembered", [1, 50_000])
+def test_a_word_in_two_unicode_forms_is_found_within_and_across_splits(
+    remembered: int, block: int, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_cache, "REMEMBERED_LINES", remembered)
+    composed, apart = "Zo\xeb", "Zoe\u0308"
+    files = {
+        "train": f"{TRAIN}{apart} B-PER\n{apart} O\n\nnai\u0308ve O\n",
+        "dev": f"saw O\n{composed} B-PER\n",
+        "test": f"{apart} B-PER\n{composed} O\n",
+    }
+    found = [found for found in checked(tmp_path, files, tiny_model).findings if found.what == TWO_FORMS]
+    assert [(row.severity, row.split, row.count) for row in found] == [("warning", "train", 2), ("warning", "test", 1)]
+    assert [[f"{place.line} {place.what}" for place in row.places] for row in found] == [
+        ["10 'Zoë' 2 times, in NFC 2 times, as in dev.txt.tmp:2"],
+        ["1 'Zoë' 1 times, in NFC 2 times, as in dev.txt.tmp:2"],
+    ]
+
+
+def test_more_words_than_are_compared_are_told(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (line_cache, check):
+        monkeypatch.setattr(module, "REMEMBERED_WORDS", 1)
+    files = {**CLEAN, "train": TRAIN + "Zoe\u0308 O\nnai\u0308ve O\n"}
+    assert [row[:3] for row in rows(checked(tmp_path, files, tiny_model))] == [
+        ("info", "words not in NFC were compared in part", "train")
+    ]
+
+
+def entities(scheme: str, count: int, labels: tuple[str, ...] = ("PER",)) -> str:
+    """Sentences with an entity of two words and one of one word."""
+    sentences = []
+    for number in range(count):
+        tags = convert([f"B-{labels[number % len(labels)]}", "I-" + labels[number % len(labels)], "O", "B-LOC"], scheme)
+        sentences.append("".join(f"w{number}x{at} {tag}\n" for at, tag in enumerate(tags)))
+    return "\n".join(sentences)
+
+
+@pytest.mark.parametrize("usual", ["iob2", "iobes", "io"])
+@pytest.mark.parametrize("own", ["iob2", "iobes", "ioe2", "bilou", "io"])
+def test_a_split_in_another_scheme_than_train_is_one_finding_that_names_both(
+    usual: str, own: str, tiny_model: str, tmp_path: Path
+) -> None:
+    files = {"train": entities(usual, 60), "dev": entities(own, 20, ("PER", "ORG")), "test": entities(usual, 20)}
+    report = checked(tmp_path, files, tiny_model)
+    assert report.scheme == usual
+    told = [(row.what, row.split, str(row.places[0].line)) for row in report.findings if "scheme" in row.what]
+    what = f"tags in another scheme than train: {own}, train has {usual}"
+    assert told == ([(what, "dev", "1")] if own != usual else [])
+    new = [row.what for row in report.findings if "not in train" in row.what]
+    assert new and all("-ORG" in what for what in new), "types that train lacks are told all the same"
+
+
+def test_plain_types_in_dev_are_another_scheme(tiny_model: str, tmp_path: Path) -> None:
+    plain = "\n".join(f"a{n} PER\nb{n} O\nc{n} LOC\n" for n in range(10))
+    report = checked(tmp_path, {"train": entities("iob2", 60), "dev": plain}, tiny_model)
+    assert [row.what for row in report.findings] == ["tags in another scheme than train: plain, train has iob2"]
+
+
+def test_a_few_broken_tags_are_no_other_scheme(tiny_model: str, tmp_path: Path) -> None:
+    report = checked(tmp_path, {"train": entities("iob2", 60), "dev": "a I-PER\n\nb I-PER\n"}, tiny_model)
+    assert [row.what for row in report.findings] == ["tags that break the scheme (iob2)"]
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [("per", True), ("Per", True), ("P-E-R", True), ("P_ER", True), ("PERSON", False), ("PERS", False)],
+)
+def test_types_that_differ_in_case_or_separators_are_found(
+    label: str, wanted: bool, tiny_model: str, tmp_path: Path
+) -> None:
+    files = {"train": entities("iob2", 60), "dev": f"saw O\nanna B-{label}\n", "test": "left O\n"}
+    found = [row for row in checked(tmp_path, files, tiny_model).findings if "spelled" in row.what]
+    assert [(row.what, row.split, row.count, row.places[0].line) for row in found] == (
+        [(f"type spelled in several ways: {label}, more often PER", "dev", 1, 2)] if wanted else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("without", "labels", "wanted"),
+    [
+        (0, ("PER",), ["LOC", "PER"]),
+        (5, ("PER", "ORG"), ["LOC"]),
+        (6, ("PER",), []),
+    ],
+)
+def test_entities_in_nearly_every_sentence_are_found(
+    without: int, labels: tuple[str, ...], wanted: list[str], block: int, tiny_model: str, tmp_path: Path
+) -> None:
+    train = entities("iob2", 100 - without, labels) + "\n" + "\n".join(f"none{n} O\n" for n in range(without))
+    report = checked(tmp_path, {"train": train, "dev": "saw O\n"}, tiny_model)
+    found = [row for row in report.findings if "nearly" in row.what]
+    assert [row.what for row in found] == [f"nearly every sentence of train has an entity: {label}" for label in wanted]
+    for row in found:
+        assert (row.severity, row.count) == ("warning", 100 - without)
+        assert row.detail == f"{without} of 100 have none: a model may find one in any sentence"
+
+
+def test_entities_of_all_types_together_may_be_everywhere(tiny_model: str, tmp_path: Path) -> None:
+    train = "\n".join(f"{label}{n} B-{label}\nleft O\n" for n in range(60) for label in ("PER", "LOC"))
+    report = checked(tmp_path, {"train": train, "dev": "saw O\n"}, tiny_model)
+    assert [row.what for row in report.findings] == ["nearly every sentence of train has an entity"]
+
+
+@pytest.mark.parametrize(("tag", "wanted"), [("O", ["no entity in train"]), ("NOUN", [])])
+def test_a_train_split_of_nothing_but_o_is_found(tag: str, wanted: list[str], tiny_model: str, tmp_path: Path) -> None:
+    train = "\n".join(f"a{n} {tag}\nb{n} {tag}\n" for n in range(100))
+    report = checked(tmp_path, {"train": train, "dev": f"saw {tag}\n"}, tiny_model)
+    assert [row.what for row in report.findings] == wanted
+
+
+@pytest.mark.parametrize(("files", "wanted"), [({"train": TRAIN}, 1), (CLEAN, 0), ({"test": TRAIN}, 0)])
+def test_a_missing_dev_split_is_found(files: dict[str, str], wanted: int, tiny_model: str, tmp_path: Path) -> None:
+    found = [row for row in checked(tmp_path, files, tiny_model).findings if row.what == "no dev split"]
+    assert [(row.severity, row.split) for row in found] == [("warning", "train")] * wanted
+
+
+# -- what download refuses -------------------------------------------------------------------------
+
+DOUBTFUL = {  # content, and what is said of it
+    "tokens that count": ("".join(f"{n} O\n" for n in range(1, 7)), "the tokens count up: they number the words"),
+    "tags as tokens": ("O anna\nB-PER left\nO oslo\nO saw\n", "most tokens are tags"),
+    "as many tags as tokens": (
+        "".join(f"a{n} b{n}\n" for n in range(30)),
+        "30 different tags for 30 tokens: b0, b1, b2, b3, b4, ...",
+    ),
+    "a token a sentence": ("anna B-PER\n\n" * 6, "all 6 sentences have one token"),
+    "a token a sentence, very often": ("anna B-PER\n\n" * 2500, "all 2,500 sentences have one token"),
+    "names of columns": ("word tag\nanna B-PER\nleft O\n", "the first token is 'word', as if it were a column's name"),
+    "tags of WebAnno": ("anna PER[1]\nb PER[1]\nleft _\nsaw _\n", "tags such as PER[1] are WebAnno's"),
+    "lists": ("['anna'] O\n['left','x'] O\n['a'] O\n['b'] O\n", "most tokens are lists: a row holds a whole sentence"),
+}
+
+
+@pytest.mark.parametrize(("content", "what"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_what_download_refuses_is_an_error_with_what_mends_it(
+    content: str, what: str, tiny_model: str, tmp_path: Path
+) -> None:
+    report = checked(tmp_path, {**CLEAN, "dev": content}, tiny_model)
+    found = [row for row in report.findings if row.severity == "error"]
+    assert [(row.what, row.split, row.places[0].line) for row in found] == [(what, "dev", 1)]
+    assert found[0].detail
+    assert report.fails("error")
+
+
+def test_many_sentences_of_one_token_are_no_error_if_a_later_one_is_longer(tiny_model: str, tmp_path: Path) -> None:
+    content = "anna B-PER\n\n" * 2500 + "saw O\nleft O\n"
+    assert not checked(tmp_path, {**CLEAN, "train": content}, tiny_model).fails("error")
+
+
+@pytest.mark.parametrize(("tokens", "wanted"), [(400, []), (401, ["one sentence of 401 tokens"])])
+def test_a_single_endless_sentence_is_found(tokens: int, wanted: list[str], tiny_model: str, tmp_path: Path) -> None:
+    report = checked(tmp_path, {**CLEAN, "test": "anna B-PER\n" * tokens}, tiny_model)
+    found = [row for row in report.findings if row.what.startswith("one sentence")]
+    assert [row.what for row in found] == wanted
+    assert all(row.severity == "warning" and "--sentence-end" in row.detail for row in found)
