@@ -136,6 +136,24 @@ def test_a_token_that_is_blank_ends_no_sentence(name: str, tmp_path: Path) -> No
     assert read(tmp_path, name, content).count("\n\n") == 1
 
 
+ROW = '{"tokens": ["Anna"], "tags": ["B-PER"]}\n'
+BAD_ROW = {
+    "JSON Lines, no object": ("own.jsonl", f"{ROW}7\n{ROW}"),
+    "JSON Lines, lists of unlike length": ("own.jsonl", ROW + '{"tokens": ["a", "b"], "tags": ["O"]}\n' + ROW),
+    "JSON, no list": ("own.json", f"[{ROW}, " + '{"tokens": "a", "tags": ["O"]}, ' + f"{ROW}]"),
+    "CSV of lists": ("own.csv", "tokens,tags\n\"['Anna']\",\"['B-PER']\"\nx,y\n\"['Anna']\",\"['B-PER']\"\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), BAD_ROW.values(), ids=BAD_ROW)
+def test_a_row_that_cannot_be_read_is_an_error_or_left_out(name: str, content: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=rf"{name}:[23]: ") as raised:
+        read(tmp_path, name, content, accept_as_is=True)
+    assert raised.value.hint.endswith("--on-error skip leaves such lines out.")
+    assert read(tmp_path, name, content, line_errors="skip", accept_as_is=True) == "Anna B-PER\n\n" * 2
+    assert facts(tmp_path)["lines that cannot be read, left out"] == 1
+
+
 LIST = '["Anna", "left"]'
 REFUSED = {
     "tokens that count": ("own.txt", "1 O\n2 B-X\n3 O\n4 O\n", "tokens count up"),

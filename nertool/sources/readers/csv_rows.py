@@ -193,15 +193,21 @@ def _holds_lists(fields: list[str], columns: Columns) -> bool:
 
 def _rows_of_lists(
     path: Path, rows: Rows, columns: Columns, names: tuple[str, str]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+) -> Iterator[tuple[int, dict[str, Any] | InvalidData]]:
+    """Give each row as an object of its two lists, or what is wrong with it."""
     for number, fields in rows:
-        if not any(fields):
-            continue
-        if len(fields) != columns.width:
-            what = f"{path}:{number}: {len(fields)} columns, the first line names {columns.width}"
-            raise InvalidData(what, QUOTE_HELP)
-        cells = (fields[columns.token_at], fields[columns.tag_at])
-        yield number, {name: _parse_list(f"{path}:{number}", cell) for name, cell in zip(names, cells, strict=True)}
+        if any(fields):
+            try:
+                yield number, _parse_row(f"{path}:{number}", fields, columns, names)
+            except InvalidData as error:
+                yield number, error
+
+
+def _parse_row(place: str, fields: list[str], columns: Columns, names: tuple[str, str]) -> dict[str, Any]:
+    if len(fields) != columns.width:
+        raise InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)
+    cells = (fields[columns.token_at], fields[columns.tag_at])
+    return {name: _parse_list(place, cell) for name, cell in zip(names, cells, strict=True)}
 
 
 def _parse_list(place: str, cell: str) -> list[Any]:

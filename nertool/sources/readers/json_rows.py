@@ -17,7 +17,7 @@ from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout, tag_columns
-from nertool.sources.readers.rows import read_rows
+from nertool.sources.readers.rows import OBJECT_HELP, read_rows
 from nertool.sources.readers.span_records import SpanRecords, has_spans, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
@@ -61,7 +61,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         yield from tag_texts(SpanRecords(path, layout, tally).read(records), layout, tally)
     else:
         _refuse_unknown(first[1], path, layout)
-        yield from read_rows(_objects(records, path), path, layout, _keys(first, path), tally)
+        yield from read_rows(records, path, layout, _keys(first, path), tally)
 
 
 def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
@@ -115,16 +115,10 @@ def _is_plain_list(value: Any) -> bool:
 
 
 def _keys(first: tuple[int, Any], path: Path) -> list[str]:
-    return list(next(_objects(iter([first]), path))[1])
-
-
-def _objects(records: Records, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, record in records:
-        if not isinstance(record, dict):
-            raise InvalidData(
-                f"{path}:{number}: not a JSON object: {str(record)[:60]!r}", 'Such as {"tokens": [...], "tags": [...]}.'
-            )
-        yield number, record
+    number, record = first
+    if not isinstance(record, dict):
+        raise InvalidData(f"{path}:{number}: not a JSON object: {str(record)[:60]!r}", OBJECT_HELP)
+    return list(record)
 
 
 def _json_lines(path: Path, layout: Layout, tally: Tally) -> Records:

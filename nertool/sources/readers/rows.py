@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_parquet, translate_arrow_errors
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.columns import DOCSTART
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout, find_column, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from datasets import Features
     from pyarrow import RecordBatch
 
+OBJECT_HELP = 'Such as {"tokens": [...], "tags": [...]}.'
 NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
 
 
 def read_rows(
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    rows: Iterable[tuple[int, Any]],
     path: Path | str,
     layout: Layout,
     columns: Sequence[str],
@@ -33,7 +35,7 @@ def read_rows(
     """Sentences of rows.
 
     Args:
-        rows: each with its 1-based line or row number.
+        rows: each with its 1-based line or row number; an error stands for a row that could not be read so far.
         path: the file, for errors.
         columns: the rows' keys.
         names: of tags that are integers, where the file itself knows them; the layout's go before.
@@ -45,20 +47,41 @@ def read_rows(
     """
     token_column = find_column(path, layout.token_column, "--token-column", columns, TOKEN_NAMES)
     tag_column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
-    names = layout.tag_names or names
-    for number, row in rows:
-        place = f"{path}:{unit}{number}"
-        tokens, tags = (_list(row.get(column), column, place) for column in (token_column, tag_column))
-        if not all(isinstance(token, str) for token in tokens):
-            raise InvalidData(f"{place}: a token in {token_column} is no text", "Tokens are strings.")
-        if len(tokens) != len(tags):
-            raise InvalidData(f"{place}: {len(tags)} tags for {len(tokens)} tokens", "Every token has one tag.")
-        if not "".join(tokens).strip():
-            tally.add("empty rows left out")
-        if tokens[:1] == [DOCSTART]:  # some public copies of CoNLL-2003 have such rows
-            tally.add("-DOCSTART- rows left out")
-            continue
-        yield Sentence(tokens, [_name(tag, names, place) for tag in tags], number)
+    bad = BadLines(layout.on_error, tally)
+
+    def sentences() -> Iterator[Sentence]:
+        for number, row in rows:
+            try:
+                sentence = _sentence(
+                    row, (token_column, tag_column), layout.tag_names or names, f"{path}:{unit}{number}"
+                )
+            except InvalidData as error:
+                bad.add(number, error)
+                continue
+            if not "".join(sentence.tokens).strip():
+                tally.add("empty rows left out")
+            if sentence.tokens[:1] == [DOCSTART]:  # some public copies of CoNLL-2003 have such rows
+                tally.add("-DOCSTART- rows left out")
+                continue
+            yield sentence._replace(line=number)
+
+    yield from bad.guard(sentences())
+
+
+def _sentence(row: Any, columns: tuple[str, str], names: Sequence[str], place: str) -> Sentence:
+    """The sentence of a row, whose line is not known here."""
+    if isinstance(row, InvalidData):
+        raise row
+    if isinstance(row, BadRecord):
+        raise InvalidData(f"{place}: {row.reason}", "Mend the row, and write the file anew.")
+    if not isinstance(row, Mapping):
+        raise InvalidData(f"{place}: not a JSON object: {str(row)[:60]!r}", OBJECT_HELP)
+    tokens, tags = (_list(row.get(column), column, place) for column in columns)
+    if not all(isinstance(token, str) for token in tokens):
+        raise InvalidData(f"{place}: a token in {columns[0]} is no text", "Tokens are strings.")
+    if len(tokens) != len(tags):
+        raise InvalidData(f"{place}: {len(tags)} tags for {len(tokens)} tokens", "Every token has one tag.")
+    return Sentence(tokens, [_name(tag, names, place) for tag in tags], 0)
 
 
 def _list(value: Any, column: str, place: str) -> list[Any]:
@@ -131,15 +154,8 @@ def _read_batches(
     columns = list(schema.names)
     needed = _needed_columns(columns, path, layout)
     names = _stored_names(schema, needed[-1])
-    rows = _readable_rows(path, (batch.select(needed) for batch in batches))
+    rows = batch_rows(batch.select(needed) for batch in batches)
     yield from read_rows(rows, path, layout, columns, tally, names, " row ")
-
-
-def _readable_rows(path: Path, batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, row in batch_rows(batches):
-        if isinstance(row, BadRecord):
-            raise InvalidData(f"{path}: row {number}: {row.reason}", "Mend the row, and write the file anew.")
-        yield number, row
 
 
 def _stored_names(schema: Any, column: str) -> list[str]:
