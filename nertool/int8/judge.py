@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
@@ -36,7 +36,7 @@ class Judge:
         files: columns of tokens and tags by split; one of them is dev, and speed is measured on the first.
         model: directory of the FP32 model.
         tags: an empty directory for the tags that the models give.
-        trust_remote_code: run code that comes with the models.
+        consent: `trust_remote_code` and `allow_missing_weights` of `load_tagger`.
 
     Attributes:
         gold: the sentences by split.
@@ -44,8 +44,8 @@ class Judge:
         metric: what `f1` is in all figures: `f1`, or `accuracy` for tags without types.
     """
 
-    def __init__(self, files: Mapping[str, Path], model: Path, tags: Path, trust_remote_code: bool = False) -> None:
-        self.files, self.tags, self.trust_remote_code = files, tags, trust_remote_code
+    def __init__(self, files: Mapping[str, Path], model: Path, tags: Path, **consent: Any) -> None:
+        self.files, self.tags, self.consent = files, tags, consent
         self.gold: dict[str, list[Sentence]] = {}
         for split, path in files.items():
             self.gold[split] = list(read_sentences(path))
@@ -67,7 +67,7 @@ class Judge:
     def _measure(self, directory: Path, name: str) -> Cost:
         tags = self.tags / name
         tags.mkdir()
-        return measure.measure(directory, self.files, tags, self.trust_remote_code)
+        return measure.measure(directory, self.files, tags, **self.consent)
 
     def _score(self, name: str) -> dict[str, Tagged]:
         """The splits as a measured model has tagged them."""

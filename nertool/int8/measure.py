@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Latency
@@ -27,38 +27,38 @@ SINGLE = 200
 """Sentences that are tagged one by one."""
 BUDGETS = (256, 512, 1024, 2048)
 """Padded sub-words of a batch that are tried; beyond, the tagger would share so many words out to smaller ones."""
-TRUST = "--trust-remote-code"
+CONSENT = {"--trust-remote-code": "trust_remote_code", "--allow-missing-weights": "allow_missing_weights"}
+"""Arguments of the process -> what they consent to in `load_tagger`."""
 SUBWORDS_PER_WORD = 1.5
 """Padded sub-words of a word, roughly: how many sentences fill a batch."""
 
 
-def measure(directory: Path, files: Mapping[str, Path], tags: Path, trust_remote_code: bool = False) -> Cost:
+def measure(directory: Path, files: Mapping[str, Path], tags: Path, **consent: Any) -> Cost:
     """Measure a model in a process of its own, with as many threads as this one; see `measure_here`."""
     import torch
 
     command = [sys.executable, "-m", "nertool.int8.measure", str(directory), str(tags), str(torch.get_num_threads())]
     for split, path in files.items():
         command.append(f"{split}={path}")
-    if trust_remote_code:
-        command.append(TRUST)
+    command += [argument for argument, name in CONSENT.items() if consent.get(name)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     cost: Cost = json.loads(done.stdout)
     return cost
 
 
-def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, trust_remote_code: bool = False) -> Cost:
+def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, **consent: Any) -> Cost:
     """Load a model, tag every split, and measure speed and latency, in this process.
 
     Args:
         files: columns of tokens and tags by split; speed is measured on the first.
         tags: a directory, where `{split}.json` will hold the tags of each sentence.
-        trust_remote_code: run code that comes with the model.
+        consent: `trust_remote_code` and `allow_missing_weights` of `load_tagger`.
     """
     from nertool.corpus.column_files import read_sentences
     from nertool.models.tagger import load_tagger
 
     started = time.perf_counter()
-    tagger = load_tagger(directory, device="cpu", trust_remote_code=trust_remote_code)
+    tagger = load_tagger(directory, device="cpu", **consent)
     loaded = time.perf_counter() - started
     splits: list[list[list[str]]] = []
     for split, path in files.items():
@@ -145,7 +145,7 @@ def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latenc
 def _main() -> None:
     """Measure a model.
 
-    Arguments: its directory, a directory for its tags, threads, `SPLIT=FILE` each, `--trust-remote-code` or nothing.
+    Arguments: its directory, a directory for its tags, threads, `SPLIT=FILE` each, and any of `CONSENT`.
     """
     directory, tags, threads, *arguments = sys.argv[1:]
     from nertool.models.names import quiet_transformers
@@ -155,13 +155,12 @@ def _main() -> None:
 
     torch.set_num_threads(int(threads))
     files: dict[str, Path] = {}
-    trust_remote_code = TRUST in arguments
+    consent = {name: argument in arguments for argument, name in CONSENT.items()}
     for argument in arguments:
-        if argument == TRUST:
-            continue
-        split, _, path = argument.partition("=")
-        files[split] = Path(path)
-    json.dump(measure_here(Path(directory), files, Path(tags), trust_remote_code), sys.stdout)
+        if argument not in CONSENT:
+            split, _, path = argument.partition("=")
+            files[split] = Path(path)
+    json.dump(measure_here(Path(directory), files, Path(tags), **consent), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class Search:
         directory = self.model_of(len(self.trials))
         directory.mkdir()
         left_in_fp32 = self.quantizer.build(attempt, directory)
-        code = ["*.py"] if self.judge.trust_remote_code else []
+        code = ["*.py"] if self.judge.consent.get("trust_remote_code") else []
         _copy([*TOKENIZER_FILES, SETTINGS, *code], self.model, directory)
         figures = self.judge.measure(directory)
         before, after = self.judge.baseline["f1"], figures["f1"]

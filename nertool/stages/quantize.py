@@ -20,7 +20,13 @@ from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
 from nertool.progress import Shown, bar, logger
-from nertool.stages.options import AllowStaleOption, ForceOption, SeedOption, TrustRemoteCodeOption
+from nertool.stages.options import (
+    AllowMissingWeightsOption,
+    AllowStaleOption,
+    ForceOption,
+    SeedOption,
+    TrustRemoteCodeOption,
+)
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
@@ -122,6 +128,7 @@ class Options(StageOptions):
         ),
     ] = 128
     seed: SeedOption = 1
+    allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
     allow_stale: AllowStaleOption = False
     force: ForceOption = False
@@ -234,12 +241,16 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
     graph, tags, models = scratch / "graph", scratch / "tags", scratch / "models"
     for directory in (graph, tags, models):
         directory.mkdir(parents=True)
-    fp32 = load_tagger(model, device="cpu", as_stored=True, trust_remote_code=options.trust_remote_code)
+    consent: dict[str, Any] = {
+        "trust_remote_code": options.trust_remote_code,
+        "allow_missing_weights": options.allow_missing_weights,
+    }
+    fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
     windows = _calibration(workspace, options, fp32)
     torch.manual_seed(options.seed)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
-            judge=Judge(_judged_files(workspace), model, tags, options.trust_remote_code),
+            judge=Judge(_judged_files(workspace), model, tags, **consent),
             quantizer=Quantizer(fp32, _settings(workspace, options, fp32, (progress, task)), windows, graph),
             model=model,
             scratch=models,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -23,7 +23,7 @@ class Scores:
     """A judge whose FP32 model has F1 0.8, and the others what their files hold."""
 
     baseline = {"f1": 0.8}
-    trust_remote_code = False
+    consent: ClassVar[dict[str, bool]] = {}
 
     def measure(self, directory: Path) -> dict[str, Any]:
         content = json.loads((directory / "model.json").read_text())

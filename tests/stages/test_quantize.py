@@ -60,6 +60,24 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
 
 
 @needs_inc
+def test_missing_weights_are_refused_unless_one_insists(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    pytest.importorskip("onnxruntime")
+    copy = Workspace(shutil.copytree(trained, tmp_path / "copy"))
+    weights = load_file(copy / "model/model.safetensors")
+    del weights["classifier.bias"]
+    save_file(weights, copy / "model/model.safetensors", metadata={"format": "pt"})
+    options: dict[str, Any] = {"backend": "onnx", "max_trials": 1, "allow_stale": True, "tolerance": 0.99}
+    with pytest.raises(NertoolError, match=r"lack 1 weight \(classifier.bias\)"):
+        quantize.run(copy, quantize.Options(**options))
+    quantize.run(copy, quantize.Options(**options, allow_missing_weights=True))
+    assert "are random" in capsys.readouterr().err
+    assert (copy / "quantized/quantization.json").exists()
+
+
 def test_tags_do_not_hang_on_the_number_of_threads(quantized: Path) -> None:
     """Dynamic ranges are those of a batch: batches are the same, whoever works on them."""
     from nertool.models.tagger import load_tagger
@@ -118,8 +136,8 @@ def cells(facts: dict[str, Any]) -> list[str]:
 def test_a_model_that_loads_as_another_is_not_published(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     real = measure.measure
 
-    def other(directory: Path, splits: Mapping[str, Path], tags: Path) -> dict[str, Any]:
-        found = real(directory, splits, tags)
+    def other(directory: Path, splits: Mapping[str, Path], tags: Path, **consent: bool) -> dict[str, Any]:
+        found = real(directory, splits, tags, **consent)
         rows = json.loads((tags / "dev.json").read_text())
         (tags / "dev.json").write_text(json.dumps([["B-X"] * len(row) for row in rows]))
         return found
@@ -188,8 +206,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
     class MadeUp(Judge):
         """Gives the scores in turn."""
 
-        def __init__(self, *places: Any) -> None:
-            super().__init__(*places)
+        def __init__(self, *places: Any, **consent: bool) -> None:
+            super().__init__(*places, **consent)
             self.baseline["f1"] = next(left)
 
         def measure(self, directory: Path) -> Figures:
