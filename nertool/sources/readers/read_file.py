@@ -8,7 +8,8 @@
 | `.csv` | one token a row, with a sentence id | `csv_rows` |
 | `.ann`, or a folder of them | brat | `brat` |
 | `.spacy` | spaCy 3's documents | `spacy_docs` |
-| anything else | WebAnno TSV 3 by its first line, else column text | `webanno`, `column_text` |
+| anything else | WebAnno TSV 3 or CoNLL-2012 by its first line | `webanno`, `conll2012` |
+| | else column text | `column_text` |
 
 Text may be packed: `.gz`, `.bz2` or `.xz` behind the name.
 """
@@ -19,7 +20,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nertool.corpus.column_files import Sentence
-from nertool.sources.readers import brat, column_text, conllu, csv_rows, json_rows, recognise, rows, spacy_docs, webanno
+from nertool.sources.readers import (
+    brat,
+    column_text,
+    conll2012,
+    conllu,
+    csv_rows,
+    json_rows,
+    recognise,
+    rows,
+    spacy_docs,
+    webanno,
+)
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tally import Tally
 
@@ -36,6 +48,7 @@ READERS = {
     ".ann": brat.read,
     ".spacy": spacy_docs.read,
 }
+TEXT_READERS = {"WebAnno": webanno.read, "CoNLL-2012": conll2012.read}
 __all__ = ["Layout", "Tally", "read"]
 
 
@@ -52,12 +65,12 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     reader = READERS.get(form(path))
     if reader is None:
-        reader = webanno.read if recognise.is_webanno(path, layout) else column_text.read
+        reader = TEXT_READERS.get(recognise.form_of_text(path, layout), column_text.read)
     return reader(path, layout, tally)
 
 
 def form(path: Path) -> str:
-    """The end of the name that tells the form; empty for column text and WebAnno's."""
+    """The end of the name that tells the form; empty for what the first line tells."""
     found = recognise.form(path)
     return found if found in READERS else ""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nertool.corpus.files import PACKED, open_bytes, translate_read_errors
 from nertool.errors import InvalidData
-from nertool.sources.readers import brat, webanno
+from nertool.sources.readers import brat, conll2012, webanno
 from nertool.sources.readers.char_spans import SPANS_WAY
 from nertool.sources.readers.layout import Layout
 
@@ -50,8 +50,10 @@ def suffix_of(path: Path) -> str:
     return (path.with_suffix("") if path.suffix in PACKED else path).suffix.lower()
 
 
-def is_webanno(path: Path, layout: Layout) -> bool:
-    """Whether a file of text is one of WebAnno's; else it is column text.
+def form_of_text(path: Path, layout: Layout) -> str:
+    """The form of a file of text, as its beginning tells: `WebAnno`, `CoNLL-2012`, or empty for column text.
+
+    Columns that the layout names make it column text.
 
     Raises:
         InvalidData: it has a form of annotated text that is not read.
@@ -59,10 +61,13 @@ def is_webanno(path: Path, layout: Layout) -> bool:
     with translate_read_errors(path), open_bytes(path) as file:
         head = file.read(BEGINNING).decode("utf-8", "replace").removeprefix("\ufeff")
     if webanno.FORMAT.match(head):
-        return True
-    if not layout.delimiter:
-        _refuse_other_forms(path, head)
-    return False
+        return "WebAnno"
+    if layout.delimiter:
+        return ""
+    if conll2012.BEGINNING.match(head) and not (layout.token_column or layout.tag_column):
+        return "CoNLL-2012"
+    _refuse_other_forms(path, head)
+    return ""
 
 
 def _refuse_other_forms(path: Path, head: str) -> None:
