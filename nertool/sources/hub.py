@@ -12,7 +12,7 @@ from nertool.errors import DownloadFailed, InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
-from nertool.sources.readers.rows import class_names, read_rows
+from nertool.sources.readers.rows import class_names, may_hold_texts, read_rows, read_rows_or_texts
 from nertool.sources.readers.tally import Tally
 
 SPLIT_NAMES = {
@@ -93,8 +93,10 @@ def read(rows: Any, name: str, layout: Layout, tally: Tally) -> Iterator[Sentenc
         InvalidOption: a column does not exist.
     """
     columns = list(rows.column_names)
-    column = find_column(name, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
     numbered_rows = enumerate(_read_one_by_one(rows), start=1)
+    if may_hold_texts(columns, layout):
+        return read_rows_or_texts(numbered_rows, name, layout, columns, tally)
+    column = find_column(name, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
     return read_rows(numbered_rows, name, layout, columns, tally, class_names(rows.features, column), " row ")
 
 

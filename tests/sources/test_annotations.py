@@ -11,6 +11,8 @@ import pytest
 from own_file import lines, taken
 
 from nertool.errors import InvalidData, InvalidOption
+from nertool.stages import download
+from nertool.workspace.workspace import Workspace
 
 ANNA = "Anna left Nordbank."
 ANNA_TAGS = "Anna B-PER left O Nordbank B-ORG . O"
@@ -365,3 +367,46 @@ def test_features_of_parquet_that_are_not_needed_are_not_looked_at(metadata: byt
 def test_names_of_integers_are_read_beside_an_unknown_feature(feature: Any, tmp_path: Path) -> None:
     metadata = json.dumps({"info": {"features": {**FEATURES, "tags": feature}}}).encode()
     assert taken(tmp_path, "own.parquet", parquet({b"huggingface": metadata}, [1]))[0] == "Anna B-PER / "
+
+
+TABLES = {
+    "CSV of objects": ("own.csv", "text,entities\n\"Anna left\",\"[{'start': 0, 'end': 4, 'label': 'PER'}]\"\n"),
+    "CSV of tuples": ("own.csv", 'id,text,label\n7,"Anna left","[(0, 4, \'PER\')]"\n'),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), TABLES.values(), ids=TABLES)
+def test_texts_with_spans_in_a_table(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    workspace = Workspace(tmp_path / "w")
+    download.run(workspace, download.Options(train_file=str(tmp_path / name)))
+    assert (workspace / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\n"
+
+
+@pytest.mark.parametrize("options", [{"train_file": "own.parquet"}, {"dataset": "folder"}])
+def test_texts_with_spans_in_parquet(options: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    if "dataset" in options:
+        pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    table = pyarrow.table({"text": ["Anna left"], "spans": [[{"start": 0, "end": 4, "label": "PER"}]], "n": [1]})
+    (tmp_path / "folder").mkdir()
+    for path in ("own.parquet", "folder/train.parquet"):
+        parquet.write_table(table, path)
+    workspace = Workspace(tmp_path / "w")
+    download.run(workspace, download.Options(**options))
+    assert (workspace / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\n"
+
+
+def test_labels_that_are_integers_take_their_names_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text('{"text": "Anna left", "label": [[0, 4, 1]]}\n')
+    (tmp_path / "names.txt").write_text("ORG\nPER\n")
+    options = {"train_file": str(tmp_path / "own.jsonl")}
+    workspace = Workspace(tmp_path / "w")
+    with pytest.raises(InvalidData, match="label 1 of a span is an integer without a name") as raised:
+        download.run(workspace, download.Options(**options))
+    assert "--tag-names" in raised.value.hint
+    download.run(workspace, download.Options(**options, tag_names=str(tmp_path / "names.txt")))
+    assert (workspace / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\n"

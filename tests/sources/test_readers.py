@@ -804,7 +804,7 @@ def test_a_span_over_a_line_break_becomes_an_entity_on_each_line(
         [0, 4, ""],
         [0, 4, " "],
         [0, 4, None],
-        [0, 4, 7],
+        [0, 4, 7.5],
         [0, 4, "PER", 1],
         {"start": 0, "label": "PER"},
         {"start": 0, "end": 4.5, "label": "PER"},

@@ -22,7 +22,7 @@ class Annotators:
         tally: counts texts with several annotations, and those without the one that is wanted.
     """
 
-    def __init__(self, wanted: str, path: Path, tally: Tally) -> None:
+    def __init__(self, wanted: str, path: Path | str, tally: Tally) -> None:
         self.wanted, self.path, self.tally = wanted, path, tally
         self.seen: dict[str, None] = {}
         self.by_name = self.by_number = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,11 @@ from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
+from nertool.sources.readers.char_spans import tag_texts
 from nertool.sources.readers.columns import ESCAPES
 from nertool.sources.readers.layout import SENTENCE_NAMES, TOKEN_NAMES, Layout, find_column, tag_columns
-from nertool.sources.readers.rows import read_rows
+from nertool.sources.readers.rows import may_hold_texts, read_rows
+from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
@@ -46,7 +48,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """Read the sentences of a CSV file.
 
     A sentence begins where the sentence id is another, and not empty; without such a column, behind an empty row. A
-    file whose rows hold lists of tokens and of tags, as pandas writes them, has a sentence a row.
+    file whose rows hold lists of tokens and of tags, as pandas writes them, has a sentence a row; one whose rows hold
+    a text and a list of spans has a text a row.
 
     Raises:
         InvalidData: a row with more or fewer columns, without a tag, or a quote that is never closed (names file and
@@ -57,10 +60,14 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     header = [name.strip() for name in next(rows, (1, []))[1]]
     if not any(header):
         raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
+    first = list(_first_filled(rows))
+    if first and _is_text_with_spans(first[0][1], header, layout):
+        texts = SpanRecords(path, layout, tally).read(_records(path, header, chain(first, rows), layout))
+        yield from tag_texts(texts, layout, tally)
+        return
     token = find_column(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
     tag = find_column(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
     columns = Columns(len(header), _sentence_column(path, layout, header), header.index(token), header.index(tag))
-    first = list(_first_filled(rows))
     if first and _holds_lists(first[0][1], columns):
         lists = _rows_of_lists(path, chain(first, rows), columns, (token, tag))
         yield from read_rows(lists, path, layout, [token, tag], tally)
@@ -179,6 +186,51 @@ def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str
     if columns.sentence_at is not None and not (fields[columns.sentence_at] or sentence):
         return "no sentence id yet", "Another column: --sentence-column"
     return None
+
+
+# -- a text a row ----------------------------------------------------------------------------------
+
+
+def _is_text_with_spans(fields: list[str], header: list[str], layout: Layout) -> bool:
+    """Whether a row holds a text, and a list of its spans as text."""
+    if len(fields) != len(header) or not may_hold_texts(header, layout):
+        return False
+    cells = dict(zip(header, fields, strict=True))
+    text, spans = _named(cells, layout.text_column, TEXT_KEYS), _named(cells, layout.spans_column, SPAN_KEYS)
+    return LIST.fullmatch(text.strip()) is None and LIST.fullmatch(spans.strip()) is not None
+
+
+def _named(cells: dict[str, str], wanted: str, likely: Sequence[str]) -> str:
+    return next((cells[name] for name in ([wanted] if wanted else likely) if name in cells), "")
+
+
+def _records(
+    path: Path, header: list[str], rows: Rows, layout: Layout
+) -> Iterator[tuple[int, dict[str, Any] | InvalidData]]:
+    """Give each row as an object, or what is wrong with it."""
+    spans = {layout.spans_column} if layout.spans_column else {*SPAN_KEYS}
+    for number, fields in rows:
+        if any(fields):
+            try:
+                yield number, _parse_record(f"{path}:{number}", header, fields, spans)
+            except InvalidData as error:
+                yield number, error
+
+
+def _parse_record(place: str, header: list[str], fields: list[str], spans: set[str]) -> dict[str, Any]:
+    """The cells of a row by column, with the list of spans as a list."""
+    if len(fields) != len(header):
+        raise InvalidData(f"{place}: {len(fields)} columns, the first line names {len(header)}", QUOTE_HELP)
+    record: dict[str, Any] = dict(zip(header, fields, strict=True))
+    for name in spans & {*header}:
+        if LIST.fullmatch(record[name].strip()):
+            record[name] = _as_lists(_parse_list(place, record[name]))
+    return record
+
+
+def _as_lists(value: Any) -> Any:
+    """Lists in place of tuples."""
+    return [_as_lists(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 # -- a sentence a row ------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
-from nertool.sources.readers.layout import TOKEN_NAMES, Layout, tag_columns
+from nertool.sources.readers.layout import TOKEN_NAMES, Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
-from nertool.sources.readers.span_records import SpanRecords, has_spans, text_of
+from nertool.sources.readers.span_records import SpanRecords, holds_text, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
@@ -57,7 +57,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         yield from read_spacy_documents(records, path, layout, tally)
     elif form:
         yield from read_token_spans(records, form, path, tally)
-    elif layout.text_column or (text_of(first[1]) is not None and not _has_rows(first[1], layout)):
+    elif holds_text(first[1], layout):
         yield from tag_texts(SpanRecords(path, layout, tally).read(records), layout, tally)
     else:
         _refuse_unknown(first[1], path, layout)
@@ -95,23 +95,6 @@ def _is_json_lines(path: Path, encoding: str) -> bool:
         return isinstance(json.loads(line.removeprefix(BYTE_ORDER_MARK)), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _has_rows(record: Any, layout: Layout) -> bool:
-    """Whether a record has a list of plain tokens (Prodigy's are objects) and one of tags."""
-    if not isinstance(record, dict):
-        return False
-    token_keys = [layout.token_column] if layout.token_column else TOKEN_NAMES
-    tag_keys = [layout.tag_column] if layout.tag_column else tag_columns(layout.task)
-    tokens = [record[key] for key in token_keys if _is_plain_list(record.get(key))]
-    tags = [record[key] for key in tag_keys if _is_plain_list(record.get(key))]
-    if not tokens or not tags:
-        return False
-    return any(len(values) == len(tokens[0]) for values in tags) or not has_spans(record)
-
-
-def _is_plain_list(value: Any) -> bool:
-    return isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value)
 
 
 def _keys(first: tuple[int, Any], path: Path) -> list[str]:

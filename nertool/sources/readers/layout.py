@@ -11,6 +11,7 @@ from nertool.errors import InvalidOption
 
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
 TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
+NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
 SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_idx", "sentence_number", "id")
 
 

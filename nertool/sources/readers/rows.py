@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ from nertool.corpus.column_files import Sentence
 from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_parquet, translate_arrow_errors
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
+from nertool.sources.readers.char_spans import tag_texts
 from nertool.sources.readers.columns import DOCSTART
-from nertool.sources.readers.layout import TOKEN_NAMES, Layout, find_column, tag_columns
+from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, find_column, tag_columns
+from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords, holds_text
 from nertool.sources.readers.tally import Tally
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
 OBJECT_HELP = 'Such as {"tokens": [...], "tags": [...]}.'
-NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
 
 
 def read_rows(
@@ -66,6 +68,30 @@ def read_rows(
             yield sentence._replace(line=number)
 
     yield from bad.guard(sentences())
+
+
+def read_rows_or_texts(
+    rows: Iterable[tuple[int, Any]],
+    path: Path | str,
+    layout: Layout,
+    columns: Sequence[str],
+    tally: Tally,
+    names: Sequence[str] = (),
+) -> Iterator[Sentence]:
+    """Sentences of rows, or of texts with character spans where the first row is one; see `read_rows`."""
+    rows = iter(rows)
+    ahead = list(islice(rows, 1))
+    rows = chain(ahead, rows)
+    if may_hold_texts(columns, layout) and ahead and holds_text(ahead[0][1], layout):
+        yield from tag_texts(SpanRecords(path, layout, tally).read(rows), layout, tally)
+    else:
+        yield from read_rows(rows, path, layout, columns, tally, names, " row ")
+
+
+def may_hold_texts(columns: Sequence[str], layout: Layout) -> bool:
+    """Whether columns are those of texts with spans, as far as their names tell."""
+    spans = [layout.spans_column] if layout.spans_column else SPAN_KEYS
+    return bool(layout.text_column) or not ({*TEXT_KEYS}.isdisjoint(columns) or {*spans}.isdisjoint(columns))
 
 
 def _sentence(row: Any, columns: tuple[str, str], names: Sequence[str], place: str) -> Sentence:
@@ -122,7 +148,9 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
 
 
 def _needed_columns(names: Sequence[str], path: Path, layout: Layout) -> list[str]:
-    """Columns of the tokens and the tags; the others are not looked at."""
+    """Columns of the tokens and the tags, the others are not looked at; all of them where they may hold texts."""
+    if may_hold_texts(names, layout):
+        return list(names)
     return [
         find_column(path, layout.token_column, "--token-column", names, TOKEN_NAMES),
         find_column(path, layout.tag_column, "--tag-column", names, tag_columns(layout.task)),
@@ -155,7 +183,7 @@ def _read_batches(
     needed = _needed_columns(columns, path, layout)
     names = _stored_names(schema, needed[-1])
     rows = batch_rows(batch.select(needed) for batch in batches)
-    yield from read_rows(rows, path, layout, columns, tally, names, " row ")
+    yield from read_rows_or_texts(rows, path, layout, columns, tally, names)
 
 
 def _stored_names(schema: Any, column: str) -> list[str]:

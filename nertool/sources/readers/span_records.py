@@ -11,7 +11,7 @@ from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
-from nertool.sources.readers.layout import Layout
+from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token
 from nertool.sources.readers.tally import Tally
 
@@ -47,6 +47,28 @@ def has_spans(record: dict[str, Any]) -> bool:
         if isinstance(value, list) and value and _looks_like_span(value[0]):
             return True
     return False
+
+
+def holds_text(record: Any, layout: Layout) -> bool:
+    """Whether a record is a text, with spans or without, and no row of tokens and tags."""
+    return bool(layout.text_column) or (text_of(record) is not None and not _has_rows(record, layout))
+
+
+def _has_rows(record: Any, layout: Layout) -> bool:
+    """Whether a record has a list of plain tokens (Prodigy's are objects) and one of tags."""
+    if not isinstance(record, dict):
+        return False
+    token_keys = [layout.token_column] if layout.token_column else TOKEN_NAMES
+    tag_keys = [layout.tag_column] if layout.tag_column else tag_columns(layout.task)
+    tokens = [record[key] for key in token_keys if _is_plain_list(record.get(key))]
+    tags = [record[key] for key in tag_keys if _is_plain_list(record.get(key))]
+    if not tokens or not tags:
+        return False
+    return any(len(values) == len(tokens[0]) for values in tags) or not has_spans(record)
+
+
+def _is_plain_list(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value)
 
 
 def _text_and_starts(record: Any, wanted: str) -> tuple[str, list[int]] | None:
@@ -92,12 +114,12 @@ class SpanRecords:
     """Reads the records of one file.
 
     Args:
-        path: the file, for messages.
+        path: the file or data set, for messages.
         layout: names the keys and the annotator.
         tally: told of all that is left out or changed.
     """
 
-    def __init__(self, path: Path, layout: Layout, tally: Tally) -> None:
+    def __init__(self, path: Path | str, layout: Layout, tally: Tally) -> None:
         self.path, self.layout, self.tally = path, layout, tally
         self.annotators = Annotators(layout.annotator, path, tally)
         self.has_spans = False
@@ -105,7 +127,7 @@ class SpanRecords:
         self.annotated: set[int] = set()
 
     def read(self, records: Iterable[tuple[int, Any]]) -> Iterator[AnnotatedText]:
-        """Give the texts that are not left out.
+        """Give the texts that are not left out; an error stands for a record that could not be read so far.
 
         Raises:
             InvalidData: a record without text, or a span that is none (names file and line); or no record has spans.
@@ -121,6 +143,9 @@ class SpanRecords:
     def _read_each(self, records: Iterable[tuple[int, Any]], bad: BadLines) -> Iterator[AnnotatedText]:
         for number, record in records:
             self.records += 1
+            if isinstance(record, InvalidData):
+                bad.add(number, record)
+                continue
             if record is None:
                 self.tally.add("empty records left out")
                 continue
@@ -262,6 +287,10 @@ class SpanRecords:
         if placed and isinstance(entry, dict) and _has_no_label(label):
             self.tally.add("regions without a label left out", place, f"span {start} to {end} has no label: left out")
             return None
+        if type(label) is int and 0 <= label < len(self.layout.tag_names):
+            label = self.layout.tag_names[label]
+        elif type(label) is int:
+            raise InvalidData(f"{place}: the label {label} of a span is an integer without a name", NAMES_HELP)
         if isinstance(label, list) and any(isinstance(one, str) and one.strip() for one in label):
             label = first_label(label, place, self.tally)
         if not (type(start) is int and type(end) is int and isinstance(label, str) and label.strip()):
