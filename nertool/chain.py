@@ -90,9 +90,10 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     Raises:
         NertoolError: as the stages do.
     """
-    if not download.names_data(values):
-        _need_data(workspace)
-    with workspace.locked("run"):
+    names_data = download.names_data(values)
+    with workspace.locked("run", creates=names_data):
+        if not names_data:
+            _need_data(workspace)
         for step in STEPS:
             fixed = _fixed_options(step, workspace)
             if _has_input(step, values, workspace):

@@ -24,6 +24,8 @@ from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.workspace.atomic import move_into_place
+from nertool.workspace.digests import digest
+from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -60,10 +62,11 @@ class FileTagger:
     Args:
         jobs: all files; each call names some of them by number.
         settings: how every file is tagged.
+        digests: SHA-256 of the model's files by name.
     """
 
-    def __init__(self, jobs: Sequence[Job], settings: Settings) -> None:
-        self.jobs, self.settings = jobs, settings
+    def __init__(self, jobs: Sequence[Job], settings: Settings, digests: Mapping[str, str]) -> None:
+        self.jobs, self.settings, self.digests = jobs, settings, digests
 
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[str]]:
         """`job`: numbers of files -> `outcome`: for each a JSON object, its counts or the two lines of an error."""
@@ -79,13 +82,17 @@ class FileTagger:
         from nertool.models.tagger import load_tagger
 
         settings = self.settings
-        return load_tagger(
-            settings.model,
-            fp32_kernels=settings.fp32_kernels,
-            allow_missing_weights=settings.allow_missing_weights,
-            trust_remote_code=settings.trust_remote_code,
-            tokenizer=settings.tokenizer,
-        )
+        with reading(settings.model.parent):
+            for name, sha256 in self.digests.items():
+                if digest(settings.model / name)["sha256"] != sha256:
+                    raise NertoolError(f"{settings.model} changed while it was used", "Run it again, with --force.")
+            return load_tagger(
+                settings.model,
+                fp32_kernels=settings.fp32_kernels,
+                allow_missing_weights=settings.allow_missing_weights,
+                trust_remote_code=settings.trust_remote_code,
+                tokenizer=settings.tokenizer,
+            )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
         try:
@@ -281,7 +288,7 @@ def _outcomes(ray: Any, jobs: Sequence[Job], run: FolderRun) -> Iterator[dict[st
         batch_size=1,
         # give a file to an idle worker only
         compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-        fn_constructor_args=(jobs, run.settings),
+        fn_constructor_args=(jobs, run.settings, run.digests),
         num_cpus=1,
         num_gpus=1 / ceil(workers / gpus) if gpus else 0,
     )

@@ -39,7 +39,7 @@ def read_settings(directory: Path) -> TaggingSettings:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return TaggingSettings()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidData(f"{path}: no JSON: {error}", "Train the model anew, or remove the file.") from error
     names = {field.name for field in fields(TaggingSettings)}
     if (

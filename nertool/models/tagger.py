@@ -26,6 +26,7 @@ from nertool.models.weights import load_weights
 from nertool.spelling import CANONICAL, Spelling, spelling_of_labels
 from nertool.tags import OUTSIDE, Span
 from nertool.workspace.names import TABLE
+from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
     import torch
@@ -350,28 +351,32 @@ def load_tagger(
             needs code of its own.
     """
     quiet_transformers()
-    import torch
-
-    from nertool.models.onednn import use_fastest
-
     directory = Path(directory)
-    cut = cutter(tokenizer or read_settings(directory).tokenizer)
-    config = _load_config(directory, trust_remote_code)
-    is_int8 = (directory / TABLE).exists()
-    if is_int8:
-        model = _load_int8(directory, config, trust_remote_code)
-    else:
-        model = _load_fp32(directory, allow_missing_weights, trust_remote_code)
-        model = model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    if isinstance(model, torch.nn.Module) and on_cpu and fp32_kernels == "auto" and not as_stored:
-        model = use_fastest(model)
+    with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
+        cut = cutter(tokenizer or read_settings(directory).tokenizer)
+        config = _load_config(directory, trust_remote_code)
+        is_int8 = (directory / TABLE).exists()
+        if is_int8:
+            model = _load_int8(directory, config, trust_remote_code)
+        else:
+            model = _load_fp32(directory, allow_missing_weights, trust_remote_code, device)
+        subwords = load_tokenizer(str(directory), trust_remote_code)
+    if fp32_kernels == "auto" and not as_stored:
+        model = _with_fastest_kernels(model)
     labels = [config.id2label[number] for number in range(config.num_labels)]
-    subwords = load_tokenizer(str(directory), trust_remote_code)
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
     return Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut)
+
+
+def _with_fastest_kernels(model: Any) -> Any:
+    import torch
+
+    from nertool.models.onednn import use_fastest
+
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    return use_fastest(model) if isinstance(model, torch.nn.Module) and on_cpu else model
 
 
 def _load_config(directory: Path, trust_remote_code: bool) -> Any:
@@ -400,7 +405,7 @@ def _load_int8(directory: Path, config: Any, trust_remote_code: bool) -> Any:
     return load_int8(directory, config, trust_remote_code)
 
 
-def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: bool) -> Any:
+def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: bool, device: str) -> Any:
     import torch
     from safetensors import SafetensorError
     from transformers.utils.logging import disable_progress_bar
@@ -416,4 +421,4 @@ def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: 
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
-    return model
+    return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -69,7 +69,8 @@ def find_other(
     inside = workspace / name
     place = inside if not Path(name).exists() and inside.exists() else Path(name)
     if (place / "config.json").is_file():
-        files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
+        with Workspace(place.parent).reading():
+            files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
         return (lambda: _tagged_by(place, workspace / f"{split}.txt", trust_remote_code)), files
     if place.is_file() and len(splits) > 1:
         raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
@@ -98,6 +99,8 @@ def predictions_of(workspace: Workspace, name: str, split: str, option: str) -> 
     """
     file = f"{split}_predictions.txt"
     for place in (Path(name), workspace / name):
+        with Workspace(place).reading():  # finishes what a kill left
+            pass
         for path in (place, place / file, place / EVALUATION / file):
             if path.is_file():
                 return path

@@ -121,11 +121,14 @@ def _range_header(url: str, partial: Path) -> Mapping[str, str]:
     try:
         begun = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
         size = partial.stat().st_size
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
-    if not size or begun["url"] != url or not begun["validator"] or begun["validator"].startswith("W/"):
+    if not size or not isinstance(begun, dict) or begun.get("url") != url:
         return {}
-    return {"Range": f"bytes={size}-", "If-Range": begun["validator"]}
+    validator = begun.get("validator")
+    if not isinstance(validator, str) or not validator or validator.startswith("W/"):
+        return {}
+    return {"Range": f"bytes={size}-", "If-Range": validator}
 
 
 def _refuse_html(url: str, first: bytes) -> None:

@@ -56,6 +56,11 @@ def run(workspace: Workspace, options: Options) -> Report:
         MissingInput: there are no data.
         InvalidData: a file is not text in UTF-8 (names file and line).
     """
+    with workspace.reading():
+        return _check(workspace, options)
+
+
+def _check(workspace: Workspace, options: Options) -> Report:
     suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
     paths = {split: workspace / f"{split}{suffix}" for split in workspace.splits(suffix)}
     if not paths:

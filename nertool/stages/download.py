@@ -191,8 +191,8 @@ def run(workspace: Workspace, options: Options) -> Result:
     data = _data_source(options, recipe, layout, workspace / ".download")
     planned = _plan(options, data)
     tag_options = _tag_options(options)
-    if options.locked and "download" not in workspace.records():
-        raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
+    if options.locked:
+        _check_recorded(workspace)
 
     def work(stage: Stage) -> None:
         facts: DownloadFacts = {"recipe": recipe.name} if recipe else {}
@@ -217,6 +217,14 @@ def run(workspace: Workspace, options: Options) -> Result:
             _compare_with_record(workspace, stage)
 
     return workspace.run(planned, work)
+
+
+def _check_recorded(workspace: Workspace) -> None:
+    with workspace.reading():
+        if "download" not in workspace.records():
+            raise InvalidOption(
+                "--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256."
+            )
 
 
 # -- what is asked for -----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
-from nertool.errors import InvalidOption, MissingInput, StaleInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
@@ -29,7 +29,7 @@ from nertool.stages.options import (
     StrictOption,
     TrustRemoteCodeOption,
 )
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import Digest, digest, write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
@@ -103,9 +103,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     """
     if options.columns is not None:
         return _score_columns(options)
-    splits, models = _splits(workspace, options.split), _models(workspace, options)
     quiet_transformers()
-    with workspace.locked("evaluate"):
+    with workspace.locked("evaluate", creates=False):
+        splits, models = _splits(workspace, options.split), _models(workspace, options)
         results: dict[str, Result] = {}
         for model in models:
             prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""
@@ -317,9 +317,21 @@ def _compare(workspace: Workspace, options: Options, directory: str, splits: Seq
         for split, (tagged, _) in others.items():
             path = workspace / ours[split]
             stage.facts[split] = difference(read_tagged(path), path, tagged(), Path(compared), options.strict)
+        _check_unchanged(sources, stage.identity["sources"])
         write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
 
     return workspace.run(planned, work)
+
+
+def _check_unchanged(sources: Mapping[str, Path], digests: Mapping[str, Digest]) -> None:
+    """Check that the other model was not published anew while it was read.
+
+    Raises:
+        InvalidData: it was.
+    """
+    for name, path in sources.items():
+        if digest(path) != digests[name]:
+            raise InvalidData(f"{path} changed while it was compared with; nothing was changed", "Run it again.")
 
 
 def _name(path: str) -> str:
@@ -400,5 +412,8 @@ class ReportOptions(StageOptions):
 
 def _json(path: Path) -> dict[str, Any]:
     """Read the object of a JSON file; give an empty one where there is no such file."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return content
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{path} is not JSON: {error}", "Remove it, and evaluate anew: nertool evaluate") from error
+    return content if isinstance(content, dict) else {}

@@ -33,6 +33,11 @@ def run(workspace: Workspace, options: Options) -> Result:
         MissingInput: preprocess has not been run.
         InvalidData: a line has no tag (names file and line).
     """
+    with workspace.locked("labels", creates=False):
+        return _collect(workspace, options)
+
+
+def _collect(workspace: Workspace, options: Options) -> Result:
     sources = [f"{split}.txt" for split in workspace.splits(".txt")]
     if not sources:
         raise MissingInput(f"{workspace / 'train.txt'} is missing", f"Run: {workspace.command('preprocess')}")

@@ -176,19 +176,19 @@ def run(workspace: Workspace, options: Options) -> Result:
     split = options.split or "test"
     if split not in SPLITS:
         raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
-    source = workspace.require(f"{split}.txt", "preprocess")
-    model = workspace.model(options.quantized, options.allow_stale)
     quiet_transformers()
-    planned = StageRun(
-        f"predict:{split}",
-        options,
-        reads=[*model.files, f"{split}.txt"],
-        writes=[_predictions(split, options.form)],
-        packages=["torch", "transformers", "tokenizers"],
-        force=options.force,
-    )
-
-    return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options))
+    with workspace.locked("predict", creates=False):
+        source = workspace.require(f"{split}.txt", "preprocess")
+        model = workspace.model(options.quantized, options.allow_stale)
+        planned = StageRun(
+            f"predict:{split}",
+            options,
+            reads=[*model.files, f"{split}.txt"],
+            writes=[_predictions(split, options.form)],
+            packages=["torch", "transformers", "tokenizers"],
+            force=options.force,
+        )
+        return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options))
 
 
 def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:
@@ -254,7 +254,9 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     from nertool.documents import ray_workers
 
     assert options.engine == "ray" and options.output and options.files  # Options checks it
-    model = workspace.model(options.quantized, options.allow_stale)
+    with workspace.reading():
+        model = workspace.model(options.quantized, options.allow_stale)
+        digests = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
     settings = ray_workers.Settings(
         model=model.path.absolute(),
         text_column=options.text_column,
@@ -271,7 +273,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         folder=Path(options.output).absolute(),
         settings=settings,
         form=options.input,
-        digests={Path(name).name: digest(workspace / name)["sha256"] for name in model.files},
+        digests=digests,
         on_gpus=not options.quantized,  # INT8 models run on the CPU
         workers=options.workers,
         resume=options.resume,
@@ -287,10 +289,9 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
         MissingInput: there is none.
         StaleInput: it was made from files that have changed since.
     """
-    model = workspace.model(options.quantized, options.allow_stale)
     quiet_transformers()
-
-    return _load(model, options)
+    with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
+        return _load(workspace.model(options.quantized, options.allow_stale), options)
 
 
 def _load(model: ModelFiles, options: Options) -> Tagger:

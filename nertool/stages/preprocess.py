@@ -54,12 +54,17 @@ def run(workspace: Workspace, options: Options) -> Result:
         InvalidOption: the tokenizer cannot be loaded, or the length leaves no room.
         InvalidData: a file is not text in UTF-8 (names file and line), or holds no sentence.
     """
+    quiet_transformers()
+    with workspace.locked("preprocess", creates=False):
+        return _preprocess(workspace, options)
+
+
+def _preprocess(workspace: Workspace, options: Options) -> Result:
     splits = workspace.splits(".txt.tmp")
     if not splits:
         raise MissingInput(
             f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.command('download', 'RECIPE')}"
         )
-    quiet_transformers()
     planned = StageRun(
         "preprocess",
         options,

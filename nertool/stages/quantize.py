@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from nertool.corpus.column_files import Sentence, read_sentences
-from nertool.errors import InvalidOption, NertoolError
+from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
@@ -170,9 +170,14 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
         NertoolError: the backend is not installed, or cannot quantize such a model.
     """
     _check_backend(options)
+    quiet_transformers()
+    with workspace.locked("quantize", creates=False):
+        return _quantize(workspace, options, clock)
+
+
+def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]) -> Result:
     model = workspace.model(allow_stale=options.allow_stale)
     planned = _plan(workspace, options, model)
-    quiet_transformers()
 
     def work(stage: Stage) -> None:
         search = _search(workspace, options, model.path, stage.staging / "trials", clock)
@@ -183,10 +188,25 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
         stage.facts = _recorded(facts)
 
     result = workspace.run(planned, work)
-    facts = json.loads((workspace / QUANTIZED / TABLE).read_text(encoding="utf-8"))
+    facts = _read_table(workspace / QUANTIZED / TABLE)
     if not facts["met"]:
         _warn_not_met(facts)
     return replace(result, facts=facts, ok=facts["met"])
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    """The figures of the model that is there, which somebody may have edited.
+
+    Raises:
+        InvalidData: it does not hold what the stage writes.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict) or any(key not in table for key in RECORDED):
+        raise InvalidData(f"{path} is not what quantize writes", "Make it anew: nertool quantize --force")
+    return table
 
 
 def _check_backend(options: Options) -> None:
@@ -351,7 +371,7 @@ def _without_cost(figures: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in figures.items() if key not in Cost.__annotations__}
 
 
-def _warn_not_met(facts: Quantization) -> None:
+def _warn_not_met(facts: Mapping[str, Any]) -> None:
     relative, tolerance = facts["criterion"] == "relative", facts["tolerance"]
     allowed = f"{tolerance:.1%} of" if relative else f"{tolerance} points of"
     logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
@@ -362,7 +382,8 @@ def _learning_rate(workspace: Workspace, options: Options) -> float:
     if options.qat_learning_rate is not None:
         return options.qat_learning_rate
     trained = workspace.records().get("train", {}).get("options", {})
-    return float(trained.get("learning_rate") or LEARNING_RATE)
+    rate = trained.get("learning_rate")
+    return float(rate) if isinstance(rate, int | float) and rate else LEARNING_RATE
 
 
 def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[Batch]:

@@ -45,8 +45,8 @@ def run(workspace: Workspace, options: Options) -> Result:
     quiet_transformers()
     if processes.rank():
         return _run_other_process(workspace, options)
-    _check(workspace, options)
-    with workspace.locked("train"):
+    with workspace.locked("train", creates=False):
+        _check(workspace, options)
         result = _run_first_process(workspace, options)
     if options.push_to_hub:
         from nertool.training.model_card import push

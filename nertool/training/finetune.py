@@ -161,12 +161,13 @@ class FineTuning:
 
 def _last_checkpoint(directory: Path) -> str | None:
     """The latest whole checkpoint; removes those that were cut short while they were written."""
-    checkpoints = sorted(directory.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    named = [path for path in directory.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
+    checkpoints = sorted(named, key=lambda path: int(path.name.rpartition("-")[2]))
     for checkpoint in reversed(checkpoints):
         try:
             json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))  # written last
             return str(checkpoint)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             shutil.rmtree(checkpoint)
     return None
 

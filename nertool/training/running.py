@@ -34,7 +34,8 @@ class RunningDirectory:
             return
         if any(self.path.rglob("checkpoint-*")):
             logger.warning("checkpoints of a run with other options or data are dropped")
-        shutil.rmtree(self.path, ignore_errors=True)
+        if self.path.exists():
+            shutil.rmtree(self.path)
         self.path.mkdir()
         write_json(self.path / IDENTITY, dict(identity))
 
@@ -47,6 +48,10 @@ class RunningDirectory:
         """Whether it was left by a run on the same data with the same options; a record holds more beside these."""
         try:
             identity = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return False
-        return bool(identity) and all(run.get(name) == value for name, value in identity.items())
+        return (
+            isinstance(identity, dict)
+            and bool(identity)
+            and all(run.get(name) == value for name, value in identity.items())
+        )

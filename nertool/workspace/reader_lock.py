@@ -54,5 +54,6 @@ def _wait(descriptor: int, root: Path, kind: int) -> None:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        logger.debug("%s is being %s: waiting", root, "read" if kind == fcntl.LOCK_EX else "published")
+        if kind == fcntl.LOCK_EX:
+            logger.info("%s is being read: its new files wait until that has ended", root)
         fcntl.flock(descriptor, kind)

@@ -115,7 +115,7 @@ def _fault_of_facts(name: str, facts: Mapping[str, Any]) -> str:
     """What is wrong with the facts that stages act on."""
     if not is_model_name(facts.get("output_dir", MODEL)):
         return f"the output_dir of {name} is no name of a model"
-    for key in ("recipe", "tags"):
+    for key in ("recipe", "task", "tags"):
         if name == "download" and not isinstance(facts.get(key, ""), str):
             return f"the {key} of {name} is no text"
     return ""

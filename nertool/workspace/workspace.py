@@ -207,8 +207,9 @@ class Workspace:
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What the stage's record counted or measured; empty where there is no record."""
-        facts: dict[str, Any] = self.records().get(stage, {}).get("facts", {})
-        return facts
+        with self.reading():
+            facts: dict[str, Any] = self.records().get(stage, {}).get("facts", {})
+            return facts
 
     def splits(self, suffix: str) -> list[str]:
         """The splits that have a file `{split}{suffix}`, in the order train, dev, test."""
@@ -295,20 +296,48 @@ class Workspace:
     # -- writing -----------------------------------------------------------------------------------
 
     @contextmanager
-    def locked(self, stage: str) -> Iterator[None]:
-        """Hold the workspace's lock; may be taken again inside.
+    def locked(self, stage: str, creates: bool = True) -> Iterator[None]:
+        """Hold the workspace's lock; may be taken again inside. A commit that a kill cut short is finished first.
+
+        A stage lists its input inside, lest it takes old files for the new ones of such a commit.
+
+        Args:
+            creates: make the directory if need be. Otherwise one that is not there stays so, and nothing is locked.
 
         Raises:
             Locked: another process holds it; the message says which.
+            InvalidOption: the path can be no workspace.
         """
+        lock = self._acquire(creates)
+        if lock is None:
+            yield
+            return
+        try:
+            if lock.lock_counter == 1:
+                with suppress(OSError):  # on a full disk the lock is held without its owner's name
+                    write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
+                commit.finish(self.path)
+            with translate_disk_errors(self.path):
+                yield
+        finally:
+            if lock.lock_counter == 1:
+                with suppress(OSError):
+                    (self.path / _OWNER).unlink(missing_ok=True)
+            lock.release()
+
+    def _acquire(self, creates: bool) -> FileLock | None:
+        """Take the lock once more; None where there is no directory, and none is made."""
         from filelock import FileLock, Timeout  # --help must not wait for this import
 
         try:
+            if not creates and not self.path.exists():
+                return None
             self.path.mkdir(parents=True, exist_ok=True)
             if self._file_lock is None or not self._file_lock.is_locked:
                 refuse_links(self.path, below=True)
             self._file_lock = self._file_lock or FileLock(self.path / _LOCK, timeout=0)
             self._file_lock.acquire()
+            return self._file_lock
         except Timeout as error:
             raise Locked(
                 f"{self.path} is in use by {_owner(self.path / _OWNER)}",
@@ -318,17 +347,6 @@ class Workspace:
             raise InvalidOption(
                 f"{self.path} cannot be a workspace: {error.strerror}", "Name another one: -w DIR"
             ) from error
-        try:
-            if self._file_lock.lock_counter == 1:
-                with suppress(OSError):  # on a full disk the lock is held without its owner's name
-                    write_json(self.path / _OWNER, {"pid": os.getpid(), "stage": stage})
-                commit.finish(self.path)
-            with translate_disk_errors(self.path):
-                yield
-        finally:
-            if self._file_lock.lock_counter == 1:
-                (self.path / _OWNER).unlink(missing_ok=True)
-            self._file_lock.release()
 
     def run(self, planned: StageRun, work: Callable[[Stage], None]) -> Result:
         """Run a stage: lock, decide whether there is anything to do, call `work`, publish, record.

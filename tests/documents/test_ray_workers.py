@@ -167,7 +167,9 @@ def test_bad_records_are_left_out_or_stand_as_gaps(
 ) -> None:
     job = Job(tmp_path / "in.jsonl", "jsonl", tmp_path / "out.parquet")
     job.source.write_text('{"text": "anna left", "id": 1}\n{"text": 1, "id": 2}\n{"text": "oslo", "id": 3}\n')
-    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained, on_error=on_error))({"job": [0]})["outcome"])
+    (outcome,) = map(
+        json.loads, FileTagger([job], settings_of(trained, on_error=on_error), {})({"job": [0]})["outcome"]
+    )
     assert (outcome["broken"], outcome["documents"], outcome["tokens"]) == (1, len(wanted), 3)
     rows = parquet.read_table(job.target).to_pylist()
     assert [row["id"] for row in rows] == wanted
@@ -178,7 +180,7 @@ def test_what_a_worker_logs_is_handed_on(trained: Path, tmp_path: Path) -> None:
     job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
     job.source.write_bytes(b"\xef\xbb\xbfanna\n")
     handlers = list(logger.handlers)
-    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
+    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained), {})({"job": [0]})["outcome"])
     assert outcome["notes"] == [[logging.INFO, f"{job.source}: a byte order mark at its beginning is left out"]]
     assert logger.handlers == handlers
 
@@ -188,7 +190,7 @@ def test_a_file_whose_workers_die_is_given_up(trained: Path, tmp_path: Path) -> 
     job.source.write_text("anna\n")
     for part in job.parts():
         part.touch()
-    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained))({"job": [0]})["outcome"])
+    (outcome,) = map(json.loads, FileTagger([job], settings_of(trained), {})({"job": [0]})["outcome"])
     assert outcome["error"][0] == f"{job.source}: {ATTEMPTS} workers died over it"
 
 
@@ -200,7 +202,7 @@ def test_what_a_machine_does_not_see_is_named(gone: str, trained: Path, tmp_path
     settings = settings_of(tmp_path / "nowhere" if gone == "model" else trained)
     if gone != "model":
         (job.source.unlink if gone == "input" else job.target.parent.rmdir)()
-    (outcome,) = map(json.loads, FileTagger([job], settings)({"job": [0]})["outcome"])
+    (outcome,) = map(json.loads, FileTagger([job], settings, {})({"job": [0]})["outcome"])
     assert {"model": "no such folder", "input": "cannot be read", "output": "No such file"}[gone] in outcome["error"][0]
 
 
