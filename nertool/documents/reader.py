@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows
-from nertool.corpus.files import PACKED, foreign, open_bytes, translate_read_errors
-from nertool.corpus.records import BYTE_ORDER_MARK, BadRecord, parse_json
+from nertool.corpus.files import PACKED
+from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, form_of, line_offsets
-from nertool.documents.table_rows import bad_record, csv_table, log_byte_order_mark, parquet_table
+from nertool.documents.byte_source import ByteSource, Lines, open_source
+from nertool.documents.json_list import is_json_list, read_json_list
+from nertool.documents.table_rows import bad_record, csv_table, parquet_table
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
@@ -27,17 +28,15 @@ FORMS = {
     ".conllu": "conllu",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
-    ".json": "jsonl",
+    ".json": "json",
     ".csv": "csv",
     ".parquet": "parquet",
 }
-"""Forms that the end of a name tells."""
+"""Forms that the end of a name tells; `json` is one list, or JSON Lines."""
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 TAGGED_FIELDS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
-Lines = Iterator[tuple[int, bytes]]
-"""Lines with their 1-based numbers."""
 Decode = Callable[[str, int, bytes], str]
 """File, number and bytes of a line -> what is read of it."""
 TokenOf = Callable[["str | InvalidData"], "str | InvalidData | None"]
@@ -49,7 +48,7 @@ class Document:
     """A record, a line, or a sentence of tokens.
 
     Attributes:
-        number: 1-based number of its line, its row or its first token's line.
+        number: 1-based number of its line, its row, its place in a list or its first token's line.
         sentences: what is tagged; their offsets are places in `text`.
         text: the text as it was read; None where the input was tokens already.
         record: the other fields of the input.
@@ -108,11 +107,18 @@ class Reader:
                 raise InvalidOption(f"--input {form}: {what}", "Name a file, or send JSON Lines.")
             yield from self._read_table(path, form)
             return
-        lines = read_lines(path, self.stdin)
+        with open_source(path, self.stdin) as source:
+            if form in ("auto", "json", "jsonl") and is_json_list(source.beginning(), form == "json"):
+                if form == "auto":
+                    logger.info("%s: read as a JSON list, a text or object an element", source.label)
+                yield from self._read_json_list(source)
+            else:
+                yield from self._read_lines(form, source.label, source.lines())
+
+    def _read_lines(self, form: str, label: str, lines: Lines) -> Iterator[Document]:
         if form == "auto":
             form, lines = self._recognise(lines)
-        label = str(path or "standard input")
-        if form == "jsonl":
+        if form in ("json", "jsonl"):
             yield from self._read_json_lines(label, lines)
         elif form == "tokens":
             yield from self._read_token_lines(label, lines, _decode_token_line, _first_token)
@@ -176,6 +182,18 @@ class Reader:
                 yield from self._document_or_null(
                     number, partial(self._parse_record, f"{label}:{number}", number, line)
                 )
+
+    def _read_json_list(self, source: ByteSource) -> Iterator[Document]:
+        for number, (line, value) in enumerate(read_json_list(source), start=1):
+            place = f"{source.label}:{line}: record {number}"
+            yield from self._document_or_null(number, partial(self._from_element, place, number, value))
+
+    def _from_element(self, place: str, number: int, value: Any) -> Document:
+        if isinstance(value, str):
+            return self._cut_document(number, value, {})
+        if not isinstance(value, (dict, BadRecord)):
+            raise bad_record(place, "neither a JSON object nor a text")
+        return self._from_row(place, number, value)
 
     def _parse_record(self, place: str, number: int, line: str) -> Document:
         try:
@@ -270,32 +288,6 @@ class Reader:
 def form_of_name(path: Path) -> str:
     """Tell a form from the end of a file's name; `auto` if the name does not tell."""
     return FORMS.get(Path(path.stem if path.suffix in PACKED else path.name).suffix, "auto")
-
-
-def read_lines(path: Path | None, stdin: IO[bytes] | None) -> Lines:
-    """Read lines with their numbers; standard input (no path) is read no further than it must be.
-
-    Raises:
-        InvalidData: the file cannot be read, or is no text by its first bytes.
-        InvalidOption: standard input is closed.
-    """
-    label = path or Path("standard input")
-    if path is None and stdin is None:
-        raise InvalidOption("standard input is closed", "Name files that exist; - is standard input.")
-    with translate_read_errors(label), open_bytes(path) if path else nullcontext(stdin) as source:
-        assert source is not None
-        for number, line in enumerate(source, start=1):
-            yield number, line if number > 1 else _check_first_line(str(label), line)
-
-
-def _check_first_line(label: str, line: bytes) -> bytes:
-    """Refuse a file that is no text, and take a byte order mark off."""
-    if error := foreign(label, line):
-        raise error
-    mark = BYTE_ORDER_MARK.encode("utf-8")
-    if line.startswith(mark):
-        log_byte_order_mark(label)
-    return line.removeprefix(mark)
 
 
 def _peek(lines: Lines, peeked: list[tuple[int, bytes]]) -> Iterator[str]:

@@ -67,7 +67,7 @@ class Options(StageOptions):
         Literal["auto", "tokens", "text", "document", "jsonl", "csv", "parquet"],
         typer.Option(
             "--input",
-            help="Form of the input: a token, a text or a JSON object a line; a text a file; table rows. "
+            help="Form of the input: a token, a text or a JSON object a line; a JSON list; a text a file; table rows. "
             "auto decides by name or first lines.",
         ),
     ] = "auto"

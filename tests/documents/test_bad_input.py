@@ -92,6 +92,17 @@ def test_what_looks_bad_and_is_not_passes(tag: Predict) -> None:
     assert (first["text"], first["x"], second["text"], err) == ("anna \U0001f600", r"\ud800", "anna", "")
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_json_list_gives_what_json_lines_give(named: bool, tag: Predict, tmp_path: Path) -> None:
+    data = b'[{"text":"anna saw oslo.", "id": 7},\n {"tokens":["clara"]}]'
+    (tmp_path / "list.json").write_bytes(data)
+    wanted, _ = tag(data[1:-1].replace(b",\n", b"\n"), "--input", "jsonl", "--format", "jsonl")
+    out, err = tag(b"", tmp_path / "list.json", "--format", "jsonl") if named else tag(data, "--format", "jsonl")
+    told = "standard input: read as a JSON list, a text or object an element\n"
+    assert (out, err) == (wanted, "" if named else told)
+    assert [json.loads(row)["tokens"] for row in out.splitlines()] == [["anna", "saw", "oslo", "."], ["clara"]]
+
+
 def test_numbers_that_json_has_not_are_counted_and_null(tag: Predict) -> None:
     data = b'{"text": "anna", "a": NaN, "b": [1e999, {"c": -Infinity}], "d": 1.5, "e": 1e300}\n'
     out, err = tag(data, "--format", "jsonl")
@@ -323,7 +334,7 @@ def test_what_is_no_file_to_read_is_told(tmp_path: Path, tag: Predict, monkeypat
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("nertool.documents.reader.open_bytes", refuse)
+    monkeypatch.setattr("nertool.documents.byte_source.open_bytes", refuse)
     monkeypatch.setattr("pyarrow.parquet.ParquetFile", refuse)
     for name in ("a.txt", "a.parquet"):
         assert "cannot be read: Permission denied" in tag(b"", tmp_path / name, code=1)[1]

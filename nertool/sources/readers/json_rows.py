@@ -11,11 +11,11 @@ from typing import Any, TextIO
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
+from nertool.corpus.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
 from nertool.corpus.records import BYTE_ORDER_MARK, parse_json
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
-from nertool.sources.readers.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
 from nertool.sources.readers.span_records import SpanRecords, holds_text, text_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Any, Protocol
 
-from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, check_json
+from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, BadRecord, check_json
 
 CHUNK = 1 << 16
 """Characters of the first piece; each next one that a record needs is twice as large."""
@@ -25,6 +25,13 @@ class BrokenJson(ValueError):
         self.line = line
 
 
+class Text(Protocol):
+    """What text is read from, such as a file."""
+
+    def read(self, size: int, /) -> str:
+        """Give some characters more; none at the end."""
+
+
 class JsonStream:
     """Decodes values from a text file, and forgets what is behind.
 
@@ -32,7 +39,7 @@ class JsonStream:
         line: 1-based number of the line that is reached.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: Text) -> None:
         self.file = file
         self.text, self.at, self.line = "", 0, 1
         self.ended = False
@@ -74,12 +81,37 @@ class JsonStream:
             BrokenJson: there is no whole one, or it is too long or too deep.
         """
         self.peek()
+        line = self.line
+        found = self.value_or_bad()
+        if isinstance(found, BadRecord):
+            raise BrokenJson(line, found.reason)
+        return found
+
+    def value_or_bad(self) -> Any:
+        """The next value; a BadRecord in its place if it is whole, but nothing that other files can hold.
+
+        Raises:
+            BrokenJson: there is no whole one, or it is too long.
+        """
+        self.peek()
+        found, end = self._decode()
+        text = self.text[self.at : end]
+        self.line += text.count("\n")
+        self.at = end
+        try:
+            check_json(found, text)
+        except ValueError as error:
+            return BadRecord(str(error))
+        return found
+
+    def _decode(self) -> tuple[Any, int]:
+        """Decode the next value; gives the place behind it too."""
         size = CHUNK
         while True:
             try:
                 found, end = self.decoder.raw_decode(self.text, self.at)
                 if end < len(self.text) or self.ended or not self._more(size):
-                    break
+                    return found, end
             except RecursionError as error:
                 raise BrokenJson(self.line, TOO_DEEP) from error
             except ValueError as error:
@@ -88,16 +120,6 @@ class JsonStream:
                 if not self._more(size):
                     raise BrokenJson(self.line, str(error).partition(":")[0]) from error
             size *= 2
-        self._check(found, self.text[self.at : end])
-        self.line += self.text.count("\n", self.at, end)
-        self.at = end
-        return found
-
-    def _check(self, value: Any, text: str) -> None:
-        try:
-            check_json(value, text)
-        except ValueError as error:
-            raise BrokenJson(self.line, str(error)) from error
 
     def _more(self, size: int) -> bool:
         """Read on; False at the end."""
@@ -108,8 +130,11 @@ class JsonStream:
         return bool(piece)
 
 
-def list_items(stream: JsonStream) -> Iterator[tuple[int, Any]]:
+def list_items(stream: JsonStream, give_bad: bool = False) -> Iterator[tuple[int, Any]]:
     """Values of the list that comes next, each with the line it begins in.
+
+    Args:
+        give_bad: give a BadRecord in place of a value that other files cannot hold; else such a value is an error.
 
     Raises:
         BrokenJson: the list is broken or cut short.
@@ -120,7 +145,7 @@ def list_items(stream: JsonStream) -> Iterator[tuple[int, Any]]:
     while more:
         stream.peek()
         line = stream.line
-        yield line, stream.value()
+        yield line, stream.value_or_bad() if give_bad else stream.value()
         more = stream.peek() == ","
         if more:
             stream.take(",")
