@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.running_text import visible
@@ -68,9 +68,11 @@ def print_result(result: Result, seconds: float, as_json: bool) -> None:
     if as_json:
         print_json({"stage": result.stage, "fresh": result.fresh, "ok": result.ok, "facts": result.facts})
         return
-    from nertool.cli.tables import render
+    from nertool.cli.tables import render, translate_odd_facts
 
-    for table in render(result):
+    with translate_odd_facts(result.stage) if result.fresh else nullcontext():
+        tables = render(result)
+    for table in tables:
         stdout().print(table)
 
 

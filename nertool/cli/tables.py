@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +11,8 @@ from rich.text import Text
 
 from nertool.corpus.check_report import Finding, Report
 from nertool.counts import METRICS
+from nertool.errors import InvalidData
+from nertool.workspace.names import RECORDS
 from nertool.workspace.staleness import State
 from nertool.workspace.workspace import Result
 
@@ -47,8 +50,26 @@ def status_table(states: Iterable[State]) -> Table:
     table = Table("stage", "state", "why", "figures")
     for state in states:
         name = Text(state.name, style=STATE_STYLES[state.name])
-        table.add_row(Text(state.stage), name, Text(state.why), Text(figures(state.stage, state.facts)))
+        with translate_odd_facts(state.stage):
+            shown = Text(figures(state.stage, state.facts))
+        table.add_row(Text(state.stage), name, Text(state.why), shown)
     return table
+
+
+@contextmanager
+def translate_odd_facts(record: str) -> Iterator[None]:
+    """Turn what goes wrong with facts that were read from a record into an error that says so.
+
+    Raises:
+        InvalidData: they are not what the stage writes.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InvalidData(
+            f"{RECORDS}: the facts of {record} are not what nertool writes ({type(error).__name__}: {error})",
+            f"Write them anew: nertool {record.partition(':')[0]} --force",
+        ) from error
 
 
 def config_table(options: Mapping[str, Row]) -> Table:

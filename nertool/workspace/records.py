@@ -118,6 +118,9 @@ def _fault_of_facts(name: str, facts: Mapping[str, Any]) -> str:
     for key in ("recipe", "task", "tags"):
         if name == "download" and not isinstance(facts.get(key, ""), str):
             return f"the {key} of {name} is no text"
+    history = facts.get("history", [])
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        return f"the history of {name} is no list of objects"
     return ""
 
 

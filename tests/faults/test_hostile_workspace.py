@@ -195,6 +195,7 @@ DAMAGED = {
     "a recipe in a list": {"facts": {"recipe": ["germeval2014"]}},
     "tags in a list": {"facts": {"tags": ["iob2"]}},
     "facts of no kind": {"facts": 3},
+    "a history in words": {"facts": {"history": "long"}},
 }
 
 
@@ -206,6 +207,15 @@ def test_records_of_wrong_types_are_two_lines(
     for command in (["status"], ["check"], ["download", "sample"], ["train"]):
         error, _ = refused(capsys, *command, "-w", str(workspace.path))
         assert "workspace.json is damaged: " in error
+
+
+@pytest.mark.parametrize("facts", [{"labels": [], "tags": 3}, {"labels": {"a": 1}}, {"other": 3}])
+def test_facts_that_cannot_be_shown_are_two_lines(
+    facts: dict[str, object], workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_records(workspace, train={**RECORD, "facts": {"epochs": facts}}, labels={**RECORD, "facts": facts})
+    error, hint = refused(capsys, "status", "-w", str(workspace.path))
+    assert "workspace.json: the facts of " in error and hint.endswith("--force")
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"format": 2, "stages": ' + '{"a":' * 50_000])
