@@ -84,6 +84,7 @@ class LineCache:
         odd: line -> what is odd about it, for lines that are odd.
         not_nfc: distinct tokens that are not in NFC, up to REMEMBERED_WORDS.
         tag_names: every tag that has been seen; the first one stands for a blank line.
+        has_forgotten: some lines that were added are gone, because they were too many.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class LineCache:
         self.printed: dict[str, str] = {}
         self.odd: dict[str, tuple[str, ...]] = {}
         self.not_nfc: set[str] = set()
+        self.has_forgotten = False
         self.tag_names: list[str] = [BORDER, OUTSIDE]
         self._tag_numbers = {BORDER: 0, OUTSIDE: 1}
         self._positions: dict[str, int] = {}  # line -> its index in the columns
@@ -136,6 +138,7 @@ class LineCache:
         self._add_to_columns(new)
 
     def _forget_all(self) -> None:
+        self.has_forgotten = True
         for remembered in (self._token_lengths, self.tokens, self.tags, self.lengths, self.printed, self.odd):
             remembered.clear()
         self._positions.clear()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unicodedata import normalize
 
 from nertool.corpus.check_report import Finding
 from nertool.corpus.files import numbered_lines
+from nertool.corpus.line_cache import LineCache
 from nertool.corpus.profile import PLACES, Place
 
 TWO_FORMS = "word not in NFC that occurs in NFC too"
@@ -27,16 +28,19 @@ class _Occurrences:
             self.first[word] = Place(path, line)
 
 
-def words_in_two_forms(paths: Mapping[str, Path], words: Collection[str]) -> Iterator[Finding]:
-    """Read the splits again for words that are not in NFC, and for the same words in NFC.
+def words_in_two_forms(paths: Mapping[str, Path], cache: LineCache) -> Iterator[Finding]:
+    """Find words that are not in NFC and occur in NFC too; only where there are any, the splits are read again.
 
     Args:
         paths: file of each split.
-        words: distinct words that are not in NFC.
+        cache: the lines of all splits have been added to it.
     """
-    if not words:
-        return
+    words = cache.not_nfc
     composed = {normalize("NFC", word) for word in words}
+    if not cache.has_forgotten:
+        composed.intersection_update(cache.tokens.values())
+    if not composed:
+        return
     in_nfc = _Occurrences()
     others = {split: _Occurrences() for split in paths}
     for split, path in paths.items():

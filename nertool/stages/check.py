@@ -146,7 +146,7 @@ def _sound_rows(path: Path) -> Iterator[TaggedRow]:
 
 def _two_forms(paths: Mapping[str, Path], cache: LineCache) -> Iterator[Finding]:
     """Find words that occur in two Unicode forms."""
-    yield from words_in_two_forms(paths, cache.not_nfc)
+    yield from words_in_two_forms(paths, cache)
     if len(cache.not_nfc) == REMEMBERED_WORDS:
         what = "words not in NFC were compared in part"
         why = f"only the first {REMEMBERED_WORDS:,} distinct ones are looked for in NFC"
