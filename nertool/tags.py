@@ -133,6 +133,20 @@ def recognise(counts: Mapping[Pair, int]) -> str:
     return "iob1" if evidence["first I"] > evidence["first B"] else "iob2"
 
 
+def scheme_of_labels(labels: Iterable[str]) -> str:
+    """The scheme that a model's labels are likely to follow; IOB1 has the labels of IOB2, which is the likelier one."""
+    prefixes = {prefix for prefix, label in map(split_tag, labels) if label}
+    for scheme, marks in (
+        ("bilou", "LU"),
+        ("bmewo", "MW"),
+        ("iobes", "S"),
+        ("iobes" if "B" in prefixes else "ioe2", "E"),
+    ):
+        if prefixes & set(marks):
+            return scheme
+    return "iob2" if "B" in prefixes else "io"
+
+
 def _with_ends(evidence: Mapping[str, int]) -> str:
     """The scheme of tags that mark the end of an entity and its beginning."""
     if evidence["L"] + evidence["U"] > evidence["E"] + evidence["S"]:
@@ -167,7 +181,7 @@ def _allowed(before: str, tag: str, scheme: str) -> bool:
     """No part of an entity is lost where these two tags meet."""
     if scheme == "plain":
         return True
-    if tag != OUTSIDE and not _is_read(tag, scheme):
+    if tag != OUTSIDE and not is_read(tag, scheme):
         return False
     (last, label), (prefix, other) = _as_iobes(split_tag(before)), _as_iobes(split_tag(tag))
     if scheme == "ioe1":  # seqeval reads less than the scheme allows: no entity of one word before one of its type
@@ -175,11 +189,11 @@ def _allowed(before: str, tag: str, scheme: str) -> bool:
     step = strict_step(scheme, last, prefix, label == other)
     begun = tag == OUTSIDE or bool(step & (START | INSIDE))
     # a tag that the scheme does not have was found in front of this pair: it is told once
-    ended = not _is_read(before, scheme) or bool(step & (INSIDE | END))
+    ended = not is_read(before, scheme) or bool(step & (INSIDE | END))
     return begun and ended
 
 
-def _is_read(tag: str, scheme: str) -> bool:
+def is_read(tag: str, scheme: str) -> bool:
     """The tag marks a word of an entity in this scheme, by its own prefixes or by those that mean the same."""
     prefix, label = _as_iobes(split_tag(tag))
     return label != "" and prefix in {AS_IOBES.get(own, own) for own in SCHEMES[scheme]}

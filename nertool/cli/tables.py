@@ -240,6 +240,10 @@ def _other_scores(facts: Facts) -> Iterator[str]:
     """Give the other figures of a split, each with its mode."""
     if "strict" in facts:
         yield f"{facts['strict']['mode']} mode: F1 {_with_interval(facts['strict'])}"
+    if "argmax" in facts:
+        yield f"as run_ner.py decodes (argmax): F1 {_with_interval(facts['argmax'])}"
+    if "calibration" in facts:
+        yield _calibration(facts["calibration"])
     averages = [f"{name} {facts[name]['f1']:.4f}" for name in ("macro", "weighted") if name in facts]
     if averages:
         yield f"F1, average of the types: {', '.join(averages)}"
@@ -251,6 +255,19 @@ def _other_scores(facts: Facts) -> Iterator[str]:
                 f"{_text(score['correct'])} of {_text(score['predicted'])} predicted, {_text(score['support'])} gold"
             )
             yield f"{title}: F1 {_with_interval(score)}; {counts}"
+
+
+def _calibration(facts: Facts) -> str:
+    """Say how far probabilities are from what is right; of entities too, where there are any."""
+    parts = []
+    for unit, figures in facts["after"].items():
+        if figures["count"]:
+            low, high = figures["interval"]
+            parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f})")
+    before = ", ".join(
+        f"{unit} {figures['error']:.4f}" for unit, figures in facts["before"].items() if figures["count"]
+    )
+    return f"calibration error: {', '.join(parts)}; before temperature {facts['temperature']:.2f}: {before}"
 
 
 def _count(name: str, count: int) -> str:

@@ -42,7 +42,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding: as in `load_tagger`.
     """
 
     model: Path
@@ -54,6 +54,7 @@ class Settings:
     allow_missing_weights: bool = False
     trust_remote_code: bool = False
     tokenizer: str = ""
+    decoding: Literal["", "viterbi", "argmax"] = ""
 
 
 class FileTagger:
@@ -92,6 +93,7 @@ class FileTagger:
                 allow_missing_weights=settings.allow_missing_weights,
                 trust_remote_code=settings.trust_remote_code,
                 tokenizer=settings.tokenizer,
+                decoding=settings.decoding,
             )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:

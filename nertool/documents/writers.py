@@ -34,8 +34,7 @@ def entities(document: Document, taggings: Sequence[Tagging]) -> Iterator[Entity
 
 
 def _word_entities(words: Words, tagging: Tagging, words_before: int) -> Iterator[Entity]:
-    for label, start, end in tagging.spans():
-        score = sum(tagging.scores[start:end]) / (end - start)
+    for (label, start, end), score in tagging.scored_spans():
         text = " ".join(words.tokens[start:end])
         yield Entity(label, words_before + start, words_before + end, text, score)
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidData
+from nertool.tags import SCHEMES, scheme_of_labels
 from nertool.workspace.digests import write_json
 
 SETTINGS = "tagging.json"
+DECODINGS = ("viterbi", "argmax")
+MEND = "Another version of nertool wrote it: train the model anew, or remove the file."
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,23 @@ class TaggingSettings:
 
     Attributes:
         tokenizer: how running text is cut into tokens; see `running_text.cutter`.
+        decoding: `viterbi` takes the most probable sequence of tags that the scheme allows, `argmax` the most probable
+            tag of each word.
+        scheme: of the tags that the model has learnt, by its name in `tags.SCHEMES`; empty where it is not known.
     """
 
     tokenizer: str = CHARACTERS
+    decoding: str = "argmax"
+    scheme: str = ""
+
+    def allowed_scheme(self, decoding: str, labels: Sequence[str]) -> str:
+        """The scheme whose sequences are allowed; empty where all are.
+
+        Args:
+            decoding: as above; empty: that of the settings.
+            labels: of the model, in their canonical form.
+        """
+        return (self.scheme or scheme_of_labels(labels)) if (decoding or self.decoding) == "viterbi" else ""
 
     def write(self, directory: Path) -> None:
         """Write them into a model directory."""
@@ -40,15 +58,11 @@ def read_settings(directory: Path) -> TaggingSettings:
     except FileNotFoundError:
         return TaggingSettings()
     except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{path}: no JSON: {error}", "Train the model anew, or remove the file.") from error
+        raise InvalidData(f"{path}: no JSON: {error}", MEND) from error
     names = {field.name for field in fields(TaggingSettings)}
-    if (
-        not isinstance(found, dict)
-        or not names >= set(found)
-        or not all(isinstance(one, str) for one in found.values())
-    ):
-        raise InvalidData(
-            f"{path}: it holds other keys than {', '.join(sorted(names))}, or values that are no text",
-            "Another version of nertool wrote it: train the model anew, or remove the file.",
-        )
-    return TaggingSettings(**found)
+    if not isinstance(found, dict) or set(found) - names or not all(isinstance(one, str) for one in found.values()):
+        raise InvalidData(f"{path}: it holds more than {', '.join(sorted(names))}, or values that are no text", MEND)
+    settings = TaggingSettings(**found)
+    if settings.decoding not in DECODINGS or settings.scheme not in ("", *SCHEMES):
+        raise InvalidData(f"{path}: no such decoding or scheme: {settings.decoding}, {settings.scheme}", MEND)
+    return settings

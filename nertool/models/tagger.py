@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from nertool.corpus.running_text import Cut, Words, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
+from nertool.models.calibration import read_temperature
+from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types
 from nertool.models.loading import from_pretrained
@@ -69,7 +71,7 @@ class Entity:
         label: its type.
         start, end: 0-based half-open offsets: characters of the text, or tokens where the input was tokens.
         text: the text between them.
-        score: mean of the model's probabilities of its tokens' tags.
+        score: probability that just these tokens are an entity of this type.
     """
 
     label: str
@@ -85,19 +87,25 @@ class Tagging:
 
     Attributes:
         tags: a tag for each word; shape (words,).
-        scores: the model's probability of each tag, 1 for a word without sub-words; shape (words,).
+        scores: probability of each tag, 1 for a word without sub-words; shape (words,).
         spelling: of the model's tags.
+        span_scores: probability of each of `spans()`: that just these words are an entity of this type.
         logits: what the model gives each label, NaN for a word without sub-words; shape (words, labels), float32.
     """
 
     tags: list[str]
     scores: list[float]
     spelling: Spelling = CANONICAL
+    span_scores: list[float] = field(default_factory=list)
     logits: Array | None = field(default=None, compare=False, repr=False)
 
     def spans(self) -> list[Span]:
         """The entities, in words; none where the tags are parts of speech or the like."""
         return self.spelling.entities(self.tags)
+
+    def scored_spans(self) -> Iterator[tuple[Span, float]]:
+        """The entities, each with its probability."""
+        return zip(self.spans(), self.span_scores, strict=True)
 
 
 class _Job(NamedTuple):
@@ -125,6 +133,8 @@ class Tagger:
         max_length: sub-words of a window, special tokens included.
         type_ids: give the model token_type_ids too, all 0.
         cut: how running text is cut into tokens.
+        scheme: of the sequences of tags that are allowed; empty: any sequence, the most probable tag of each word.
+        temperature: by which logits are divided before they become probabilities.
 
     Attributes:
         on_cpu: the model is on the CPU.
@@ -139,11 +149,15 @@ class Tagger:
         max_length: int,
         type_ids: bool = False,
         cut: Cut = cut_text,
+        scheme: str = "",
+        temperature: float = 1.0,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.labels = list(labels)
         self.spelling = spelling_of_labels(self.labels)
+        self.decoder = Decoder(self.labels, self.spelling, scheme)
+        self.temperature = temperature
         self.max_length = max_length
         self.type_ids = type_ids
         self.cut = cut
@@ -171,14 +185,22 @@ class Tagger:
         Returns:
             the tags of each sentence in the same order, a tag for each word.
         """
-        return (tagging.tags for tagging in self.tag_scored(sentences, counts))
+        counts = counts or TagCounts()
+        for block in _blocks(sentences):
+            logits = self._block_logits(block, counts)
+            ids = self.decoder.decode(logits, Sentences.of(list(map(len, block))))
+            yield from _by_sentence(self._tags(ids, logits), block)
 
     def tag_scored(self, sentences: Iterable[Sequence[str]], counts: TagCounts | None = None) -> Iterator[Tagging]:
-        """Tag sentences as `tag` does, with the model's probability of each tag."""
-        stream = iter(sentences)
+        """Tag sentences as `tag` does, with the probability of each tag and each entity."""
         counts = counts or TagCounts()
-        while block := list(islice(stream, SENTENCES_AHEAD)):
-            yield from self._tag_block(block, counts)
+        for block in _blocks(sentences):
+            yield from self._score_block(block, self._block_logits(block, counts))
+
+    def most_probable(self, tagging: Tagging) -> list[str]:
+        """The most probable tag of each word of a sentence that `tag_scored` gave, whatever its neighbours are."""
+        assert tagging.logits is not None
+        return self._tags(self.decoder.most_probable(tagging.logits), tagging.logits)
 
     def entities(self, text: str) -> list[Entity]:
         """Find the entities of a running text, from left to right; each line is a sentence.
@@ -192,33 +214,58 @@ class Tagger:
             entities += entities_of(text, words, tagging)
         return entities
 
-    def _tag_block(self, sentences: list[Sequence[str]], counts: TagCounts) -> Iterator[Tagging]:
-        """Tag a block of sentences, whose words are numbered one after the other."""
-        lengths = [len(words) for words in sentences]
+    def rescored(self, tagging: Tagging, temperature: float) -> Tagging:
+        """The sentence that `tag_scored` gave, with its probabilities at another temperature."""
+        assert tagging.logits is not None
+        tagger = copy(self)
+        tagger.temperature = temperature
+        (scored,) = tagger._score_block([tagging.tags], tagging.logits)
+        return scored
+
+    def _score_block(self, block: list[Sequence[str]], logits: Array) -> Iterator[Tagging]:
+        """Give the tags of a block with the probabilities of words and entities."""
+        lengths = list(map(len, block))
+        sentences = Sentences.of(lengths)
+        ids = self.decoder.decode(logits, sentences)
+        tags = list(_by_sentence(self._tags(ids, logits), block))
+        found = list(map(self.spelling.entities, tags))
+        start: list[int] = []
+        end: list[int] = []
+        first = 0
+        for length, spans in zip(lengths, found, strict=True):
+            start += [first + span.start for span in spans]
+            end += [first + span.end for span in spans]
+            first += length
+        probabilities = self.decoder.probabilities(logits, sentences, self.temperature)
+        of_words = probabilities.of_words(ids).tolist()
+        of_spans = iter(probabilities.of_entities(ids, np.array(start, int), np.array(end, int)).tolist())
+        first = 0
+        for own, length, spans in zip(tags, lengths, found, strict=True):
+            behind = first + length
+            scores = list(islice(of_spans, len(spans)))
+            yield Tagging(own, of_words[first:behind], self.spelling, scores, logits[first:behind])
+            first = behind
+
+    def _tags(self, ids: Array, logits: Array) -> list[str]:
+        """The tags of label ids; O for words without sub-words."""
+        tags = [self.labels[label] for label in ids.tolist()]
+        for word in np.flatnonzero(np.isnan(logits[:, 0])).tolist():
+            tags[word] = OUTSIDE
+        return tags
+
+    def _block_logits(self, block: list[Sequence[str]], counts: TagCounts) -> Array:
+        """Logits of the words of a block, one sentence behind the other; NaN for words without sub-words."""
+        lengths = [len(words) for words in block]
         ends = np.cumsum(lengths)
-        firsts = (ends - lengths).tolist()
         logits = np.full((ends[-1], len(self.labels)), np.nan, np.float32)
-        jobs = self._jobs(sentences, firsts, counts)
+        jobs = self._jobs(block, (ends - lengths).tolist(), counts)
         batches = list(_batches(jobs, self._batch_size(jobs)))
         for batch, batch_logits in zip(batches, self._logits_of_all(batches), strict=True):
             words = list(chain.from_iterable(job.words for job in batch))
             if not np.isfinite(batch_logits).all():
-                raise _no_number(sentences, ends, words[int(np.argmin(np.isfinite(batch_logits).all(1)))])
+                raise _no_number(block, ends, words[int(np.argmin(np.isfinite(batch_logits).all(1)))])
             logits[words] = batch_logits
-        tags, scores = self._best(logits)
-        for first, end in zip(firsts, ends.tolist(), strict=True):
-            yield Tagging(tags[first:end], scores[first:end], self.spelling, logits[first:end])
-
-    def _best(self, logits: Array) -> tuple[list[str], list[float]]:
-        """The most probable tag of each word, and its probability."""
-        import torch
-
-        without_subwords = np.isnan(logits[:, 0])
-        probabilities, best = torch.from_numpy(logits).softmax(-1).max(-1)
-        tags = [self.labels[label] for label in best.tolist()]
-        for word in np.flatnonzero(without_subwords).tolist():
-            tags[word] = OUTSIDE
-        return tags, np.where(without_subwords, 1.0, probabilities.numpy()).tolist()
+        return logits
 
     def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
         """The windows from which a tag is taken; a window inside a long word has none."""
@@ -293,6 +340,21 @@ class Tagger:
         return inputs
 
 
+def _blocks(sentences: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    """Read ahead, so that sentences of like length can go together."""
+    stream = iter(sentences)
+    while block := list(islice(stream, SENTENCES_AHEAD)):
+        yield block
+
+
+def _by_sentence(tags: list[str], block: list[Sequence[str]]) -> Iterator[list[str]]:
+    """Cut the tags of a block into those of its sentences."""
+    first = 0
+    for words in block:
+        yield tags[first : first + len(words)]
+        first += len(words)
+
+
 def _no_number(sentences: Sequence[Sequence[str]], ends: Array, word: int) -> NertoolError:
     """The error for a word of a block for which a model gives no number."""
     number = int(np.searchsorted(ends, word, side="right"))
@@ -318,9 +380,9 @@ def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
 
 def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
     """The entities of one tagged sentence of a text, with character offsets in the whole text."""
-    for label, first, end in tagging.spans():
+    for (label, first, end), score in tagging.scored_spans():
         start, stop = words.offsets[first][0], words.offsets[end - 1][1]
-        yield Entity(label, start, stop, text[start:stop], sum(tagging.scores[first:end]) / (end - first))
+        yield Entity(label, start, stop, text[start:stop], score)
 
 
 def load_tagger(
@@ -331,6 +393,7 @@ def load_tagger(
     allow_missing_weights: bool = False,
     trust_remote_code: bool = False,
     tokenizer: str = "",
+    decoding: Literal["", "viterbi", "argmax"] = "",
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -343,6 +406,8 @@ def load_tagger(
         allow_missing_weights: take random weights, with a warning, for those that the files lack.
         trust_remote_code: run code that comes with the model; without it, a model that needs such code is refused.
         tokenizer: how running text is cut, as `running_text.cutter` names it; empty: as the model's directory says.
+        decoding: the most probable sequence of tags that the scheme allows, or the most probable tag of each word;
+            empty: as the model's directory says.
 
     Raises:
         InvalidOption: there is no such way to cut text.
@@ -353,7 +418,8 @@ def load_tagger(
     quiet_transformers()
     directory = Path(directory)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
-        cut = cutter(tokenizer or read_settings(directory).tokenizer)
+        settings = read_settings(directory)
+        cut = cutter(tokenizer or settings.tokenizer)
         config = _load_config(directory, trust_remote_code)
         is_int8 = (directory / TABLE).exists()
         if is_int8:
@@ -367,7 +433,9 @@ def load_tagger(
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
-    return Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut)
+    temperature = read_temperature(directory, labels)
+    scheme = settings.allowed_scheme(decoding, spelling_of_labels(labels).read(labels))
+    return Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, temperature)
 
 
 def _with_fastest_kernels(model: Any) -> Any:

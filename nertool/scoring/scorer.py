@@ -473,6 +473,10 @@ class Scorer:
         low, high = self._intervals("words" if self.plain else MODE)["f1"]
         return low, high
 
+    def figures(self) -> dict[str, Any]:
+        """Precision, recall, F1 and counts of all entities in the headline's mode, with their intervals."""
+        return self._figures(self.mode)
+
     def results(self) -> dict[str, Any]:
         """Everything as one JSON object; each figure stands beside the 95 % interval of it."""
         mode = self.mode

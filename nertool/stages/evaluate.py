@@ -22,6 +22,7 @@ from nertool.spelling import Spelling, spelling_of_labels
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
+    DecodingOption,
     ForceOption,
     FP32KernelsOption,
     QuantizedOption,
@@ -36,6 +37,7 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 if TYPE_CHECKING:
     from nertool.models.tagger import TagCounts, Tagger
     from nertool.scoring.prediction_files import Tagged
+    from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
 
 REPORT = "report.html"
@@ -76,6 +78,7 @@ class Options(StageOptions):
         str | None, typer.Option("--predicted", hidden=True, help="Option of: nertool score FILE.")
     ] = None
     report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
+    decoding: DecodingOption = ""
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
@@ -157,16 +160,19 @@ def _evaluate_split(
 
     def work(stage: Stage) -> None:
         from nertool.models.tagger import TagCounts
+        from nertool.scoring.probabilities import SplitProbabilities
         from nertool.scoring.seqeval_check import compare_with_seqeval
         from nertool.scoring.tagged_results import score_and_list_errors
 
         counts = TagCounts()
-        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts)
+        probabilities = SplitProbabilities(load())
+        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts, probabilities)
         spelling = _spelling(workspace, load().labels)
         scorer, analysis = score_and_list_errors(
             tagged, spelling, options.strict, _train_entities(workspace), stage.file(errors)
         )
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
+        stage.facts |= probabilities.results()
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
         _record_and_warn(stage, split, counts)
         write_json(stage.file(results), {"split": split, **stage.facts})
@@ -191,20 +197,26 @@ def _folder(directory: str) -> str:
     return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
 
 
-def _tag(tagger: Tagger, path: Path, predictions: Path, counts: TagCounts) -> Iterator[Tagged]:
+def _tag(
+    tagger: Tagger, path: Path, predictions: Path, counts: TagCounts, probabilities: SplitProbabilities
+) -> Iterator[Tagged]:
     """Tag a file, write its predictions, and give each sentence with both its tags.
 
     The file is read twice, side by side, so that no more than a block of sentences is in memory.
+
+    Args:
+        probabilities: gets each sentence.
     """
     from nertool.scoring.prediction_files import Tagged
 
-    tagged = tagger.tag((sentence.tokens for sentence in read_sentences(path)), counts)
+    tagged = tagger.tag_scored((sentence.tokens for sentence in read_sentences(path)), counts)
     with predictions.open("w", encoding="utf-8", newline="\n") as out:
         pairs = zip(read_sentences(path), tagged, strict=True)
         total = sum(1 for _ in read_sentences(path))
-        for sentence, predicted in track(pairs, f"evaluate {path.name}", total, "sentences"):
-            write_columns(out, (sentence.tokens, sentence.tags, predicted))
-            yield Tagged(sentence.tokens, sentence.tags, predicted, sentence.line)
+        for sentence, tagging in track(pairs, f"evaluate {path.name}", total, "sentences"):
+            write_columns(out, (sentence.tokens, sentence.tags, tagging.tags))
+            probabilities.add(sentence.tags, tagging)
+            yield Tagged(sentence.tokens, sentence.tags, tagging.tags, sentence.line)
 
 
 def _task_scores(
@@ -250,6 +262,7 @@ def _load(workspace: Workspace, model: ModelFiles, options: Options) -> Tagger:
     tagger = load_tagger(
         model.path,
         fp32_kernels=options.fp32_kernels,
+        decoding=options.decoding,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
     )

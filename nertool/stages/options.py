@@ -54,6 +54,15 @@ TrustRemoteCodeOption = Annotated[
         "--trust-remote-code", help="Run the code that comes with a model; use this only for models that you trust."
     ),
 ]
+DecodingOption = Annotated[
+    Literal["", "viterbi", "argmax"],
+    typer.Option(
+        "--decoding",
+        help="Tags of a sentence: the best sequence that the scheme allows, or each word's best tag, as in run_ner.py "
+        "[default: viterbi in train, else as the model was trained].",
+        show_default=False,
+    ),
+]
 TokenizerOption = Annotated[
     str,
     typer.Option(

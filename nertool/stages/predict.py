@@ -21,6 +21,7 @@ from nertool.spelling import PLAIN
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
+    DecodingOption,
     ForceOption,
     FP32KernelsOption,
     QuantizedOption,
@@ -119,6 +120,7 @@ class Options(StageOptions):
         ),
     ] = None
     quantized: QuantizedOption = False
+    decoding: DecodingOption = ""
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
@@ -264,6 +266,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
         fp32_kernels=options.fp32_kernels,
+        decoding=options.decoding,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
@@ -300,6 +303,7 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
     return load_tagger(
         model.path,
         fp32_kernels=options.fp32_kernels,
+        decoding=options.decoding,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,

@@ -314,21 +314,29 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
 
 
 def _publish(search: Search, directory: Path, trust_remote_code: bool) -> None:
-    """Move the model that is kept to its place.
+    """Move the model that is kept to its place, and fit its temperature on dev: INT8 moves probabilities.
 
     Raises:
         NertoolError: loaded from there, it does not tag dev as it did when it was judged.
     """
+    from nertool.models.calibration import DevLogits, write_temperature
     from nertool.models.tagger import load_tagger
 
     search.model_of(search.kept).rename(directory)  # replaces the empty directory there
-    tokens = [sentence.tokens for sentence in search.judge.gold["dev"]]
+    dev = search.judge.gold["dev"]
     tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
-    if list(tagger.tag(tokens)) != search.tags_of(search.kept):
-        raise NertoolError(
-            f"{directory}: the INT8 model tags dev otherwise once it is loaded anew",
-            "Try another --approach, or --seed.",
-        )
+    ids = {label: number for number, label in enumerate(tagger.labels)}
+    logits = DevLogits()
+    taggings = tagger.tag_scored(sentence.tokens for sentence in dev)
+    for sentence, tagging, judged in zip(dev, taggings, search.tags_of(search.kept), strict=True):
+        if tagging.tags != judged:
+            raise NertoolError(
+                f"{directory}: the INT8 model tags dev otherwise once it is loaded anew",
+                "Try another --approach, or --seed.",
+            )
+        assert tagging.logits is not None
+        logits.add(tagging.logits, [ids[tag] for tag in sentence.tags])
+    write_temperature(directory, logits.temperature(), tagger.labels)
 
 
 def _figures(options: Options, search: Search, versions: dict[str, str]) -> Quantization:

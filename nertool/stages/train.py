@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, quiet_transformers
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
+from nertool.spelling import read_corpus
 from nertool.stages.train_options import Options, parse_seeds
+from nertool.tags import Pair, pairs
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
@@ -228,6 +231,7 @@ def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
         fast_dropout=options.fast_dropout,
         reporter=options.report_to,
         logs=workspace / LOGS / options.output_dir,
+        settings=_settings(workspace, options),
     )
 
 
@@ -235,13 +239,24 @@ SENTENCES_LOOKED_AT = 2000
 """Sentences of train that tell how its tokens were cut."""
 
 
-def _tokenizer(workspace: Workspace) -> str:
-    """How `predict` is to cut running text: as `download` cut it, else as the tokens of train seem to be cut."""
-    downloaded = workspace.facts("download").get("tokenizer")
-    if isinstance(downloaded, str):
-        return downloaded
-    tokens = (sentence.tokens for sentence in islice(read_sentences(workspace / "train.txt"), SENTENCES_LOOKED_AT))
-    return cut_of_tokens(tokens)
+def _settings(workspace: Workspace, options: Options) -> TaggingSettings:
+    """How sentences are to be tagged: running text as `download` cut it, and tags in the scheme of train.
+
+    Without a word from `download`, texts are cut as the tokens of train seem to be.
+    """
+    train = workspace / "train.txt"
+    tokenizer = workspace.facts("download").get("tokenizer")
+    if not isinstance(tokenizer, str):
+        tokenizer = cut_of_tokens(sentence.tokens for sentence in islice(read_sentences(train), SENTENCES_LOOKED_AT))
+    counts: Counter[Pair] = Counter()
+    sentences = 0
+    for sentence in read_sentences(train):
+        counts.update(pairs(sentence.tags))
+        sentences += 1
+    scheme = read_corpus(counts, sentences).scheme
+    if scheme == "plain":
+        return TaggingSettings(tokenizer)
+    return TaggingSettings(tokenizer, options.decoding or "viterbi", scheme)
 
 
 # -- after -----------------------------------------------------------------------------------------
@@ -249,6 +264,7 @@ def _tokenizer(workspace: Workspace) -> str:
 
 def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> None:
     """Put the weights of a training into the staged model directory, and add what people look at."""
+    from nertool.models.calibration import write_temperature
     from nertool.training import model_card
     from nertool.training.publish import link_weights, write_learning_curve
 
@@ -256,9 +272,11 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     link_weights(directory, target)
     options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
     write_learning_curve(target, stage.facts)
-    TaggingSettings(_tokenizer(workspace)).write(target)
-    training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
+    _settings(workspace, options).write(target)
     labels = read_labels(workspace / LABELS)
+    if "temperature" in stage.facts:
+        write_temperature(target, stage.facts["temperature"], labels)
+    training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
     card, data = target / model_card.CARD, workspace.facts("download")
     model_card.write(card, options.output_dir, base, labels, training, data)

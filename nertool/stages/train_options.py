@@ -11,6 +11,7 @@ import typer
 from nertool.errors import InvalidOption
 from nertool.stages.options import (
     AllowMissingWeightsOption,
+    DecodingOption,
     ForceOption,
     MaxLengthOption,
     ModelOption,
@@ -54,7 +55,7 @@ class Options(StageOptions):
             "pad_to_max_length",
         ),
         "Optimizer": ("warmup_ratio", "weight_decay", "precision", "compile", "fast_dropout", "settings"),
-        "Runs": ("seeds", "search", "keep", "patience"),
+        "Runs": ("seeds", "search", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
         "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
     }
@@ -204,6 +205,7 @@ class Options(StageOptions):
         Literal["best", "last"],
         typer.Option("--keep", help="Weights to keep: those of the epoch that is best on dev, or of the last epoch."),
     ] = "best"
+    decoding: DecodingOption = ""
     patience: Annotated[
         int,
         typer.Option(

@@ -65,6 +65,8 @@ class RunFacts(TypedDict, total=False):
     """What `dev_f1` is: `accuracy` for tags without types, such as parts of speech."""
     dev_loss: float
     """Mean cross-entropy of the words of dev under the kept weights, in nats."""
+    temperature: float
+    """Temperature at which the probabilities of the kept weights fit dev best."""
     dev_f1: float
     """Dev score of the kept weights."""
     dev_interval: list[float]
@@ -148,6 +150,7 @@ def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
         "epoch_kept": history[kept]["epoch"],
         "metric": metric_of(entry),
         "dev_loss": round(entry["eval_loss"], 4),
+        "temperature": entry["eval_temperature"],
         "dev_f1": entry["eval_f1"],
         "dev_interval": [entry["eval_low"], entry["eval_high"]],
         "history": history,

@@ -142,8 +142,7 @@ class FineTuning:
         """Score dev through the same path as `evaluate`."""
         from nertool.training.trainer import score_dev
 
-        assert self.plan.dev
-        return score_dev(model, self.tokenizer, self.plan.dev, self.plan.dev_limit)
+        return score_dev(model, self.tokenizer, self.plan)
 
     def _keep(self) -> None:
         """Keep the weights as they are now, whole or not at all."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.models.settings import TaggingSettings
+
 TENSORBOARD = "tensorboard"
 """Value of `--report-to` for which nertool itself names the directory of the log."""
 
@@ -25,6 +27,7 @@ class Plan:
         fast_dropout: on a CPU, draw the masks of dropout from cheaper random numbers.
         reporter: value of `--report-to`.
         logs: directory for TensorBoard's files.
+        settings: how dev is tagged.
     """
 
     dev: Path | None
@@ -38,3 +41,4 @@ class Plan:
     fast_dropout: bool
     reporter: str
     logs: Path
+    settings: TaggingSettings

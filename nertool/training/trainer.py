@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.counts import METRICS
+from nertool.models.calibration import DevLogits
 from nertool.models.encode import IGNORE
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
@@ -154,17 +154,20 @@ class DevScore:
         scorer: counts of its entities.
         loss: sum of the cross-entropy of all words, in nats.
         words: number of these words; those without sub-words have no loss.
+        logits: of some of them, for the temperature.
     """
 
-    scorer: Scorer
+    scorer: Scorer = field(default_factory=Scorer)
     loss: float = 0.0
     words: int = 0
+    logits: DevLogits = field(default_factory=DevLogits)
 
     def merge(self, other: DevScore) -> None:
         """Add what another process has counted."""
         self.scorer.merge(other.scorer)
         self.loss += other.loss
         self.words += other.words
+        self.logits.merge(other.logits)
 
     def as_metrics(self) -> dict[str, float]:
         """The Trainer's names and figures, those of each type among them."""
@@ -177,6 +180,7 @@ class DevScore:
             "eval_accuracy": self.scorer.accuracy,
             "eval_samples": float(self.scorer.sentences),
             "eval_gold": float(self.scorer.counts.gold),
+            "eval_temperature": self.logits.temperature(),
             "eval_low": low,
             "eval_high": high,
             "eval_plain": float(self.scorer.plain),
@@ -187,27 +191,30 @@ class DevScore:
         return metrics
 
 
-def score_dev(model: Any, tokenizer: Any, path: Path, limit: int | None) -> DevScore:
+def score_dev(model: Any, tokenizer: Any, plan: Plan) -> DevScore:
     """Score dev as `evaluate` does; each process tags its share of the sentences, predictions are not kept.
 
     Args:
         model: for token classification.
         tokenizer: of the model.
-        path: of dev.txt.
-        limit: number of its first sentences to score; None for all.
+        plan: names dev, how many of its sentences are scored, and how they are tagged.
     """
     training = model.training
     model.eval()
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
-    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config))
-    words = (sentence.tokens for sentence in _own_share(path, limit))
-    own = DevScore(Scorer())
-    for sentence, tagging in zip(_own_share(path, limit), tagger.tag_scored(words), strict=True):
+    scheme = plan.settings.allowed_scheme("", labels)
+    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), scheme=scheme)
+    words = (sentence.tokens for sentence in _own_share(plan))
+    own = DevScore()
+    for sentence, tagging in zip(_own_share(plan), tagger.tag_scored(words), strict=True):
         own.scorer.add(sentence.tags, tagging.tags)
-        losses = cross_entropy(tagging.logits, [model.config.label2id[tag] for tag in sentence.tags])
+        assert tagging.logits is not None
+        gold = [model.config.label2id[tag] for tag in sentence.tags]
+        own.logits.add(tagging.logits, gold)
+        losses = cross_entropy(tagging.logits, gold)
         own.loss += float(losses.sum())
         own.words += len(losses)
-    whole = DevScore(Scorer())
+    whole = DevScore()
     for part in processes.from_all(own):
         whole.merge(part)
     model.train(training)
@@ -226,9 +233,10 @@ def cross_entropy(logits: Any, labels: Sequence[int]) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(rows[read], gold[read], reduction="none")
 
 
-def _own_share(path: Path, limit: int | None) -> Iterator[Sentence]:
+def _own_share(plan: Plan) -> Iterator[Sentence]:
     """The sentences that this process scores."""
-    return islice(read_sentences(path), processes.rank(), limit, processes.world())
+    assert plan.dev
+    return islice(read_sentences(plan.dev), processes.rank(), plan.dev_limit, processes.world())
 
 
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]

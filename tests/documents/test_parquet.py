@@ -20,10 +20,11 @@ from nertool.models.tagger import Tagging
 def written(source: Path, reader: Reader) -> pa.Table:
     """The table of a file whose every token is a place."""
     target = source.with_name("out.parquet")
-    documents = (
-        (one, [Tagging(["B-LOC"] * len(words.tokens), [0.5] * len(words.tokens)) for words in one.sentences])
-        for one in reader.read(str(source))
-    )
+
+    def tagged(tokens: int) -> Tagging:
+        return Tagging(["B-LOC"] * tokens, [0.5] * tokens, span_scores=[0.5] * tokens)
+
+    documents = ((one, [tagged(len(words.tokens)) for words in one.sentences]) for one in reader.read(str(source)))
     counts = write(target, schema_for(reader, source), documents)
     table = pq.read_table(target)
     assert counts["documents"] == table.num_rows

@@ -275,6 +275,9 @@ def relabelled(trained: Path, folder: Path, rename: Callable[[str], str]) -> Pat
     config["id2label"] = {number: rename(label) for number, label in config["id2label"].items()}
     config["label2id"] = {rename(label): number for label, number in config["label2id"].items()}
     path.write_text(json.dumps(config))
+    calibration = json.loads((folder / "model/calibration.json").read_text())
+    calibration["labels"] = list(map(rename, calibration["labels"]))
+    (folder / "model/calibration.json").write_text(json.dumps(calibration))
     return folder
 
 

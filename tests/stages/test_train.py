@@ -229,13 +229,19 @@ def test_the_model_knows_how_its_texts_were_cut(tiny_model: str, tmp_path: Path)
     preprocess.run(workspace, preprocess.Options(model=tiny_model))
     labels.run(workspace, labels.Options())
     quick(workspace, tiny_model)
-    assert json.loads((workspace / "model/tagging.json").read_text()) == {"tokenizer": "white"}
+    assert json.loads((workspace / "model/tagging.json").read_text()) == {
+        "tokenizer": "white",
+        "decoding": "viterbi",
+        "scheme": "iob2",
+    }
     for tokenizer, tokens in (("", ["anna,", "left"]), ("words", ["anna", ",", "left"])):
         tagger = load_tagger(workspace / "model", tokenizer=tokenizer)
         assert tagger.cut("anna, left", 0, 10).tokens == tokens
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"tokenizer": 1}', '{"other": "white"}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"tokenizer": 1}', '{"other": "white"}', '{"scheme": "iob3"}', '{"decoding": "beam"}']
+)
 def test_settings_of_a_model_that_are_not_ours_are_refused(content: str, trained: Path, tmp_path: Path) -> None:
     model = shutil.copytree(trained / "model", tmp_path / "model")
     (model / "tagging.json").write_text(content)

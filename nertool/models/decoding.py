@@ -1,0 +1,246 @@
+"""From a model's logits to tags: the most probable sequence that the scheme allows, and how probable its parts are.
+
+The model gives each word a probability for each label. A sequence is as probable as the product of these, and
+sequences that the tag scheme does not allow are left out. Arrays of a block hold its sentences one behind the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nertool.errors import InvalidOption
+from nertool.spelling import Spelling
+from nertool.tags import OUTSIDE, broken, ends, is_read, starts
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Where the sentences of a block lie, the longest first; none is empty.
+
+    Attributes:
+        first: place of each sentence's first word; shape (sentences,).
+        length: number of its words; same shape.
+    """
+
+    first: Array
+    length: Array
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> Sentences:
+        """The sentences of a block with these numbers of words, but for those without words."""
+        length = np.asarray(lengths, np.int64)
+        first = np.cumsum(length) - length
+        order = np.argsort(-length, kind="stable")
+        order = order[length[order] > 0]
+        return cls(first[order], length[order])
+
+    @property
+    def last(self) -> Array:
+        """Place of each sentence's last word."""
+        return self.first + self.length - 1
+
+    def steps(self) -> list[Array]:
+        """For each number of a word from 0: the places of the words with that number, in the order of sentences."""
+        longest = int(self.length[0]) if len(self.length) else 0
+        counts = np.searchsorted(-self.length, -np.arange(longest), side="left")
+        return [self.first[:count] + step for step, count in enumerate(counts.tolist())]
+
+    def take(self, which: Array) -> Sentences:
+        """The sentences for which a mask is true."""
+        return Sentences(self.first[which], self.length[which])
+
+
+class Decoder:
+    """Chooses the tags of sentences.
+
+    Args:
+        labels: of the model, by id.
+        spelling: of the labels.
+        scheme: whose sequences are allowed, by its name in `tags.SCHEMES`; empty: all sequences are allowed, so that
+            the most probable label of each word is taken, as run_ner.py does.
+
+    Raises:
+        InvalidOption: the scheme allows no sequence of these labels.
+    """
+
+    def __init__(self, labels: Sequence[str], spelling: Spelling, scheme: str = "") -> None:
+        self.labels, self.spelling = list(labels), spelling
+        tags = _tags_for(labels, spelling, scheme)
+        pairs = [(before, tag) for before in [OUTSIDE, *tags] for tag in [OUTSIDE, *tags]]
+        forbidden = broken(set(pairs), scheme) if scheme else set()
+        size = len(tags) + 1
+        allowed = np.array([pair not in forbidden for pair in pairs]).reshape(size, size)
+        begins = np.array([starts(*pair) for pair in pairs]).reshape(size, size)
+        ended = np.array([ends(*pair) for pair in pairs]).reshape(size, size)
+        self.allowed, self.first, self.last = allowed[1:, 1:], allowed[0, 1:], allowed[1:, 0]
+        self.begins, self.ends = allowed & begins, allowed & ended
+        self.outside = tags.index(OUTSIDE) if OUTSIDE in tags else None
+        self.is_free = bool(allowed[1:, 1:].all() and self.first.all() and self.last.all())
+        if not (self.first & self.last).any():
+            raise InvalidOption(
+                f"no label may be a sentence's only one in the scheme {scheme}: {', '.join(self.labels[:5])}",
+                "Take the labels as they come: --decoding argmax",
+            )
+
+    def decode(self, logits: Array, sentences: Sentences) -> Array:
+        """The ids of the most probable allowed sequence of each sentence.
+
+        Args:
+            logits: shape (words, labels); NaN in the rows of words without sub-words, which are O.
+
+        Returns:
+            label ids; shape (words,).
+        """
+        logits = self._certain(logits)
+        best: Array = logits.argmax(-1)
+        if self.is_free or not len(sentences.first):
+            return best
+        wrong = self._broken_sentences(best, sentences)
+        if wrong.any():
+            self._viterbi(logits, sentences.take(wrong), best)
+        return best
+
+    def most_probable(self, logits: Array) -> Array:
+        """The id of the most probable label of each word; shape (words,)."""
+        return np.asarray(self._certain(logits).argmax(-1))
+
+    def _certain(self, logits: Array) -> Array:
+        """Logits in which words without sub-words are O for certain; alike for all labels where there is no O."""
+        unread = np.isnan(logits[:, 0])
+        if unread.any():
+            logits = logits.copy()
+            logits[unread] = 0.0 if self.outside is None else -np.inf
+            if self.outside is not None:
+                logits[unread, self.outside] = 0.0
+        return logits
+
+    def _broken_sentences(self, ids: Array, sentences: Sentences) -> Array:
+        """Which sentences have a sequence that is not allowed."""
+        wrong = np.zeros(len(ids), np.int64)
+        wrong[1:] = ~self.allowed[ids[:-1], ids[1:]]
+        wrong[sentences.first] = ~self.first[ids[sentences.first]]
+        wrong[sentences.last] += ~self.last[ids[sentences.last]]
+        so_far = np.append(0, np.cumsum(wrong))
+        return np.asarray(so_far[sentences.last + 1] > so_far[sentences.first])
+
+    def _viterbi(self, logits: Array, sentences: Sentences, best: Array) -> None:
+        """Write the best allowed sequence of each sentence into `best`."""
+        steps = sentences.steps()
+        costs = np.where(self.allowed, 0.0, -np.inf)
+        came_from = np.zeros((len(logits), len(self.labels)), np.int32)
+        scores = np.where(self.first, logits[steps[0]].astype(np.float64), -np.inf)
+        final = np.empty_like(scores)
+        for step, places in enumerate(steps):
+            if step:
+                final[len(places) : len(scores)] = scores[len(places) :]
+                candidates = scores[: len(places), :, None] + costs
+                came_from[places] = candidates.argmax(1)
+                scores = candidates.max(1) + logits[places]
+        final[: len(scores)] = scores
+        chosen = np.where(self.last, final, -np.inf).argmax(-1)
+        for places in reversed(steps):
+            at_end = chosen[: len(places)]
+            best[places] = at_end
+            chosen[: len(places)] = came_from[places, at_end]
+
+    # -- probabilities -----------------------------------------------------------------------------
+
+    def probabilities(self, logits: Array, sentences: Sentences, temperature: float = 1.0) -> Probabilities:
+        """How probable words and entities are among the allowed sequences.
+
+        Args:
+            logits: as for `decode`.
+            temperature: by which logits are divided; above 1 the probabilities are more even.
+        """
+        logits = self._certain(logits).astype(np.float64) / temperature
+        words = np.exp(logits - logits.max(-1, keepdims=True))
+        words /= words.sum(-1, keepdims=True)
+        if self.is_free:
+            ones = np.ones_like(words)
+            return Probabilities(self, sentences, words, words, ones, ones[:, 0])
+        forward, scale, end_scale = self._forward(words, sentences)
+        return Probabilities(self, sentences, words, forward, self._backward(words, sentences, scale, end_scale), scale)
+
+    def _forward(self, words: Array, sentences: Sentences) -> tuple[Array, Array, Array]:
+        """Probability of each label given the words up to it, and by what each step was divided."""
+        forward, scale = np.zeros_like(words), np.ones(len(words))
+        before: Array | None = None
+        for places in sentences.steps():
+            reached = self.first if before is None else before[: len(places)] @ self.allowed
+            values = reached * words[places]
+            scale[places] = np.maximum(values.sum(-1), np.finfo(float).tiny)
+            before = values / scale[places, None]
+            forward[places] = before
+        end_scale = np.maximum(forward[sentences.last] @ self.last, np.finfo(float).tiny)
+        return forward, scale, end_scale
+
+    def _backward(self, words: Array, sentences: Sentences, scale: Array, end_scale: Array) -> Array:
+        """Probability of the words behind each label, on the scale of `_forward`."""
+        backward = np.zeros_like(words)
+        backward[sentences.last] = self.last / end_scale[:, None]
+        for places in reversed(sentences.steps()[1:]):
+            values = backward[places] * words[places] / scale[places, None]
+            backward[places - 1] = values @ self.allowed.T
+        return backward
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Probabilities of a block's words and entities; see `Decoder.probabilities`.
+
+    Attributes:
+        words: probability that the model gives each label; shape (words, labels).
+        forward, backward: those of the forward-backward algorithm; same shape.
+        scale: by what each step of it was divided; shape (words,).
+    """
+
+    decoder: Decoder
+    sentences: Sentences
+    words: Array
+    forward: Array
+    backward: Array
+    scale: Array
+
+    def of_words(self, ids: Array) -> Array:
+        """Probability of the label of each word; shape (words,)."""
+        rows = np.arange(len(ids))
+        return np.asarray(np.clip(self.forward[rows, ids] * self.backward[rows, ids], 0.0, 1.0))
+
+    def of_entities(self, ids: Array, start: Array, end: Array) -> Array:
+        """Probability that just these words are an entity of this type.
+
+        Args:
+            ids: label of each word of the block.
+            start, end: places of the entities' first words, and behind their last ones; shape (entities,).
+        """
+        if not len(start):
+            return np.zeros(0)
+        decoder = self.decoder
+        first_words = np.zeros(len(ids) + 1, bool)
+        first_words[self.sentences.first] = True
+        last_words = np.zeros(len(ids), bool)
+        last_words[self.sentences.last] = True
+        before = (self.forward[start - 1] * decoder.begins[1:, 1:].T[ids[start]]).sum(-1)
+        before = np.where(first_words[start], decoder.begins[0, 1:][ids[start]], before)
+        behind = np.minimum(end, len(ids) - 1)
+        follows = self.words[behind] * self.backward[behind] / self.scale[behind, None]
+        after = (follows * decoder.ends[1:, 1:][ids[end - 1]]).sum(-1)
+        after = np.where(last_words[end - 1], self.backward[end - 1, ids[end - 1]], after)
+        inside = np.log(np.maximum(self.words[np.arange(len(ids)), ids], np.finfo(float).tiny)) - np.log(self.scale)
+        so_far = np.append(0.0, np.cumsum(inside))
+        return np.asarray(np.clip(before * after * np.exp(so_far[end] - so_far[start]), 0.0, 1.0))
+
+
+def _tags_for(labels: Sequence[str], spelling: Spelling, scheme: str) -> list[str]:
+    """The labels in their canonical form; O for those that the scheme does not have, which may stand anywhere."""
+    tags: list[str] = []
+    for tag in spelling.read(labels):
+        tags.append(tag if not scheme or is_read(tag, scheme) else OUTSIDE)
+    return tags

@@ -1,0 +1,71 @@
+"""How far the probabilities of a model are from what is right: the expected calibration error.
+
+Source: Naeini et al. 2015, Obtaining Well Calibrated Probabilities Using Bayesian Binning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+BINS = 15
+"""Equal parts of 0 to 1 in which the mean probability is compared with the share that is right."""
+RESAMPLES = 200
+
+
+class Confidence:
+    """Collects probabilities and what came true, by sentence."""
+
+    def __init__(self) -> None:
+        self.sentences: list[int] = []
+        self.scores: list[float] = []
+        self.right: list[bool] = []
+        self.count = 0
+
+    def add(self, scores: Sequence[float], right: Sequence[bool]) -> None:
+        """Add the predictions of a sentence: the probability of each, and whether it is right."""
+        self.sentences += [self.count] * len(scores)
+        self.scores += scores
+        self.right += right
+        self.count += 1
+
+    def results(self) -> dict[str, Any]:
+        """The calibration error, its interval (95 %, bootstrap over sentences), and the bins that are not empty."""
+        sums = self._sums()
+        error, (low, high) = _error(sums.sum(0)), self._interval(sums)
+        bins: list[dict[str, float]] = []
+        for count, probability, right in sums.sum(0).tolist():
+            if count:
+                bins.append({"count": int(count), "probability": probability / count, "right": right / count})
+        return {"error": error, "interval": (low, high), "count": len(self.scores), "bins": bins}
+
+    def _sums(self) -> Array:
+        """Number, sum of probabilities and number of right ones by sentence and bin; shape (sentences, BINS, 3)."""
+        scores, right = np.array(self.scores, float), np.array(self.right, float)
+        place = np.array(self.sentences, np.int64) * BINS + np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+        columns = []
+        for weights in (np.ones(len(scores)), scores, right):
+            columns.append(np.bincount(place, weights, minlength=self.count * BINS))
+        return np.stack(columns, axis=-1).reshape(self.count, BINS, 3)
+
+    def _interval(self, sums: Array) -> tuple[float, float]:
+        if not self.count:
+            return 0.0, 0.0
+        random = np.random.default_rng(1)
+        flat = sums.reshape(self.count, -1)
+        errors: list[float] = []
+        for _ in range(RESAMPLES):
+            times = np.bincount(random.integers(0, self.count, self.count), minlength=self.count)
+            errors.append(_error((times @ flat).reshape(BINS, 3)))
+        low, high = np.percentile(errors, [2.5, 97.5]).tolist()
+        return low, high
+
+
+def _error(sums: Array) -> float:
+    """Mean distance of probability and share that is right, over all predictions."""
+    total = sums[:, 0].sum()
+    return float(np.abs(sums[:, 1] - sums[:, 2]).sum() / total) if total else 0.0

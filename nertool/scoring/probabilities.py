@@ -1,0 +1,44 @@
+"""What a model's probabilities say of a split beside its tags: how far they can be trusted, and F1 by argmax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nertool.scoring.confidence import Confidence
+from nertool.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from nertool.models.tagger import Tagger, Tagging
+
+
+class SplitProbabilities:
+    """Collects the probabilities of a split as a model tags it.
+
+    Args:
+        tagger: that tags it.
+    """
+
+    def __init__(self, tagger: Tagger) -> None:
+        self.tagger = tagger
+        self.as_argmax = None if tagger.decoder.is_free else Scorer()
+        temperatures = {"before": 1.0, "after": tagger.temperature}
+        self.confidence = {name: (heat, Confidence(), Confidence()) for name, heat in temperatures.items()}
+
+    def add(self, gold: Sequence[str], tagging: Tagging) -> None:
+        """Add a sentence as `Tagger.tag_scored` gave it."""
+        if self.as_argmax:
+            self.as_argmax.add(gold, self.tagger.most_probable(tagging))
+        entities = {*tagging.spelling.entities(gold)}
+        for heat, of_words, of_entities in self.confidence.values():
+            scored = tagging if heat == self.tagger.temperature else self.tagger.rescored(tagging, heat)
+            of_words.add(scored.scores, [ours == theirs for ours, theirs in zip(scored.tags, gold, strict=True)])
+            of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
+
+    def results(self) -> dict[str, Any]:
+        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after the temperature."""
+        results: dict[str, Any] = {"argmax": self.as_argmax.figures()} if self.as_argmax else {}
+        calibration: dict[str, Any] = {"temperature": self.tagger.temperature}
+        for name, (_, of_words, of_entities) in self.confidence.items():
+            calibration[name] = {"words": of_words.results(), "entities": of_entities.results()}
+        return {**results, "calibration": calibration}

@@ -1,0 +1,136 @@
+"""Decoding: the best sequence that a scheme allows, and probabilities, against every sequence there is."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nertool.errors import InvalidOption
+from nertool.models.decoding import Decoder, Sentences
+from nertool.spelling import spelling_of_labels
+from nertool.tags import SCHEMES, broken, pairs, spans
+
+LABELS = {
+    scheme: ["O", *(f"{prefix}-{label}" for label in "XY" for prefix in marks)] for scheme, marks in SCHEMES.items()
+}
+LABELS["bmewo"] = [label for label in LABELS["bmewo"] if not label.startswith("S-")]
+
+
+def decoder_of(scheme: str, free: bool = False) -> Decoder:
+    labels = LABELS[scheme]
+    return Decoder(labels, spelling_of_labels(labels), "" if free else scheme)
+
+
+def is_allowed(tags: Sequence[str], scheme: str) -> bool:
+    return not broken(set(pairs(tags)), scheme)
+
+
+def block(lengths: Sequence[int], labels: int, seed: int) -> np.ndarray:
+    """Random logits; a word in six has no sub-words."""
+    random = np.random.default_rng(seed)
+    logits = random.normal(scale=2, size=(sum(lengths), labels)).astype(np.float32)
+    logits[random.random(len(logits)) < 1 / 6] = np.nan
+    return logits
+
+
+def all_sequences(logits: np.ndarray, scheme: str, free: bool) -> dict[tuple[str, ...], float]:
+    """Every sequence of a sentence that is allowed, with its log-probability before it is normalised."""
+    labels = LABELS[scheme]
+    found = {}
+    for ids in itertools.product(range(len(labels)), repeat=len(logits)):
+        tags = tuple(labels[label] for label in ids)
+        unread = [tag for tag, row in zip(tags, logits, strict=True) if math.isnan(row[0])]
+        if all(tag == "O" for tag in unread) and (free or is_allowed(tags, scheme)):
+            read = [row[label] - np.logaddexp.reduce(row) for label, row in zip(ids, logits, strict=True)]
+            found[tags] = float(np.nansum(read))
+    return found
+
+
+LENGTHS = st.lists(st.integers(0, 3), max_size=5)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=25)
+@given(lengths=LENGTHS, seed=st.integers(0, 10_000))
+def test_no_allowed_sequence_is_more_probable(scheme: str, lengths: list[int], seed: int) -> None:
+    decoder, logits = decoder_of(scheme), block(lengths, len(LABELS[scheme]), seed)
+    ids = decoder.decode(logits, Sentences.of(lengths))
+    first = 0
+    for length in lengths:
+        tags = tuple(LABELS[scheme][label] for label in ids[first : first + length].tolist())
+        possible = all_sequences(logits[first : first + length], scheme, free=False)
+        assert possible[tags] == pytest.approx(max(possible.values()), abs=1e-5)
+        first += length
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@settings(max_examples=25)
+@given(lengths=LENGTHS, seed=st.integers(0, 10_000))
+def test_a_sequence_that_is_allowed_stays_as_it_is(scheme: str, lengths: list[int], seed: int) -> None:
+    decoder, logits = decoder_of(scheme), block(lengths, len(LABELS[scheme]), seed)
+    ids, best = decoder.decode(logits, Sentences.of(lengths)), decoder.most_probable(logits)
+    first = 0
+    for length in lengths:
+        own = best[first : first + length]
+        if is_allowed([LABELS[scheme][label] for label in own.tolist()], scheme):
+            assert ids[first : first + length].tolist() == own.tolist()
+        first += length
+
+
+@pytest.mark.parametrize("free", [False, True])
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "ioe1", "iobes", "io"])
+@settings(max_examples=25)
+@given(lengths=st.lists(st.integers(0, 3), max_size=4), seed=st.integers(0, 10_000))
+def test_probabilities_are_those_of_all_sequences_together(
+    scheme: str, free: bool, lengths: list[int], seed: int
+) -> None:
+    decoder, logits = decoder_of(scheme, free), block(lengths, len(LABELS[scheme]), seed)
+    sentences = Sentences.of(lengths)
+    ids = decoder.decode(logits, sentences)
+    probabilities = decoder.probabilities(logits, sentences)
+    of_words = probabilities.of_words(ids)
+    first = 0
+    for length in lengths:
+        tags = [LABELS[scheme][label] for label in ids[first : first + length].tolist()]
+        possible = all_sequences(logits[first : first + length], scheme, free)
+        total = np.logaddexp.reduce(list(possible.values())) if length else 0.0
+        for word, tag in enumerate(tags):
+            wanted = sum(math.exp(value - total) for sequence, value in possible.items() if sequence[word] == tag)
+            assert of_words[first + word] == pytest.approx(wanted, abs=1e-6)
+        found = list(spans(tags))
+        start, end = (np.array([first + getattr(span, side) for span in found], int) for side in ("start", "end"))
+        for span, score in zip(found, probabilities.of_entities(ids, start, end), strict=True):
+            same = tags[span.start : span.end]
+            wanted = sum(
+                math.exp(value - total)
+                for sequence, value in possible.items()
+                if span in spans(sequence) and list(sequence[span.start : span.end]) == same
+            )
+            assert score == pytest.approx(wanted, abs=1e-6)
+        first += length
+
+
+def test_a_higher_temperature_makes_probabilities_more_even() -> None:
+    decoder, logits, sentences = decoder_of("iob2"), block([5], 5, 1), Sentences.of([5])
+    ids = decoder.decode(logits, sentences)
+    sure, unsure = (decoder.probabilities(logits, sentences, heat).of_words(ids) for heat in (1.0, 3.0))
+    assert (unsure <= sure + 1e-9).all() and unsure.min() < sure.min()
+
+
+def test_labels_that_the_scheme_does_not_have_may_stand_anywhere() -> None:
+    labels = ["O", "B-X", "I-X", "odd"]
+    decoder = Decoder(labels, spelling_of_labels(labels), "iob2")
+    logits = np.array([[0, 0, 0, 9], [0, 0, 9, 8]], np.float32)
+    assert decoder.decode(logits, Sentences.of([2])).tolist() == [3, 3]
+
+
+def test_a_scheme_that_allows_no_sequence_of_the_labels_is_refused() -> None:
+    labels = ["I-X", "I-Y"]
+    with pytest.raises(InvalidOption, match="no label may be a sentence's only one"):
+        Decoder(labels, spelling_of_labels(labels), "iob2")
