@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nertool.errors import NertoolError
-    from nertool.models.tagger import Entity, Tagger, load_tagger
+    from nertool.models.tagger import Tagger, load_tagger
+    from nertool.models.tagging import Entity
     from nertool.scoring.scorer import Scorer, score
     from nertool.sources.recipes import RECIPES
     from nertool.tags import Span, spans
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "Entity": "nertool.models.tagger",
+    "Entity": "nertool.models.tagging",
     "NertoolError": "nertool.errors",
     "RECIPES": "nertool.sources.recipes",
     "Scorer": "nertool.scoring.scorer",

@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from nertool.documents.reader import TAGGED_FIELDS, Document, Reader
 from nertool.documents.writers import as_row
-from nertool.models.tagger import Tagging
+from nertool.models.tagging import Tagging
 
 GROUP_TOKENS = 200_000
 """Tokens after which a row group ends: enough to be read well, few enough to keep memory flat."""

@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -42,7 +42,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding, min_score: as in `load_tagger`.
     """
 
     model: Path
@@ -55,6 +55,7 @@ class Settings:
     trust_remote_code: bool = False
     tokenizer: str = ""
     decoding: Literal["", "viterbi", "argmax"] = ""
+    min_score: list[str] = field(default_factory=list)
 
 
 class FileTagger:
@@ -94,6 +95,7 @@ class FileTagger:
                 trust_remote_code=settings.trust_remote_code,
                 tokenizer=settings.tokenizer,
                 decoding=settings.decoding,
+                min_score=settings.min_score,
             )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
@@ -118,7 +120,7 @@ class FileTagger:
 
     def _write(self, job: Job, part: Path) -> dict[str, int]:
         from nertool.documents.parquet import schema_for, write
-        from nertool.models.tagger import TagCounts
+        from nertool.models.tagging import TagCounts
 
         if not self.settings.model.is_dir():
             raise NertoolError(f"{self.settings.model}: no such folder (on {platform.node()})", SAME_PATHS)

@@ -22,7 +22,8 @@ from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import TagCounts, Tagger, Tagging
+    from nertool.models.tagger import Tagger
+    from nertool.models.tagging import TagCounts, Tagging
 
 FORMS = {
     ".conllu": "conllu",
@@ -386,6 +387,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
         "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
         "windowed": "sentences pass the model's length: tagged in overlapping windows",
         "without_subwords": "tokens have no sub-words: tagged O",
+        "below": "entities are below their least probability: tagged O (--min-score)",
         "blanks": "tokens hold a blank, tab or line end: written as _",
     }
     for name, what in shown.items():

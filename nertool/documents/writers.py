@@ -12,7 +12,7 @@ from typing import Any
 
 from nertool.corpus.running_text import Words
 from nertool.documents.reader import Document
-from nertool.models.tagger import Entity, Tagging, entities_of
+from nertool.models.tagging import Entity, Tagging, entities_of
 
 Write = Callable[[Document, Sequence[Tagging]], str]
 """A document and the tags of its sentences -> what is written for it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field
 from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nertool.corpus.running_text import Cut, Words, cut_text, cutter, line_offsets
+from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.calibration import read_temperature
 from nertool.models.decoding import Decoder, Sentences
@@ -24,9 +23,11 @@ from nertool.models.loading import from_pretrained
 from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.settings import read_settings
+from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
+from nertool.models.thresholds import Thresholds, check_thresholds, parse_thresholds
 from nertool.models.weights import load_weights
-from nertool.spelling import CANONICAL, Spelling, spelling_of_labels
-from nertool.tags import OUTSIDE, Span
+from nertool.spelling import spelling_of_labels
+from nertool.tags import OUTSIDE
 from nertool.workspace.names import TABLE
 from nertool.workspace.reader_lock import reading
 
@@ -48,64 +49,6 @@ SHARES = 8
 
 The number must not depend on the threads: dynamic INT8 finds ranges per batch, so other batches give other tags.
 """
-
-
-@dataclass
-class TagCounts:
-    """What `Tagger.tag` counts while its result is read.
-
-    Attributes:
-        windowed: sentences longer than the model takes, tagged in overlapping windows.
-        without_subwords: tokens that the tokenizer turns into nothing; they get the tag O.
-    """
-
-    windowed: int = 0
-    without_subwords: int = 0
-
-
-@dataclass(frozen=True)
-class Entity:
-    """An entity in a text.
-
-    Attributes:
-        label: its type.
-        start, end: 0-based half-open offsets: characters of the text, or tokens where the input was tokens.
-        text: the text between them.
-        score: probability that just these tokens are an entity of this type.
-    """
-
-    label: str
-    start: int
-    end: int
-    text: str
-    score: float
-
-
-@dataclass(slots=True)
-class Tagging:
-    """A tagged sentence.
-
-    Attributes:
-        tags: a tag for each word; shape (words,).
-        scores: probability of each tag, 1 for a word without sub-words; shape (words,).
-        spelling: of the model's tags.
-        span_scores: probability of each of `spans()`: that just these words are an entity of this type.
-        logits: what the model gives each label, NaN for a word without sub-words; shape (words, labels), float32.
-    """
-
-    tags: list[str]
-    scores: list[float]
-    spelling: Spelling = CANONICAL
-    span_scores: list[float] = field(default_factory=list)
-    logits: Array | None = field(default=None, compare=False, repr=False)
-
-    def spans(self) -> list[Span]:
-        """The entities, in words; none where the tags are parts of speech or the like."""
-        return self.spelling.entities(self.tags)
-
-    def scored_spans(self) -> Iterator[tuple[Span, float]]:
-        """The entities, each with its probability."""
-        return zip(self.spans(), self.span_scores, strict=True)
 
 
 class _Job(NamedTuple):
@@ -139,6 +82,7 @@ class Tagger:
     Attributes:
         on_cpu: the model is on the CPU.
         batch_subwords: padded sub-words of a batch, at most; see `with_batches_of`.
+        thresholds: least probabilities of entities; None for none.
     """
 
     def __init__(
@@ -158,6 +102,7 @@ class Tagger:
         self.spelling = spelling_of_labels(self.labels)
         self.decoder = Decoder(self.labels, self.spelling, scheme)
         self.temperature = temperature
+        self.thresholds: Thresholds | None = None
         self.max_length = max_length
         self.type_ids = type_ids
         self.cut = cut
@@ -185,6 +130,9 @@ class Tagger:
         Returns:
             the tags of each sentence in the same order, a tag for each word.
         """
+        if self.thresholds:
+            yield from (tagging.tags for tagging in self.tag_scored(sentences, counts))
+            return
         counts = counts or TagCounts()
         for block in _blocks(sentences):
             logits = self._block_logits(block, counts)
@@ -195,7 +143,10 @@ class Tagger:
         """Tag sentences as `tag` does, with the probability of each tag and each entity."""
         counts = counts or TagCounts()
         for block in _blocks(sentences):
-            yield from self._score_block(block, self._block_logits(block, counts))
+            for tagging in self._score_block(block, self._block_logits(block, counts)):
+                kept = self.thresholds.apply(tagging) if self.thresholds else tagging
+                counts.below += len(tagging.span_scores) - len(kept.span_scores)
+                yield kept
 
     def most_probable(self, tagging: Tagging) -> list[str]:
         """The most probable tag of each word of a sentence that `tag_scored` gave, whatever its neighbours are."""
@@ -378,13 +329,6 @@ def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
         yield batch
 
 
-def entities_of(text: str, words: Words, tagging: Tagging) -> Iterator[Entity]:
-    """The entities of one tagged sentence of a text, with character offsets in the whole text."""
-    for (label, first, end), score in tagging.scored_spans():
-        start, stop = words.offsets[first][0], words.offsets[end - 1][1]
-        yield Entity(label, start, stop, text[start:stop], score)
-
-
 def load_tagger(
     directory: str | Path,
     device: str = "",
@@ -394,6 +338,7 @@ def load_tagger(
     trust_remote_code: bool = False,
     tokenizer: str = "",
     decoding: Literal["", "viterbi", "argmax"] = "",
+    min_score: Sequence[str] = (),
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -408,15 +353,17 @@ def load_tagger(
         tokenizer: how running text is cut, as `running_text.cutter` names it; empty: as the model's directory says.
         decoding: the most probable sequence of tags that the scheme allows, or the most probable tag of each word;
             empty: as the model's directory says.
+        min_score: least probabilities of entities, such as `0.9` or `PER=0.9`; what is below is O.
 
     Raises:
-        InvalidOption: there is no such way to cut text.
+        InvalidOption: there is no such way to cut text, or no such type or probability.
         MissingInput: there is no such directory.
         NertoolError: it holds no model, one that is not for token classification, not all of its weights, or one that
             needs code of its own.
     """
     quiet_transformers()
     directory = Path(directory)
+    check_thresholds(min_score)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
@@ -435,7 +382,10 @@ def load_tagger(
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
     temperature = read_temperature(directory, labels)
     scheme = settings.allowed_scheme(decoding, spelling_of_labels(labels).read(labels))
-    return Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, temperature)
+    tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, temperature)
+    if min_score:
+        tagger.thresholds = parse_thresholds(min_score, tagger.spelling.read(labels), scheme)
+    return tagger
 
 
 def _with_fastest_kernels(model: Any) -> Any:

@@ -9,7 +9,8 @@ from nertool.scoring.confidence import Confidence
 from nertool.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger, Tagging
+    from nertool.models.tagger import Tagger
+    from nertool.models.tagging import Tagging
 
 
 class SplitProbabilities:

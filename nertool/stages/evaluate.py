@@ -35,7 +35,8 @@ from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import TagCounts, Tagger
+    from nertool.models.tagger import Tagger
+    from nertool.models.tagging import TagCounts
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
@@ -159,7 +160,7 @@ def _evaluate_split(
     )
 
     def work(stage: Stage) -> None:
-        from nertool.models.tagger import TagCounts
+        from nertool.models.tagging import TagCounts
         from nertool.scoring.probabilities import SplitProbabilities
         from nertool.scoring.seqeval_check import compare_with_seqeval
         from nertool.scoring.tagged_results import score_and_list_errors
@@ -247,7 +248,7 @@ def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
     from nertool.scoring.tagged_results import warn_of_odd_results
 
     warn_of_odd_results(split, stage.facts)
-    stage.facts |= vars(counts)
+    stage.facts |= {"windowed": counts.windowed, "without_subwords": counts.without_subwords}
     if counts.windowed:
         logger.warning(
             "%s sentences of %s pass the model's length: tagged in overlapping windows", counts.windowed, split

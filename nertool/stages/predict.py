@@ -33,7 +33,8 @@ from nertool.workspace.names import PREDICTIONS, SPLITS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger, Tagging
+    from nertool.models.tagger import Tagger
+    from nertool.models.tagging import Tagging
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,15 @@ class Options(StageOptions):
     ] = None
     quantized: QuantizedOption = False
     decoding: DecodingOption = ""
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--min-score",
+            help="Least probability of an entity, such as 0.9, or of a type, such as PER=0.9; may be repeated. "
+            "What is below is tagged O.",
+            show_default=False,
+        ),
+    ] = None
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
@@ -267,6 +277,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         language=options.language if options.split_sentences else "",
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
+        min_score=list(options.min_score or []),
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
@@ -304,6 +315,7 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
         model.path,
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
+        min_score=list(options.min_score or []),
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
@@ -356,7 +368,7 @@ def written(
         progress: show a progress bar.
     """
     from nertool.documents.writers import COLUMNS, WRITERS, count_blanks
-    from nertool.models.tagger import TagCounts
+    from nertool.models.tagging import TagCounts
 
     counts, blanks = TagCounts(), 0
     tagged = tag_documents(tagger, documents, counts)

@@ -14,7 +14,7 @@ from nertool.documents import parquet
 from nertool.documents.parquet import TAGGED, schema_for, write
 from nertool.documents.reader import Reader
 from nertool.errors import InvalidData, InvalidOption
-from nertool.models.tagger import Tagging
+from nertool.models.tagging import Tagging
 
 
 def written(source: Path, reader: Reader) -> pa.Table:

@@ -18,7 +18,9 @@ import pytest
 from nertool.documents import output_file, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models import cpu
-from nertool.models.tagger import TagCounts, load_tagger
+from nertool.models.tagger import load_tagger
+from nertool.models.tagging import TagCounts, Tagging
+from nertool.models.thresholds import Thresholds
 from nertool.stages import evaluate, predict
 from nertool.workspace.workspace import Workspace
 
@@ -342,3 +344,30 @@ def test_a_model_that_gives_no_number_is_an_error_that_names_the_sentence(traine
 def test_a_line_ends_at_its_line_end_alone(trained: Path) -> None:
     out = tag(trained, "anna visited\u2028oslo today\n".encode(), input="text")
     assert out.count("\n\n") == 1 and len(out.split()) == 8
+
+
+def test_entities_below_their_least_probability_are_outside(
+    trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unsure = shutil.copytree(trained, tmp_path / "unsure")
+    calibration = json.loads((unsure / "model/calibration.json").read_text())
+    (unsure / "model/calibration.json").write_text(json.dumps({**calibration, "temperature": 5.0}))
+    rows = [line.split("\t") for line in tag(unsure, b"anna visited oslo .\n", entities=True).splitlines()]
+    assert [row[3] for row in rows] == ["PER", "LOC"]
+    least = f"PER={(float(rows[0][4]) + 1) / 2}"  # above what the model says
+    kept = tag(unsure, b"anna visited oslo .\n", entities=True, min_score=[least])
+    assert [line.split("\t")[3] for line in kept.splitlines()] == ["LOC"]
+    assert "1 entities are below their least probability" in caplog.text
+    assert "B-PER" not in tag(unsure, b"anna visited oslo .\n", min_score=[least])
+
+
+@pytest.mark.parametrize("value", ["2", "-0.1", "PER", "PER=", "PER=nan", "=0.5", "GPE=0.5", "high"])
+def test_a_least_probability_that_is_none_is_refused(value: str, trained: Path) -> None:
+    with pytest.raises(InvalidOption, match="--min-score"):
+        tag(trained, b"anna\n", min_score=[value])
+
+
+def test_what_is_left_is_a_valid_sequence() -> None:
+    tagging = Tagging(["I-PER", "B-PER", "I-PER"], [0.9] * 3, span_scores=[0.2, 0.8])
+    kept = Thresholds({"": 0.5}, "iob1").apply(tagging)
+    assert (kept.tags, kept.span_scores) == (["O", "I-PER", "I-PER"], [0.8])
