@@ -295,7 +295,7 @@ def test_a_terminal_is_not_driven_by_what_is_typed(tag: Predict) -> None:
     assert "red ]" in out and "nope ]" in out  # no style, no error
 
 
-@pytest.mark.parametrize("word", ["a" * 1_000_000, "\u5b57" * 300_000, "." * 300_000, "a-" * 100_000])
+@pytest.mark.parametrize("word", ["a" * 1_000_000, "\u5b57" * 60_000, "." * 60_000, "a-" * 100_000])
 @pytest.mark.slow
 def test_a_long_word_or_line_takes_seconds(word: str, tag: Predict) -> None:
     started = time.process_time()
