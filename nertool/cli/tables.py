@@ -243,7 +243,7 @@ def _other_scores(facts: Facts) -> Iterator[str]:
     if "argmax" in facts:
         yield f"as run_ner.py decodes (argmax): F1 {_with_interval(facts['argmax'])}"
     if "calibration" in facts:
-        yield _calibration(facts["calibration"])
+        yield from _calibration(facts["calibration"])
     averages = [f"{name} {facts[name]['f1']:.4f}" for name in ("macro", "weighted") if name in facts]
     if averages:
         yield f"F1, average of the types: {', '.join(averages)}"
@@ -257,17 +257,15 @@ def _other_scores(facts: Facts) -> Iterator[str]:
             yield f"{title}: F1 {_with_interval(score)}; {counts}"
 
 
-def _calibration(facts: Facts) -> str:
-    """Say how far probabilities are from what is right; of entities too, where there are any."""
-    parts = []
-    for unit, figures in facts["after"].items():
-        if figures["count"]:
-            low, high = figures["interval"]
-            parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f})")
-    before = ", ".join(
-        f"{unit} {figures['error']:.4f}" for unit, figures in facts["before"].items() if figures["count"]
-    )
-    return f"calibration error: {', '.join(parts)}; before temperature {facts['temperature']:.2f}: {before}"
+def _calibration(facts: Facts) -> Iterator[str]:
+    """Say how far probabilities are from what is right, of entities too where there are any."""
+    for name, when in (("after", ""), ("before", f" before the temperature of {facts['temperature']:.2f}")):
+        parts = []
+        for unit, figures in facts[name].items():
+            if figures["count"]:
+                low, high = figures["interval"]
+                parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f})")
+        yield f"calibration error{when}: {', '.join(parts)}"
 
 
 def _count(name: str, count: int) -> str:
