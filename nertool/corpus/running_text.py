@@ -5,54 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
-
-import regex
+from typing import TYPE_CHECKING, NamedTuple
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.errors import InvalidOption, require
 
-WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-"""Scripts that have no blanks between words: each character is a token."""
-HANGUL, CHARACTER_ALONE = regex.compile(r"\p{Hangul}"), regex.compile(f"[{WITHOUT_BLANKS}]")
-"""Korean has blanks: Han characters in it are parts of words."""
+if TYPE_CHECKING:
+    import regex
 
-
-def _token_pattern(letter: str, rest: str, alone: str) -> str:
-    """The pattern of a token.
-
-    Args:
-        letter: class of the characters that a word begins with.
-        rest: class of those that it goes on with.
-        alone: pattern of a character that is a token by itself.
-    """
-    return rf"""
-      https?://\S*[^\s.,;:!?'")\]}}>»”’…]                      # a web address, without the punctuation behind it
-    | [\w.+-]{{1,64}}@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
-    | [@\#]{rest}+                                            # a user name or hash tag
-    | \d+(?:[.,:]\d+)*(?![.,:]?\d|[A-Z]\b)                    # a number, price or time; 3D is a word
-    | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.
-    | {letter}{rest}*(?:[-'’.&/]{letter}{rest}*)*             # a word, with inner hyphens, apostrophes and dots
-    | {alone}                                                 # any other sign by itself
-    """
-
-
-ASCII_TOKEN = re.compile(_token_pattern(r"\w", r"\w", r"\S"), re.VERBOSE)
-"""Faster, and the same for text in ASCII."""
-WORD_TOKEN = regex.compile(
-    _token_pattern(r"\w", r"[\w\p{M}\u200c\u200d]", r"(?![\s\x1c-\x1f])\X"), regex.VERBOSE | regex.VERSION1
-)
-TOKEN = regex.compile(
-    _token_pattern(
-        f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]", r"(?![\s\x1c-\x1f])\X"
-    ),
-    regex.VERBOSE | regex.VERSION1,
-)
-"""Combining marks and joiners stay with their letter, and what Unicode's annex 29 calls one character stays whole."""
-
-
-ONE_CHARACTER = regex.compile(r"\X")
-"""What a person takes for one character: a letter with its marks, an emoji of several signs."""
 WHITE_TOKEN = re.compile(r"\S+")
 CHARACTERS = "characters"
 """Name of the way in which text is cut where nothing else is said; see `cutter`."""
@@ -87,11 +47,14 @@ def cut_words(text: str) -> Words:
 
 def cut_text(text: str, start: int, end: int) -> Words:
     """Cut at white space and punctuation; in scripts without blanks each character is a token."""
+    from nertool.corpus import token_patterns as patterns
+
     piece = text[start:end]
     if piece.isascii():
-        return _cut_by(ASCII_TOKEN, text, start, end)
-    is_korean = HANGUL.search(piece) and len(HANGUL.findall(piece)) > len(CHARACTER_ALONE.findall(piece))
-    return _cut_by(WORD_TOKEN if is_korean else TOKEN, text, start, end)
+        return _cut_by(patterns.ASCII_TOKEN, text, start, end)
+    korean = patterns.HANGUL.findall(piece)
+    is_korean = korean and len(korean) > len(patterns.CHARACTER_ALONE.findall(piece))
+    return _cut_by(patterns.WORD_TOKEN if is_korean else patterns.TOKEN, text, start, end)
 
 
 def _cut_by(token: re.Pattern[str] | regex.Pattern[str], text: str, start: int, end: int) -> Words:
@@ -113,9 +76,12 @@ def cutter(name: str) -> Cut:
     kind, _, language = name.partition(":")
     if kind == "spacy" and language:
         return _spacy_cutter(language)
-    patterns: dict[str, re.Pattern[str] | regex.Pattern[str]] = {"words": WORD_TOKEN, "white": WHITE_TOKEN}
-    if name in patterns:
-        return partial(_cut_by, patterns[name])
+    if name == "white":
+        return partial(_cut_by, WHITE_TOKEN)
+    if name == "words":
+        from nertool.corpus.token_patterns import WORD_TOKEN
+
+        return partial(_cut_by, WORD_TOKEN)
     if name != CHARACTERS:
         raise InvalidOption(
             f"--tokenizer {name}: there is no such way to cut text",
@@ -145,6 +111,8 @@ def _spacy_cutter(language: str) -> Cut:
 
 def cut_of_tokens(sentences: Iterable[Sequence[str]]) -> str:
     """How tokens of scripts without blanks seem to have been cut: `characters` or `words`."""
+    from nertool.corpus.token_patterns import CHARACTER_ALONE, ONE_CHARACTER
+
     single = longer = 0
     for tokens in sentences:
         for token in tokens:
