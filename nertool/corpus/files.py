@@ -20,6 +20,8 @@ LONGEST_LINE = 1 << 20
 """Characters of a line beyond which a file is taken for binary."""
 PACKED = (".gz", ".bz2", ".xz")
 """Suffixes of packed files."""
+MOST_BYTES = 64 << 20
+"""Bytes of a line at the most, whatever it holds."""
 MAGIC = {
     rb"\x1f\x8b": "a gzip archive",
     rb"BZh[1-9]1AY&SY": "a bzip2 archive",
@@ -46,8 +48,57 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(file, start=1)
 
 
-def open_text(path: Path, newline: str | None = None, errors: str = "strict", encoding: str = "utf-8") -> TextIO:
+class BoundedLines(io.BufferedIOBase):
+    """A file of bytes that refuses to go on in a line without end, so that no line fills the memory.
+
+    Args:
+        inner: the file.
+        path: its name, for the message.
+    """
+
+    def __init__(self, inner: IO[bytes], path: Path) -> None:
+        self.inner, self.path = inner, path
+        self.line, self.length = 1, 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read some bytes.
+
+        Raises:
+            InvalidData: a line has more than MOST_BYTES.
+        """
+        piece = self.inner.read1(size)  # type: ignore[attr-defined]
+        last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        self.length = len(piece) - last - 1 if last >= 0 else self.length + len(piece)
+        self.line += piece.count(b"\n")
+        if self.length > MOST_BYTES:
+            raise long_line(str(self.path), self.line)
+        return bytes(piece)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.inner.close()
+        super().close()
+
+
+def long_line(label: str, number: int) -> InvalidData:
+    """The error for a line that is longer than MOST_BYTES."""
+    return InvalidData(
+        f"{label}:{number}: a line of more than {MOST_BYTES >> 20} MiB",
+        "A line holds one token, sentence or record: look at how the file was made.",
+    )
+
+
+def open_text(
+    path: Path, newline: str | None = None, errors: str = "strict", encoding: str = "utf-8", in_lines: bool = True
+) -> TextIO:
     """Open a file of text, unpacked where its name ends in .gz, .bz2 or .xz.
+
+    Args:
+        in_lines: it is read line by line, so that a line without end is refused.
 
     Raises:
         InvalidData: the file cannot be read, or its first bytes are those of another kind of file.
@@ -59,7 +110,14 @@ def open_text(path: Path, newline: str | None = None, errors: str = "strict", en
     if encoding == "utf-8" and (error := foreign(str(path), head)):
         binary.close()
         raise error
-    return io.TextIOWrapper(binary, encoding=encoding, newline=newline, errors=errors)
+    bounded = in_lines and _may_have_long_lines(path)  # lines come a little slower through it
+    source = cast(IO[bytes], BoundedLines(binary, path)) if bounded else binary
+    return io.TextIOWrapper(source, encoding=encoding, newline=newline, errors=errors)
+
+
+def _may_have_long_lines(path: Path) -> bool:
+    """Whether a line may be longer than MOST_BYTES: in a larger file, an archive, or a pipe, which has no size."""
+    return path.suffix in PACKED or not path.is_file() or path.stat().st_size > MOST_BYTES
 
 
 def foreign(label: str, head: bytes) -> InvalidData | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from nertool.corpus.files import foreign, open_bytes, translate_read_errors
+from nertool.corpus.files import MOST_BYTES, foreign, long_line, open_bytes, translate_read_errors
 from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.documents.table_rows import log_byte_order_mark
 from nertool.errors import InvalidOption
@@ -52,13 +53,16 @@ class ByteSource:
         """Read lines with their numbers.
 
         Raises:
-            InvalidData: the file cannot be read, or is no text by its first bytes.
+            InvalidData: the file cannot be read, is no text by its first bytes, or a line has more than MOST_BYTES.
         """
         with translate_read_errors(Path(self.label)):
             ahead, self._ahead = self._ahead, b""
             if ahead and not ahead.endswith(b"\n"):
-                ahead += self._file.readline()
-            for number, line in enumerate(chain(io.BytesIO(ahead), self._file), start=1):
+                ahead += self._file.readline(MOST_BYTES)
+            rest = iter(partial(self._file.readline, MOST_BYTES + 1), b"")
+            for number, line in enumerate(chain(io.BytesIO(ahead), rest), start=1):
+                if len(line) > MOST_BYTES:
+                    raise long_line(self.label, number)
                 yield number, line if self._begun else self._checked(line)
 
     def read(self, size: int) -> bytes:

@@ -82,7 +82,7 @@ def _is_json_lines(path: Path, encoding: str) -> bool:
     """By its first lines, since many a `.json` holds an object a line."""
     if ".json" not in [suffix.lower() for suffix in path.suffixes]:
         return True
-    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding):
+    with open_text(path, encoding=encoding, in_lines=False) as file, translate_read_errors(path, encoding):
         line = ""
         while not line.strip():
             line = file.readline(LONGEST_FIRST_LINE)
@@ -125,7 +125,7 @@ def _parse_lines(path: Path, lines: Iterator[tuple[int, str]], bad: BadLines) ->
 
 def _json_list(path: Path, encoding: str) -> Records:
     """Records of one JSON list (or of one object's list, or the one object), each with the line it begins in."""
-    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding):
+    with open_text(path, encoding=encoding, in_lines=False) as file, translate_read_errors(path, encoding):
         try:
             yield from _stream_records(file, path)
         except BrokenJson as error:
