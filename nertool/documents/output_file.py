@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nertool.errors import InvalidOption, Unwritable
 from nertool.progress import logger
@@ -31,16 +32,22 @@ class OutputFile:
         name: the path as the user gave it.
         resume: go on with a file that a killed run began.
         force: replace a file of this name.
+        made_of: input, model and options, by name; a file that was begun with others is not gone on with. What was
+            None then may be anything now.
 
     Attributes:
         documents: number of documents that are on the disk already; the caller skips them.
 
     Raises:
-        InvalidOption: the file exists and neither `resume` nor `force` applies, or no file can have this name.
+        InvalidOption: the file exists and neither `resume` nor `force` applies, it was begun with something else, or no
+            file can have this name.
     """
 
-    def __init__(self, name: str, resume: bool = False, force: bool = False) -> None:
+    def __init__(
+        self, name: str, resume: bool = False, force: bool = False, made_of: Mapping[str, Any] | None = None
+    ) -> None:
         self.name, self._resume, self._force = name, resume, force
+        self._made_of = json.loads(json.dumps(made_of or {}))  # as it is when it is read again
         self._target = self._path = Path(name)
         self._at_once = (self._target.exists() and not self._target.is_file()) or name.startswith(DESCRIPTORS)
         if not self._at_once:
@@ -59,28 +66,45 @@ class OutputFile:
         Raises:
             Unwritable: the disk is full, or the like.
         """
-        if not self.documents:
-            self._progress.unlink(missing_ok=True)
-        try:
-            with translate_write_errors(str(self._target)), self._open() as out:
+        with translate_write_errors(str(self._target)), self._open() as out:
+            if not self.documents:
+                self._progress.unlink(missing_ok=True)
+            try:
                 for text in chain([] if self.documents else [head], self._noting_progress(documents, out)):
                     out.write(text.encode("utf-8"))
                 out.flush()
                 if not self._at_once:
                     move_into_place(self._path, self._target)
                     self._progress.unlink(missing_ok=True)
-        finally:
-            if not self._at_once and not self._progress.exists():
-                self._path.unlink(missing_ok=True)  # nothing could go on with it
+            finally:
+                if not self._at_once and not self._progress.exists():
+                    self._path.unlink(missing_ok=True)  # nothing could go on with it
         logger.info("written: %s", self.name)
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:
-        with self._path.open("r+b" if self.documents else "wb") as out:
-            if self.documents:
-                out.truncate(self._bytes)
-                out.seek(self._bytes)
+        if self._at_once:
+            with self._path.open("wb") as out:
+                yield out
+            return
+        with self._path.open("a+b") as out:  # which changes nothing before the lock is there
+            self._lock(out)
+            out.truncate(self._bytes)
+            out.seek(self._bytes)
             yield out
+
+    def _lock(self, out: BinaryIO) -> None:
+        """Keep other processes from writing the file.
+
+        Raises:
+            InvalidOption: one does so now.
+        """
+        try:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidOption(
+                f"--output {self.name} is being written by another process", "Wait for it, or name another file."
+            ) from error
 
     def _noting_progress(self, documents: Iterable[str], out: BinaryIO) -> Iterator[str]:
         """Give the documents; after every DOCUMENTS_BETWEEN of them, update `FILE.progress`."""
@@ -88,7 +112,7 @@ class OutputFile:
             if number > self.documents and number % DOCUMENTS_BETWEEN == 0:
                 out.flush()
                 os.fsync(out.fileno())
-                write_json(self._progress, {"documents": number, "bytes": out.tell()})
+                write_json(self._progress, {"documents": number, "bytes": out.tell(), "made_of": self._made_of})
             yield text
 
     def _resume_point(self) -> tuple[int, int]:
@@ -118,8 +142,17 @@ class OutputFile:
         try:
             progress = json.loads(self._progress.read_text(encoding="utf-8"))
             done = int(progress["documents"]), int(progress["bytes"])
-        except (ValueError, KeyError, TypeError) as error:
+            begun_with = dict(progress["made_of"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidOption(f"--resume: {self._progress} is damaged", "Begin again: --force") from error
+        if not (done[0] > 0 and 0 <= done[1] <= self._path.stat().st_size):
+            raise InvalidOption(f"--resume: {self._progress} does not fit {self._path}", "Begin again: --force")
+        other = [name for name, value in begun_with.items() if value not in (None, self._made_of.get(name))]
+        if other:
+            raise InvalidOption(
+                f"--resume: {self.name} was begun with other {', '.join(other)}",
+                "Give the same as then, name another file, or begin again: --force",
+            )
         logger.info("%s goes on after %s documents", self.name, done[0])
         return done
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal, TypedDict
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypedDict
 
 import typer
 
 from nertool.corpus.column_files import read_sentences
+from nertool.corpus.files import translate_read_errors
 from nertool.corpus.running_text import Words, sentence_splitter
 from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
@@ -35,6 +37,15 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import Tagging
+
+
+MADE_BY = (
+    *("form", "input", "text_column", "tokens_column", "tokenizer", "split_sentences", "language"),
+    *("decoding", "min_score"),
+)
+"""Options that the tags of a file follow from."""
+LOOKED_AT = 1 << 16
+"""Bytes of an input by which it is known again."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +157,11 @@ class Options(StageOptions):
             return
         if self.split is not None and self.files:
             raise InvalidOption("FILES and --split cannot both be tagged", "Give one of them.")
+        if self.split is not None and self.output is not None:
+            raise InvalidOption(
+                "--split writes into predictions/ of the workspace, and -o names another file",
+                "Leave out one of them; or name the file to tag: nertool predict WORKSPACE/dev.txt -o FILE",
+            )
         if self.resume and self.output is None:
             raise InvalidOption("--resume goes on with a file, and none is named", "Name it: -o FILE")
 
@@ -251,10 +267,30 @@ def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) 
         Unwritable: it cannot be written.
     """
     assert options.output
-    output = OutputFile(options.output, options.resume, options.force)
+    output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options))
     tagger, documents = _open_input(workspace, options, stdin)
     rest = written(tagger, islice(documents, output.documents, None), options.form)
     output.write(head_of(options.form), (text for text, _ in rest))
+
+
+def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
+    """What a file of tags follows from: the input, as far as it stays the same, the model and the options."""
+    model = workspace.model(options.quantized, options.allow_stale)
+    kept: dict[str, Any] = {"files": {name: _beginning(name) for name in options.files or ["-"]}}
+    kept["model"] = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
+    for name in MADE_BY:
+        kept[name] = getattr(options, name) or ""
+    kept["on_error"] = None if options.on_error == "stop" else options.on_error  # as far as it stopped all was read
+    return kept
+
+
+def _beginning(name: str) -> list[Any]:
+    """Size of a file and SHA-256 of its first bytes; empty for standard input and other streams."""
+    path = Path(name)
+    if name == "-" or not path.is_file():
+        return []
+    with translate_read_errors(path), path.open("rb") as file:
+        return [path.stat().st_size, hashlib.sha256(file.read(LOOKED_AT)).hexdigest()]
 
 
 def tag_folder(workspace: Workspace, options: Options) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import io
 import json
@@ -363,6 +364,47 @@ def test_a_damaged_note_of_how_far_it_is_is_told(tmp_path: Path, tag: Predict) -
     assert "out was begun" in tag(b"anna\n", "-o", tmp_path / "out", code=1)[1]
     tag(b"anna\n", "--force", "-o", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def begun(tmp_path: Path, tag: Predict) -> Path:
+    """A file whose first documents are on the disk, of an input that ends with a line that is no text."""
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"anna\n" * (output_file.DOCUMENTS_BETWEEN + 100) + b"\xff\n")
+    tag(b"", "--input", "text", source, "-o", tmp_path / "out", code=1)
+    return tmp_path / "out"
+
+
+def test_a_file_that_was_begun_with_something_else_is_not_gone_on_with(begun: Path, tag: Predict) -> None:
+    source = begun.with_name("in.txt")
+    for other in (["--format", "jsonl"], ["--min-score", "0.5"]):
+        _, err = tag(b"", "--input", "text", *other, source, "--resume", "-o", begun, code=1)
+        assert "out was begun with other " in err
+    text = source.read_bytes()
+    source.write_bytes(b"bruno\n" * (output_file.DOCUMENTS_BETWEEN + 100))
+    assert "begun with other files" in tag(b"", "--input", "text", source, "--resume", "-o", begun, code=1)[1]
+    source.write_bytes(text)
+    tag(b"", "--input", "text", "--on-error", "skip", source, "--resume", "-o", begun)
+    assert begun.read_text() == "anna B-PER\n\n" * (output_file.DOCUMENTS_BETWEEN + 100)
+
+
+def test_a_note_that_does_not_fit_the_file_is_refused(begun: Path, tag: Predict) -> None:
+    begun.with_name("out.partial").write_bytes(b"")
+    _, err = tag(b"", "--input", "text", begun.with_name("in.txt"), "--resume", "-o", begun, code=1)
+    assert "out.progress does not fit" in err
+
+
+def test_two_writers_of_one_file_are_refused(tmp_path: Path, tag: Predict) -> None:
+    with (tmp_path / "out.partial").open("wb") as other:
+        other.write(b"of the first")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert "is being written by another process" in tag(b"anna\n", "-o", tmp_path / "out", code=1)[1]
+        assert (tmp_path / "out.partial").read_bytes() == b"of the first"
+
+
+def test_a_split_and_a_file_to_write_are_refused_together(tmp_path: Path, tag: Predict) -> None:
+    assert "--split writes into predictions/" in tag(b"", "--split", "dev", "-o", tmp_path / "out", code=1)[1]
 
 
 @pytest.mark.parametrize(
