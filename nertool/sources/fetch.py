@@ -15,7 +15,7 @@ from nertool.progress import bar, logger
 from nertool.workspace.atomic import move_into_place
 
 if TYPE_CHECKING:
-    from requests import Session
+    from requests import Response, Session
 
 TRIES = 5
 """Connections made for one file before giving up."""
@@ -26,6 +26,9 @@ BACKOFF = 0.3
 BLOCK = 1 << 13
 """Bytes read at a time; a block is lost if the connection breaks inside it."""
 HTML = re.compile(rb"(\xef\xbb\xbf)?\s*((<\?xml.*?\?>|<!--.*?-->)\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+LENGTH = re.compile("[0-9]{1,18}")
+CONTENT_RANGE = re.compile("bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
+"""First byte, last byte and size of the whole file."""
 HELP = "Fetch the file by hand into a folder and name that: --source DIR (or a mirror: --source URL)."
 
 
@@ -36,7 +39,7 @@ def fetch(url: str, target: Path, partial: Path) -> None:
         partial: file that keeps the beginning of a transfer between tries and between runs.
 
     Raises:
-        DownloadFailed: the host refuses, is out of reach, or sends an HTML page in place of data.
+        DownloadFailed: the host refuses, is out of reach, or sends something else in place of the file.
     """
     from requests.exceptions import ChunkedEncodingError, ConnectionError, RequestException, SSLError, Timeout
 
@@ -83,21 +86,79 @@ def _session() -> Session:
 def _transfer(session: Session, url: str, partial: Path) -> None:
     """Fetch the file, or the part of it that `partial` lacks."""
     headers = _range_header(url, partial)
-    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+    with _get(session, url, headers) as response:
         if response.status_code == 416 and headers:  # the partial file is no beginning of the host's file
             partial.unlink()
             _transfer(session, url, partial)
             return
         response.raise_for_status()
+        length = _length(url, response)
         pieces = response.iter_content(BLOCK)
-        if response.status_code != 206:  # the host sends the whole file
+        size = 0
+        if response.status_code == 206:
+            size = _size_of_whole(url, response, partial, bool(headers))
+        else:  # the host sends the whole file
             first = next(pieces, b"")
-            _refuse_html(url, first)
+            _refuse_no_data(url, response.status_code, first)
             partial.unlink(missing_ok=True)  # before its validator: old bytes must never have a new validator
             pieces = chain([first], pieces)
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
         _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
-        _append(partial, pieces, f"download {_name(url)}", int(response.headers.get("Content-Length", 0)))
+        _append(partial, pieces, f"download {_name(url)}", length)
+        if size and partial.stat().st_size != size:
+            raise _wrong_part(url, partial, f"the rest of {size:,} bytes", f"makes {partial.stat().st_size:,}")
+
+
+def _get(session: Session, url: str, headers: Mapping[str, str]) -> Response:
+    """Ask for a file; redirects are followed.
+
+    Raises:
+        DownloadFailed: the address, or one that the host redirects to, is none.
+    """
+    from requests.exceptions import RequestException
+
+    try:
+        return session.get(url, headers=headers, stream=True, timeout=TIMEOUT)
+    except RequestException:
+        raise
+    except ValueError as error:
+        raise DownloadFailed(f"{url}: no address, or it redirects to none: {_reason(error)}", HELP) from error
+
+
+def _length(url: str, response: Response) -> int:
+    """Bytes that the host says it sends; 0 if it does not say."""
+    told = response.headers.get("Content-Length", "0")
+    if not LENGTH.fullmatch(told):
+        raise DownloadFailed(f"{url}: the host sent a length that is no number: {told[:40]!r}", HELP)
+    return int(told)
+
+
+def _size_of_whole(url: str, response: Response, partial: Path, asked: bool) -> int:
+    """Bytes of the whole file, by a part of it (206) that is all that `partial` lacks.
+
+    Args:
+        asked: a part was asked for.
+
+    Source: RFC 9110, section 14.4.
+
+    Raises:
+        DownloadFailed: it is another part, or nobody asked for one.
+    """
+    told = response.headers.get("Content-Range", "")
+    rest = CONTENT_RANGE.fullmatch(told)
+    start, last, size = map(int, rest.groups()) if rest else (0, 0, 0)
+    if not asked:
+        raise _wrong_part(url, partial, "the whole file", f"is a part of it: {told[:60]}")
+    if not rest or start != partial.stat().st_size or last != size - 1:
+        wanted = f"the rest from byte {partial.stat().st_size:,}"
+        raise _wrong_part(url, partial, wanted, f"is another part: {told[:60]}")
+    return size
+
+
+def _wrong_part(url: str, partial: Path, wanted: str, sent: str) -> DownloadFailed:
+    """The error for a part that was not asked for; the next run fetches the whole file."""
+    _validator_file(partial).unlink(missing_ok=True)
+    return DownloadFailed(f"{url}: asked for {wanted}; what the host sent {sent}", f"Run it once more. {HELP}")
 
 
 def _append(partial: Path, pieces: Iterable[bytes], label: str, length: int) -> None:
@@ -131,7 +192,11 @@ def _range_header(url: str, partial: Path) -> Mapping[str, str]:
     return {"Range": f"bytes={size}-", "If-Range": validator}
 
 
-def _refuse_html(url: str, first: bytes) -> None:
+def _refuse_no_data(url: str, status: int, first: bytes) -> None:
+    if status != 200:
+        raise DownloadFailed(f"{url}: the host answered {status}, which comes without a file", HELP)
+    if not first:
+        raise DownloadFailed(f"{url}: the host sent an empty file", HELP)
     if HTML.match(first[:4096]):
         sent = "an HTML page (a log-in, quota or error page)"
         raise DownloadFailed(f"{url}: the host sent {sent} in place of data", HELP)

@@ -94,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         if answer.chunked:
             headers["Transfer-Encoding"] = "chunked"
         else:
-            headers["Content-Length"] = str(len(body))
+            headers.setdefault("Content-Length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -150,9 +150,10 @@ def test_a_file_arrives_whole_and_nothing_else_stays(host: Host, places: Places)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_empty_file_is_a_file(chunked: bool, host: Host, places: Places) -> None:
-    fetch(host.gives(Answer(b"", chunked=chunked)), *places)
-    assert places.target.read_bytes() == b""
+def test_an_empty_file_is_refused(chunked: bool, host: Host, places: Places) -> None:
+    with pytest.raises(DownloadFailed, match="an empty file"):
+        fetch(host.gives(Answer(b"", chunked=chunked)), *places)
+    assert not places.target.exists()
 
 
 def test_a_redirect_is_followed(host: Host, places: Places) -> None:
@@ -371,3 +372,71 @@ def test_html_in_disguise_is_refused(page: bytes, host: Host, places: Places) ->
 def test_a_host_that_answers_416_to_everything_is_refused(host: Host, places: Places) -> None:
     with pytest.raises(DownloadFailed, match="416"):
         fetch(host.gives(Answer(b"", 416)), *places)
+
+
+# -- answers that are not what was asked for -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        f"bytes 0-{len(DATA) - 1}/{len(DATA)}",
+        f"bytes {PART}-{len(DATA) - 1}/{len(DATA)}",
+        f"bytes {2 * PART}-{3 * PART}/{len(DATA)}",
+        f"bytes {2 * PART}-{len(DATA)}/*",
+        "bytes */9",
+        "pages 1-2/3",
+        "",
+    ],
+)
+def test_a_part_that_was_not_asked_for_is_not_appended(told: str, host: Host, places: Places) -> None:
+    part = Answer(DATA[2 * PART :], 206, {"ETag": '"1"', "Content-Range": told})
+    url = host.gives(Answer(cut=2 * PART), part, Answer())
+    with pytest.raises(DownloadFailed, match="asked for the rest from byte 131,072; .* another part"):
+        fetch(url, *places)
+    assert places.partial.read_bytes() == DATA[: 2 * PART]
+    assert not places.target.exists()
+    fetch(url, *places)  # asks for the whole file
+    assert places.target.read_bytes() == DATA
+    assert host.ranges == ["all", "bytes=131072-", "all"]
+
+
+def test_a_part_of_another_length_than_it_says_is_refused(host: Host, places: Places) -> None:
+    told = f"bytes {2 * PART}-{len(DATA) - 1}/{len(DATA)}"
+    part = Answer(DATA[3 * PART :], 206, {"ETag": '"1"', "Content-Range": told})
+    with pytest.raises(DownloadFailed, match="the rest of 524,289 bytes"):
+        fetch(host.gives(Answer(cut=2 * PART), part), *places)
+    assert not places.target.exists()
+
+
+def test_a_part_that_nobody_asked_for_is_refused(host: Host, places: Places) -> None:
+    part = Answer(DATA[:PART], 206, {"Content-Range": f"bytes 0-{PART - 1}/{len(DATA)}"})
+    with pytest.raises(DownloadFailed, match="asked for the whole file"):
+        fetch(host.gives(part), *places)
+    assert not places.partial.exists()
+
+
+@pytest.mark.parametrize("status", [204, 300, 304])
+def test_an_answer_without_a_file_is_refused(status: int, host: Host, places: Places) -> None:
+    with pytest.raises(DownloadFailed, match=f"answered {status}"):
+        fetch(host.gives(Answer(b"", status)), *places)
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "\xb2", "9" * 5000])
+def test_a_length_that_is_no_number_is_refused(length: str, host: Host, places: Places) -> None:
+    with pytest.raises(DownloadFailed, match="a length that is no number"):
+        fetch(host.gives(Answer(headers={"Content-Length": length})), *places)
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", f"http://{'a' * 70}.com/", "http://.example/", "http://\xff/", "http://a:x/"]
+)
+def test_a_redirect_to_no_address_is_refused(location: str, host: Host, places: Places) -> None:
+    with pytest.raises(DownloadFailed):
+        fetch(host.gives(Answer(b"moved", 302, {"Location": location})), *places)
+    assert not places.target.exists()
+
+
+def test_a_redirect_without_an_address_is_refused(host: Host, places: Places) -> None:
+    with pytest.raises(DownloadFailed, match="answered 302"):
+        fetch(host.gives(Answer(b"moved", 302)), *places)
