@@ -368,6 +368,7 @@ TABLES: dict[str, Callable[[Facts], list[Table]]] = {
     "labels": _plain,
     "train": _training,
     "evaluate": _evaluation,
+    "score": _evaluation,
     "quantize": _quantization,
     "predict": _plain,
 }

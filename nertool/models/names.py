@@ -33,6 +33,13 @@ TOKENIZER_FILES = (
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
+def public_name(name: str) -> str:
+    """Name of a model that others may see: that of the hub, or the last part of a directory's."""
+    if name == "minilm":
+        return MINILM_HUB
+    return Path(name).resolve().name if Path(name).is_dir() else name
+
+
 def resolve_model(name: str) -> str:
     """Path or hub name that a model is loaded from; `minilm` is the installed package's."""
     if name != "minilm":

@@ -434,6 +434,7 @@ def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: 
     try:
         model = load_weights(str(directory), False, allow_missing_weights, trust_remote_code)
         check_takes_text(model, str(directory))
+        model.config.name_or_path = directory.resolve().name  # no path of this machine goes into files
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",

@@ -367,7 +367,7 @@ def _score_columns(options: Options) -> Result:
         report=options.report,
         scheme=options.strict,
     )
-    return Result("evaluate", results)
+    return Result("score", results)
 
 
 # -- the page --------------------------------------------------------------------------------------

@@ -56,4 +56,4 @@ def run(options: Options) -> Result:
         surface_forms=options.surface_forms,
         delimiter=ESCAPES.get(options.delimiter, options.delimiter).strip(" "),
     )
-    return Result("evaluate", results)
+    return Result("score", results)

@@ -45,6 +45,12 @@ def test_the_model_directory_holds_what_any_tool_needs(trained: Path) -> None:
     assert not (trained / ".training").exists()
 
 
+def test_no_path_of_this_machine_is_in_the_files_of_a_model(trained: Path, tiny_model: str) -> None:
+    for path in (trained / "model").rglob("*.json"):
+        text = path.read_text()
+        assert str(Path(tiny_model).parent) not in text and str(trained) not in text, path
+
+
 def test_dev_is_scored_after_each_epoch_and_the_best_is_told(trained: Path) -> None:
     facts = Workspace(trained).facts("train")
     scores = [row["dev_f1"] for row in facts["history"]]
