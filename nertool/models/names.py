@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.models.loading import from_pretrained
+from nertool.models.loading import check_tokenizer, from_pretrained
 from nertool.progress import shows_bars
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
 
     path = resolve_model(name)
     try:
+        if not trust_remote_code:
+            check_tokenizer(path, **hub)
         tokenizer: PreTrainedTokenizerBase
         tokenizer = from_pretrained(AutoTokenizer, path, trust_remote_code=trust_remote_code, **hub)
     except (OSError, ValueError) as error:

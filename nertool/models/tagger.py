@@ -19,7 +19,7 @@ from nertool.models.calibration import read_temperature
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types
-from nertool.models.loading import from_pretrained
+from nertool.models.loading import from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.settings import read_settings
@@ -434,7 +434,7 @@ def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: 
     try:
         model = load_weights(str(directory), False, allow_missing_weights, trust_remote_code)
         check_takes_text(model, str(directory))
-        model.config.name_or_path = directory.resolve().name  # no path of this machine goes into files
+        hide_path(model.config, directory.resolve().name)
     except (OSError, SafetensorError) as error:
         raise NertoolError(
             f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",

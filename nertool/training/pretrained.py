@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
 from nertool.models.inputs import check_takes_text
-from nertool.models.loading import from_pretrained
+from nertool.models.loading import from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, load_tokenizer, model_hint, public_name, resolve_model
 from nertool.models.weights import load_weights
 from nertool.workspace.names import LABELS
@@ -80,7 +80,7 @@ class Pretrained:
                 "Start those weights anew: --ignore-mismatched-sizes",
             ) from error
         check_takes_text(model, f"--model {self.model}")
-        model.config.name_or_path = public_name(self.model)  # transformers would save the path on this machine
+        hide_path(model.config, public_name(self.model))
         return model.float()  # whatever they are stored as: half precision is for computing only
 
     def config(self, labels: Sequence[str]) -> PretrainedConfig:

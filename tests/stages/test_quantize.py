@@ -59,7 +59,6 @@ def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quant
     assert (quantized / "evaluation/quantized/dev_results.json").exists()
 
 
-@needs_inc
 def test_missing_weights_are_refused_unless_one_insists(
     trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,6 +77,7 @@ def test_missing_weights_are_refused_unless_one_insists(
     assert (copy / "quantized/quantization.json").exists()
 
 
+@needs_inc
 def test_tags_do_not_hang_on_the_number_of_threads(quantized: Path) -> None:
     """Dynamic ranges are those of a batch: batches are the same, whoever works on them."""
     from nertool.models.tagger import load_tagger
