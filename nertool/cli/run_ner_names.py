@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from itertools import zip_longest
 from typing import Any
 
@@ -112,7 +113,12 @@ def _spellings(parameters: Sequence[Any]) -> dict[str, bool | str]:
 
 
 def _trainer_names() -> Mapping[str, Any]:
-    """The Trainer's arguments; importing them takes a second, and only an unknown option needs them."""
+    """The Trainer's arguments; importing them takes a second, and only an unknown option needs them.
+
+    There are none where transformers is not installed.
+    """
+    if find_spec("transformers") is None:
+        return {}
     quiet_transformers()
     return trainer_arguments.argument_types()
 
