@@ -41,7 +41,8 @@ def commands() -> dict[str, Any]:
     """Every command by its name, as Typer builds it."""
     from nertool.cli.main import app
 
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+    group: Any = get_command(app)
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
 def options_page() -> str:

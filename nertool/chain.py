@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, make_dataclass
 from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
 
 from nertool.errors import MissingInput
 from nertool.sources.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
+from nertool.stages.options import names_data, options_for
 from nertool.workspace.names import STAGES
 from nertool.workspace.workspace import Result, Workspace
-
-OptionsType = TypeVar("OptionsType")
 
 MODULES: dict[str, ModuleType] = {
     stage.__name__.rpartition(".")[2]: stage
@@ -90,9 +89,9 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
     Raises:
         NertoolError: as the stages do.
     """
-    names_data = download.names_data(values)
-    with workspace.locked("run", creates=names_data):
-        if not names_data:
+    has_data = names_data(values)
+    with workspace.locked("run", creates=has_data):
+        if not has_data:
             _need_data(workspace)
         for step in STEPS:
             fixed = _fixed_options(step, workspace)
@@ -102,17 +101,6 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
                 yield stage.run(workspace, options_for(stage.Options, {**known, **fixed}))
             if step.stage == until and not step.fixed.get("quantized"):
                 return
-
-
-def options_for(options: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
-    """An object of a dataclass from those of `values` that it has; the rest are its defaults."""
-    names = [option.name for option in fields(options)]  # type: ignore[arg-type]
-    return options(**{name: values[name] for name in names if name in values})
-
-
-def stage_name(stage: ModuleType) -> str:
-    """`nertool.stages.train` -> `train`."""
-    return stage.__name__.rpartition(".")[2]
 
 
 def _need_data(workspace: Workspace) -> None:
@@ -131,7 +119,7 @@ def _has_input(step: Step, values: Mapping[str, Any], workspace: Workspace) -> b
     """There are data for the stage. Without dev nothing is quantized: nothing could decide which model to keep."""
     splits = workspace.splits(".txt")
     if step.stage == "download":
-        return download.names_data(values)
+        return names_data(values)
     if step.stage == "preprocess":
         return bool(workspace.splits(".txt.tmp"))
     if step.stage == "evaluate":

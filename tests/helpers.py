@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from hypothesis import strategies as st
 
 from nertool.stages import evaluate, labels, preprocess, quantize, train
@@ -99,6 +102,15 @@ from nertool.cli.main import main
 main()
 """
 """nertool in a process that gets a signal just before it does what the interpreter calls `event`, at that place."""
+
+
+@cache
+def commands() -> dict[str, Any]:
+    """Every command by its name, as Typer builds it."""
+    from nertool.cli.main import app
+
+    group: Any = typer.main.get_command(app)
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
 # -- the README's pipelines ------------------------------------------------------------------------

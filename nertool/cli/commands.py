@@ -9,15 +9,15 @@ import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
+from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
 
-from nertool import chain
 from nertool.cli import run_ner_names, values
 from nertool.cli.output import set_up_output
-from nertool.stages.options import FIRST_GROUP
+from nertool.stages.options import FIRST_GROUP, options_for
 from nertool.workspace.workspace import Workspace
 
 GENERAL = "General"
@@ -74,44 +74,35 @@ def _group_rank(name: str) -> int:
     return {"Arguments": 0, FIRST_GROUP: 1, GENERAL: 3}.get(name, 2)
 
 
-Body = Callable[..., None]
-
-
-def command(
-    app: typer.Typer, name: str, *classes: type, help: str | None, short_help: str, docs: str
-) -> Callable[[Body], Body]:
-    """Register a function as a command: a decorator.
-
-    The function is called with the workspace, an object of each class, and the common options.
+def build(name: str, module: ModuleType, body: Callable[..., None], *, short_help: str, docs: str) -> Any:
+    """The command that Typer makes of a function whose parameters are the fields of a module's options.
 
     Args:
-        name: of the command.
-        classes: dataclasses whose fields are the command's options; `Common` is added.
-        help: the first paragraph of `nertool NAME --help`.
+        module: its docstring is the command's help, its dataclass `Options` the command's options, if it has one.
+        body: called with that module, the workspace, an object of `Options` (None without) and the common options.
         short_help: its line in `nertool --help`.
         docs: the page that documents it.
     """
+    options: type | None = getattr(module, "Options", None)
 
-    def register(body: Body) -> Body:
-        def call(context: typer.Context, **given: Any) -> None:
-            common = chain.options_for(Common, given)
-            set_up_output(common.quiet, common.verbose)
-            workspace = Workspace(common.workspace, invocation=context.obj or "")
-            merged = values.with_recipe(context, given, workspace)
-            if common.print_config:
-                values.print_config(context, merged, workspace)
-                return
-            values.log_environment(context)
-            body(workspace, *(chain.options_for(cls, merged) for cls in classes), common)
+    def call(context: typer.Context, **given: Any) -> None:
+        common = options_for(Common, given)
+        set_up_output(common.quiet, common.verbose)
+        workspace = Workspace(common.workspace, invocation=context.obj or "")
+        merged = values.with_recipe(context, given, workspace)
+        if common.print_config:
+            values.print_config(context, merged, workspace)
+            return
+        values.log_environment(context)
+        body(module, workspace, options_for(options, merged) if options else None, common)
 
-        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        parameters = [context, *_parameters([*classes, Common])]
-        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, cls=Command, help=help, short_help=short_help, epilog=f"Docs: {docs}")(call)
-        return body
-
-    return register
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *_parameters([options, Common] if options else [Common])]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    alone.command(name, cls=Command, help=module.__doc__, short_help=short_help, epilog=f"Docs: {docs}")(call)
+    return typer.main.get_command(alone)
 
 
 def _parameters(classes: Iterable[type]) -> Iterator[inspect.Parameter]:

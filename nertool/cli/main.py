@@ -7,13 +7,13 @@ import os
 import platform
 import sys
 import time
-from types import ModuleType
-from typing import Annotated, Any, BinaryIO
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 
-from nertool import chain
-from nertool.cli.commands import Common, command
 from nertool.cli.invocation import without_secrets
 from nertool.cli.output import (
     log_result,
@@ -27,34 +27,12 @@ from nertool.cli.output import (
 )
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import logger
-from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, score, train
 from nertool.training import processes
 from nertool.workspace.names import versions
-from nertool.workspace.workspace import Workspace
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help="Fine-tune, evaluate, quantize and run NER, POS and chunking models, in one workspace directory.",
-    epilog="Docs: docs/index.md",
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        sys.stdout.write(f"nertool {versions([])['nertool']}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def _main(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    pass
+if TYPE_CHECKING:
+    from nertool.cli.commands import Common
+    from nertool.workspace.workspace import Workspace
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,43 +78,21 @@ def _print_bug_header(invocation: str) -> None:
     print_line(f"command: {invocation}")
 
 
-# -- the stages ------------------------------------------------------------------------------------
+# -- what commands do ------------------------------------------------------------------------------
 
 
-def _stage_command(stage: ModuleType, short_help: str, docs: str) -> None:
-    """Register a command that runs a stage and prints its result."""
-
-    @command(app, chain.stage_name(stage), stage.Options, help=stage.__doc__, short_help=short_help, docs=docs)
-    def run_stage(workspace: Workspace, options: object, common: Common) -> None:
-        started = time.monotonic()
-        result = stage.run(workspace, options)
-        if processes.rank():
-            return
-        print_result(result, time.monotonic() - started, common.json)
-        raise typer.Exit(0 if result.ok else 1)
-
-
-_stage_command(download, "Get data and write token-tag lines.", "docs/data.md")
-_stage_command(preprocess, "Fit sentences to the model's length.", "docs/data.md")
-_stage_command(labels, "Collect the tags in labels.txt.", "docs/data.md")
-_stage_command(train, "Fine-tune a model.", "docs/training.md")
-_stage_command(evaluate, "Score a model on dev and test.", "docs/evaluation.md")
-_stage_command(quantize, "Make an INT8 model and judge it.", "docs/quantization.md")
-
-
-@command(
-    app,
-    "predict",
-    predict.Options,
-    help=predict.__doc__,
-    short_help="Tag text, tokens or a split.",
-    docs="docs/prediction.md",
-)
-def _predict(workspace: Workspace, options: predict.Options, common: Common) -> None:
-    if options.split is not None and options.engine == "local":
-        started = time.monotonic()
-        print_result(predict.run(workspace, options), time.monotonic() - started, common.json)
+def _run_stage(stage: Any, workspace: Workspace, options: Any, common: Common) -> None:
+    started = time.monotonic()
+    result = stage.run(workspace, options)
+    if processes.rank():
         return
+    print_result(result, time.monotonic() - started, common.json)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+def _predict(predict: Any, workspace: Workspace, options: Any, common: Common) -> None:
+    if options.split is not None and options.engine == "local":
+        _run_stage(predict, workspace, options, common)
     if sys.stdout is None:
         raise InvalidOption("standard output is closed", "Let it go to a file, or to /dev/null.")
     if common.json:
@@ -153,7 +109,7 @@ def _predict(workspace: Workspace, options: predict.Options, common: Common) -> 
         write_stdout(predict.tag_files(workspace, options, _stdin(options), progress=not sys.stdout.isatty()))
 
 
-def _stdin(options: predict.Options) -> BinaryIO | None:
+def _stdin(options: Any) -> BinaryIO | None:
     """The bytes of standard input; None where it is closed. Says how to end it where a person types."""
     if sys.stdin is None:
         return None
@@ -162,13 +118,7 @@ def _stdin(options: predict.Options) -> BinaryIO | None:
     return sys.stdin.buffer
 
 
-# -- commands beside the stages --------------------------------------------------------------------
-
-
-@command(
-    app, "check", check.Options, help=check.__doc__, short_help="Report what is odd in the data.", docs="docs/data.md"
-)
-def _check(workspace: Workspace, options: check.Options, common: Common) -> None:
+def _check(check: Any, workspace: Workspace, options: Any, common: Common) -> None:
     report = check.run(workspace, options)
     if common.json:
         print_json(report.as_dict())
@@ -180,39 +130,16 @@ def _check(workspace: Workspace, options: check.Options, common: Common) -> None
     raise typer.Exit(1 if report.fails(options.fail_on) else 0)
 
 
-@command(
-    app,
-    "score",
-    score.Options,
-    help=score.__doc__,
-    short_help="Score predictions of any tool.",
-    docs="docs/evaluation.md",
-)
-def _score(workspace: Workspace, options: score.Options, common: Common) -> None:
+def _score(score: Any, workspace: Workspace, options: Any, common: Common) -> None:
     started = time.monotonic()
     print_result(score.run(options), time.monotonic() - started, common.json)
 
 
-@command(
-    app,
-    "status",
-    help="Show each stage: missing, fresh, stale or edited, and why.",
-    short_help="Show the state of each stage.",
-    docs="docs/files.md",
-)
-def _status(workspace: Workspace, common: Common) -> None:
-    print_status(workspace.status(), common.json)
+def _status(status: Any, workspace: Workspace, options: None, common: Common) -> None:
+    print_status(status.run(workspace), common.json)
 
 
-@command(
-    app,
-    "run",
-    chain.Options,
-    help=chain.__doc__,
-    short_help="Run all stages, skipping what is fresh.",
-    docs="docs/tutorial.md",
-)
-def _run(workspace: Workspace, options: Any, common: Common) -> None:
+def _run(chain: Any, workspace: Workspace, options: Any, common: Common) -> None:
     results = []
     started = time.monotonic()
     for result in chain.run(workspace, vars(options), options.until):
@@ -226,3 +153,84 @@ def _run(workspace: Workspace, options: Any, common: Common) -> None:
     else:
         print_status(workspace.status(), as_json=False)
     raise typer.Exit(0 if all(result.ok for result in results) else 1)
+
+
+# -- the command line ------------------------------------------------------------------------------
+
+
+class Entry(NamedTuple):
+    """A command before it is built: the arguments of `commands.build`, the module by its name."""
+
+    module: str
+    body: Callable[..., None]
+    short_help: str
+    docs: str
+
+
+class Nertool(TyperGroup):
+    """The commands of nertool. Each is built when it is asked for: the modules of all take long to import."""
+
+    entries: ClassVar[Mapping[str, Entry]] = {
+        "download": Entry("nertool.stages.download", _run_stage, "Get data and write token-tag lines.", "docs/data.md"),
+        "preprocess": Entry(
+            "nertool.stages.preprocess", _run_stage, "Fit sentences to the model's length.", "docs/data.md"
+        ),
+        "labels": Entry("nertool.stages.labels", _run_stage, "Collect the tags in labels.txt.", "docs/data.md"),
+        "train": Entry("nertool.stages.train", _run_stage, "Fine-tune a model.", "docs/training.md"),
+        "evaluate": Entry(
+            "nertool.stages.evaluate", _run_stage, "Score a model on dev and test.", "docs/evaluation.md"
+        ),
+        "quantize": Entry(
+            "nertool.stages.quantize", _run_stage, "Make an INT8 model and judge it.", "docs/quantization.md"
+        ),
+        "predict": Entry("nertool.stages.predict", _predict, "Tag text, tokens or a split.", "docs/prediction.md"),
+        "check": Entry("nertool.stages.check", _check, "Report what is odd in the data.", "docs/data.md"),
+        "score": Entry("nertool.stages.score", _score, "Score predictions of any tool.", "docs/evaluation.md"),
+        "status": Entry("nertool.stages.status", _status, "Show the state of each stage.", "docs/files.md"),
+        "run": Entry("nertool.chain", _run, "Run all stages, skipping what is fresh.", "docs/tutorial.md"),
+    }
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of all commands, in the order of `nertool --help`."""
+        return list(self.entries)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Build a command; for a name that is none, all of them, since the error names those that are like it."""
+        from nertool.cli.commands import build
+
+        for name in [cmd_name] if cmd_name in self.entries else self.entries:
+            if name not in self.commands:
+                module, body, short_help, docs = self.entries[name]
+                self.add_command(build(name, import_module(module), body, short_help=short_help, docs=docs))
+        return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a line for each command."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.short_help) for name, entry in self.entries.items()])
+
+
+app = typer.Typer(
+    cls=Nertool,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Fine-tune, evaluate, quantize and run NER, POS and chunking models, in one workspace directory.",
+    epilog="Docs: docs/index.md",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"nertool {versions([])['nertool']}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass

@@ -16,11 +16,12 @@ from nertool.documents.output_file import translate_write_errors
 from nertool.errors import Unwritable
 from nertool.progress import bars, console, logger
 from nertool.training import processes
-from nertool.workspace.staleness import State
-from nertool.workspace.workspace import Result
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from nertool.workspace.staleness import State
+    from nertool.workspace.workspace import Result
 
 
 class _ConsoleHandler(logging.Handler):

@@ -13,7 +13,7 @@ from nertool.cli.output import print_json, stdout
 from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.sources.recipes import RECIPES
-from nertool.stages import download
+from nertool.stages.options import names_data
 from nertool.workspace.workspace import Workspace
 
 COMMON = ("workspace", "config", "print_config", "json", "quiet", "verbose", "help")
@@ -45,8 +45,9 @@ def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -
 def _spellings(context: typer.Context) -> dict[str, str]:
     """Every spelling of every command's options -> its parameter's name."""
     names = {}
-    for command in context.find_root().command.commands.values():  # type: ignore[attr-defined]
-        for parameter in command.params:
+    commands: Any = context.find_root().command
+    for command in commands.list_commands(context):
+        for parameter in commands.get_command(context, command).params:
             if parameter.name in COMMON:
                 continue
             names[parameter.name] = parameter.name
@@ -78,7 +79,7 @@ def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace:
     """Values that the recipe gives, for its task, to options that nobody has set."""
     if not any(name in values for name in _names_of_recipes()):
         return {}  # status and the like, which also read a damaged workspace
-    data = values if download.names_data(values) else workspace.facts("download")
+    data = values if names_data(values) else workspace.facts("download")
     name = data.get("recipe")
     if name not in RECIPES:
         return {}
@@ -136,6 +137,6 @@ def _origin(context: typer.Context, name: str, values: Mapping[str, Any], worksp
     if source == "DEFAULT_MAP":
         return f"--config {values['config']}"
     if name in _recipe_values(context, values, workspace):
-        data = values if download.names_data(values) else workspace.facts("download")
+        data = values if names_data(values) else workspace.facts("download")
         return f"recipe {data['recipe']}"
     return "default"

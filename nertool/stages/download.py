@@ -24,8 +24,6 @@ from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
-NAMING_OPTIONS = ("recipe", "train_file", "validation_file", "test_file", "dataset")
-"""Options that name data, by their fields."""
 Digests = Mapping[str, Digest]
 """Digests of files, by their names."""
 
@@ -170,11 +168,6 @@ class Options(StageOptions):
         """The user's own files by split."""
         named = zip(SPLITS, (self.train_file, self.validation_file, self.test_file), strict=True)
         return {split: Path(name) for split, name in named if name}
-
-
-def names_data(values: Mapping[str, Any]) -> bool:
-    """Whether these option values name data: a recipe, files or a data set."""
-    return any(values.get(name) for name in NAMING_OPTIONS)
 
 
 def run(workspace: Workspace, options: Options) -> Result:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+OptionsType = TypeVar("OptionsType")
+
+NAMING_OPTIONS = ("recipe", "train_file", "validation_file", "test_file", "dataset")
+"""Options that name data, by their fields."""
 FIRST_GROUP = "Options"
 """Heading of the options that people need first: those that no group of `Options.groups` names."""
 ModelOption = Annotated[
@@ -76,3 +82,14 @@ AllowStaleOption = Annotated[
     bool, typer.Option("--allow-stale", help="Use a model that was made from files that have changed since.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Run even if nothing has changed.")]
+
+
+def options_for(options: type[OptionsType], values: Mapping[str, Any]) -> OptionsType:
+    """An object of a dataclass from those of `values` that it has; the rest are its defaults."""
+    names = [option.name for option in fields(options)]  # type: ignore[arg-type]
+    return options(**{name: values[name] for name in names if name in values})
+
+
+def names_data(values: Mapping[str, Any]) -> bool:
+    """Whether these option values name data: a recipe, files or a data set."""
+    return any(values.get(name) for name in NAMING_OPTIONS)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import typer
-from helpers import fill, needs_inc, stamps
+from helpers import commands, fill, needs_inc, stamps
 from typer.testing import CliRunner
 
 from nertool import chain
@@ -30,7 +30,7 @@ STAGES = {
     module.__name__.rpartition(".")[2]: module
     for module in (download, preprocess, labels, train, evaluate, quantize, predict)
 }
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = commands()
 README_CONFIG = {
     "data_dir": ".",
     "labels": "./labels.txt",
@@ -170,6 +170,13 @@ def test_help_is_instant_as_it_imports_nothing_heavy() -> None:
     assert {"nertool", "typer"} <= imported
     heavy = {"torch", "transformers", "datasets", "tokenizers", "numpy", "safetensors", "accelerate", "optimum"}
     assert not imported & {*heavy, "requests", "filelock", "neural_compressor"}
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    code = "import sys; from nertool.cli.main import main; sys.argv[1:] = ['--help']\ntry: main()\nexcept SystemExit: "
+    code += "print([name for name in sys.modules if name.startswith(('nertool.stages', 'nertool.sources'))])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\n[]\n")
 
 
 def test_the_version_is_that_of_the_package(cli: Cli) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
+from helpers import commands
 
-from nertool.cli.main import app, main
+from nertool.cli.main import main
 from nertool.cli.run_ner_names import NO_EFFECT, translate
 from nertool.errors import InvalidOption
 
@@ -23,7 +22,7 @@ DATA_ARGUMENTS = (
     *("pad_to_max_length", "max_train_samples", "max_eval_samples", "max_predict_samples", "label_all_tokens"),
     "return_entity_level_metrics",
 )
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = commands()
 TRAIN = COMMANDS["train"].params
 
 

@@ -7,15 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
+from helpers import commands
 
 import nertool
-from nertool.cli.main import app
 from nertool.cli.run_ner_names import NO_EFFECT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,11 +33,6 @@ CODE = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-zA-Z0-9_-]*[a-z0-9])")
 COMMAND = re.compile(r"(?<!from )\bnertool ([a-z]+)\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-
-
-@cache
-def commands() -> dict[str, Any]:
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
 
 
 def option_names(command: Any) -> set[str]:
