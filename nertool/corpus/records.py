@@ -20,7 +20,7 @@ from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption
 
 if TYPE_CHECKING:
-    from pyarrow import RecordBatch
+    from pyarrow import DataType, RecordBatch, Schema
     from pyarrow.parquet import ParquetFile
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -139,10 +139,73 @@ def open_parquet(path: Path) -> ParquetFile:
         return parquet.ParquetFile(path)
 
 
+@contextmanager
+def open_arrow(path: Path) -> Iterator[tuple[Schema, Iterator[RecordBatch]]]:
+    """Open an Arrow file, streaming (as `save_to_disk` writes) or random-access (Feather): its schema and its batches.
+
+    Nobody has looked at the batches: see `check_batch`.
+
+    Raises:
+        InvalidData: as `translate_arrow_errors`, of what is done with the batches, too.
+    """
+    import pyarrow
+
+    with translate_arrow_errors(path, "Arrow"), pyarrow.memory_map(str(path)) as source:
+        feather = source.read(6) == b"ARROW1"
+        source.seek(0)
+        if feather:
+            reader = pyarrow.ipc.open_file(source)
+            yield reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches))
+        else:
+            stream = pyarrow.ipc.open_stream(source)
+            yield stream.schema, iter(stream)
+
+
+def check_batch(batch: RecordBatch) -> None:
+    """Check the places that a batch holds: pyarrow follows them without a look, and a wrong one ends the process.
+
+    Text that is not UTF-8 passes, as it harms its own row alone.
+
+    Raises:
+        pyarrow.ArrowInvalid: a length, an offset or an index leads out of the batch.
+    """
+    import pyarrow
+
+    try:
+        batch.validate(full=True)
+    except pyarrow.ArrowInvalid:
+        batch.validate()
+        for column in batch.columns:
+            column.view(_without_text(column.type)).validate(full=True)
+
+
+def _without_text(kind: DataType) -> DataType:
+    """The type of the same buffers that takes them for bytes where they should hold text."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_string(kind):
+        return pyarrow.binary()
+    if types.is_large_string(kind):
+        return pyarrow.large_binary()
+    if types.is_list(kind):
+        return pyarrow.list_(_without_text(kind.value_type))
+    if types.is_large_list(kind):
+        return pyarrow.large_list(_without_text(kind.value_type))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_without_text(field.type)) for field in kind])
+    return kind
+
+
 def batch_rows(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, Any] | BadRecord]]:
-    """Give the rows of batches with their 1-based numbers."""
+    """Give the rows of batches with their 1-based numbers.
+
+    Raises:
+        pyarrow.ArrowInvalid: as `check_batch`.
+    """
     number = 0
     for batch in batches:
+        check_batch(batch)
         for row in _decoded_rows(batch):
             number += 1
             yield number, row

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.records import BATCH_ROWS
+from nertool.corpus.records import BATCH_ROWS, batch_rows, check_batch, open_arrow
 from nertool.errors import DownloadFailed, InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
 from nertool.sources.readers.rows import class_names, may_hold_texts, read_rows, read_rows_or_texts
 from nertool.sources.readers.tally import Tally
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -64,14 +67,19 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
     settings.HF_DATASETS_TRUST_REMOTE_CODE = False  # releases that run loading scripts would ask on standard input
 
     folder = Path(name)
+    own_files = sorted(folder.rglob("*.arrow")) if folder.is_dir() else []
+    _check_files(own_files)
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             data = load_from_disk(name)
         else:
             data = load_dataset(name, config, revision=revision)
-    except (DatasetsError, OSError, RuntimeError, ValueError, LookupError) as error:
+    except (DatasetsError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise _translated(name, error) from error
-    return {"train": data} if isinstance(data, Dataset) else dict(data)
+    splits = {"train": data} if isinstance(data, Dataset) else dict(data)
+    cached = {Path(file["filename"]) for split in splits.values() for file in split.cache_files}
+    _check_files(sorted(cached.difference(own_files)))
+    return splits
 
 
 def _split_names(data: Mapping[str, Any]) -> dict[str, str]:
@@ -93,18 +101,28 @@ def read(rows: Any, name: str, layout: Layout, tally: Tally) -> Iterator[Sentenc
         InvalidOption: a column does not exist.
     """
     columns = list(rows.column_names)
-    numbered_rows = enumerate(_read_one_by_one(rows), start=1)
+    numbered_rows = batch_rows(_batches(rows))
     if may_hold_texts(columns, layout):
         return read_rows_or_texts(numbered_rows, name, layout, columns, tally)
     column = find_column(name, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
     return read_rows(numbered_rows, name, layout, columns, tally, class_names(rows.features, column), " row ")
 
 
-def _read_one_by_one(rows: Any) -> Iterator[Mapping[str, Any]]:
-    for batch in rows.iter(BATCH_ROWS):
-        keys = list(batch)
-        for values in zip(*batch.values(), strict=True):
-            yield dict(zip(keys, values, strict=True))
+def _batches(rows: Any) -> Iterator[RecordBatch]:
+    for table in rows.with_format("arrow").iter(BATCH_ROWS):
+        yield from table.to_batches()
+
+
+def _check_files(paths: Iterable[Path]) -> None:
+    """Check Arrow files before `datasets` maps them into memory, slices and converts them without a look.
+
+    Raises:
+        InvalidData: one is damaged.
+    """
+    for path in paths:
+        with open_arrow(path) as (_, batches):
+            for batch in batches:
+                check_batch(batch)
 
 
 def _translated(name: str, error: Exception) -> DownloadFailed | InvalidOption:

@@ -898,17 +898,20 @@ def test_records_that_are_too_deep_are_named_with_their_line(name: str, tmp_path
         taken(tmp_path, name, content)
 
 
-def test_a_row_of_parquet_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_a_row_that_is_not_utf8_is_named(form: str, tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
-    from pyarrow import parquet
+    from pyarrow import feather, parquet
 
     ends = pyarrow.py_buffer(b"".join(end.to_bytes(4, "little") for end in (0, 4, 6)))
     texts = pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, ends, pyarrow.py_buffer(b"anna\xff\xfe")])
     tokens = pyarrow.ListArray.from_arrays([0, 1, 2], texts)
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.table({"tokens": tokens, "tags": [["O"], ["O"]]}), buffer)
-    with pytest.raises(InvalidData, match=r"own\.parquet: row 2: not UTF-8"):
-        taken(tmp_path, "own.parquet", buffer.getvalue())
+    table = pyarrow.table({"tokens": tokens, "tags": [["O"], ["O"]]})
+    write = parquet.write_table if form == "parquet" else feather.write_feather
+    write(table, buffer)
+    with pytest.raises(InvalidData, match=rf"own\.{form}: row 2: not UTF-8"):
+        taken(tmp_path, f"own.{form}", buffer.getvalue())
 
 
 def test_a_quote_that_is_never_closed_is_told_before_memory_is_full(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_parquet, translate_arrow_errors
+from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_arrow, open_parquet, translate_arrow_errors
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
@@ -163,17 +163,8 @@ def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     Raises:
         InvalidData: as `read_rows`; or the file is not Arrow, or cut short.
     """
-    import pyarrow
-
-    with translate_arrow_errors(path, "Arrow"), pyarrow.memory_map(str(path)) as source:
-        feather = source.read(6) == b"ARROW1"
-        source.seek(0)
-        if feather:
-            reader = pyarrow.ipc.open_file(source)
-            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-        else:
-            batches = reader = pyarrow.ipc.open_stream(source)
-        yield from _read_batches(batches, reader.schema, path, layout, tally)
+    with open_arrow(path) as (schema, batches):
+        yield from _read_batches(batches, schema, path, layout, tally)
 
 
 def _read_batches(
