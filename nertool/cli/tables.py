@@ -325,8 +325,15 @@ def _quantization(facts: Facts) -> list[Table]:
         low, high = map(_signed, row["lost_interval"])
         lost = f"lost {_signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}"
         lines.append(f"{split}: {lost}; {row['equal']:.2%} of the words tagged as in FP32")
+    if "lost_at_most" in kept:  # not in files of nertool 0.2.0
+        lines.append(f"dev: lost {_signed(kept['lost_at_most'])} at most, with 95 %, over all trials; {_batches(kept)}")
     table = _table(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
     return [_with_caption(table, "\n".join(lines))]
+
+
+def _batches(trial: Facts) -> str:
+    alone = "do not depend" if trial["alone_as_together"] else "may depend"
+    return f"tags {alone} on the other sentences of a batch"
 
 
 def _tolerance(facts: Facts) -> str:

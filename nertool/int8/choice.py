@@ -27,16 +27,33 @@ class Criterion:
 
     Attributes:
         tolerance: greatest loss of accuracy (0.01 is one per cent, or one point).
-        kind: `relative` to the accuracy before, or `absolute`.
+        kind: `relative` to the accuracy before, or `absolute`; `bound`: relative, and not the loss that was measured
+            counts but the upper bound of it.
     """
 
     tolerance: float
     kind: str
 
-    def met(self, before: float, after: float) -> bool:
-        """Whether the accuracy after is good enough."""
+    def met(self, before: float, after: float, lost_at_most: float) -> bool:
+        """Whether the accuracy after is good enough.
+
+        Args:
+            before, after: accuracy of the FP32 and the INT8 model.
+            lost_at_most: upper bound of the loss.
+        """
+        if self.kind == "bound":
+            return lost_at_most <= self.tolerance * before
         loss = relative_loss(before, after) if self.kind == "relative" else before - after
         return loss <= self.tolerance
+
+
+def share_of_error(trial: int) -> float:
+    """Probability with which the upper bound of a trial's loss may be wrong; 1-based number of the trial.
+
+    The shares of all trials, however many, add up to .05, so that the bound of the one that is kept holds too,
+    although several were tried. The first trial has .025, as the two-sided 95 % interval.
+    """
+    return 0.05 / (trial * (trial + 1))
 
 
 def relative_loss(before: float, after: float) -> float:
@@ -90,13 +107,13 @@ def _next_fallback(approach: str, most: int, met: Mapping[Attempt, bool]) -> Att
 def choose(trials: Sequence[Trial]) -> int:
     """0-based number of the trial to keep.
 
-    Of those that met the criterion the fastest of the smallest, and among equals the one that gives most words the tag
-    that FP32 gives them: that says more than the accuracy, which a few entities move up as well as down. Where none
-    met, the one of the highest accuracy. The first of several that are best.
+    Of those that met the criterion the fastest of the smallest, and among equals the one of least divergence from
+    FP32: every word tells there, while a few entities move the accuracy up as well as down. Where none met, the one of
+    least divergence. The first of several that are best.
     """
     met = [number for number, trial in enumerate(trials) if trial["met"]]
     if not met:
-        return max(range(len(trials)), key=lambda number: trials[number]["f1"])
+        return min(range(len(trials)), key=lambda number: trials[number]["divergence"])
     smallest = min(met, key=lambda number: trials[number]["bytes"])
     small = []
     for number in met:
@@ -107,4 +124,4 @@ def choose(trials: Sequence[Trial]) -> int:
     for number in small:
         if trials[number]["words_per_second"] >= LIKE_SPEED * trials[fastest]["words_per_second"]:
             fast.append(number)
-    return max(fast, key=lambda number: trials[number]["equal"])
+    return min(fast, key=lambda number: trials[number]["divergence"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from nertool.models.canary import Canary
 
 
 class Latency(TypedDict):
@@ -53,6 +56,8 @@ class SplitFigures(TypedDict):
     """Its 95 % interval by paired bootstrap: low, high."""
     p: float
     """p-value of the loss by approximate randomization."""
+    divergence: float
+    """Kullback-Leibler divergence of the label probabilities from the FP32 model's, in nats, mean of the words."""
 
 
 class Figures(Cost):
@@ -62,6 +67,8 @@ class Figures(Cost):
     """F1 on dev, or accuracy for tags without types."""
     equal: float
     """`equal` of dev."""
+    divergence: float
+    """`divergence` of dev."""
     splits: dict[str, SplitFigures]
     """Scores on dev and, if there is one, test."""
     bytes: int
@@ -75,6 +82,10 @@ class Trial(Figures):
     """`dynamic`, `static` or `qat`."""
     left_in_fp32: list[str]
     """Names of the layers whose weights are in FP32."""
+    alone_as_together: bool
+    """Whether the tags of a sentence do not depend on the sentences in its batch."""
+    lost_at_most: float
+    """Upper bound of the loss on dev; with 95 % the bounds of all trials hold together."""
     relative_loss: float
     """Loss of F1 on dev as a fraction of the FP32 model's F1; negative for a gain."""
     met: bool
@@ -90,8 +101,9 @@ class Quantization(TypedDict):
     """Neural Compressor or ONNX Runtime."""
     approach: Literal["dynamic", "static", "qat", "auto"]
     """As asked for."""
-    criterion: Literal["relative", "absolute"]
-    """Whether `tolerance` is a fraction of the FP32 model's F1, or a difference in F1."""
+    criterion: Literal["relative", "absolute", "bound"]
+    """Whether `tolerance` is a fraction of the FP32 model's F1 or a difference in F1; for `bound`, a fraction that the
+    upper bound of the loss must not exceed."""
     tolerance: float
     """Largest loss that is allowed."""
     met: bool
@@ -120,5 +132,7 @@ class Quantization(TypedDict):
     """Threads of the measurements."""
     cpu: dict[str, object]
     """Kind, name and flags of the processor."""
+    canary: Canary
+    """Sentences with the answers of the published model; see `models.canary`."""
     versions: dict[str, str]
     """Versions of nertool and of the packages that did the work."""

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Figures, SplitFigures
     from nertool.scoring.scorer import Scorer
 
+Array = npt.NDArray[Any]
 Tags = list[list[str]]
 """A tag a word, sentence by sentence."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
@@ -23,10 +27,11 @@ FP32 = "fp32"
 
 
 class Tagged(NamedTuple):
-    """A split as a model has tagged it, and its scores."""
+    """A split as a model has tagged it, and its scores; logits of all its words, of shape (words, labels)."""
 
     tags: Tags
     scorer: Scorer
+    logits: Array
 
 
 class Judge:
@@ -59,6 +64,13 @@ class Judge:
         cost = self._measure(directory, directory.name)
         return self._figures(directory, cost, self._score(directory.name))
 
+    def lost_at_most(self, directory: Path, error: float) -> float:
+        """The loss of a measured model on dev that is exceeded with a probability of `error` at most."""
+        from nertool.scoring.bootstrap import upper_bound
+
+        measured = self._score(directory.name)["dev"]
+        return upper_bound(self._fp32["dev"].scorer.sentence_counts(), measured.scorer.sentence_counts(), error)
+
     def tags_of(self, name: str, split: str) -> Tags:
         """The tags that a measured model gave."""
         tags: Tags = json.loads((self.tags / name / f"{split}.json").read_text(encoding="utf-8"))
@@ -78,7 +90,7 @@ class Judge:
             tags, scorer = self.tags_of(name, split), Scorer(keep_sentences=True)
             for sentence, predicted in zip(sentences, tags, strict=True):
                 scorer.add(sentence.tags, predicted)
-            tagged[split] = Tagged(tags, scorer)
+            tagged[split] = Tagged(tags, scorer, np.load(self.tags / name / f"{split}.npy"))
         return tagged
 
     def _figures(self, directory: Path, cost: Cost, tagged: Mapping[str, Tagged]) -> Figures:
@@ -86,7 +98,14 @@ class Judge:
         for split, one in tagged.items():
             splits[split] = _compare(self._fp32[split], one)
         dev = splits["dev"]
-        return {"f1": dev["f1"], "equal": dev["equal"], "splits": splits, "bytes": _size(directory), **cost}
+        return {
+            "f1": dev["f1"],
+            "equal": dev["equal"],
+            "divergence": dev["divergence"],
+            "splits": splits,
+            "bytes": _size(directory),
+            **cost,
+        }
 
 
 def _compare(fp32: Tagged, tagged: Tagged) -> SplitFigures:
@@ -100,6 +119,7 @@ def _compare(fp32: Tagged, tagged: Tagged) -> SplitFigures:
         "lost": lost.value,
         "lost_interval": lost.interval,
         "p": lost.p,
+        "divergence": _divergence(fp32.logits, tagged.logits),
     }
 
 
@@ -111,6 +131,22 @@ def _fraction_equal(expected: Sequence[Sequence[str]], tags: Sequence[Sequence[s
         for tag_expected, tag in zip(sentence_expected, sentence_tags, strict=True):
             same += tag == tag_expected
     return same / words if words else 1.0
+
+
+def _divergence(exact: Array, changed: Array) -> float:
+    """Mean Kullback-Leibler divergence of the label probabilities of words with sub-words, in nats; 0 without one."""
+    read = ~np.isnan(exact[:, 0])
+    if not read.any():
+        return 0.0
+    before, after = _log_probabilities(exact[read]), _log_probabilities(changed[read])
+    return float((np.exp(before) * (before - after)).sum(-1).mean())
+
+
+def _log_probabilities(logits: Array) -> Array:
+    shifted: Array = logits.astype(np.float64)
+    shifted -= shifted.max(-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return shifted
 
 
 def _size(directory: Path) -> int:

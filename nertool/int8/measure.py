@@ -51,7 +51,8 @@ def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, **conse
 
     Args:
         files: columns of tokens and tags by split; speed is measured on the first.
-        tags: a directory, where `{split}.json` will hold the tags of each sentence.
+        tags: a directory, where `{split}.json` will hold the tags of each sentence, and `{split}.npy` the logits of
+            all words; shape (words, labels).
         consent: `trust_remote_code` and `allow_missing_weights` of `load_tagger`.
     """
     from nertool.corpus.column_files import read_sentences
@@ -63,7 +64,7 @@ def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, **conse
     splits: list[list[list[str]]] = []
     for split, path in files.items():
         sentences = [sentence.tokens for sentence in read_sentences(path)]
-        (tags / f"{split}.json").write_text(json.dumps(list(tagger.tag(sentences))), encoding="utf-8")
+        _write_tags(tagger, sentences, tags, split)
         splits.append(sentences)
     sample = _first_words(splits[0], WORDS)
     speed, best = _fastest_batches(tagger, sample)
@@ -77,6 +78,18 @@ def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, **conse
             "best_batch": _latency(tagger.with_batches_of(best), _groups(sample, _sentences_of(best, sample))),
         },
     }
+
+
+def _write_tags(tagger: Tagger, sentences: Sequence[Sequence[str]], directory: Path, split: str) -> None:
+    import numpy as np
+
+    tags, logits = [], [np.empty((0, len(tagger.labels)), np.float32)]
+    for tagging in tagger.tag_scored(sentences):
+        assert tagging.logits is not None
+        tags.append(tagging.tags)
+        logits.append(tagging.logits)
+    (directory / f"{split}.json").write_text(json.dumps(tags), encoding="utf-8")
+    np.save(directory / f"{split}.npy", np.concatenate(logits))
 
 
 def _peak_mib() -> float:

@@ -95,6 +95,10 @@ class Exported:
                 in_fp32[product.layer] = None
             if product.layer in quantization.in_fp32 or not product.layer:
                 excluded.append(product.node)
+        if quantization.row_ranges:
+            layers = {product.node: product.layer for product in products if product.node not in excluded}
+            self._quantize_rows(directory / GRAPH, layers, quantization)
+            return list(in_fp32)
         settings: dict[str, Any] = {
             "op_types_to_quantize": OPERATORS,
             "nodes_to_exclude": excluded,
@@ -108,6 +112,15 @@ class Exported:
             else:
                 quantize_dynamic(self.path, directory / GRAPH, **settings)
         return list(in_fp32)
+
+    def _quantize_rows(self, target: Path, layers: Mapping[str, str], quantization: QuantizationConfig) -> None:
+        import onnx
+
+        from nertool.int8.row_ranges import RowRanges
+
+        model = onnx.load(self.path)
+        RowRanges(model, quantization.weight_bits, quantization.moments).rewrite(layers)
+        onnx.save(model, target)
 
     def _quantize_static(self, target: Path, bounds: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         from onnxruntime.quantization import QuantType, quantize_static

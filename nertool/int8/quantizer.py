@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.int8 import inc, onnx_runtime
 from nertool.int8.choice import Attempt
 from nertool.int8.config import QuantizationConfig
-from nertool.int8.layer_ranges import Range, by_sensitivity, input_ranges, linear_layers
+from nertool.int8.layer_ranges import Array, Range, by_sensitivity, input_moments, input_ranges, linear_layers
 from nertool.models import cpu
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import TABLE, versions
@@ -29,6 +29,8 @@ class Settings:
 
     Attributes:
         backend: `inc` or `onnx`.
+        row_ranges: whether dynamic ranges are found for each sub-word (row), by ONNX Runtime; else for each batch.
+        weight_bits: 7 where products of bytes may saturate on a processor that will tag, else 8.
         observer, percentile: how static ranges of activations are found in calibration; see `layer_ranges.range_of`.
         training: gives batches with `labels` for quantization-aware training.
         learning_rate: the first one of that.
@@ -37,6 +39,8 @@ class Settings:
     """
 
     backend: str
+    row_ranges: bool
+    weight_bits: Literal[7, 8]
     observer: str
     percentile: float
     training: Callable[[], Sequence[Mapping[str, Any]]]
@@ -51,14 +55,10 @@ class Quantizer:
     Args:
         windows: sub-word ids of the sentences that ranges, and the order of falling back, are found on.
         scratch: an empty directory.
-
-    Attributes:
-        weight_bits: 7 where products of bytes may saturate on this processor, else 8.
     """
 
     def __init__(self, fp32: Tagger, settings: Settings, windows: Sequence[Sequence[int]], scratch: Path) -> None:
         self.fp32, self.settings, self.windows, self.scratch = fp32, settings, windows, scratch
-        self.weight_bits: Literal[7, 8] = 8 if cpu.has_vnni() else 7
 
     @cached_property
     def layers(self) -> int:
@@ -85,6 +85,11 @@ class Quantizer:
         return input_ranges(self.fp32.model, self.batches, self.settings.observer, self.settings.percentile)
 
     @cached_property
+    def moments(self) -> dict[str, Array]:
+        """Products of the inputs of linear layers, by which their weights are rounded."""
+        return input_moments(self.fp32.model, self.batches)
+
+    @cached_property
     def exported(self) -> onnx_runtime.Exported:
         """The model as an ONNX graph, traced on the batch with most padding."""
         padded = self.fp32.collate([min(self.windows, key=len), max(self.windows, key=len)])
@@ -103,7 +108,9 @@ class Quantizer:
         """
         settings, model = self.settings, self.fp32.model
         trusted = settings.trust_remote_code
-        write_json(directory / TABLE, {"backend": settings.backend, "versions": versions(["torch"])})
+        write_json(
+            directory / TABLE, {"backend": settings.backend, "cpu": cpu.describe(), "versions": versions(["torch"])}
+        )
         if attempt.approach == "qat":
             batches, rate = settings.training(), settings.learning_rate
             return inc.train_aware(model, directory, batches, rate, settings.step, trusted)
@@ -117,4 +124,17 @@ class Quantizer:
         in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
         needs_ranges = self.settings.backend == "onnx" and attempt.approach == "static"
         ranges = self.ranges if needs_ranges else {}
-        return QuantizationConfig(attempt.approach, in_fp32, self.weight_bits, self.settings.observer, ranges)
+        by_rows = self.settings.row_ranges and attempt.approach == "dynamic"
+        return QuantizationConfig(
+            approach=attempt.approach,
+            in_fp32=in_fp32,
+            row_ranges=by_rows,
+            weight_bits=self.settings.weight_bits,
+            observer=self.settings.observer,
+            moments=self.moments if by_rows else {},
+            ranges=ranges,
+        )
+
+    def alone_as_together(self, attempt: Attempt) -> bool:
+        """Whether the tags of a sentence do not depend on the sentences in its batch."""
+        return attempt.approach != "dynamic" or self.settings.row_ranges

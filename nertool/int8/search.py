@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss
+from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss, share_of_error
 from nertool.models.names import TOKENIZER_FILES
 from nertool.models.settings import SETTINGS
 from nertool.progress import logger
@@ -93,12 +93,15 @@ class Search:
         _copy([*TOKENIZER_FILES, SETTINGS, *code], self.model, directory)
         figures = self.judge.measure(directory)
         before, after = self.judge.baseline["f1"], figures["f1"]
+        lost_at_most = self.judge.lost_at_most(directory, share_of_error(len(self.trials) + 1))
         return {
             "approach": attempt.approach,
             **figures,
             "left_in_fp32": left_in_fp32,
+            "alone_as_together": self.quantizer.alone_as_together(attempt),
             "relative_loss": relative_loss(before, after),
-            "met": self.criterion.met(before, after),
+            "lost_at_most": lost_at_most,
+            "met": self.criterion.met(before, after, lost_at_most),
             "kept": False,
         }
 

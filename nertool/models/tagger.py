@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.calibration import read_temperature
+from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types
@@ -358,8 +359,8 @@ def load_tagger(
     Raises:
         InvalidOption: there is no such way to cut text, or no such type or probability.
         MissingInput: there is no such directory.
-        NertoolError: it holds no model, one that is not for token classification, not all of its weights, or one that
-            needs code of its own.
+        NertoolError: it holds no model, one that is not for token classification, not all of its weights, one that
+            needs code of its own, or an INT8 model that answers otherwise on this processor than where it was made.
     """
     quiet_transformers()
     directory = Path(directory)
@@ -385,6 +386,8 @@ def load_tagger(
     tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, temperature)
     if min_score:
         tagger.thresholds = parse_thresholds(min_score, tagger.spelling.read(labels), scheme)
+    if is_int8:
+        check_canary(tagger, directory)
     return tagger
 
 

@@ -6,6 +6,7 @@ is the bootstrap itself, not an approximation, and its cost does not grow with t
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ CountHistogram = Counter[tuple[int, ...]]
 RESAMPLES = 1000
 SWAPS = 10_000
 LEVEL = 0.95
+BEYOND_BOUND = 10
+"""Resamples that lie beyond a one-sided bound, at least."""
 
 
 def totals(histogram: CountHistogram) -> tuple[int, int, int]:
@@ -54,10 +57,10 @@ def interval_of(histogram: CountHistogram, sentences: int, seed: int = 0) -> dic
     }
 
 
-def _draw(counts: Sequence[int], sentences: int, seed: int) -> npt.NDArray[Any]:
+def _draw(counts: Sequence[int], sentences: int, seed: int, resamples: int = RESAMPLES) -> npt.NDArray[Any]:
     """How often each kind of sentence is in each resample; shape (resamples, kinds)."""
     shares = np.array([*counts, sentences - sum(counts)]) / sentences
-    return np.random.default_rng(seed).multinomial(sentences, shares, size=RESAMPLES)[:, :-1]
+    return np.random.default_rng(seed).multinomial(sentences, shares, size=resamples)[:, :-1]
 
 
 def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -95,14 +98,34 @@ def compare(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], seed: int = 0) -> 
     if not len(rows):
         return Difference(0.0, (0.0, 0.0), 1.0)
     value = float(_f1s(counts[None] @ rows[:, :3])[0] - _f1s(counts[None] @ rows[:, 3:])[0])
-    drawn = _draw(counts.tolist(), int(counts.sum()), seed)
-    interval = _bounds(_f1s(drawn @ rows[:, :3]) - _f1s(drawn @ rows[:, 3:]))
+    interval = _bounds(_resampled(rows, counts, RESAMPLES, seed))
     unlike = (rows[:, :3] != rows[:, 3:]).any(axis=1)
     swapped = np.random.default_rng(seed).binomial(counts[unlike], 0.5, size=(SWAPS, int(unlike.sum())))
     moved = swapped @ (rows[unlike, 3:] - rows[unlike, :3])
     parted = _f1s(counts[None] @ rows[:, :3] + moved) - _f1s(counts[None] @ rows[:, 3:] - moved)
     as_far = int((np.abs(parted) >= abs(value) - 1e-12).sum())
     return Difference(value, interval, (as_far + 1) / (SWAPS + 1))
+
+
+def upper_bound(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], error: float, seed: int = 0) -> float:
+    """The bound that the difference of two models exceeds with a probability of `error` at most, by paired bootstrap.
+
+    Args:
+        ours, theirs: as for `compare`.
+        error: in (0, 0.5).
+    """
+    rows, counts = np.unique(np.concatenate([ours, theirs], axis=1), axis=0, return_counts=True)
+    if not len(rows):
+        return 0.0
+    resamples = max(RESAMPLES, math.ceil(BEYOND_BOUND / error))
+    return float(np.quantile(_resampled(rows, counts, resamples, seed), 1 - error))
+
+
+def _resampled(rows: npt.NDArray[Any], counts: npt.NDArray[Any], resamples: int, seed: int) -> npt.NDArray[Any]:
+    """The difference of two models' F1 in each resample."""
+    drawn = _draw(counts.tolist(), int(counts.sum()), seed, resamples)
+    differences: npt.NDArray[Any] = _f1s(drawn @ rows[:, :3]) - _f1s(drawn @ rows[:, 3:])
+    return differences
 
 
 def _f1s(totals: npt.NDArray[Any]) -> npt.NDArray[Any]:

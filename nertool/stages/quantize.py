@@ -34,6 +34,7 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 if TYPE_CHECKING:
     from nertool.int8.quantizer import Settings
     from nertool.int8.search import Search
+    from nertool.models.canary import Canary
     from nertool.models.tagger import Tagger
     from nertool.training.batches import Batch
 
@@ -70,6 +71,12 @@ class Options(StageOptions):
             "only); auto tries them all and keeps the smallest and fastest that will do.",
         ),
     ] = "dynamic"
+    ranges: Annotated[
+        Literal["row", "tensor"],
+        typer.Option(
+            "--ranges", help="Ranges of --approach dynamic: one for each sub-word (row; onnx only), or one for a batch."
+        ),
+    ] = "row"
     observer: Annotated[
         Literal["mse", "minmax", "percentile"],
         typer.Option(
@@ -109,11 +116,17 @@ class Options(StageOptions):
         ),
     ] = 0.01
     criterion: Annotated[
-        Literal["relative", "absolute"],
+        Literal["relative", "absolute", "bound"],
         typer.Option(
-            "--criterion", help="Whether --tolerance is a fraction of the FP32 model's F1, or a difference in F1."
+            "--criterion",
+            help="What --tolerance is: a fraction of the FP32 model's F1, a difference in F1, or a fraction that the "
+            "upper 95 % bound of the loss must not exceed.",
         ),
     ] = "relative"
+    portable: Annotated[
+        bool,
+        typer.Option("--portable", help="Weights of 7 bits, which are right on processors without VNNI too."),
+    ] = False
     max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Maximum number of trials.")] = 20
     timeout: Annotated[
         int, typer.Option("--timeout", min=0, help="Seconds after which no further trial begins; 0: no limit.")
@@ -182,8 +195,10 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     def work(stage: Stage) -> None:
         search = _search(workspace, options, model.path, stage.staging / "trials", clock)
         directory = stage.directory(QUANTIZED)
-        _publish(search, directory, options.trust_remote_code)
-        facts = _figures(options, search, stage.identity["versions"])
+        from nertool.models.canary import make_canary
+
+        tagger = _publish(search, directory, options.trust_remote_code)
+        facts = _figures(options, search, stage.identity["versions"], make_canary(tagger, search.quantizer.fp32))
         write_json(directory / TABLE, facts)
         stage.facts = _recorded(facts)
 
@@ -266,7 +281,7 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
         "allow_missing_weights": options.allow_missing_weights,
     }
     fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
-    windows = _calibration(workspace, options, fp32)
+    windows = calibration_windows(workspace, options, fp32)
     torch.manual_seed(options.seed)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
@@ -304,6 +319,8 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
     progress, task = shown
     return Settings(
         backend=options.backend,
+        row_ranges=options.backend == "onnx" and options.ranges == "row",
+        weight_bits=8 if cpu.has_vnni() and not options.portable else 7,
         observer=options.observer,
         percentile=options.percentile,
         training=lambda: list(_batches(workspace, options, fp32)),
@@ -313,8 +330,11 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
     )
 
 
-def _publish(search: Search, directory: Path, trust_remote_code: bool) -> None:
+def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger:
     """Move the model that is kept to its place, and fit its temperature on dev: INT8 moves probabilities.
+
+    Returns:
+        the model, loaded from there.
 
     Raises:
         NertoolError: loaded from there, it does not tag dev as it did when it was judged.
@@ -337,9 +357,10 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> None:
         assert tagging.logits is not None
         logits.add(tagging.logits, [ids[tag] for tag in sentence.tags])
     write_temperature(directory, logits.temperature(), tagger.labels)
+    return tagger
 
 
-def _figures(options: Options, search: Search, versions: dict[str, str]) -> Quantization:
+def _figures(options: Options, search: Search, versions: dict[str, str], canary: Canary) -> Quantization:
     """What `quantization.json` holds."""
     import torch
 
@@ -360,9 +381,10 @@ def _figures(options: Options, search: Search, versions: dict[str, str]) -> Quan
         "observer": options.observer,
         "calibration_windows": len(windows),
         "calibration_sha256": hashlib.sha256(json.dumps(windows).encode()).hexdigest(),
-        "reduced_range": search.quantizer.weight_bits == 7,
+        "reduced_range": search.quantizer.settings.weight_bits == 7,
         "threads": torch.get_num_threads(),
         "cpu": cpu.describe(),
+        "canary": canary,
         "versions": versions,
     }
 
@@ -413,7 +435,7 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
             yield from Collator(fp32.pad_id)(examples.take(slots))["batches"]
 
 
-def _calibration(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
+def calibration_windows(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
     """Sub-word ids of a random sample of train's sentences (dev's, without train); a list for each window."""
     source = "train.txt" if "train" in workspace.splits(".txt") else "dev.txt"
     sample = _sample(read_sentences(workspace / source), options.calibration_samples, options.seed)

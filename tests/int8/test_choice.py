@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss
+from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss, share_of_error
 
 
 def search(approaches: list[str], layers: int, needed: dict[str, int]) -> list[Attempt]:
@@ -50,9 +50,9 @@ def test_training_is_the_last_resort() -> None:
     assert Attempt("qat", 0) not in search(["dynamic", "static", "qat"], 6, {"static": 3})
 
 
-def row(met: bool, f1: float, size: int, speed: int, equal: float = 0.9) -> Any:
+def row(met: bool, f1: float, size: int, speed: int, divergence: float = 0.1) -> Any:
     """What the choice looks at in a trial."""
-    return {"met": met, "f1": f1, "bytes": size, "words_per_second": speed, "equal": equal}
+    return {"met": met, "f1": f1, "bytes": size, "words_per_second": speed, "divergence": divergence}
 
 
 def test_the_fastest_of_the_smallest_that_met_is_kept() -> None:
@@ -62,19 +62,29 @@ def test_the_fastest_of_the_smallest_that_met_is_kept() -> None:
 
 
 def test_among_equals_the_one_most_like_fp32_is_kept() -> None:
-    like = [row(True, 0.9, 100, 1000, 0.95), row(True, 0.8, 102, 980, 0.97), row(True, 0.8, 100, 900, 0.99)]
+    like = [row(True, 0.9, 100, 1000, 0.05), row(True, 0.8, 102, 980, 0.03), row(True, 0.8, 100, 900, 0.01)]
     assert choose(like) == 1
 
 
-def test_where_none_met_the_best_score_is_kept() -> None:
-    assert choose([row(False, 0.7, 100, 5), row(False, 0.8, 300, 1), row(False, 0.8, 100, 9)]) == 1
+def test_where_none_met_the_one_most_like_fp32_is_kept() -> None:
+    assert choose([row(False, 0.9, 100, 5, 0.3), row(False, 0.8, 300, 1, 0.2), row(False, 0.8, 100, 9, 0.2)]) == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "after", "met"), [("relative", 0.495, True), ("relative", 0.49, False), ("absolute", 0.49, True)]
 )
 def test_a_loss_is_relative_or_absolute(kind: str, after: float, met: bool) -> None:
-    assert Criterion(0.0101, kind).met(0.5, after) is met
+    assert Criterion(0.0101, kind).met(0.5, after, 0.4) is met
+
+
+def test_by_bound_what_may_have_been_lost_counts_not_what_was() -> None:
+    assert Criterion(0.02, "bound").met(0.5, 0.1, lost_at_most=0.0099)
+    assert not Criterion(0.02, "bound").met(0.5, 0.5, lost_at_most=0.0101)
+
+
+def test_the_errors_of_all_bounds_add_up_to_one_in_twenty() -> None:
+    assert share_of_error(1) == pytest.approx(0.025), "as the two-sided interval of 95 %"
+    assert 0.049 < sum(share_of_error(trial) for trial in range(1, 1000)) < 0.05
 
 
 def test_without_any_f1_nothing_can_be_lost() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nertool.scoring.bootstrap import compare, histogram_of, interval_of
+from nertool.scoring.bootstrap import compare, histogram_of, interval_of, upper_bound
 
 
 def counts(seed: int, sentences: int = 400) -> np.ndarray:
@@ -73,3 +73,18 @@ def test_the_p_value_is_that_of_swapping_sentence_by_sentence() -> None:
 def test_no_sentence_no_difference() -> None:
     nothing = np.zeros((0, 3), int)
     assert compare(nothing, nothing) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_a_bound_is_the_upper_end_of_the_two_sided_interval() -> None:
+    ours, theirs = counts(3), counts(4)
+    assert upper_bound(ours, theirs, 0.025) == compare(ours, theirs).interval[1]
+
+
+def test_a_bound_that_may_be_wrong_less_often_is_wider() -> None:
+    ours, theirs = counts(5), counts(6)
+    bounds = [upper_bound(ours, theirs, error) for error in (0.1, 0.025, 0.025 / 3, 0.025 / 10)]
+    assert bounds == sorted(bounds) and bounds[0] > compare(ours, theirs).value
+
+
+def test_without_sentences_nothing_can_be_lost() -> None:
+    assert upper_bound(np.empty((0, 3), int), np.empty((0, 3), int), 0.025) == 0.0

@@ -16,11 +16,13 @@ import pytest
 from helpers import needs_inc
 
 from nertool.cli.tables import render
-from nertool.errors import InvalidOption, MissingInput, NertoolError
+from nertool.corpus.column_files import read_sentences
+from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.int8 import judge, measure, onnx_runtime
 from nertool.int8.facts import Figures
 from nertool.int8.judge import Judge
-from nertool.models import cpu
+from nertool.models import canary, cpu
+from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.workspace import Result, Workspace
 
@@ -46,7 +48,6 @@ def copy(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work
 
 @needs_inc
 def test_the_published_model_is_int8_and_its_figures_are_those_of_evaluate(quantized: Path) -> None:
-    from nertool.models.tagger import load_tagger
 
     table = json.loads((quantized / "quantized/quantization.json").read_text())
     weights = (quantized / "quantized/pytorch_model.bin").stat().st_size
@@ -80,7 +81,6 @@ def test_missing_weights_are_refused_unless_one_insists(
 @needs_inc
 def test_tags_do_not_hang_on_the_number_of_threads(quantized: Path) -> None:
     """Dynamic ranges are those of a batch: batches are the same, whoever works on them."""
-    from nertool.models.tagger import load_tagger
 
     tagger, before = load_tagger(quantized / "quantized"), torch.get_num_threads()
     sentences = [["clara", "saw", "new", "lisbon"] * (1 + number % 7) for number in range(60)]
@@ -160,7 +160,6 @@ def test_another_torch_is_told(quantized: Path, tmp_path: Path, caplog: pytest.L
 
 @needs_inc
 def test_quantization_aware_training_gives_int8_that_learnt_its_ranges(copy: Workspace) -> None:
-    from nertool.models.tagger import load_tagger
 
     result = quantize.run(copy, quantize.Options(approach="qat", qat_epochs=1.5, qat_learning_rate=1e-3, tolerance=0.2))
     assert result.ok
@@ -338,7 +337,7 @@ def layer_weights(workspace: Workspace) -> list[Any]:
     import onnx
 
     graph = onnx.load(workspace / "quantized/model.onnx").graph
-    factors = {node.input[1] for node in graph.node if node.op_type == "MatMulInteger"}
+    factors = {node.input[1] for node in graph.node if node.op_type.startswith("MatMulInteger")}
     factors |= {node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     weights = []
     for initializer in graph.initializer:
@@ -352,7 +351,107 @@ def float_weights(workspace: Workspace) -> list[str]:
     import onnx
 
     whole = onnx.load(workspace / "quantized/model.onnx").graph
-    return [one.name for one in whole.initializer if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) == 2]
+    floats = [one for one in whole.initializer if one.data_type == onnx.TensorProto.FLOAT]
+    return [one.name for one in floats if len(one.dims) == 2 and one.dims[1] > 1]  # a scale for each row is none
+
+
+def test_portable_weights_use_seven_bits_anywhere(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "has_vnni", lambda: True)
+    options = quantize.Options(backend="onnx", portable=True, tolerance=0.9)
+    assert quantize.run(copy, options).facts["reduced_range"] is True
+
+
+def test_by_rows_a_sentence_has_the_same_tags_alone_as_with_others(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = quantize.run(copy, quantize.Options(backend="onnx", tolerance=0.9)).facts
+    assert facts["int8"]["alone_as_together"] is True
+    tagger = load_tagger(copy / "quantized")
+    for split in ("dev", "test"):
+        sentences = [sentence.tokens for sentence in read_sentences(copy / f"{split}.txt")]
+        assert list(tagger.tag(sentences)) == [next(tagger.tag([sentence])) for sentence in sentences]
+
+
+def test_a_range_for_a_batch_is_told_to_hang_on_the_batch(copy: Workspace) -> None:
+    facts = quantize.run(copy, quantize.Options(backend="onnx", ranges="tensor", tolerance=0.9)).facts
+    assert facts["int8"]["alone_as_together"] is False
+
+
+def test_by_bound_the_loss_that_may_have_been_counts(copy: Workspace) -> None:
+    done = quantize.run(copy, quantize.Options(backend="onnx", criterion="bound", tolerance=0.9, max_trials=1))
+    kept = done.facts["int8"]
+    dev = kept["splits"]["dev"]
+    assert done.ok and kept["lost_at_most"] == pytest.approx(dev["lost_interval"][1], abs=1e-9), "of one trial"
+    assert 0 <= kept["divergence"] == dev["divergence"]
+
+
+# -- the canary ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere(graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`quantized/` of a model that was made on another kind of processor."""
+    copy = shutil.copytree(graph / "quantized", tmp_path / "w" / "quantized")
+    monkeypatch.setattr(cpu, "describe", lambda: {"flags": ["of another kind"]})
+    return copy
+
+
+def edit_table(directory: Path, **changes: Any) -> None:
+    """Change keys of quantization.json; None takes a key out."""
+    path = directory / "quantization.json"
+    table = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({key: value for key, value in table.items() if value is not None}))
+
+
+def test_on_another_processor_a_sound_model_is_asked_and_taken(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    deviation = canary.deviation
+    monkeypatch.setattr(canary, "deviation", lambda *about: asked.append(deviation(*about)) or asked[-1])
+    load_tagger(elsewhere)
+    assert len(asked) == 1 and asked[0] < canary.ROUNDING
+
+
+def test_on_the_same_kind_of_processor_nothing_is_asked(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canary, "deviation", lambda *about: pytest.fail("asked"))
+    load_tagger(graph / "quantized")
+
+
+def test_a_model_that_answers_otherwise_here_is_refused(elsewhere: Path) -> None:
+    import onnx
+
+    graph = onnx.load(elsewhere / "model.onnx")
+    for tensor in graph.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2:
+            tensor.raw_data = bytes(reversed(tensor.raw_data))
+    onnx.save(graph, elsewhere / "model.onnx")
+    with pytest.raises(NertoolError, match="answers otherwise here than on") as error:
+        load_tagger(elsewhere)
+    assert "nertool quantize --force" in error.value.hint
+
+
+def test_eight_bits_made_with_vnni_are_refused_without(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit_table(elsewhere, reduced_range=False)
+    monkeypatch.setattr(cpu, "has_vnni", lambda: False)
+    with pytest.raises(NertoolError, match="8 bits, whose products saturate") as error:
+        load_tagger(elsewhere)
+    assert "--portable" in error.value.hint
+    monkeypatch.setattr(cpu, "has_vnni", lambda: True)
+    load_tagger(elsewhere)
+
+
+def test_a_model_without_a_canary_is_told(elsewhere: Path, caplog: pytest.LogCaptureFixture) -> None:
+    edit_table(elsewhere, canary=None)
+    load_tagger(elsewhere)
+    assert "holds no canary" in caplog.text
+
+
+@pytest.mark.parametrize("bad", [{}, {"ids": [[1]]}, {"ids": [[10**9]], "log_probabilities": [[[0]]]}, "x", [1], 0])
+def test_a_canary_that_is_none_is_refused(elsewhere: Path, bad: Any) -> None:
+    edit_table(elsewhere, canary=bad)
+    with pytest.raises(InvalidData, match=r"quantization\.json: its canary is not what quantize writes"):
+        load_tagger(elsewhere)
 
 
 @pytest.mark.parametrize("observer", ["minmax", "percentile", "mse"])

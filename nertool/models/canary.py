@@ -1,0 +1,152 @@
+"""The canary of an INT8 model: what it answered where it was made, so that another processor can be put to the test.
+
+Processors multiply bytes in different ways, and some of them saturate where others do not: a model may compute noise on
+another machine, without an error. The sentences are random sub-words, so that no text is in a model's directory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from nertool.errors import InvalidData, NertoolError, command
+from nertool.models import cpu
+from nertool.progress import logger
+from nertool.workspace.names import TABLE
+
+if TYPE_CHECKING:
+    from nertool.models.encode import Encoder
+
+Array = npt.NDArray[Any]
+
+HELP = "Make it anew: nertool quantize --force"
+SENTENCES = 4
+SUBWORDS = 12
+"""Of a sentence, without special tokens."""
+ROUNDING = 0.005
+"""Deviation that rounding alone may bring: .003 was measured between kernels that add up in other orders, .017 where
+sums saturated."""
+SHARE_OF_LOSS = 0.5
+"""Deviation that is allowed, as a share of the one between the INT8 and the FP32 model."""
+
+
+class Canary(TypedDict):
+    """Part of `quantization.json`."""
+
+    ids: list[list[int]]
+    """Sub-word ids of each sentence, with special tokens."""
+    log_probabilities: list[list[list[float]]]
+    """Of each label, for each sub-word of each sentence."""
+    from_fp32: float
+    """Deviation from the FP32 model: mean distance of the probabilities of a sub-word, from 0 to 1."""
+
+
+class Asked(Protocol):
+    """What is asked: the parts of a `Tagger` that the canary needs."""
+
+    model: Any
+    tokenizer: Any
+    labels: list[str]
+    encoder: Encoder
+
+    def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """The windows as inputs of the model."""
+
+
+def make_canary(tagger: Asked, fp32: Asked) -> Canary:
+    """Ask a model that was just made, and the FP32 model that it was made of."""
+    ids = _sentences(tagger)
+    answers = np.round(_answers(tagger, ids), 3).tolist()
+    canary: Canary = {"ids": ids, "log_probabilities": answers, "from_fp32": 0.0}
+    return {**canary, "from_fp32": deviation(fp32, canary)}
+
+
+def check_canary(tagger: Asked, directory: Path) -> None:
+    """Check that an INT8 model answers as where it was made; on the kind of processor that made it, nothing is asked.
+
+    Raises:
+        NertoolError: its weights have 8 bits, and sums of their products saturate here; or it answers otherwise.
+        InvalidData: `quantization.json` does not hold what `quantize` writes.
+    """
+    table = _read_table(directory / TABLE)
+    made_on = table.get("cpu", {})
+    if made_on.get("flags") == cpu.describe()["flags"]:
+        return
+    anew = command(directory.parent, "quantize", "--force")
+    if table.get("reduced_range") is False and not cpu.has_vnni():
+        raise NertoolError(
+            f"{directory} has weights of 8 bits, whose products saturate on this processor, which has no VNNI",
+            f"Make it anew here ({anew}), or with --portable where it was made.",
+        )
+    if "canary" not in table:
+        logger.warning(
+            "%s holds no canary, so nobody can tell whether it answers here as on %s; make it anew: %s",
+            *(directory, made_on.get("name") or "the processor that made it", anew),
+        )
+        return
+    canary = _canary_of(table, tagger, directory / TABLE)
+    found, allowed = deviation(tagger, canary), max(ROUNDING, SHARE_OF_LOSS * canary["from_fp32"])
+    if not found <= allowed:
+        raise NertoolError(
+            f"{directory} answers otherwise here than on {made_on.get('name')}, where it was made: probabilities of "
+            f"tags are {found:.3f} apart, and rounding explains {allowed:.3f}",
+            f"Make it anew on this machine: {anew}",
+        )
+
+
+def _canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
+    """The canary of a table, which somebody may have edited."""
+    canary: Canary = table["canary"]
+    try:
+        ids, expected = np.array(canary["ids"]), np.array(canary["log_probabilities"], float)
+        fits = ids.dtype.kind == "i" and ids.min() >= 0 and ids.max() < len(tagger.tokenizer)
+        fits = fits and expected.shape == (*ids.shape, len(tagger.labels)) and float(canary["from_fp32"]) >= 0
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InvalidData(f"{path}: its canary is not what quantize writes", HELP)
+    return canary
+
+
+def deviation(tagger: Asked, canary: Canary) -> float:
+    """Mean distance of the probabilities of a sub-word from those that the canary holds; NaN if one is no number.
+
+    The distance is half the sum of the differences of the labels: 0 to 1.
+    """
+    differences = np.exp(_answers(tagger, canary["ids"])) - np.exp(canary["log_probabilities"])
+    return float(np.abs(differences).sum(-1).mean() / 2)
+
+
+def _sentences(tagger: Asked) -> list[list[int]]:
+    """Random sub-words between the special tokens of the tokenizer; the same for each model with its vocabulary."""
+    random = np.random.default_rng(0)
+    encoder, vocabulary = tagger.encoder, len(tagger.tokenizer)
+    length = min(SUBWORDS, encoder.budget)
+    sentences = []
+    for _ in range(SENTENCES):
+        sentences.append([*encoder.prefix, *random.integers(vocabulary, size=length).tolist(), *encoder.suffix])
+    return sentences
+
+
+def _answers(tagger: Asked, ids: list[list[int]]) -> Array:
+    """Log-probabilities of the labels; shape (sentences, subwords, labels)."""
+    import torch
+
+    with torch.inference_mode():
+        logits = tagger.model(**tagger.collate(ids))["logits"]
+    return np.asarray(logits.float().log_softmax(-1).numpy())
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict) or not isinstance(table.get("cpu", {}), dict):
+        raise InvalidData(f"{path} is not what quantize writes", HELP)
+    return table
