@@ -168,6 +168,8 @@ def _training(facts: Facts) -> list[Table]:
     others = dict(facts)
     types, history = others.pop("types", None), others.pop("history", None)
     seeds, trials = others.pop("seeds", None), others.pop("trials", None)
+    if calibration := others.pop("calibration", None):
+        others["temperature"] = calibration["temperature"]
     tables = []
     if others:
         tables.append(_list(others))
@@ -259,12 +261,13 @@ def _other_scores(facts: Facts) -> Iterator[str]:
 
 def _calibration(facts: Facts) -> Iterator[str]:
     """Say how far probabilities are from what is right, of entities too where there are any."""
-    for name, when in (("after", ""), ("before", f" before the temperature of {facts['temperature']:.2f}")):
+    for name, when in (("after", ""), ("before", f" before calibration (temperature {facts['temperature']:.2f})")):
         parts = []
         for unit, figures in facts[name].items():
             if figures["count"]:
                 low, high = figures["interval"]
-                parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f})")
+                by_chance = f", {figures['chance']:.4f} by chance" if "chance" in figures else ""
+                parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f}{by_chance})")
         yield f"calibration error{when}: {', '.join(parts)}"
 
 

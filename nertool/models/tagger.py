@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from dataclasses import replace
 from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command
-from nertool.models.calibration import read_temperature
+from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
@@ -78,7 +79,7 @@ class Tagger:
         type_ids: give the model token_type_ids too, all 0.
         cut: how running text is cut into tokens.
         scheme: of the sequences of tags that are allowed; empty: any sequence, the most probable tag of each word.
-        temperature: by which logits are divided before they become probabilities.
+        calibration: what makes probabilities fit what is right; by default they are the model's own.
 
     Attributes:
         on_cpu: the model is on the CPU.
@@ -95,14 +96,14 @@ class Tagger:
         type_ids: bool = False,
         cut: Cut = cut_text,
         scheme: str = "",
-        temperature: float = 1.0,
+        calibration: Calibration | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.labels = list(labels)
         self.spelling = spelling_of_labels(self.labels)
         self.decoder = Decoder(self.labels, self.spelling, scheme)
-        self.temperature = temperature
+        self.calibration = calibration or Calibration()
         self.thresholds: Thresholds | None = None
         self.max_length = max_length
         self.type_ids = type_ids
@@ -166,13 +167,40 @@ class Tagger:
             entities += entities_of(text, words, tagging)
         return entities
 
-    def rescored(self, tagging: Tagging, temperature: float) -> Tagging:
-        """The sentence that `tag_scored` gave, with its probabilities at another temperature."""
+    def uncalibrated(self, tagging: Tagging) -> Tagging:
+        """The sentence that `tag_scored` gave, with the model's own probabilities."""
         assert tagging.logits is not None
-        tagger = copy(self)
-        tagger.temperature = temperature
-        (scored,) = tagger._score_block([tagging.tags], tagging.logits)
+        (scored,) = self._calibrated(Calibration())._score_block([tagging.tags], tagging.logits)
         return scored
+
+    def calibration_on(self, dev: DevAnswers) -> Calibration:
+        """The calibration that fits dev best: the temperature, then the scales at that temperature.
+
+        Args:
+            dev: what this model answered.
+        """
+        calibration = Calibration(dev.temperature())
+        gold: list[Sequence[str]] = [[self.labels[label] for label in labels] for _, labels in dev.sentences]
+        if not any(gold):
+            return calibration
+        logits = dev.logits()
+        words, entities = Predictions(), Predictions()
+        for expected, tagging in zip(gold, self._calibrated(calibration)._score_block(gold, logits), strict=True):
+            assert tagging.logits is not None
+            read = ~np.isnan(tagging.logits[:, 0])
+            for tag, ours, score, is_read in zip(expected, tagging.tags, tagging.scores, read, strict=True):
+                if is_read:
+                    words.add(score, 1, ours == tag)
+            spans = {*self.spelling.entities(expected)}
+            for span, score in tagging.scored_spans():
+                entities.add(score, span.end - span.start, span in spans)
+        return replace(calibration, words=words.scale(), entities=entities.scale())
+
+    def _calibrated(self, calibration: Calibration) -> Tagger:
+        """A tagger with the same model and another calibration."""
+        tagger = copy(self)
+        tagger.calibration = calibration
+        return tagger
 
     def _score_block(self, block: list[Sequence[str]], logits: Array) -> Iterator[Tagging]:
         """Give the tags of a block with the probabilities of words and entities."""
@@ -188,15 +216,26 @@ class Tagger:
             start += [first + span.start for span in spans]
             end += [first + span.end for span in spans]
             first += length
-        probabilities = self.decoder.probabilities(logits, sentences, self.temperature)
-        of_words = probabilities.of_words(ids).tolist()
-        of_spans = iter(probabilities.of_entities(ids, np.array(start, int), np.array(end, int)).tolist())
+        probabilities = self.decoder.probabilities(logits, sentences, self.calibration.temperature)
+        of_words = self._scaled_words(probabilities.of_words(ids), logits).tolist()
+        starts, ends = np.array(start, int), np.array(end, int)
+        of_entities = probabilities.of_entities(ids, starts, ends)
+        if self.calibration.entities:
+            of_entities = self.calibration.entities(of_entities, ends - starts)
+        of_spans = iter(of_entities.tolist())
         first = 0
         for own, length, spans in zip(tags, lengths, found, strict=True):
             behind = first + length
             scores = list(islice(of_spans, len(spans)))
             yield Tagging(own, of_words[first:behind], self.spelling, scores, logits[first:behind])
             first = behind
+
+    def _scaled_words(self, probabilities: Array, logits: Array) -> Array:
+        """Probabilities of words on the scale of words; those of words without sub-words stay 1."""
+        if self.calibration.words is None:
+            return probabilities
+        scaled = self.calibration.words(probabilities, np.ones(len(probabilities)))
+        return np.where(np.isnan(logits[:, 0]), probabilities, scaled)
 
     def _tags(self, ids: Array, logits: Array) -> list[str]:
         """The tags of label ids; O for words without sub-words."""
@@ -381,9 +420,9 @@ def load_tagger(
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
-    temperature = read_temperature(directory, labels)
+    calibration = read_calibration(directory, labels)
     scheme = settings.allowed_scheme(decoding, spelling_of_labels(labels).read(labels))
-    tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, temperature)
+    tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, calibration)
     if min_score:
         tagger.thresholds = parse_thresholds(min_score, tagger.spelling.read(labels), scheme)
     if is_int8:

@@ -34,19 +34,31 @@ class Confidence:
         self.count += 1
 
     def results(self) -> dict[str, Any]:
-        """The calibration error, its interval (95 %, bootstrap over sentences), and the bins that are not empty."""
+        """The calibration error, its interval (95 %, bootstrap over sentences), what chance explains, and the bins."""
         sums = self._sums()
         error, (low, high) = _error(sums.sum(0)), self._interval(sums)
         bins: list[dict[str, float]] = []
         for count, probability, right in sums.sum(0).tolist():
             if count:
                 bins.append({"count": int(count), "probability": probability / count, "right": right / count})
-        return {"error": error, "interval": (low, high), "count": len(self.scores), "bins": bins}
+        chance = self._chance()
+        return {"error": error, "interval": (low, high), "chance": chance, "count": len(self.scores), "bins": bins}
+
+    def _chance(self) -> float:
+        """The error to expect if each probability were right: what few predictions in a bin have by chance.
+
+        In a bin the number of right ones then spreads as a normal distribution does.
+        """
+        if not self.scores:
+            return 0.0
+        scores = np.array(self.scores, float)
+        spread = np.bincount(_bins(scores), scores * (1 - scores), minlength=BINS)
+        return float(np.sqrt(2 / np.pi * spread).sum() / len(scores))
 
     def _sums(self) -> Array:
         """Number, sum of probabilities and number of right ones by sentence and bin; shape (sentences, BINS, 3)."""
         scores, right = np.array(self.scores, float), np.array(self.right, float)
-        place = np.array(self.sentences, np.int64) * BINS + np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+        place = np.array(self.sentences, np.int64) * BINS + _bins(scores)
         columns = []
         for weights in (np.ones(len(scores)), scores, right):
             columns.append(np.bincount(place, weights, minlength=self.count * BINS))
@@ -63,6 +75,11 @@ class Confidence:
             errors.append(_error((times @ flat).reshape(BINS, 3)))
         low, high = np.percentile(errors, [2.5, 97.5]).tolist()
         return low, high
+
+
+def _bins(scores: Array) -> Array:
+    """The bin of each probability."""
+    return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
 def _error(sums: Array) -> float:

@@ -23,23 +23,23 @@ class SplitProbabilities:
     def __init__(self, tagger: Tagger) -> None:
         self.tagger = tagger
         self.as_argmax = None if tagger.decoder.is_free else Scorer()
-        temperatures = {"before": 1.0, "after": tagger.temperature}
-        self.confidence = {name: (heat, Confidence(), Confidence()) for name, heat in temperatures.items()}
+        self.confidence = {name: (Confidence(), Confidence()) for name in ("before", "after")}
 
     def add(self, gold: Sequence[str], tagging: Tagging) -> None:
         """Add a sentence as `Tagger.tag_scored` gave it."""
         if self.as_argmax:
             self.as_argmax.add(gold, self.tagger.most_probable(tagging))
         entities = {*tagging.spelling.entities(gold)}
-        for heat, of_words, of_entities in self.confidence.values():
-            scored = tagging if heat == self.tagger.temperature else self.tagger.rescored(tagging, heat)
+        for scored, (of_words, of_entities) in zip(
+            (self.tagger.uncalibrated(tagging), tagging), self.confidence.values(), strict=True
+        ):
             of_words.add(scored.scores, [ours == theirs for ours, theirs in zip(scored.tags, gold, strict=True)])
             of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
 
     def results(self) -> dict[str, Any]:
-        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after the temperature."""
+        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after calibration."""
         results: dict[str, Any] = {"argmax": self.as_argmax.figures()} if self.as_argmax else {}
-        calibration: dict[str, Any] = {"temperature": self.tagger.temperature}
-        for name, (_, of_words, of_entities) in self.confidence.items():
+        calibration: dict[str, Any] = {"temperature": self.tagger.calibration.temperature}
+        for name, (of_words, of_entities) in self.confidence.items():
             calibration[name] = {"words": of_words.results(), "entities": of_entities.results()}
         return {**results, "calibration": calibration}

@@ -331,7 +331,7 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
 
 
 def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger:
-    """Move the model that is kept to its place, and fit its temperature on dev: INT8 moves probabilities.
+    """Move the model that is kept to its place, and calibrate it on dev: INT8 moves probabilities.
 
     Returns:
         the model, loaded from there.
@@ -339,14 +339,14 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
     Raises:
         NertoolError: loaded from there, it does not tag dev as it did when it was judged.
     """
-    from nertool.models.calibration import DevLogits, write_temperature
+    from nertool.models.calibration import DevAnswers
     from nertool.models.tagger import load_tagger
 
     search.model_of(search.kept).rename(directory)  # replaces the empty directory there
     dev = search.judge.gold["dev"]
     tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
     ids = {label: number for number, label in enumerate(tagger.labels)}
-    logits = DevLogits()
+    answers = DevAnswers()
     taggings = tagger.tag_scored(sentence.tokens for sentence in dev)
     for sentence, tagging, judged in zip(dev, taggings, search.tags_of(search.kept), strict=True):
         if tagging.tags != judged:
@@ -355,8 +355,8 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
                 "Try another --approach, or --seed.",
             )
         assert tagging.logits is not None
-        logits.add(tagging.logits, [ids[tag] for tag in sentence.tags])
-    write_temperature(directory, logits.temperature(), tagger.labels)
+        answers.add(tagging.logits, [ids[tag] for tag in sentence.tags])
+    tagger.calibration_on(answers).write(directory, tagger.labels)
     return tagger
 
 

@@ -264,7 +264,7 @@ def _settings(workspace: Workspace, options: Options) -> TaggingSettings:
 
 def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> None:
     """Put the weights of a training into the staged model directory, and add what people look at."""
-    from nertool.models.calibration import write_temperature
+    from nertool.models.calibration import Calibration
     from nertool.training import model_card
     from nertool.training.publish import link_weights, write_learning_curve
 
@@ -274,8 +274,8 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     write_learning_curve(target, stage.facts)
     _settings(workspace, options).write(target)
     labels = read_labels(workspace / LABELS)
-    if "temperature" in stage.facts:
-        write_temperature(target, stage.facts["temperature"], labels)
+    if "calibration" in stage.facts:
+        Calibration.from_dict(stage.facts["calibration"]).write(target, labels)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
     card, data = target / model_card.CARD, workspace.facts("download")

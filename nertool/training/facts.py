@@ -65,8 +65,8 @@ class RunFacts(TypedDict, total=False):
     """What `dev_f1` is: `accuracy` for tags without types, such as parts of speech."""
     dev_loss: float
     """Mean cross-entropy of the words of dev under the kept weights, in nats."""
-    temperature: float
-    """Temperature at which the probabilities of the kept weights fit dev best."""
+    calibration: dict[str, Any]
+    """What makes the probabilities of the kept weights fit dev best; see `models.calibration.Calibration`."""
     dev_f1: float
     """Dev score of the kept weights."""
     dev_interval: list[float]
@@ -139,6 +139,8 @@ def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
         steps: optimizer steps taken.
         keep_best: the weights with the best dev score were kept, else the last ones.
     """
+    from nertool.models.calibration import Calibration
+
     history = epoch_history(log)
     evaluations = [entry for entry in log if "eval_f1" in entry]
     if not evaluations:
@@ -150,7 +152,7 @@ def run_facts(log: Sequence[LogEntry], steps: int, keep_best: bool) -> RunFacts:
         "epoch_kept": history[kept]["epoch"],
         "metric": metric_of(entry),
         "dev_loss": round(entry["eval_loss"], 4),
-        "temperature": entry["eval_temperature"],
+        "calibration": Calibration.from_metrics("eval_", entry).as_dict(),
         "dev_f1": entry["eval_f1"],
         "dev_interval": [entry["eval_low"], entry["eval_high"]],
         "history": history,

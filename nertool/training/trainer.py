@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.counts import METRICS
-from nertool.models.calibration import DevLogits
+from nertool.models.calibration import Calibration, DevAnswers
 from nertool.models.encode import IGNORE
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
@@ -154,20 +154,22 @@ class DevScore:
         scorer: counts of its entities.
         loss: sum of the cross-entropy of all words, in nats.
         words: number of these words; those without sub-words have no loss.
-        logits: of some of them, for the temperature.
+        answers: some of the model's answers, for the calibration.
+        calibration: that fits them.
     """
 
     scorer: Scorer = field(default_factory=Scorer)
     loss: float = 0.0
     words: int = 0
-    logits: DevLogits = field(default_factory=DevLogits)
+    answers: DevAnswers = field(default_factory=DevAnswers)
+    calibration: Calibration = field(default_factory=Calibration)
 
     def merge(self, other: DevScore) -> None:
         """Add what another process has counted."""
         self.scorer.merge(other.scorer)
         self.loss += other.loss
         self.words += other.words
-        self.logits.merge(other.logits)
+        self.answers.merge(other.answers)
 
     def as_metrics(self) -> dict[str, float]:
         """The Trainer's names and figures, those of each type among them."""
@@ -180,7 +182,7 @@ class DevScore:
             "eval_accuracy": self.scorer.accuracy,
             "eval_samples": float(self.scorer.sentences),
             "eval_gold": float(self.scorer.counts.gold),
-            "eval_temperature": self.logits.temperature(),
+            **self.calibration.as_metrics("eval_"),
             "eval_low": low,
             "eval_high": high,
             "eval_plain": float(self.scorer.plain),
@@ -210,13 +212,14 @@ def score_dev(model: Any, tokenizer: Any, plan: Plan) -> DevScore:
         own.scorer.add(sentence.tags, tagging.tags)
         assert tagging.logits is not None
         gold = [model.config.label2id[tag] for tag in sentence.tags]
-        own.logits.add(tagging.logits, gold)
+        own.answers.add(tagging.logits, gold)
         losses = cross_entropy(tagging.logits, gold)
         own.loss += float(losses.sum())
         own.words += len(losses)
     whole = DevScore()
     for part in processes.from_all(own):
         whole.merge(part)
+    whole.calibration = tagger.calibration_on(whole.answers)
     model.train(training)
     return whole
 

@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 
 from nertool.errors import InvalidData
-from nertool.models.calibration import DevLogits, read_temperature, write_temperature
+from nertool.models.calibration import Calibration, DevAnswers, Scale, fit_scale, read_calibration
 from nertool.scoring.confidence import Confidence
 
 LABELS = ["O", "B-X", "I-X"]
 
 
-def drawn(heat: float) -> DevLogits:
+def drawn(heat: float) -> DevAnswers:
     """Gold labels drawn from the probabilities that logits have at a temperature."""
     random = np.random.default_rng(1)
     logits = random.normal(scale=3, size=(20_000, 5))
     scaled = np.exp(logits / heat)
     scaled /= scaled.sum(-1, keepdims=True)
     gold = (scaled.cumsum(-1) < random.random((len(scaled), 1))).sum(-1)
-    collected = DevLogits()
+    collected = DevAnswers()
     collected.add(logits, gold.tolist())
     return collected
 
@@ -33,24 +33,63 @@ def test_the_temperature_is_that_from_which_the_labels_come(heat: float) -> None
 
 
 def test_words_without_subwords_do_not_count() -> None:
-    collected = DevLogits()
+    collected = DevAnswers()
     collected.add(np.full((2, 3), np.nan), [0, 1])
-    assert (collected.words, collected.temperature()) == (0, 1.0)
+    assert collected.temperature() == 1.0
 
 
-def test_what_is_written_is_read_for_the_same_labels_alone(tmp_path: Path) -> None:
-    assert read_temperature(tmp_path, LABELS) == 1.0
-    write_temperature(tmp_path, 1.75, LABELS)
-    assert read_temperature(tmp_path, LABELS) == 1.75
+@pytest.mark.parametrize("scales", [(), (Scale(0.8, -0.2, 0.0), Scale(1.25, -0.5, 0.75)), (None, Scale(1.0, 0.0, 0.0))])
+def test_what_is_written_is_read_for_the_same_labels_alone(scales: tuple[Scale | None, ...], tmp_path: Path) -> None:
+    assert read_calibration(tmp_path, LABELS) == Calibration()
+    written = Calibration(1.75, *scales)
+    written.write(tmp_path, LABELS)
+    assert read_calibration(tmp_path, LABELS) == written
+    assert Calibration.from_dict(written.as_dict()) == written
+    assert Calibration.from_metrics("eval_", {"eval_f1": 0.5, **written.as_metrics("eval_")}) == written
     with pytest.raises(InvalidData, match="for a model with other labels"):
-        read_temperature(tmp_path, LABELS[:2])
+        read_calibration(tmp_path, LABELS[:2])
+
+
+def test_a_file_of_an_older_nertool_has_no_scales(tmp_path: Path) -> None:
+    (tmp_path / "calibration.json").write_text(json.dumps({"temperature": 1.5, "labels": LABELS}))
+    assert read_calibration(tmp_path, LABELS) == Calibration(1.5)
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, 1e9, "1", None, float("nan")])
 def test_a_temperature_that_is_none_is_refused(temperature: object, tmp_path: Path) -> None:
     (tmp_path / "calibration.json").write_text(json.dumps({"temperature": temperature, "labels": LABELS}))
     with pytest.raises(InvalidData, match="no temperature between"):
-        read_temperature(tmp_path, LABELS)
+        read_calibration(tmp_path, LABELS)
+
+
+@pytest.mark.parametrize("unit", ["words", "entities"])
+@pytest.mark.parametrize(
+    "scale", [[], 1.0, {"slope": 1.0}, {"slope": 1.0, "offset": float("nan"), "length": 0.0}, {"slope": "1", "x": 0}]
+)
+def test_a_scale_that_is_none_is_refused(scale: object, unit: str, tmp_path: Path) -> None:
+    content = {"temperature": 1.0, unit: scale, "labels": LABELS}
+    (tmp_path / "calibration.json").write_text(json.dumps(content))
+    with pytest.raises(InvalidData, match=f"`{unit}` does not hold slope, offset, length"):
+        read_calibration(tmp_path, LABELS)
+
+
+def test_the_scale_is_that_from_which_the_predictions_come() -> None:
+    random = np.random.default_rng(1)
+    words = random.integers(1, 4, 20_000)
+    probabilities = random.random(20_000) ** words  # the words of an entity multiply
+    mean = probabilities ** (1 / words)
+    log_odds = 0.8 * np.log(mean / (1 - mean)) - 0.4 + 0.6 * np.log(words)
+    right = random.random(20_000) < 1 / (1 + np.exp(-log_odds))
+    scale = fit_scale(probabilities, words, right)
+    assert scale == pytest.approx((0.8, -0.4, 0.6), abs=0.06)
+    assert scale(probabilities, words) == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=0.03)
+
+
+def test_few_predictions_have_no_scale_and_those_that_are_all_right_a_sound_one() -> None:
+    ones = np.ones(60)
+    assert fit_scale(ones[:49], ones[:49], ones[:49] > 0) is None
+    scale = fit_scale(0.5 * ones, ones, ones > 0)
+    assert scale is not None and 0.7 < scale(np.array([0.5]), np.array([1]))[0] < 1
 
 
 def test_the_error_is_the_distance_of_probability_and_share_that_is_right() -> None:
@@ -64,4 +103,15 @@ def test_the_error_is_the_distance_of_probability_and_share_that_is_right() -> N
 
 
 def test_without_predictions_there_is_no_error() -> None:
-    assert Confidence().results() == {"error": 0.0, "interval": (0.0, 0.0), "count": 0, "bins": []}
+    assert Confidence().results() == {"error": 0.0, "interval": (0.0, 0.0), "chance": 0.0, "count": 0, "bins": []}
+
+
+def test_the_error_of_right_probabilities_is_that_of_chance() -> None:
+    random = np.random.default_rng(3)
+    errors, chances = [], []
+    for _ in range(40):
+        confidence, scores = Confidence(), random.random(300)
+        confidence.add(scores.tolist(), (random.random(300) < scores).tolist())
+        errors.append(confidence.results()["error"])
+        chances.append(confidence.results()["chance"])
+    assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.1)
