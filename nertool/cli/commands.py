@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperCommand
 
 from nertool.cli import run_ner_names, values
-from nertool.cli.output import set_up_output
+from nertool.cli.output import escape_usage_errors, set_up_output
 from nertool.stages.options import FIRST_GROUP, options_for
 from nertool.workspace.workspace import Workspace
 
@@ -53,7 +53,8 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments after translating run_ner.py's spellings."""
-        return super().parse_args(ctx, run_ner_names.translate(args, self.params))
+        with escape_usage_errors():
+            return super().parse_args(ctx, run_ner_names.translate(args, self.params))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then each group of options under its name."""
@@ -88,6 +89,7 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
     def call(context: typer.Context, **given: Any) -> None:
         common = options_for(Common, given)
         set_up_output(common.quiet, common.verbose)
+        values.check_encoding(context, given)
         workspace = Workspace(common.workspace, invocation=context.obj or "")
         merged = values.with_recipe(context, given, workspace)
         if common.print_config:

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from nertool.cli.invocation import without_secrets
 from nertool.cli.output import (
+    escape_usage_errors,
     log_result,
     print_json,
     print_line,
@@ -25,6 +26,7 @@ from nertool.cli.output import (
     stdout,
     write_stdout,
 )
+from nertool.cli.streams import set_up_streams
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import logger
 from nertool.training import processes
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> None:
     """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
     if arguments is None:
+        set_up_streams()
         arguments = sys.argv[1:]
         if arguments[:1] in (["preprocess"], ["check"]):
             os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import
@@ -55,14 +58,20 @@ def _run_app(arguments: list[str]) -> None:
     set_up_output(quiet=False, verbose=False)  # parsing has log lines of its own
     finished = False
     try:
-        app(arguments, prog_name="nertool", obj=invocation)
+        try:
+            app(arguments, prog_name="nertool", obj=invocation)
+        finally:
+            sys.stdout.flush()  # while an error can still be told
     except NertoolError as error:
         finished = True
         if not processes.rank():  # of several processes, the first one tells it
             print_line(f"error: {error.message}", style="bold red")
             print_line(error.hint)
         sys.exit(1)
-    except (SystemExit, KeyboardInterrupt, BrokenPipeError):
+    except BrokenPipeError:
+        finished = True
+        sys.exit(1)
+    except (SystemExit, KeyboardInterrupt):
         finished = True
         raise
     finally:
@@ -93,8 +102,6 @@ def _run_stage(stage: Any, workspace: Workspace, options: Any, common: Common) -
 def _predict(predict: Any, workspace: Workspace, options: Any, common: Common) -> None:
     if options.split is not None and options.engine == "local":
         _run_stage(predict, workspace, options, common)
-    if sys.stdout is None:
-        raise InvalidOption("standard output is closed", "Let it go to a file, or to /dev/null.")
     if common.json:
         raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
     if options.engine == "ray":
@@ -189,6 +196,11 @@ class Nertool(TyperGroup):
         "status": Entry("nertool.stages.status", _status, "Show the state of each stage.", "docs/files.md"),
         "run": Entry("nertool.chain", _run, "Run all stages, skipping what is fresh.", "docs/tutorial.md"),
     }
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options before the command's name."""
+        with escape_usage_errors():
+            return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, in the order of `nertool --help`."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from nertool.corpus.running_text import visible
-from nertool.documents.output_file import translate_write_errors
-from nertool.errors import Unwritable
 from nertool.progress import bars, console, logger
 from nertool.training import processes
 
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
 
     from nertool.workspace.staleness import State
     from nertool.workspace.workspace import Result
+
+
+USAGE_ERROR: Any = typer.BadParameter.__base__
+"""Root of Typer's errors about a command line, which has no public name."""
 
 
 class _ConsoleHandler(logging.Handler):
@@ -38,6 +41,16 @@ def print_line(text: str, style: str | None = None) -> None:
     console().print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+@contextmanager
+def escape_usage_errors() -> Iterator[None]:
+    """Let Typer's errors about a command line, which repeat parts of it, do nothing to the terminal."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        error.message = visible(error.message)
+        raise
+
+
 def set_up_output(quiet: bool, verbose: bool) -> None:
     """Show nertool's log on stderr, as much of it as the options ask for."""
     if not logger.handlers:
@@ -52,15 +65,17 @@ def set_up_output(quiet: bool, verbose: bool) -> None:
 
 
 def stdout() -> Console:
-    """Where results go; a file or pipe gets lines that are wide enough."""
+    """Where results go, in which brackets and colons mean nothing; lines in a file or pipe are wide enough."""
     from rich.console import Console
 
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    return Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON object as UTF-8, with escapes for what would do something to a terminal."""
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    sys.stdout.write("".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in text) + "\n")
 
 
 def print_result(result: Result, seconds: float, as_json: bool) -> None:
@@ -95,25 +110,7 @@ def print_status(states: Iterable[State], as_json: bool) -> None:
 
 
 def write_stdout(texts: Iterable[str]) -> None:
-    """Write texts to standard output as UTF-8; what goes wrong in writing becomes two lines.
-
-    Raises:
-        Unwritable: standard output cannot be written.
-    """
+    """Write texts to standard output as UTF-8."""
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    with _translate_stdout_errors():
-        for text in texts:
-            sys.stdout.write(text)
-
-
-@contextmanager
-def _translate_stdout_errors() -> Iterator[None]:
-    try:
-        with translate_write_errors("standard output"):
-            yield
-            sys.stdout.flush()
-    except Unwritable:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # what is left to write must not fail once more at the end
-        os.close(nowhere)
-        raise
+    for text in texts:
+        sys.stdout.write(text)

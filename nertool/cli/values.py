@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from nertool.workspace.workspace import Workspace
 
 COMMON = ("workspace", "config", "print_config", "json", "quiet", "verbose", "help")
 """Parameters of every command, which a configuration file does not set."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What stands for a byte that is not UTF-8, and what is no character by itself."""
 SECRETS = ("token",)
 """Options whose values are shown and logged nowhere."""
 
@@ -55,6 +58,21 @@ def _spellings(context: typer.Context) -> dict[str, str]:
                 if spelling.startswith("--"):
                     names[spelling[2:].replace("-", "_")] = parameter.name
     return names
+
+
+def check_encoding(context: typer.Context, values: Mapping[str, Any]) -> None:
+    """Refuse text that is not UTF-8, from wherever it comes: no record, no page and no library takes it.
+
+    Raises:
+        InvalidOption: some is not.
+    """
+    spelled = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    for name, value in values.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and SURROGATE.search(text):
+                raise InvalidOption(
+                    f"{spelled[name]} {text}: not UTF-8", "Rename the file, or write the text in UTF-8."
+                )
 
 
 def source_of(context: typer.Context, name: str) -> str:
