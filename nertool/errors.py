@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -50,6 +51,27 @@ def require(modules: Iterable[str], extra: str, option: str) -> None:
             raise NertoolError(
                 f"{option}: {error.name or module} is not installed", f"Install it: pip install 'nertool[{extra}]'"
             ) from error
+
+
+ODD: tuple[type[Exception], ...] = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What values of unforeseen types bring about."""
+
+
+@contextmanager
+def translate_odd_content(what: str, hint: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Turn what goes wrong with the content of files that anybody may have written into an error that says so.
+
+    Args:
+        what: the files, as the subject of a sentence.
+        also: other errors that the block raises then.
+
+    Raises:
+        InvalidData: it is not what nertool writes.
+    """
+    try:
+        yield
+    except ODD + also as error:
+        raise InvalidData(f"{what}: not what nertool writes ({type(error).__name__}: {error})", hint) from error
 
 
 class MissingInput(NertoolError):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from nertool.corpus.check_report import Finding, Report
+from nertool.corpus.running_text import visible
 from nertool.counts import METRICS
-from nertool.errors import InvalidData
+from nertool.errors import translate_odd_content
 from nertool.workspace.names import RECORDS
 from nertool.workspace.staleness import State
 from nertool.workspace.workspace import Result
@@ -49,27 +50,22 @@ def status_table(states: Iterable[State]) -> Table:
     """Show a line for each stage: its state, why, key figures."""
     table = Table("stage", "state", "why", "figures")
     for state in states:
-        name = Text(state.name, style=STATE_STYLES[state.name])
         with translate_odd_facts(state.stage):
-            shown = Text(figures(state.stage, state.facts))
-        table.add_row(Text(state.stage), name, Text(state.why), shown)
+            shown = _shown(figures(state.stage, state.facts))
+        name = _shown(state.name, STATE_STYLES[state.name])
+        table.add_row(_shown(state.stage), name, _shown(state.why), shown)
     return table
 
 
-@contextmanager
-def translate_odd_facts(record: str) -> Iterator[None]:
+def translate_odd_facts(record: str) -> AbstractContextManager[None]:
     """Turn what goes wrong with facts that were read from a record into an error that says so.
 
     Raises:
         InvalidData: they are not what the stage writes.
     """
-    try:
-        yield
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise InvalidData(
-            f"{RECORDS}: the facts of {record} are not what nertool writes ({type(error).__name__}: {error})",
-            f"Write them anew: nertool {record.partition(':')[0]} --force",
-        ) from error
+    return translate_odd_content(
+        f"{RECORDS}: the facts of {record}", f"Write them anew: nertool {record.partition(':')[0]} --force"
+    )
 
 
 def config_table(options: Mapping[str, Row]) -> Table:
@@ -98,7 +94,7 @@ def _findings(findings: Iterable[Finding]) -> Table:
     table = Table("severity", "split", "count", "finding", "where", title="findings", title_justify="left")
     for finding in findings:
         cells = (finding.severity, finding.split, f"{finding.count:,}", finding.what, _where(finding))
-        table.add_row(*map(Text, cells), style=SEVERITY_STYLES[finding.severity])
+        table.add_row(*map(_shown, cells), style=SEVERITY_STYLES[finding.severity])
     return table
 
 
@@ -398,11 +394,16 @@ FIGURES: dict[str, Callable[[Facts], str]] = {
 # -- cells and rows --------------------------------------------------------------------------------
 
 
+def _shown(text: str, style: str = "") -> Text:
+    """Make a cell that does nothing to the terminal."""
+    return Text(visible(text), style)
+
+
 def _list(facts: Facts) -> Table:
     """Make a table with a line for each fact: its name and its value."""
     table = Table(show_header=False)
     for name, value in facts.items():
-        table.add_row(Text(name.replace("_", " ")), Text(_text(value)))
+        table.add_row(_shown(name.replace("_", " ")), _shown(_text(value)))
     return table
 
 
@@ -416,16 +417,16 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
-    headers = [column.replace("_", " ") for column in columns]
-    table = Table(*headers, title=title or None, title_justify="left")
+    headers = [visible(column.replace("_", " ")) for column in columns]
+    table = Table(*headers, title=visible(title) or None, title_justify="left")
     for row in rows:
-        table.add_row(*(Text(_text(row.get(column))) for column in columns))
+        table.add_row(*(_shown(_text(row.get(column))) for column in columns))
     return table
 
 
 def _with_caption(table: Table, caption: str) -> Table:
     """Put a caption under a table."""
-    table.caption, table.caption_justify = caption, "left"
+    table.caption, table.caption_justify = visible(caption), "left"
     return table
 
 

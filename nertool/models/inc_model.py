@@ -7,7 +7,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from nertool.errors import NertoolError, command
+from nertool.errors import NertoolError, command, translate_odd_content
 from nertool.models.loading import from_config
 from nertool.progress import logger, silenced
 from nertool.workspace.names import TABLE, versions
@@ -69,7 +69,9 @@ def load_int8(directory: Path, config: Any, trust_remote_code: bool = False) -> 
 
 def _tell_other_torch(directory: Path) -> None:
     """INT8 weights hold packed parameters, which another torch may read otherwise or not at all."""
-    made = json.loads((directory / TABLE).read_text(encoding="utf-8")).get("versions", {}).get("torch")
+    path = directory / TABLE
+    with translate_odd_content(f"{path}", f"Make it anew: {command(directory.parent, 'quantize', '--force')}"):
+        made = json.loads(path.read_text(encoding="utf-8")).get("versions", {}).get("torch")
     here = versions(["torch"])["torch"]
     if made and made != here:
         logger.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)

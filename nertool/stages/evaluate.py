@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
-from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput, translate_odd_content
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
@@ -380,15 +380,18 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     files = [comparison, quantization]
     for _, _, stem in evaluated:
         files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
+    there = [name for name in files if (workspace / name).exists()]
     planned = StageRun(
         "evaluate:report",
         ReportOptions(),
-        reads=[name for name in files if (workspace / name).exists()],
+        reads=there,
         writes=[f"{EVALUATION}/{REPORT}"],
         force=options.force,
     )
 
     def work(stage: Stage) -> None:
+        from jinja2 import UndefinedError
+
         from nertool.report.report import Page, Scored, write_report
 
         scored = []
@@ -404,7 +407,9 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
             quantization=_json(workspace / quantization),
             note=recipe.note if recipe else "",
         )
-        write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
+        again = f"Remove what was edited, and run: {workspace.command('evaluate', '--force')}"
+        with translate_odd_content(f"{workspace.path}: {' or '.join(there)}", again, also=(UndefinedError,)):
+            write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
         stage.facts = {"results": len(scored)}
 
     return workspace.run(planned, work)

@@ -66,6 +66,7 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_text(json_text(value), encoding="utf-8")
 
 
-def json_text(value: Any) -> str:
-    """The text of a JSON file."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+def json_text(value: Any, indent: int | None = 2) -> str:
+    """The text of a JSON file, or a line of one; a name of a file that is not UTF-8 is escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

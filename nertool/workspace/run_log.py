@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from nertool.errors import command
+from nertool.workspace.digests import json_text
 from nertool.workspace.names import RUNS
 
 
@@ -43,7 +44,7 @@ def logged(root: Path, stage: str, invocation: str) -> Iterator[None]:
             "command": invocation,
         }
         with suppress(OSError), (root / RUNS).open("a", encoding="utf-8") as log:  # keep the first error
-            log.write(json.dumps(line, ensure_ascii=False) + "\n")
+            log.write(json_text(line, indent=None))
 
 
 def last_command_line(root: Path, stage: str) -> str:
