@@ -257,7 +257,7 @@ def _other_scores(facts: Facts) -> Iterator[str]:
 
 def _calibration(facts: Facts) -> Iterator[str]:
     """Say how far probabilities are from what is right, of entities too where there are any."""
-    for name, when in (("after", ""), ("before", f" before calibration (temperature {facts['temperature']:.2f})")):
+    for name, when in (("after", ""), ("before", f" before the fit on dev (temperature {facts['temperature']:.2f})")):
         parts = []
         for unit, figures in facts[name].items():
             if figures["count"]:
