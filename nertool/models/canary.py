@@ -6,7 +6,6 @@ another machine, without an error. The sentences are random sub-words, so that n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models import cpu
+from nertool.models.settings import read_table
 from nertool.progress import logger
 from nertool.workspace.names import TABLE
 
@@ -73,7 +73,7 @@ def check_canary(tagger: Asked, directory: Path) -> None:
         NertoolError: its weights have 8 bits, and sums of their products saturate here; or it answers otherwise.
         InvalidData: `quantization.json` does not hold what `quantize` writes.
     """
-    table = _read_table(directory / TABLE)
+    table = read_table(directory)
     made_on = table.get("cpu", {})
     if made_on.get("flags") == cpu.describe()["flags"]:
         return
@@ -140,13 +140,3 @@ def _answers(tagger: Asked, ids: list[list[int]]) -> Array:
     with torch.inference_mode():
         logits = tagger.model(**tagger.collate(ids))["logits"]
     return np.asarray(logits.float().log_softmax(-1).numpy())
-
-
-def _read_table(path: Path) -> dict[str, Any]:
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict) or not isinstance(table.get("cpu", {}), dict):
-        raise InvalidData(f"{path} is not what quantize writes", HELP)
-    return table

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from nertool.errors import NertoolError, command, translate_odd_content
-from nertool.models.loading import from_config
+from nertool.errors import NertoolError, command
+from nertool.models.loading import check_loads, from_config, translate_wrong_files
+from nertool.models.settings import read_table
 from nertool.progress import logger, silenced
-from nertool.workspace.names import TABLE, versions
+from nertool.workspace.names import versions
 
 WEIGHTS = "pytorch_model.bin"
 PINS = "optimum-intel[neural-compressor]==1.27.0 neural-compressor==3.7.1 transformers==4.45.2"
@@ -49,29 +49,40 @@ def load_int8(directory: Path, config: Any, trust_remote_code: bool = False) -> 
     require_inc()
     _tell_other_torch(directory)
     path = directory / WEIGHTS
-    with silenced():
+    with silenced(), translate_wrong_files(str(directory)):
         from neural_compressor.utils.pytorch import load
         from transformers import AutoModelForTokenClassification
 
-        try:
-            weights = torch.load(path, map_location="cpu", weights_only=True)
-        except UnpicklingError as error:
-            raise NertoolError(
-                f"{path} holds more than weights and is not loaded: it could run code",
-                f"Make it anew: {command(directory.parent, 'quantize', '--force')}",
-            ) from error
+        weights = _read_weights(path)
+        trusted = {"trust_remote_code": trust_remote_code}
         config.torch_dtype = torch.float32
-        empty = from_config(
-            AutoModelForTokenClassification, config, str(directory), trust_remote_code=trust_remote_code
-        )
+        check_loads(AutoModelForTokenClassification, config, str(directory), **trusted)
+        empty = from_config(AutoModelForTokenClassification, config, str(directory), **trusted)
         return load(weights, empty).eval()
+
+
+def _read_weights(path: Path) -> dict[str, Any]:
+    """The tensors and settings of a file; Neural Compressor would take a text in their place for another file's name.
+
+    Raises:
+        NertoolError: it holds anything else, or cannot be read.
+    """
+    import torch
+
+    hint = f"Make it anew: {command(path.parent.parent, 'quantize', '--force')}"
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise NertoolError(f"{path} holds more than weights and is not loaded: it could run code", hint) from error
+    except (EOFError, OSError, ValueError) as error:
+        raise NertoolError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}", hint) from error
+    if not isinstance(weights, dict):
+        raise NertoolError(f"{path} holds no weights, but a {type(weights).__name__}", hint)
+    return weights
 
 
 def _tell_other_torch(directory: Path) -> None:
     """INT8 weights hold packed parameters, which another torch may read otherwise or not at all."""
-    path = directory / TABLE
-    with translate_odd_content(f"{path}", f"Make it anew: {command(directory.parent, 'quantize', '--force')}"):
-        made = json.loads(path.read_text(encoding="utf-8")).get("versions", {}).get("torch")
-    here = versions(["torch"])["torch"]
+    made, here = read_table(directory).get("versions", {}).get("torch"), versions(["torch"])["torch"]
     if made and made != here:
         logger.warning("%s was made with torch %s, here is %s: compare its scores anew", directory, made, here)

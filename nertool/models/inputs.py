@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
+from nertool.models.limits import HINT
+from nertool.models.loading import WRONG
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -17,6 +21,19 @@ PROBE = 8
 def embeds_token_types(inputs: Any, config: Any) -> bool:
     """Whether a model with these inputs embeds token types, as BERT does; in others they mean something else."""
     return "token_type_ids" in inputs and getattr(config, "type_vocab_size", 0) > 0
+
+
+@contextmanager
+def translate_missing_embeddings() -> Iterator[None]:
+    """Turn the error of a model on the CPU that gets a sub-word beyond its own into two lines.
+
+    Raises:
+        NertoolError: that has happened.
+    """
+    try:
+        yield
+    except IndexError as error:
+        raise NertoolError(f"the tokenizer gives sub-words that the model does not have: {error}", HINT) from error
 
 
 def check_takes_text(model: PreTrainedModel, name: str) -> None:
@@ -38,8 +55,8 @@ def check_takes_text(model: PreTrainedModel, name: str) -> None:
     model.eval()
     try:
         with torch.inference_mode():
-            model(input_ids=ids, attention_mask=mask)
-    except (AssertionError, ImportError, NotImplementedError, TypeError, ValueError) as error:  # raised by the model
+            model(input_ids=ids, attention_mask=mask)["logits"]
+    except (*WRONG, ImportError, ValueError) as error:  # raised by the model
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
     finally:

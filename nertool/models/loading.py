@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError
+from nertool.models.limits import HINT, check_files, check_numbers, check_size, without_weights
+
+WRONG = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, RuntimeError, TypeError),
+    UnpicklingError,
+)
+"""What transformers raises over files that hold something else than they should, beside OSError and ValueError."""
+NAMED_WRONG = ("PanicException", "StrictDataclassClassValidationError", "StrictDataclassFieldValidationError")
+"""The same, by the names of classes that are of no such kind, or not in every release."""
+HUB = ("cache_dir", "revision", "token")
+"""Options of `from_pretrained` that say where files come from."""
+OTHER_SHAPES = "ignore_mismatched_sizes"
+"""Is in the RuntimeError about weights that do not have the shapes of the model."""
 
 
 def from_pretrained(auto_class: Any, name: str, *, trust_remote_code: bool = False, **options: Any) -> Any:
@@ -17,9 +35,17 @@ def from_pretrained(auto_class: Any, name: str, *, trust_remote_code: bool = Fal
         options: of `from_pretrained`.
 
     Raises:
-        NertoolError: the model needs code of its own, and that is not trusted, or needs a package that is missing.
+        NertoolError: the model needs code of its own, and that is not trusted, or needs a package that is missing; or
+            its files are damaged, or ask for more than there can be.
+        OSError, ValueError: transformers says what else is wrong with the files.
+        RuntimeError: as OTHER_SHAPES says.
     """
-    return _call(auto_class.from_pretrained, name, name, trust_remote_code, options)
+    with translate_wrong_files(name):
+        if Path(name).is_dir():
+            check_files(Path(name))
+        if "config" not in options:
+            check_numbers(_read_config(name, options), name)
+        return _call(auto_class.from_pretrained, name, name, trust_remote_code, options)
 
 
 def from_config(auto_class: Any, config: Any, name: str, *, trust_remote_code: bool = False, **options: Any) -> Any:
@@ -33,7 +59,60 @@ def from_config(auto_class: Any, config: Any, name: str, *, trust_remote_code: b
     Raises:
         NertoolError: as `from_pretrained` does.
     """
-    return _call(auto_class.from_config, config, name, trust_remote_code, options)
+    with translate_wrong_files(name):
+        return _call(auto_class.from_config, config, name, trust_remote_code, options)
+
+
+def check_loads(auto_class: Any, config: Any, name: str, *, trust_remote_code: bool = False) -> None:
+    """Check that the model of a configuration can be built, and is about as large as its files.
+
+    Args:
+        name: directory, or name on a hub.
+
+    Raises:
+        NertoolError: as `from_config` does; or the model is far larger.
+        ValueError: transformers says what is wrong with the configuration.
+    """
+    with without_weights():
+        empty = from_config(auto_class, deepcopy(config), name, trust_remote_code=trust_remote_code)
+    check_size(empty, name)
+
+
+@contextmanager
+def translate_wrong_files(name: str) -> Iterator[None]:
+    """Turn what transformers and tokenizers raise over the files of a model into two lines.
+
+    Raises:
+        NertoolError: the files hold something else than they should.
+    """
+    try:
+        yield
+    except RecursionError as error:
+        raise _wrong(name, "lists or objects too deep") from error
+    except WRONG as error:
+        if OTHER_SHAPES in str(error):
+            raise
+        raise _wrong(name, f"{type(error).__name__}: {error}") from error
+    except BaseException as error:  # tokenizers raises Exception itself, and the panics of Rust are none
+        if type(error) is not Exception and type(error).__name__ not in NAMED_WRONG:
+            raise
+        raise _wrong(name, str(error)) from error
+
+
+def _wrong(name: str, reason: str) -> NertoolError:
+    return NertoolError(f"{name}: no model that transformers can load: {' '.join(reason.split())[:200]}", HINT)
+
+
+def _read_config(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The configuration as it was parsed; empty where there is none, which the library finds out itself."""
+    from transformers import PretrainedConfig
+
+    hub = {key: options[key] for key in HUB if key in options}
+    try:
+        config: dict[str, Any] = PretrainedConfig.get_config_dict(name, **hub)[0]
+    except OSError:
+        return {}
+    return config
 
 
 def hide_path(config: Any, name: str) -> None:
@@ -57,10 +136,11 @@ def check_tokenizer(name: str, **options: Any) -> None:
     """
     from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
 
-    config = get_tokenizer_config(name, **options)
-    own_class = config.get("tokenizer_class") or ""
-    if "AutoTokenizer" in (config.get("auto_map") or {}) and tokenizer_class_from_name(own_class) is None:
-        raise _untrusted(name)
+    with translate_wrong_files(name):
+        config = get_tokenizer_config(name, **options)
+        own_class = config.get("tokenizer_class") or ""
+        if "AutoTokenizer" in (config.get("auto_map") or {}) and tokenizer_class_from_name(own_class) is None:
+            raise _untrusted(name)
 
 
 def _untrusted(name: str) -> NertoolError:

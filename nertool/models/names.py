@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.errors import InvalidOption
-from nertool.models.loading import check_tokenizer, from_pretrained
+from nertool.errors import InvalidOption, NertoolError
+from nertool.models.limits import HINT, check_tokens
+from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.progress import shows_bars
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
 
     Raises:
         InvalidOption: there is no such model.
-        NertoolError: it needs code of its own, and that is not trusted.
+        NertoolError: it needs code of its own, and that is not trusted; or its files are damaged.
     """
     from transformers import AutoTokenizer
 
@@ -95,8 +96,10 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    with translate_wrong_files(name):
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        check_tokens(tokenizer, name)
     return tokenizer
 
 
@@ -108,6 +111,18 @@ def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: in
 def is_fine_tuned(config: Any) -> bool:
     """The model has a head for tags that was trained."""
     return any("ForTokenClassification" in name for name in config.architectures or [])
+
+
+def label_names(config: Any) -> list[str]:
+    """The label of each id.
+
+    Raises:
+        NertoolError: an id lacks one, or it is no text, or one that another id has.
+    """
+    labels = [config.id2label.get(number) for number in range(config.num_labels)]
+    if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+        raise NertoolError(f"config.json of {config.name_or_path}: id2label has no name of its own for each id", HINT)
+    return labels
 
 
 def positions(config: Any) -> int | None:

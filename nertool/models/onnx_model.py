@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError, command, require
 from nertool.models import cpu
@@ -49,20 +52,20 @@ class OnnxModel:
     def __init__(self, path: Path) -> None:
         require_onnx()
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
+        _check_external_data(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # a batch; several batches are worked on at once
-        options.log_severity_level = 3
-        try:
+        options.log_severity_level = 4  # errors are raised, too
+        with translate_runtime_errors(path):
             self.session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS
+                path,
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=SLOW_FUSIONS,
+                enable_fallback=False,  # it would tell about it on standard output
             )
-        except (raised.Fail, raised.InvalidProtobuf, raised.InvalidGraph, raised.NoSuchFile) as error:
-            raise NertoolError(
-                f"{path} cannot be read: {str(error).splitlines()[0]}",
-                f"Make it anew: {command(path.parent.parent, 'quantize', '--force')}",
-            ) from error
+        self.path = path
         self.inputs = [one.name for one in self.session.get_inputs()]
 
     def parameters(self) -> Iterator[torch.Tensor]:
@@ -74,4 +77,69 @@ class OnnxModel:
         import torch
 
         values = {name: inputs[name].numpy() for name in self.inputs}
-        return {"logits": torch.from_numpy(self.session.run(None, values)[0])}
+        with translate_runtime_errors(self.path):
+            return {"logits": torch.from_numpy(self.session.run(None, values)[0])}
+
+
+@contextmanager
+def translate_runtime_errors(path: Path) -> Iterator[None]:
+    """Turn what ONNX Runtime says of a graph into two lines.
+
+    Raises:
+        NertoolError: it is no graph, or cannot be run.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+
+    kinds = (raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.InvalidProtobuf, raised.NoSuchFile)
+    try:
+        yield
+    except UnicodeDecodeError as error:  # of a name in the message
+        raise _wrong(path, "a name in it is not UTF-8") from error
+    except (*kinds, raised.NotImplemented, raised.RuntimeException) as error:
+        raise _wrong(path, str(error).splitlines()[0]) from error
+
+
+def _check_external_data(path: Path) -> None:
+    """Check that a graph takes no weights out of files elsewhere, as it may by their names or through links.
+
+    Raises:
+        NertoolError: it does, or is no graph.
+    """
+    if not path.stat().st_size or not _may_have_external_data(path):
+        return
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        graph = onnx.load(path, load_external_data=False)
+    except DecodeError as error:
+        raise _wrong(path, str(error)) from error
+    home = os.path.realpath(path.parent)
+    for name in _external_files(graph):
+        if "\0" in name or not Path(os.path.realpath(os.path.join(home, name))).is_relative_to(home):
+            raise _wrong(path, f"it takes weights out of a file outside its directory: {name!r}")
+
+
+def _may_have_external_data(path: Path) -> bool:
+    """Whether the word by which a tensor names a file is anywhere in a graph: that takes no memory to find out."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(b"location") >= 0
+
+
+def _external_files(message: Any) -> Iterator[str]:
+    """Names of the files that tensors anywhere in a message of ONNX are in."""
+    from google.protobuf.message import Message
+
+    if message.DESCRIPTOR.name == "TensorProto":
+        yield from (entry.value for entry in message.external_data if entry.key == "location")
+        return
+    for field, value in message.ListFields():
+        if field.message_type:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from _external_files(inner)
+
+
+def _wrong(path: Path, reason: str) -> NertoolError:
+    return NertoolError(
+        f"{path} cannot be read: {reason}", f"Make it anew: {command(path.parent.parent, 'quantize', '--force')}"
+    )

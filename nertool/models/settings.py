@@ -1,4 +1,4 @@
-"""How a model directory says that its model is to be used: `tagging.json`, beside the weights."""
+"""What a model directory says of its model, beside the weights: `tagging.json`, and `quantization.json` of INT8."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from nertool.corpus.running_text import CHARACTERS
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, MissingInput, command
 from nertool.tags import SCHEMES, scheme_of_labels
 from nertool.workspace.digests import write_json
+from nertool.workspace.names import QUANTIZED, TABLE
 
 SETTINGS = "tagging.json"
 DECODINGS = ("viterbi", "argmax")
@@ -66,3 +68,40 @@ def read_settings(directory: Path) -> TaggingSettings:
     if settings.decoding not in DECODINGS or settings.scheme not in ("", *SCHEMES):
         raise InvalidData(f"{path}: no such decoding or scheme: {settings.decoding}, {settings.scheme}", MEND)
     return settings
+
+
+def is_quantized(directory: Path) -> bool:
+    """Whether a directory holds an INT8 model.
+
+    Raises:
+        MissingInput: it does, by its other files, but does not say how the model was made.
+        InvalidData: what it says is damaged.
+    """
+    if (directory / TABLE).exists():
+        read_table(directory)
+        return True
+    if directory.name == QUANTIZED or any(directory.glob("*.onnx")):
+        raise MissingInput(f"{directory / TABLE} is missing, which says how the INT8 model was made", _anew(directory))
+    return False
+
+
+def read_table(directory: Path) -> dict[str, Any]:
+    """Read how an INT8 model was made.
+
+    Raises:
+        InvalidData: the file is damaged.
+    """
+    path = directory / TABLE
+    table: dict[str, Any] = {}
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        fits = all(isinstance(table.get(key, {}), dict) for key in ("versions", "cpu"))
+    except (AttributeError, ValueError, RecursionError):
+        fits = False
+    if not fits:
+        raise InvalidData(f"{path} is not what quantize writes", _anew(directory))
+    return table
+
+
+def _anew(directory: Path) -> str:
+    return f"Make it anew: {command(directory.parent, 'quantize', '--force')}"

@@ -20,17 +20,17 @@ from nertool.models.calibration import Calibration, DevAnswers, Predictions, rea
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.inputs import check_takes_text, embeds_token_types
-from nertool.models.loading import from_pretrained, hide_path
-from nertool.models.names import is_fine_tuned, load_tokenizer, quiet_transformers, usable_length
+from nertool.models.inputs import check_takes_text, embeds_token_types, translate_missing_embeddings
+from nertool.models.limits import check_files
+from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
+from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.settings import read_settings
+from nertool.models.settings import is_quantized, read_settings
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
 from nertool.models.thresholds import Thresholds, check_thresholds, parse_thresholds
 from nertool.models.weights import load_weights
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
-from nertool.workspace.names import TABLE
 from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ SHARES = 8
 
 The number must not depend on the threads: dynamic INT8 finds ranges per batch, so other batches give other tags.
 """
+
+MODEL_HELP = "Name a directory that train or quantize has written."
 
 
 class _Job(NamedTuple):
@@ -306,7 +308,7 @@ class Tagger:
             rows += [row] * len(job.words)
             positions += job.window.positions
         inputs = {name: tensor.to(self.device) for name, tensor in self.collate(ids).items()}
-        with torch.inference_mode():
+        with torch.inference_mode(), translate_missing_embeddings():
             logits = self.model(**inputs)["logits"][torch.tensor(rows), torch.tensor(positions)]
         return np.asarray(logits.float().cpu().numpy())
 
@@ -405,18 +407,19 @@ def load_tagger(
     directory = Path(directory)
     check_thresholds(min_score)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
+        _check_directory(directory)
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
         config = _load_config(directory, trust_remote_code)
-        is_int8 = (directory / TABLE).exists()
+        is_int8 = is_quantized(directory)
         if is_int8:
             model = _load_int8(directory, config, trust_remote_code)
         else:
-            model = _load_fp32(directory, allow_missing_weights, trust_remote_code, device)
+            model = _load_fp32(directory, config, allow_missing_weights, trust_remote_code, device)
         subwords = load_tokenizer(str(directory), trust_remote_code)
     if fp32_kernels == "auto" and not as_stored:
         model = _with_fastest_kernels(model)
-    labels = [config.id2label[number] for number in range(config.num_labels)]
+    labels = label_names(config)
     # A quantized embedding takes no indices that are a view, which models make where they are given none.
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
@@ -439,16 +442,19 @@ def _with_fastest_kernels(model: Any) -> Any:
     return use_fastest(model) if isinstance(model, torch.nn.Module) and on_cpu else model
 
 
+def _check_directory(directory: Path) -> None:
+    if not directory.is_dir():
+        raise MissingInput(f"{directory} holds no model: there is no such directory", MODEL_HELP)
+    check_files(directory)
+
+
 def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoConfig
 
-    hint = "Name a directory that train or quantize has written."
-    if not directory.is_dir():
-        raise MissingInput(f"{directory} holds no model: there is no such directory", hint)
     try:
         config = from_pretrained(AutoConfig, str(directory), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", hint) from error
+        raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", MODEL_HELP) from error
     if not is_fine_tuned(config):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",
@@ -465,7 +471,7 @@ def _load_int8(directory: Path, config: Any, trust_remote_code: bool) -> Any:
     return load_int8(directory, config, trust_remote_code)
 
 
-def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: bool, device: str) -> Any:
+def _load_fp32(directory: Path, config: Any, allow_missing_weights: bool, trust_remote_code: bool, device: str) -> Any:
     import torch
     from safetensors import SafetensorError
     from transformers.utils.logging import disable_progress_bar
@@ -474,12 +480,14 @@ def _load_fp32(directory: Path, allow_missing_weights: bool, trust_remote_code: 
     if allow_missing_weights:
         torch.manual_seed(0)  # the random ones are the same each time
     try:
-        model = load_weights(str(directory), False, allow_missing_weights, trust_remote_code)
+        model = load_weights(str(directory), config, False, allow_missing_weights, trust_remote_code)
         check_takes_text(model, str(directory))
         hide_path(model.config, directory.resolve().name)
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        shapes = OTHER_SHAPES in str(error)
+        reason = "they do not have the shapes of its configuration" if shapes else str(error).strip().splitlines()[0]
         raise NertoolError(
-            f"{directory}: the weights cannot be read: {str(error).splitlines()[0]}",
+            f"{directory}: the weights cannot be read: {reason}",
             f"Make the model anew: {command(directory.parent, 'train', '--force')}",
         ) from error
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

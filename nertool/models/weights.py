@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
-from nertool.models.loading import from_pretrained
+from nertool.models.loading import check_loads, from_pretrained
 from nertool.progress import logger
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ SHOWN = 3
 
 
 def load_weights(
-    name: str, new_head: bool, allow_missing: bool, trust_remote_code: bool = False, **options: Any
+    name: str, config: Any, new_head: bool, allow_missing: bool, trust_remote_code: bool = False, **options: Any
 ) -> PreTrainedModel:
     """Load a model for token classification.
 
     Args:
         name: directory, or name on a hub.
+        config: of the model, which writes into it.
         new_head: the head may be new: a pretrained encoder has none, or another one.
         allow_missing: take random weights for those that the files lack, with a warning.
         trust_remote_code: run code that comes with the model.
@@ -35,12 +36,13 @@ def load_weights(
 
     Raises:
         NertoolError: the files lack weights of the model, or hold some that it has no place for; or as
-            `loading.from_pretrained` does.
+            `loading.from_pretrained` and `loading.check_loads` do.
     """
     from transformers import AutoModelForTokenClassification
 
     model: PreTrainedModel
-    options |= {"trust_remote_code": trust_remote_code, "output_loading_info": True}
+    check_loads(AutoModelForTokenClassification, config, name, trust_remote_code=trust_remote_code)
+    options |= {"config": config, "trust_remote_code": trust_remote_code, "output_loading_info": True}
     model, found = from_pretrained(AutoModelForTokenClassification, name, **options)
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.corpus.running_text import cut_of_tokens
 from nertool.errors import InvalidOption, MissingInput
-from nertool.models.names import MINILM_HUB, MODEL_FILES, model_sources, quiet_transformers
+from nertool.models.names import MINILM_HUB, MODEL_FILES, label_names, model_sources, quiet_transformers
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.spelling import read_corpus
@@ -194,7 +194,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     length = example_length(tokenizer, config, options.max_length, options.model)
     source = Source(
         workspace / "train.txt",
-        tuple(config.id2label[number] for number in range(config.num_labels)),
+        tuple(label_names(config)),
         length,
         options.label_all_tokens,
         options.max_train_samples,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
 from nertool.models.inputs import check_takes_text
-from nertool.models.loading import from_pretrained, hide_path
-from nertool.models.names import is_fine_tuned, load_tokenizer, model_hint, public_name, resolve_model
+from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
+from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
 from nertool.models.weights import load_weights
 from nertool.workspace.names import LABELS
 
@@ -64,16 +64,16 @@ class Pretrained:
         try:
             model = load_weights(
                 resolve_model(self.model),
+                deepcopy(config),  # a model writes into its own
                 new_head=self.ignore_mismatched_sizes or not is_fine_tuned(config),
                 allow_missing=self.allow_missing_weights,
-                config=deepcopy(config),  # a model writes into its own
                 ignore_mismatched_sizes=self.ignore_mismatched_sizes,
                 **self.hub,
             )
         except (OSError, ValueError, SafetensorError) as error:
             raise _no_model(self.model, error) from error
         except RuntimeError as error:
-            if "ignore_mismatched_sizes" not in str(error):
+            if OTHER_SHAPES not in str(error):
                 raise
             raise InvalidOption(
                 f"--model {self.model}: its weights do not have the shapes of its configuration under a head for tags",
@@ -90,26 +90,34 @@ class Pretrained:
 
         Raises:
             InvalidOption: there is no such model, it has no head for tags, or it is fine-tuned for other labels.
+            NertoolError: its files are damaged, or ask for more than there can be.
         """
-        from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig
-
-        try:
-            config: PretrainedConfig
-            config = from_pretrained(AutoConfig, resolve_model(self.config_name or self.model), **self.hub)
-        except (OSError, ValueError) as error:
-            raise _no_model(self.config_name or self.model, error) from error
-        own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
-        if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
-            raise InvalidOption(
-                f"--model {self.model}: models of type {config.model_type} have no head for token classification",
-                "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
-            )
-        own_labels = list(config.id2label.values())
-        if is_fine_tuned(config) and not (self.ignore_mismatched_sizes and len(own_labels) != len(labels)):
-            _check_labels(self.model, own_labels, labels)
+        config = self._read_config()
+        if is_fine_tuned(config) and not (self.ignore_mismatched_sizes and config.num_labels != len(labels)):
+            _check_labels(self.model, label_names(config), labels)
         else:
             config.id2label = dict(enumerate(labels))
             config.label2id = {label: number for number, label in enumerate(labels)}
+        return config
+
+    def _read_config(self) -> PretrainedConfig:
+        """The configuration as it is published, of a model that can be built and has about the size of its files."""
+        from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, AutoConfig, AutoModelForTokenClassification
+
+        name, trusted = self.config_name or self.model, self.hub.get("trust_remote_code", False)
+        try:
+            config: PretrainedConfig
+            config = from_pretrained(AutoConfig, resolve_model(name), **self.hub)
+            own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
+            if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
+                raise InvalidOption(
+                    f"--model {self.model}: models of type {config.model_type} have no head for token classification",
+                    "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
+                )
+            model = resolve_model(self.model)
+            check_loads(AutoModelForTokenClassification, config, model, trust_remote_code=trusted)
+        except (OSError, ValueError) as error:
+            raise _no_model(name, error) from error
         return config
 
 

@@ -20,6 +20,7 @@ from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.counts import METRICS
 from nertool.models.calibration import Calibration, DevAnswers
 from nertool.models.encode import IGNORE
+from nertool.models.inputs import translate_missing_embeddings
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
 from nertool.progress import Shown, logger
@@ -112,7 +113,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             labels = batch.pop("labels")
             last = number == len(inputs["batches"])  # processes exchange their gradients once a step
             with nullcontext() if last else self.accelerator.no_sync(model):
-                with self.compute_loss_context_manager():
+                with self.compute_loss_context_manager(), translate_missing_embeddings():
                     scores = model(**batch)["logits"]
                 loss = torch.nn.functional.cross_entropy(
                     scores.float().flatten(0, 1),

@@ -176,11 +176,11 @@ def batches(folder: Path, pad_id: int) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_goes_the_whole_way_or_is_refused_in_two_lines(family: str, saved: Path, tmp_path: Path) -> None:
     pretrained = Pretrained(str(saved), "", "", False, False, {})
-    config = pretrained.config(LABELS)
     if family in REFUSED:
         with pytest.raises(NertoolError, match=REFUSED[family]):
-            pretrained.load(config, seed=1)
+            pretrained.load(pretrained.config(LABELS), seed=1)
         return
+    config = pretrained.config(LABELS)
     model = pretrained.load(config, seed=1)
     train_a_step(model, saved, config)
     published = tmp_path / "published"

@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,12 @@ def changed(model: str | Path, folder: Path, change: Callable[[Weights], Weights
     (folder / "model.safetensors").unlink()
     torch.save(change(weights), folder / "pytorch_model.bin")
     return str(folder)
+
+
+def config_of(name: str) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(name)
 
 
 def without_last_layer(weights: Weights) -> Weights:
@@ -66,7 +73,7 @@ def test_a_training_does_not_start_from_other_weights_than_the_files_hold(
 ) -> None:
     name = changed(tiny_model, tmp_path / "model", change)
     with pytest.raises(NertoolError, match=told) as raised:
-        load_weights(name, new_head=True, allow_missing=False)
+        load_weights(name, config_of(name), new_head=True, allow_missing=False)
     assert "--allow-missing-weights" in raised.value.hint
 
 
@@ -74,9 +81,9 @@ def test_heads_of_the_pretraining_and_constants_of_older_releases_are_no_matter(
     tiny_model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = changed(tiny_model, tmp_path / "model", with_other_heads)
-    model = load_weights(name, new_head=True, allow_missing=False)
+    model = load_weights(name, config_of(name), new_head=True, allow_missing=False)
     assert not [record for record in caplog.records if record.name == logger.name]
-    before = load_weights(tiny_model, new_head=True, allow_missing=False)
+    before = load_weights(tiny_model, config_of(tiny_model), new_head=True, allow_missing=False)
     for key, tensor in before.base_model.state_dict().items():
         assert torch.equal(tensor, model.base_model.state_dict()[key])
 
@@ -84,7 +91,7 @@ def test_heads_of_the_pretraining_and_constants_of_older_releases_are_no_matter(
 def test_whoever_insists_is_warned(tiny_model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     name = changed(tiny_model, tmp_path / "model", without_last_layer)
     with caplog.at_level(logging.WARNING):
-        load_weights(name, new_head=True, allow_missing=True)
+        load_weights(name, config_of(name), new_head=True, allow_missing=True)
     assert "lack 16 weights" in caplog.text
     assert "random" in caplog.text
 
@@ -117,4 +124,4 @@ def test_a_model_of_more_layers_in_its_configuration_than_in_its_files_is_refuse
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     with pytest.raises(NertoolError, match="lack 16 weights"):
-        load_weights(str(folder), new_head=True, allow_missing=False)
+        load_weights(str(folder), config_of(str(folder)), new_head=True, allow_missing=False)

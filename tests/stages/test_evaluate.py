@@ -12,6 +12,7 @@ from seqeval.metrics import f1_score
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
+from nertool.models.tagger import load_tagger
 from nertool.sources.recipes import RECIPES
 from nertool.stages import evaluate
 from nertool.tags import spans
@@ -101,8 +102,14 @@ def test_what_is_missing_is_named(workspace: Workspace, copy: Workspace) -> None
 
 
 def test_all_splits_and_both_models_in_one_call(copy: Workspace) -> None:
-    """INT8 is stood in for by a copy of the model: what matters is where results go."""
-    shutil.copytree(copy / "model", copy / "quantized", ignore=shutil.ignore_patterns("checkpoint-*"))
+    """INT8 is stood in for by a graph in FP32: what matters is where results go."""
+    pytest.importorskip("onnxruntime")
+    from nertool.int8.onnx_runtime import Exported
+
+    shutil.copytree(copy / "model", copy / "quantized", ignore=shutil.ignore_patterns("checkpoint-*", "*.safetensors"))
+    fp32 = load_tagger(copy / "model", device="cpu", as_stored=True)
+    Exported(fp32.model, [fp32.collate([[2, 9, 3], [2, 9, 9, 9, 3]])], copy / "quantized")
+    (copy / "quantized/quantization.json").write_text("{}")
     result = evaluate.run(copy, evaluate.Options(split=["train", "dev", "test"], both=True, allow_stale=True))
     names = {f"{model}{split}" for model in ("", "quantized ") for split in ("train", "dev", "test")}
     assert set(result.facts) == names

@@ -1,0 +1,145 @@
+"""What the files of a model may ask for, looked at before a library makes anything of that size.
+
+A model may come from a stranger, and a wrong number in its configuration lets a library take all memory, or work for
+ever.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.errors import NertoolError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+MOST_LABELS = 10_000
+MOST_PARTS = 500
+"""Layers, or experts of a layer."""
+MOST_PADDING = 1_000_000
+"""Sub-words that a text is padded to."""
+LARGEST_ID = 10_000_000
+"""Of a sub-word: a tokenizer looks at each id up to the greatest."""
+LARGEST = 100_000_000
+"""The greatest number that says how large something is, such as a vocabulary."""
+PARTS = re.compile(r"(layers?|blocks|depth|stages|experts|groups?|group_num)$")
+"""Keys that say how many modules are built."""
+NO_SIZE = re.compile(r"theta|window|max_length|token_id")
+"""Keys of numbers that nothing is as large as."""
+FILES = {".json", ".txt", ".safetensors", ".bin", ".onnx", ".model"}
+"""Ends of the names of a model's files."""
+WEIGHTS = {".safetensors", ".bin"}
+UNPACKED = 4
+"""Bytes in memory, at the most, for a byte of a weight in a file: INT8 becomes FP32."""
+SPARE = 256 << 20
+"""Bytes of a model that its files need not hold: a new head, tables of positions."""
+HINT = "Take a whole copy of the model, from where it was published."
+
+
+def check_files(directory: Path) -> None:
+    """Check that the files of a model are files: a device or a pipe in the place of one has no end.
+
+    Raises:
+        NertoolError: one is not.
+    """
+    for path in sorted(directory.iterdir()):
+        if path.exists() and not path.is_file() and not (path.is_dir() and path.suffix not in FILES):
+            raise NertoolError(f"{path} is no regular file", HINT)
+
+
+def check_numbers(config: Mapping[str, Any], name: str) -> None:
+    """Check the numbers of a configuration before the library looks at it, which makes lists as long as they say.
+
+    Args:
+        config: as it was parsed.
+        name: of the model, for the message.
+
+    Raises:
+        NertoolError: one is too large.
+    """
+    for key in ("id2label", "label2id"):
+        if isinstance(config.get(key), (dict, list)):
+            _check_number(name, f"number of labels ({key})", len(config[key]), MOST_LABELS)
+    for key, number in _numbers(config):
+        if key == "num_labels":
+            _check_number(name, key, number, MOST_LABELS)
+        elif PARTS.search(key):
+            _check_number(name, key, number, MOST_PARTS)
+        elif not NO_SIZE.search(key):
+            _check_number(name, key, number, LARGEST)
+
+
+def _check_number(name: str, what: str, number: int, most: int) -> None:
+    if number > most:
+        raise NertoolError(f"{name}: its {what} {number:,} is more than a model can have, which is {most:,}", HINT)
+
+
+def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """The integers of a configuration and of those inside it, with their keys."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _numbers(value)
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, int):
+                yield str(key), number
+
+
+def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Check the numbers of a tokenizer, and try it on letters and on a character that hardly one knows.
+
+    Raises:
+        NertoolError: an id, or the length of its texts, is none that a model can have.
+    """
+    length = tokenizer.model_max_length
+    if not (isinstance(length, (int, float)) and length > 0):  # NaN is not above 0
+        raise NertoolError(f"{name}: its tokenizer_config.json says model_max_length {length!r}", HINT)
+    if tokenizer.is_fast:
+        backend = tokenizer.backend_tokenizer
+        _check_number(name, "greatest id of a sub-word", max(backend.get_vocab().values(), default=0), LARGEST_ID)
+        for key in ("length", "pad_to_multiple_of"):
+            _check_number(name, f"padding ({key}) of", (backend.padding or {}).get(key) or 0, MOST_PADDING)
+        backend.encode("a b \U0010fffd")
+
+
+def check_size(empty: torch.nn.Module, name: str) -> None:
+    """Check that the files of a model hold about as much as its configuration says; of a model on a hub, the memory.
+
+    Args:
+        empty: the model, without memory for its weights; see `without_weights`.
+        name: directory, or name on a hub.
+
+    Raises:
+        NertoolError: the model would be far larger.
+    """
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in (*empty.parameters(), *empty.buffers()))
+    directory = Path(name)
+    if directory.is_dir():
+        weights = (path for path in directory.iterdir() if path.suffix in WEIGHTS and path.is_file())
+        holder, most = "its files hold", sum(path.stat().st_size for path in weights)
+        fits = needed <= UNPACKED * most + SPARE
+    else:
+        holder, most = "this machine has", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        fits = needed <= most
+    if not fits:
+        what = f"its config.json says a model of {needed / 1e9:,.1f} GB, and {holder} {most / 1e9:,.3f} GB"
+        raise NertoolError(f"{name}: {what}", HINT)
+
+
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Let a block build models in no time: their weights have shapes, but neither memory nor values."""
+    import torch
+
+    try:
+        from transformers.initialization import no_init_weights  # transformers 5
+    except ImportError:
+        from transformers.modeling_utils import no_init_weights
+
+    with torch.device("meta"), no_init_weights():
+        yield

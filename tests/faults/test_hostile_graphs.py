@@ -1,0 +1,137 @@
+"""An ONNX graph takes no weights out of files outside its directory, and a damaged one is two lines."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nertool.cli.main import main
+from nertool.errors import NertoolError
+from nertool.models.onnx_model import OnnxModel
+from nertool.workspace.workspace import Workspace
+
+onnx = pytest.importorskip("onnx")
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+ROWS, LABELS = 104, 4
+BYTES = ROWS * LABELS * 4
+
+
+def initializer(graph: Any, tensor: Any) -> None:
+    graph.graph.initializer.append(tensor)
+
+
+def constant(graph: Any, tensor: Any) -> None:
+    graph.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["weight"], value=tensor))
+
+
+def write_graph(path: Path, location: str = "", place: Callable[[Any, Any], None] = initializer) -> None:
+    """A graph of an embedding with a row of logits for each sub-word.
+
+    Args:
+        location: file that the weights are in; empty: in the graph itself.
+        place: where in the graph the weights are named.
+    """
+    nodes = [onnx.helper.make_node("Gather", ["weight", "input_ids"], ["logits"])]
+    ids = onnx.helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["batch", "subwords"])
+    logits = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", "subwords", LABELS])
+    graph = onnx.helper.make_model(onnx.helper.make_graph(nodes, "tagger", [ids], [logits]))
+    graph.ir_version, graph.opset_import[0].version = 8, 17
+    weight = onnx.TensorProto(name="weight", data_type=onnx.TensorProto.FLOAT, dims=[ROWS, LABELS])
+    if location:
+        weight.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in {"location": location, "length": str(BYTES)}.items():
+            weight.external_data.add(key=key, value=value)
+    else:
+        weight.raw_data = bytes(BYTES)
+    place(graph, weight)
+    path.write_bytes(graph.SerializeToString())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory with files inside and outside, and links to them."""
+    inside = tmp_path / "inner"
+    (inside / "sub").mkdir(parents=True)
+    for file in (tmp_path / "outer.bin", inside / "weights.bin"):
+        file.write_bytes(bytes(BYTES))
+    (inside / "link.bin").symlink_to("../outer.bin")
+    (inside / "up").symlink_to("..")
+    (inside / "loop.bin").symlink_to("loop.bin")
+    return inside
+
+
+@pytest.mark.parametrize("place", [initializer, constant])
+@pytest.mark.parametrize(
+    "location", ["/etc/passwd", "../outer.bin", "sub/../../outer.bin", "link.bin", "up/outer.bin", "/dev/zero"]
+)
+def test_weights_elsewhere_are_refused(location: str, place: Callable[[Any, Any], None], folder: Path) -> None:
+    write_graph(folder / "model.onnx", location, place)
+    with pytest.raises(NertoolError, match="weights out of a file outside its directory"):
+        OnnxModel(folder / "model.onnx")
+
+
+def test_weights_beside_the_graph_are_read(folder: Path) -> None:
+    for location in ("", "weights.bin"):
+        write_graph(folder / "model.onnx", location)
+        logits = OnnxModel(folder / "model.onnx")(input_ids=torch.zeros(1, 3, dtype=torch.int64))["logits"]
+        assert logits.shape == (1, 3, LABELS)
+
+
+@pytest.mark.parametrize("location", ["nowhere.bin", "loop.bin", "sub", "weights.bin\0", "../" * 100])
+def test_weights_nowhere_are_two_lines(location: str, folder: Path) -> None:
+    write_graph(folder / "model.onnx", location)
+    with pytest.raises(NertoolError, match="cannot be read"):
+        OnnxModel(folder / "model.onnx")
+
+
+def test_a_damaged_graph_is_two_lines(folder: Path) -> None:
+    write_graph(folder / "model.onnx", "weights.bin")
+    whole, chance = (folder / "model.onnx").read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(100):
+        damaged = bytearray(whole)
+        if chance.random() < 0.2:
+            del damaged[chance.randrange(len(damaged)) :]
+        else:
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        (folder / "model.onnx").write_bytes(damaged)
+        try:
+            OnnxModel(folder / "model.onnx")(input_ids=torch.zeros(1, 3, dtype=torch.int64))
+        except NertoolError as error:
+            assert len(str(error).splitlines()) == 2
+            refused += 1
+    assert refused > 50
+
+
+@pytest.mark.parametrize("stage", ["predict", "evaluate"])
+def test_a_command_refuses_such_a_graph(stage: str, copy: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(copy / "model", copy / "quantized")
+    (copy / "quantized" / "quantization.json").write_text("{}")
+    write_graph(copy / "quantized" / "model.onnx", "/etc/passwd")
+    with pytest.raises(SystemExit) as end:
+        main([stage, "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 1 and len(lines) == 2, lines
+    assert "outside its directory: '/etc/passwd'" in lines[0] and "quantize --force" in lines[1]
+
+
+@pytest.mark.parametrize("table", [None, "", "[]", '{"versions": 3}', "[" * 100_000])
+def test_int8_that_does_not_say_how_it_was_made_is_refused(
+    table: str | None, copy: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(copy / "model", copy / "quantized")
+    write_graph(copy / "quantized" / "model.onnx")
+    if table is not None:
+        (copy / "quantized" / "quantization.json").write_text(table)
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
+    lines = capsys.readouterr().err.splitlines()
+    assert end.value.code == 1 and len(lines) == 2, lines
+    assert "quantization.json is " in lines[0] and "quantize --force" in lines[1]

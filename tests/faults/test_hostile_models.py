@@ -1,0 +1,218 @@
+"""A model of a stranger that asks for all memory, never ends or names other files is two lines, whoever loads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nertool.cli.main import main
+from nertool.workspace.workspace import Workspace
+
+pytest.importorskip("transformers")
+MOST_SECONDS = 10
+MOST_KIB = 1 << 20
+"""Memory that a refusal may take; the libraries take as much again before."""
+DEEP = "[" * 100_000 + "]" * 100_000
+Damage = Callable[[Path], object]
+
+
+def damaged_json(name: str, change: Callable[[dict[str, Any]], object]) -> Damage:
+    def damage(model: Path) -> None:
+        content = json.loads((model / name).read_text())
+        change(content)
+        (model / name).write_text(json.dumps(content))
+
+    return damage
+
+
+def config(**values: object) -> Damage:
+    return damaged_json("config.json", lambda content: content.update(values))
+
+
+def without_names_of_labels(content: dict[str, Any]) -> None:
+    del content["id2label"], content["label2id"]
+    content["num_labels"] = 10**10
+
+
+def file(name: str, content: str | bytes) -> Damage:
+    return lambda model: (model / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def instead(name: str, make: Callable[[Path], object]) -> Damage:
+    def damage(model: Path) -> None:
+        (model / name).unlink()
+        make(model / name)
+
+    return damage
+
+
+def to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def header(change: Callable[[dict[str, Any]], object]) -> Damage:
+    """Another header of the safetensors file."""
+
+    def damage(model: Path) -> None:
+        path = model / "model.safetensors"
+        content = path.read_bytes()
+        length = struct.unpack("<Q", content[:8])[0]
+        names = json.loads(content[8 : 8 + length])
+        change(names)
+        text = json.dumps(names).encode()
+        path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+
+    return damage
+
+
+def tensor(**values: object) -> Damage:
+    return header(lambda names: names["classifier.weight"].update(values))
+
+
+def instead_of_weights(name: str, content: bytes) -> Damage:
+    def damage(model: Path) -> None:
+        (model / "model.safetensors").unlink()
+        (model / name).write_bytes(content)
+
+    return damage
+
+
+def tokenizer(part: str, **values: object) -> Damage:
+    def change(content: dict[str, Any]) -> None:
+        if isinstance(content[part], dict):
+            content[part].update(values)
+        else:
+            content[part] = values
+
+    return damaged_json("tokenizer.json", change)
+
+
+def settings(**values: object) -> Damage:
+    return damaged_json("tokenizer_config.json", lambda content: content.update(values))
+
+
+SIZES = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "type_vocab_size"),
+)
+MODELS: dict[str, Damage] = {
+    **{f"{size} of {number:,}": config(**{size: number}) for size in SIZES for number in (10**12, 10**9)},
+    **{f"{size} is a text": config(**{size: "large"}) for size in SIZES},
+    "a product of sizes": config(vocab_size=10**6, hidden_size=10**5),
+    "no layers": config(num_hidden_layers=0),
+    "no heads": config(num_attention_heads=0),
+    "sizes below 0": config(hidden_size=-32),
+    "labels without end": damaged_json("config.json", without_names_of_labels),
+    "labels without ids": config(id2label={"0": "O", "7": "B-PER"}),
+    "layers of another family": config(model_type="qwen2", num_hidden_layers=10**10),
+    "an unknown function": config(hidden_act="nothing"),
+    "quantized otherwise": config(quantization_config={"quant_method": "gptq"}),
+    "config.json too deep": file("config.json", f'{{"a": {DEEP}}}'),
+    "config.json a list": file("config.json", "[]"),
+    "config.json empty": file("config.json", ""),
+    "config.json a device": instead("config.json", to_a_device),
+    "tagging.json a device": instead("tagging.json", to_a_device),
+    "calibration.json a pipe": instead("calibration.json", os.mkfifo),
+    "model.safetensors a pipe": instead("model.safetensors", os.mkfifo),
+    "a tensor of 2^80": tensor(shape=[2**40, 2**40]),
+    "a tensor behind the end": tensor(data_offsets=[0, 10**12]),
+    "a tensor of another type": tensor(dtype="X9"),
+    "a tensor of other shape": tensor(shape=[32, 4]),
+    "a header of 2^62": file("model.safetensors", struct.pack("<Q", 2**62) + b"{}"),
+    "a header too deep": file("model.safetensors", struct.pack("<Q", len(DEEP)) + DEEP.encode()),
+    "weights cut short": lambda model: os.truncate(model / "model.safetensors", 5000),
+    "a pickle that runs a command": instead_of_weights("pytorch_model.bin", b"cos\nsystem\n(S'touch ran'\ntR."),
+    "weights that are none": instead_of_weights("pytorch_model.bin", b"hello"),
+    "an index too deep": instead_of_weights("model.safetensors.index.json", f'{{"weight_map": {DEEP}}}'.encode()),
+    "an index of files elsewhere": instead_of_weights(
+        "model.safetensors.index.json", b'{"metadata": {}, "weight_map": {"a": "../../../etc/passwd"}}'
+    ),
+    "tokenizer.json empty": file("tokenizer.json", ""),
+    "tokenizer.json too deep": file("tokenizer.json", DEEP),
+    "tokenizer.json of 100 MB": file("tokenizer.json", f'"{"a" * (100 << 20)}"'),
+    "tokenizer.json no text": file("tokenizer.json", bytes(range(256))),
+    "an unknown tokenizer": tokenizer("model", type="nothing"),
+    "a tokenizer without unknown words": tokenizer("model", vocab={}),
+    "a sub-word of id 2^31": damaged_json(
+        "tokenizer.json", lambda content: content["model"]["vocab"].update(anna=2**31)
+    ),
+    "a sub-word below 0": damaged_json("tokenizer.json", lambda content: content["model"]["vocab"].update(anna=-1)),
+    "a sub-word beyond the model": damaged_json(
+        "tokenizer.json", lambda content: content["model"]["vocab"].update(anna=500)
+    ),
+    "a wrong pattern": tokenizer("pre_tokenizer", type="Split", pattern={"Regex": "("}, behavior="Isolated"),
+    "tokenizer_config.json too deep": file("tokenizer_config.json", f'{{"a": {DEEP}}}'),
+    "tokenizer_config.json a list": file("tokenizer_config.json", "[]"),
+    "a class that is no tokenizer": settings(tokenizer_class="BertModel"),
+    "a length that is a text": settings(model_max_length="long"),
+    "a length below 0": settings(model_max_length=-5),
+}
+"""What is wrong with a trained model, and how it becomes so."""
+SEEN_BY_ALL = ("vocab_size of 1,000,000,000,000", "num_hidden_layers of 1,000,000,000", "tokenizer.json too deep")
+
+
+COMMANDS = {
+    "predict": ["predict", "--input", "tokens", "--allow-stale", "{workspace}/test.txt"],
+    "train": ["train", "--model", "{stranger}", "--overwrite-output-dir", "--force"],
+    "evaluate": ["evaluate", "--allow-stale"],
+    "quantize": ["quantize", "--backend", "onnx", "--allow-stale"],
+    "preprocess": ["preprocess", "--model", "{stranger}", "--force"],
+}
+CASES = [
+    *(("predict", what) for what in MODELS),
+    *(("train", what) for what in MODELS if not what.startswith(("tagging", "calibration"))),
+    *(("evaluate", what) for what in SEEN_BY_ALL),
+    *(("quantize", what) for what in SEEN_BY_ALL),
+    ("preprocess", "tokenizer.json too deep"),
+]
+
+
+@pytest.mark.timeout(6 * MOST_SECONDS)
+@pytest.mark.parametrize(("stage", "what"), CASES, ids=[": ".join(case) for case in CASES])
+def test_a_hostile_model_is_two_lines(
+    stage: str, what: str, copy: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    words = COMMANDS[stage]
+    model = copy / "model"
+    if "{stranger}" in words:
+        model = shutil.copytree(model, tmp_path / "stranger", ignore=shutil.ignore_patterns("checkpoint-*"))
+    MODELS[what](model)
+    forget_digests(copy)
+    before, began = forget_peak(), time.monotonic()
+    with pytest.raises(SystemExit) as end:
+        main([*(word.format(workspace=copy.path, stranger=model) for word in words), "-w", str(copy.path)])
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning")]
+    assert end.value.code == 1 and len(lines) == 2, lines
+    assert lines[0].startswith("error: ")
+    assert time.monotonic() - began < MOST_SECONDS
+    assert peak() - before < MOST_KIB
+    assert not Path("ran").exists()
+
+
+def forget_digests(workspace: Workspace) -> None:
+    """Let the record of train fit the files, as a stranger would."""
+    content = json.loads((workspace / "workspace.json").read_text())
+    content["stages"]["train"]["writes"] = {}
+    (workspace / "workspace.json").write_text(json.dumps(content))
+
+
+def forget_peak() -> int:
+    """Let the kernel measure the peak of memory from now on; returns what is used now, in KiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+
+
+def peak() -> int:
+    """Greatest resident memory since, in KiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.findall(r"^VmHWM:\s*(\d+)", status, re.MULTILINE)[0])
