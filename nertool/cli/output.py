@@ -74,7 +74,7 @@ def stdout() -> Console:
 def print_json(value: Any) -> None:
     """Print one JSON object as UTF-8, with escapes for what would do something to a terminal."""
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in text) + "\n")
 
 

@@ -47,7 +47,7 @@ class OutputFile:
         self, name: str, resume: bool = False, force: bool = False, made_of: Mapping[str, Any] | None = None
     ) -> None:
         self.name, self._resume, self._force = name, resume, force
-        self._made_of = json.loads(json.dumps(made_of or {}))  # as it is when it is read again
+        self._made_of = json.loads(json.dumps(made_of or {}, allow_nan=False))  # as it is when it is read again
         self._target = self._path = Path(name)
         self._at_once = (self._target.exists() and not self._target.is_file()) or name.startswith(DESCRIPTORS)
         if not self._at_once:

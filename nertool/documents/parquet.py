@@ -138,4 +138,4 @@ def _column(field: pa.Field, values: list[Any]) -> pa.Array:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)

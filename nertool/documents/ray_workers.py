@@ -73,7 +73,10 @@ class FileTagger:
     def __call__(self, batch: Mapping[str, Sequence[int]]) -> dict[str, list[str]]:
         """`job`: numbers of files -> `outcome`: for each a JSON object, its counts or the two lines of an error."""
         return {
-            "outcome": [json.dumps({"job": int(job), **self._tag_or_report(self.jobs[job])}) for job in batch["job"]]
+            "outcome": [
+                json.dumps({"job": int(job), **self._tag_or_report(self.jobs[job])}, allow_nan=False)
+                for job in batch["job"]
+            ]
         }
 
     @cached_property

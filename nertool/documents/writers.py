@@ -99,7 +99,7 @@ def _entity_row(entity: Entity) -> dict[str, Any]:
 
 def as_jsonl(document: Document, taggings: Sequence[Tagging]) -> str:
     """`as_row` as one JSON object; `null` for a record that cannot be read."""
-    return json.dumps(as_row(document, taggings), ensure_ascii=False, default=str) + "\n"
+    return json.dumps(as_row(document, taggings), ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def as_entities(document: Document, taggings: Sequence[Tagging]) -> str:

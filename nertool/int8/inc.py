@@ -6,6 +6,7 @@ The only module that knows Neural Compressor. What it writes is read back withou
 from __future__ import annotations
 
 import copy
+import math
 import re
 import signal
 import threading
@@ -126,7 +127,11 @@ def train_aware(
 
 
 def _fine_tune(model: Any, batches: Sequence[Inputs], learning_rate: float, step: Callable[[float], None]) -> None:
-    """Take a step on each batch, with a learning rate that decays linearly to 0."""
+    """Take a step on each batch, with a learning rate that decays linearly to 0.
+
+    Raises:
+        NertoolError: the loss is no number.
+    """
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
@@ -134,6 +139,11 @@ def _fine_tune(model: Any, batches: Sequence[Inputs], learning_rate: float, step
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * (1 - number / len(batches))
         loss = model(**batch)["loss"]
+        if not math.isfinite(loss):
+            raise NertoolError(
+                f"the loss is {float(loss)} at step {number + 1} of {len(batches)} of quantization-aware training",
+                f"Take a --qat-learning-rate below {learning_rate:g}.",
+            )
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

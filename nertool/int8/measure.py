@@ -17,6 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nertool.errors import NertoolError
+from nertool.workspace.disk_errors import translate_disk_errors
+
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Latency
     from nertool.models.tagger import Tagger
@@ -29,19 +32,33 @@ BUDGETS = (256, 512, 1024, 2048)
 """Padded sub-words of a batch that are tried; beyond, the tagger would share so many words out to smaller ones."""
 CONSENT = {"--trust-remote-code": "trust_remote_code", "--allow-missing-weights": "allow_missing_weights"}
 """Arguments of the process -> what they consent to in `load_tagger`."""
+REFUSED = 3
+"""Exit status of the process after an error that the user can mend, which it prints."""
 SUBWORDS_PER_WORD = 1.5
 """Padded sub-words of a word, roughly: how many sentences fill a batch."""
 
 
 def measure(directory: Path, files: Mapping[str, Path], tags: Path, **consent: Any) -> Cost:
-    """Measure a model in a process of its own, with as many threads as this one; see `measure_here`."""
+    """Measure a model in a process of its own, with as many threads as this one; see `measure_here`.
+
+    Raises:
+        NertoolError: as that does, or the process was ended by a signal.
+    """
     import torch
 
     command = [sys.executable, "-m", "nertool.int8.measure", str(directory), str(tags), str(torch.get_num_threads())]
     for split, path in files.items():
         command.append(f"{split}={path}")
     command += [argument for argument, name in CONSENT.items() if consent.get(name)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    if done.returncode < 0:
+        raise NertoolError(
+            f"the process that measures {directory.name} was ended by signal {-done.returncode}",
+            "As a rule memory ran out: make room, or take a smaller model.",
+        )
+    if done.returncode == REFUSED:
+        raise NertoolError(*json.loads(done.stdout))
+    done.check_returncode()
     cost: Cost = json.loads(done.stdout)
     return cost
 
@@ -88,7 +105,7 @@ def _write_tags(tagger: Tagger, sentences: Sequence[Sequence[str]], directory: P
         assert tagging.logits is not None
         tags.append(tagging.tags)
         logits.append(tagging.logits)
-    (directory / f"{split}.json").write_text(json.dumps(tags), encoding="utf-8")
+    (directory / f"{split}.json").write_text(json.dumps(tags, allow_nan=False), encoding="utf-8")
     np.save(directory / f"{split}.npy", np.concatenate(logits))
 
 
@@ -173,7 +190,13 @@ def _main() -> None:
         if argument not in CONSENT:
             split, _, path = argument.partition("=")
             files[split] = Path(path)
-    json.dump(measure_here(Path(directory), files, Path(tags), **consent), sys.stdout)
+    try:
+        with translate_disk_errors(Path(tags)):
+            cost = measure_here(Path(directory), files, Path(tags), **consent)
+    except NertoolError as error:
+        json.dump([error.message, error.hint], sys.stdout, allow_nan=False)
+        sys.exit(REFUSED)
+    json.dump(cost, sys.stdout, allow_nan=False)
 
 
 if __name__ == "__main__":

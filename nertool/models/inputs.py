@@ -12,6 +12,7 @@ from nertool.models.limits import HINT
 from nertool.models.loading import WRONG
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 PROBE = 8
@@ -42,12 +43,40 @@ def check_takes_text(model: PreTrainedModel, name: str) -> None:
     Raises:
         NertoolError: it needs more than sub-words, or cannot tell padding from text.
     """
-    import torch
-
     hint = "Take an encoder of text, such as BERT, RoBERTa, ELECTRA or DeBERTa."
     kind = f"{name}: models of type {model.config.model_type}"
     if "attention_mask" not in signature(model.forward).parameters:
         raise NertoolError(f"{kind} take no attention mask: padding would change the tags", hint)
+    try:
+        _logits(model)
+    except (*WRONG, ImportError, ValueError) as error:  # raised by the model
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
+
+
+def check_finite(model: PreTrainedModel, name: str, hint: str) -> None:
+    """Check that all weights of a model are numbers, and that it gives numbers.
+
+    Args:
+        name: of the model, for the message.
+        hint: what to do about it.
+
+    Raises:
+        NertoolError: they are not.
+    """
+    import torch
+
+    for key, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise NertoolError(f"{name}: NaN or infinity among the weights {key}", hint)
+    if not torch.isfinite(_logits(model)).all():
+        raise NertoolError(f"{name}: the model gives NaN or infinity: its weights are too large", hint)
+
+
+def _logits(model: PreTrainedModel) -> torch.Tensor:
+    """What a model gives for two sentences, one of them padded; shape (2, PROBE, labels)."""
+    import torch
+
     training, device = model.training, model.device
     ids = torch.full((2, PROBE), 2, device=device)
     mask = torch.ones_like(ids)
@@ -55,9 +84,7 @@ def check_takes_text(model: PreTrainedModel, name: str) -> None:
     model.eval()
     try:
         with torch.inference_mode():
-            model(input_ids=ids, attention_mask=mask)["logits"]
-    except (*WRONG, ImportError, ValueError) as error:  # raised by the model
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
+            logits: torch.Tensor = model(input_ids=ids, attention_mask=mask)["logits"]
     finally:
         model.train(training)
+    return logits

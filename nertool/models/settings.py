@@ -11,7 +11,7 @@ from typing import Any
 from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidData, MissingInput, command
 from nertool.tags import SCHEMES, scheme_of_labels
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.names import QUANTIZED, TABLE
 
 SETTINGS = "tagging.json"
@@ -94,7 +94,7 @@ def read_table(directory: Path) -> dict[str, Any]:
     path = directory / TABLE
     table: dict[str, Any] = {}
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = read_json(path)
         fits = all(isinstance(table.get(key, {}), dict) for key in ("versions", "cpu"))
     except (AttributeError, ValueError, RecursionError):
         fits = False

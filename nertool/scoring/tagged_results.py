@@ -37,7 +37,7 @@ def score_and_list_errors(
         for number, sentence in enumerate(tagged, start=1):
             scorer.add(sentence.gold, sentence.predicted)
             for row in analysis.add(number, sentence):
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+                out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     return scorer, analysis
 
 

@@ -103,7 +103,9 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
             partial.unlink(missing_ok=True)  # before its validator: old bytes must never have a new validator
             pieces = chain([first], pieces)
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
-        _validator_file(partial).write_text(json.dumps({"url": url, "validator": validator}), encoding="utf-8")
+        _validator_file(partial).write_text(
+            json.dumps({"url": url, "validator": validator}, allow_nan=False), encoding="utf-8"
+        )
         _append(partial, pieces, f"download {_name(url)}", length)
         if size and partial.stat().st_size != size:
             raise _wrong_part(url, partial, f"the rest of {size:,} bytes", f"makes {partial.stat().st_size:,}")

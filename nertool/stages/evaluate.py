@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -30,7 +29,7 @@ from nertool.stages.options import (
     StrictOption,
     TrustRemoteCodeOption,
 )
-from nertool.workspace.digests import Digest, digest, write_json
+from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
@@ -432,7 +431,7 @@ class ReportOptions(StageOptions):
 def _json(path: Path) -> dict[str, Any]:
     """Read the object of a JSON file; give an empty one where there is no such file."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content = read_json(path) if path.exists() else {}
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{path} is not JSON: {error}", "Remove it, and evaluate anew: nertool evaluate") from error
     return content if isinstance(content, dict) else {}

@@ -19,6 +19,7 @@ from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
+from nertool.models.settings import read_table
 from nertool.progress import Shown, bar, logger
 from nertool.stages.options import (
     AllowMissingWeightsOption,
@@ -215,11 +216,8 @@ def _read_table(path: Path) -> dict[str, Any]:
     Raises:
         InvalidData: it does not hold what the stage writes.
     """
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
-        table = None
-    if not isinstance(table, dict) or any(key not in table for key in RECORDED):
+    table = read_table(path.parent)
+    if any(key not in table for key in RECORDED):
         raise InvalidData(f"{path} is not what quantize writes", "Make it anew: nertool quantize --force")
     return table
 
@@ -271,6 +269,7 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
     from nertool.int8.judge import Judge
     from nertool.int8.quantizer import Quantizer
     from nertool.int8.search import Search
+    from nertool.models.inputs import check_finite
     from nertool.models.tagger import load_tagger
 
     graph, tags, models = scratch / "graph", scratch / "tags", scratch / "models"
@@ -281,6 +280,7 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
         "allow_missing_weights": options.allow_missing_weights,
     }
     fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
+    check_finite(fp32.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
     windows = calibration_windows(workspace, options, fp32)
     torch.manual_seed(options.seed)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
@@ -380,7 +380,7 @@ def _figures(options: Options, search: Search, versions: dict[str, str], canary:
         "speed_ratio": kept["words_per_second"] / fp32["words_per_second"],
         "observer": options.observer,
         "calibration_windows": len(windows),
-        "calibration_sha256": hashlib.sha256(json.dumps(windows).encode()).hexdigest(),
+        "calibration_sha256": hashlib.sha256(json.dumps(windows, allow_nan=False).encode()).hexdigest(),
         "reduced_range": search.quantizer.settings.weight_bits == 7,
         "threads": torch.get_num_threads(),
         "cpu": cpu.describe(),
@@ -392,7 +392,7 @@ def _figures(options: Options, search: Search, versions: dict[str, str], canary:
 def _recorded(facts: Quantization) -> dict[str, Any]:
     """The facts of the stage's record: without costs, so that equal runs give equal records."""
     contents: dict[str, Any] = dict(facts)
-    recorded = json.dumps({key: contents[key] for key in RECORDED})
+    recorded = json.dumps({key: contents[key] for key in RECORDED}, allow_nan=False)
     without_costs: dict[str, Any] = json.loads(recorded, object_hook=_without_cost)
     return without_costs
 

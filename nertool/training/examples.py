@@ -64,7 +64,7 @@ class Source:
                 if path.is_file():
                     files[path.name] = digest(path)["sha256"]
         parts = [FORMAT, digest(self.path), self.labels, self.max_length, self.all_subwords, self.limit, files]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()[:16]
 
     def sentences(self) -> Iterator[Sentence]:
         """The sentences to train on."""

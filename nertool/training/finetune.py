@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nertool.models.inputs import check_finite
 from nertool.models.names import usable_length
 from nertool.progress import Shown, bar
 from nertool.training import processes
 from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
 from nertool.training.facts import RunFacts, all_results, run_facts
-from nertool.training.plan import TENSORBOARD, Plan
+from nertool.training.plan import TENSORBOARD, Plan, lower_rate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
@@ -87,7 +88,7 @@ class FineTuning:
         if processes.rank() == 0:
             results = all_results(state.log_history, facts, self.examples.counts["sentences"])
             (self.directory / RESULTS).write_text(
-                json.dumps(results, indent=4, sort_keys=True) + "\n", encoding="utf-8"
+                json.dumps(results, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
             )
         return facts
 
@@ -145,9 +146,14 @@ class FineTuning:
         return score_dev(model, self.tokenizer, self.plan)
 
     def _keep(self) -> None:
-        """Keep the weights as they are now, whole or not at all."""
+        """Keep the weights as they are now, whole or not at all.
+
+        Raises:
+            NertoolError: they are no numbers.
+        """
         if processes.rank():
             return
+        check_finite(self.model, "the trained model", lower_rate(self.arguments))
         kept = self.directory / KEPT
         partial, before = kept.with_name(f"{KEPT}.partial"), kept.with_name(f"{KEPT}.before")
         shutil.rmtree(partial, ignore_errors=True)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nertool.models.settings import TaggingSettings
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 TENSORBOARD = "tensorboard"
 """Value of `--report-to` for which nertool itself names the directory of the log."""
@@ -42,3 +46,9 @@ class Plan:
     reporter: str
     logs: Path
     settings: TaggingSettings
+
+
+def lower_rate(arguments: TrainingArguments) -> str:
+    """What to do about a loss, or weights, that grow without bound."""
+    half = ", or with --precision fp32" if arguments.bf16 or arguments.fp16 else ""
+    return f"Train with a --learning-rate below {arguments.learning_rate:g}{half}."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.models.inputs import check_takes_text
+from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
 from nertool.models.weights import load_weights
@@ -55,7 +55,8 @@ class Pretrained:
 
         Raises:
             InvalidOption: there are no such weights, or they do not fit the configuration.
-            NertoolError: weights of the encoder are missing, or left over; or the model needs code of its own.
+            NertoolError: weights of the encoder are missing, left over or no numbers; or the model needs code of its
+                own.
         """
         from safetensors import SafetensorError
         from transformers import set_seed
@@ -80,6 +81,7 @@ class Pretrained:
                 "Start those weights anew: --ignore-mismatched-sizes",
             ) from error
         check_takes_text(model, f"--model {self.model}")
+        check_finite(model, f"--model {self.model}", "Take a whole copy of the model: these weights are damaged.")
         hide_path(model.config, public_name(self.model))
         return model.float()  # whatever they are stored as: half precision is for computing only
 

@@ -5,6 +5,7 @@ Imported where a training begins, as it imports transformers. It runs on transfo
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -18,9 +19,10 @@ from torch.utils.data import DataLoader
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.counts import METRICS
+from nertool.errors import NertoolError
 from nertool.models.calibration import Calibration, DevAnswers
 from nertool.models.encode import IGNORE
-from nertool.models.inputs import translate_missing_embeddings
+from nertool.models.inputs import check_finite, translate_missing_embeddings
 from nertool.models.names import usable_length
 from nertool.models.tagger import Tagger
 from nertool.progress import Shown, logger
@@ -29,7 +31,7 @@ from nertool.training import processes
 from nertool.training.batches import Collator
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
-from nertool.training.plan import Plan
+from nertool.training.plan import Plan, lower_rate
 from nertool.training.steps import Share, Steps, StepSize
 
 if TYPE_CHECKING:
@@ -103,7 +105,11 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         )
 
     def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
-        """Gradients of one step; the loss over all processes, times their number, as the Trainer averages it."""
+        """Gradients of one step; the loss over all processes, times their number, as the Trainer averages it.
+
+        Raises:
+            NertoolError: the loss is no number.
+        """
         model.train()
         inputs = self._prepare_inputs(inputs)
         words = torch.tensor(inputs["words"], device=self.args.device)
@@ -125,16 +131,30 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
                 loss = loss / words * processes.world()
                 self.accelerator.backward(loss)
             losses.append(loss.detach())
-        return torch.stack(losses).sum()
+        loss = torch.stack(losses).sum()
+        if self.accelerator.reduce((~torch.isfinite(loss)).long(), reduction="sum"):  # all processes stop
+            raise self._no_number("loss", float(loss), self.state.global_step + 1)
+        return loss
+
+    def _no_number(self, what: str, value: float, step: int) -> NertoolError:
+        return NertoolError(f"the {what} is {value} at step {step} of {self.state.max_steps}", lower_rate(self.args))
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: the Trainer's estimate knows no packed batches."""
         return 0
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Score dev, log it, and tell the callbacks."""
+        """Score dev, log it, and tell the callbacks.
+
+        Raises:
+            NertoolError: the model gives no numbers.
+        """
         assert self.score_dev
+        step = self.state.global_step
+        check_finite(self.model, f"the model after step {step}", lower_rate(self.args))
         metrics = self.score_dev(self.model).as_metrics()
+        if not math.isfinite(metrics["eval_loss"]):
+            raise self._no_number("loss on dev", metrics["eval_loss"], step)
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -68,5 +69,19 @@ def write_json(path: Path, value: Any) -> None:
 
 def json_text(value: Any, indent: int | None = 2) -> str:
     """The text of a JSON file, or a line of one; a name of a file that is not UTF-8 is escaped."""
-    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; null where it holds NaN or infinity, which JSON does not have.
+
+    Raises:
+        OSError, ValueError, RecursionError: there is no such file, or it is no JSON, or too deep.
+    """
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None, parse_float=_finite)
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from nertool.errors import NertoolError
-from nertool.workspace.digests import Digest
+from nertool.workspace.digests import Digest, read_json
 from nertool.workspace.names import MODEL, OUTPUTS, RECORDS, is_inside, is_model_name, is_output
 
 FORMAT = 2
@@ -43,7 +42,7 @@ def read_records(root: Path) -> dict[str, Any]:
     """
     path = root / RECORDS
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ POSIX only: that a kill loses nothing rests on renames that replace.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import shutil
@@ -53,8 +54,16 @@ class StageOptions:
     """Fields under their headings in `--help`; those that no heading names come first."""
 
     def recorded(self) -> dict[str, Any]:
-        """The options as they go into the record: no machine path, and JSON values only."""
-        return {name: _portable(getattr(self, name)) for name in self._recorded_names()}
+        """The options as they go into the record: no machine path, and JSON values only.
+
+        Raises:
+            InvalidOption: one is NaN or infinity, which JSON does not have.
+        """
+        values = {name: _portable(getattr(self, name)) for name in self._recorded_names()}
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InvalidOption(f"--{name.replace('_', '-')} {value}: this is no number", "Write a number.")
+        return values
 
     def defaults(self) -> dict[str, Any]:
         """Defaults of the recorded options, for records written before an option existed."""
