@@ -43,17 +43,28 @@ def write_records(workspace: Workspace, **stages: object) -> None:
 # -- what a terminal would obey --------------------------------------------------------------------
 
 
-def test_tags_and_tokens_are_shown_as_they_are(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def hostile(workspace: Workspace) -> Workspace:
+    """A workspace with hostile tokens and tags."""
     for split in ("train", "dev", "test"):
         (workspace / f"{split}.txt").write_text(f"{HOSTILE} B-{HOSTILE}\n{HOSTILE} {HOSTILE}\n\n")
-    place = ["-w", str(workspace.path)]
-    assert f"B-{SHOWN}" in run(capsys, "labels", *place)[1]
-    run(capsys, "check", *place)
+    return workspace
+
+
+@pytest.mark.model  # it counts sub-words
+def test_check_shows_tags_and_tokens_as_they_are(hostile: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["-w", str(hostile.path)]
+    assert SHOWN in run(capsys, "check", *place)[1]
     run(capsys, "check", "--json", *place)
+
+
+def test_tags_and_tokens_are_shown_as_they_are(hostile: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["-w", str(hostile.path)]
+    assert f"B-{SHOWN}" in run(capsys, "labels", *place)[1]
     _, out, _ = run(capsys, "labels", "--json", *place)
     assert json.loads(out)["facts"]["tags"][0] == f"B-{HOSTILE}"
-    (workspace / "columns").write_text(f"a B-{HOSTILE} B-{HOSTILE}\nb B-{HOSTILE} O\n")
-    _, out, _ = run(capsys, "score", str(workspace / "columns"))
+    (hostile / "columns").write_text(f"a B-{HOSTILE} B-{HOSTILE}\nb B-{HOSTILE} O\n")
+    _, out, _ = run(capsys, "score", str(hostile / "columns"))
     assert SHOWN in out
 
 
