@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from nertool.corpus.column_files import Sentence
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.readers.columns import ENTITY_TAG, LONGEST_NUMBER
-from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES
+from nertool.sources.readers.columns import EMPTY, ENTITY_TAG, counted
+from nertool.sources.readers.layout import TAG_NAMES
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
 FEW_TOKENS, FEW_SENTENCES = 30, 6
 """Less than that tells nothing of the tags, or of the sentences."""
-LEAST_TOKENS = 4
+LEAST_TOKENS = 2
 """Less than that tells nothing of the tokens."""
 LONG_SENTENCE = 400
 """Tokens of a single sentence that are likely those of a whole file."""
@@ -64,6 +64,8 @@ class Doubts:
                 continue
             if token == "O" or ENTITY_TAG.match(token):
                 self.kinds["tags"] += 1
+            elif token.isdecimal():
+                self.kinds["numbers"] += 1
             elif LISTED.fullmatch(token):
                 self.kinds["lists"] += 1
             elif WITH_TAG.fullmatch(token):
@@ -92,7 +94,7 @@ class Doubts:
         return self._wrong_tokens() or self._wrong_tags() or self._wrong_sentences()
 
     def _wrong_tokens(self) -> tuple[str, str] | None:
-        if self.first and _are_names(self.first) and self.tags[self.first.tags[0]] == 1:
+        if self.first and self._begins_with_names(self.first):
             return (
                 f"the first token is {self.first.tokens[0]!r}, as if it were a column's name",
                 "Take that line out, or use the names: --token-column, --tag-column",
@@ -108,13 +110,24 @@ class Doubts:
         for kind, told in kinds.items():
             if 2 * self.kinds[kind] > self.tokens:
                 return told
-        return None
+        return ("all tokens are numbers", COLUMNS_HELP) if self.kinds["numbers"] == self.tokens else None
+
+    def _begins_with_names(self, first: Sentence) -> bool:
+        """Whether the first tag is a column's name, or the only one that is no entity's among entities."""
+        name = first.tags[0]
+        if self.tags[name] != 1 or name == "O" or ENTITY_TAG.match(name):
+            return False
+        others = self.tags.keys() - {name, "O"}
+        among_entities = bool(others) and all(map(ENTITY_TAG.match, others))
+        return among_entities or name.lower() in TAG_NAMES or name.lower().endswith(("_tags", "_tag", "_label"))
 
     def _wrong_tags(self) -> tuple[str, str] | None:
         outside = self.tags["O"] + self.tags["_"]
         numbered = sum(count for tag, count in self.tags.items() if NUMBERED_TAG.match(tag))
         if 2 * numbered > self.tokens - outside > 0:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
+        if self.tokens >= LEAST_TOKENS and self.tags.keys() <= EMPTY:
+            return f"no tag has a letter: {' '.join(sorted(self.tags))}", COLUMNS_HELP
         odd = [tag for tag in self.tags if not ENTITY_TAG.match(tag)]
         if self.tokens >= FEW_TOKENS and 2 * len(odd) > self.tokens:
             shown = ", ".join(odd[:5])
@@ -137,14 +150,7 @@ def is_long(sentences: int, tokens: int) -> bool:
 
 def _count_up(tokens: list[str]) -> bool:
     """Whether several tokens are numbers, each one more than the one before."""
-    if len(tokens) < 2 or not all(token.isdecimal() and len(token) <= LONGEST_NUMBER for token in tokens):
+    first = counted(tokens[0])
+    if first is None or len(tokens) < 2:
         return False
-    numbers = list(map(int, tokens))
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def _are_names(sentence: Sentence) -> bool:
-    """Whether the first token and its tag could be names of columns."""
-    tag = sentence.tags[0].lower()
-    names_tags = tag in TAG_NAMES or tag.endswith(("_tags", "_tag", "_label"))
-    return bool(names_tags) and sentence.tokens[0].lower() in TOKEN_NAMES
+    return all(counted(token) == number for number, token in enumerate(tokens, first))

@@ -84,4 +84,4 @@ def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> In
     what = f"{path}:{number}: {fields} columns, the first line has {width}: {line[:80]!r}"
     if line.startswith("#"):
         return InvalidData(what, "If that is a comment: --comment '#' leaves such lines out.")
-    return InvalidData(what, "Give every line the same number of columns, or say what separates them: --delimiter")
+    return InvalidData(what, "Give every line the same number of columns, or say what separates them: --delimiter.")

@@ -22,8 +22,13 @@ OUTER = "-2"
 """Column of the outer entities where there are two of entities."""
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
-LONGEST_NUMBER = 12
-"""Digits of a number that can count tokens; Python refuses to read one of thousands."""
+COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
+"""A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
+PREFIXES = frozenset("BIOESLUMW")
+EMPTY = frozenset({"_", "-", "*", "--"})
+"""What stands in a column that holds nothing."""
+NO_TYPE = frozenset({"", "O", "_", "-"})
+"""What stands where a type would, beside a prefix in a column of its own, outside entities."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,10 @@ def find_columns(path: Path, layout: Layout, lines: Sequence[tuple[int, str]], t
     if header:
         sentences[0] = sentences[0][1:]
         tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")
+    if not layout.tag_column and _prefixes_stand_apart(sentences):
+        split, names, width = _joining(split, width), [*names[:-2], names[-1]], width - 1
+        sentences = [[_join(row) for row in sentence] for sentence in sentences]
+        tally.note(f"{path.name}: prefixes and types of tags stand in two columns, and are joined (--tag-column)")
     index = not layout.token_column and _is_index(sentences, width)
     if index:
         tally.note(
@@ -129,6 +138,34 @@ def _first_line(lines: Sequence[tuple[int, str]], comment: str) -> tuple[int, st
     return first
 
 
+def _prefixes_stand_apart(sentences: Sequence[Rows]) -> bool:
+    """Whether the last two columns hold the prefix and the type of a tag."""
+    prefixes: set[str] = set()
+    for sentence in sentences:
+        for row in sentence:
+            prefix, kind = row[-2:]
+            if len(row) < 3 or prefix not in PREFIXES or (prefix == "O") != (kind in NO_TYPE):
+                return False
+            prefixes.add(prefix)
+    return bool(prefixes - {"O"})
+
+
+def _joining(split: Split, width: int) -> Split:
+    """Cut lines so that the last two of `width` fields are one tag; a line that has fewer keeps too few."""
+
+    def cut(line: str) -> list[str]:
+        fields = trim(split(line), width)
+        return _join(fields) if len(fields) == width else fields[: width - 2]
+
+    return cut
+
+
+def _join(fields: list[str]) -> list[str]:
+    """Make one tag of a prefix and a type, the last two fields."""
+    prefix, kind = fields[-2:]
+    return [*fields[:-2], "O" if prefix == "O" else f"{prefix}-{kind}"]
+
+
 def _sentences(lines: Sequence[tuple[int, str]], split: Split, width: int, comment: str) -> list[Rows]:
     """The fields of the lines that have as many as the first one, by sentence; at least one sentence."""
     sentences: list[Rows] = [[]]
@@ -156,14 +193,20 @@ def _is_index(sentences: Sequence[Rows], width: int) -> bool:
     before = None
     for sentence in sentences:
         for position, row in enumerate(sentence):
-            if not row[0].isdecimal() or len(row[0]) > LONGEST_NUMBER:
+            number = counted(row[0])
+            if number is None:
                 return False
-            number = int(row[0])
             begins = position == 0 and number in (0, 1)
             if not begins and before is not None and number != before + 1:
                 return False
             before = number
     return True
+
+
+def counted(field: str) -> int | None:
+    """The number of a field that counts tokens; None where it counts none."""
+    counter = COUNTER.fullmatch(field)
+    return int(counter[1]) if counter else None
 
 
 def _token_column(header: bool, index: bool, names: Sequence[str]) -> str:
@@ -191,10 +234,22 @@ def _tag_column(task: str, header: bool, index: bool, names: Sequence[str], sent
         return str(len(names) - behind + 1)
     if behind == 1:
         return "-1"
+    alone = _only_tags(sentences, len(names), behind)
+    if alone:
+        return alone
     both = _holds_entities(sentences, -1) and _holds_entities(sentences, -2)
     if task == "chunk":
         return "-1" if behind == 2 and not both and _holds_entities(sentences, -1) else "-2"
     return OUTER if index and behind == 2 and both else "-1"
+
+
+def _only_tags(sentences: Sequence[Rows], width: int, behind: int) -> str:
+    """The one column of entities where the last one holds nothing, as in UNER's; empty where that is not so."""
+    for sentence in sentences:
+        if not EMPTY.issuperset(row[-1] for row in sentence):
+            return ""
+    holding = [column for column in range(width - behind, width - 1) if _holds_entities(sentences, column)]
+    return str(holding[0] + 1) if len(holding) == 1 else ""
 
 
 def _holds_entities(sentences: Sequence[Rows], column: int) -> bool:
