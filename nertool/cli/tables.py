@@ -153,7 +153,8 @@ def _label_figures(facts: Facts) -> str:
 
 
 def _prediction_figures(facts: Facts) -> str:
-    return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}"
+    below = f", {facts['below']:,} entities below their least probability" if facts.get("below") else ""
+    return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}{below}"
 
 
 # -- train -----------------------------------------------------------------------------------------
@@ -194,7 +195,9 @@ def _evaluation(results: Facts) -> list[Table]:
     """Show a table of types for each split; then how far the model is from another."""
     tables = []
     for name, facts in results.items():
-        if name != "comparison":
+        if "measure" in facts:
+            tables.append(_points(name, facts))
+        elif "types" in facts:
             tables.append(_types(name, facts))
     if "comparison" in results:
         tables.append(_comparison(results["comparison"]))
@@ -211,6 +214,26 @@ def _types(split: str, facts: Facts) -> Table:
         rows.append({column: label, **_scores(counted)})
     rows.append({column: every, **_scores(facts)})
     return _with_caption(_table(title, rows), "\n".join(["; ".join(_notes(facts)), *_other_scores(facts)]))
+
+
+def _points(name: str, facts: Facts) -> Table:
+    """Show what thresholds give, a line for each type and split."""
+    rows = []
+    given = [(_point_name(point, facts), point) for point in facts["points"]]
+    if len(given) > 1:
+        given.append(("all", facts["all_types"]))
+    for label, point in given:
+        for split, figures in _splits_and_others(point)[0].items():
+            row = {"type": label, "wanted": point.get("wanted"), "threshold": point.get("threshold"), "split": split}
+            for measure in ("precision", "recall"):
+                row |= {measure: figures[measure], f"95 % of {measure}": _interval(figures["interval"][measure])}
+            rows.append({**row, "f1": figures["f1"], "predicted": figures["predicted"], "support": figures["support"]})
+    table = _table(f"{name}: {facts['measure']} that is reached on dev", rows)
+    return _with_caption(table, "kept beside the model; they hold with: nertool predict --thresholds own")
+
+
+def _point_name(point: Facts, facts: Facts) -> str:
+    return point["type"] or ("other types" if len(facts["points"]) > 1 else "all")
 
 
 def _notes(facts: Facts) -> Iterator[str]:
@@ -295,6 +318,9 @@ def _evaluation_figures(facts: Facts) -> str:
         return f"a page about {facts['results']} results"
     if "other" in facts:
         return _comparison_figures(facts)
+    if "measure" in facts:
+        points = [f"{_point_name(point, facts)} from {point['threshold']:.4f} on" for point in facts["points"]]
+        return f"entities kept: {', '.join(points)}"
     if facts["metric"] == "accuracy":
         return f"accuracy {facts['accuracy']:.4f}"
     parts = f"P {facts['precision']:.4f}, R {facts['recall']:.4f}, accuracy {facts['accuracy']:.4f}"

@@ -22,6 +22,7 @@ from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.documents.reader import Reader, tag_documents, tell
 from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
+from nertool.models.thresholds import KeptThresholds
 from nertool.progress import logger
 from nertool.workspace.atomic import move_into_place
 from nertool.workspace.digests import digest
@@ -42,7 +43,8 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
-        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding, min_score: as in `load_tagger`.
+        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding, min_score, thresholds: as in
+            `load_tagger`.
     """
 
     model: Path
@@ -56,6 +58,7 @@ class Settings:
     tokenizer: str = ""
     decoding: Literal["", "viterbi", "argmax"] = ""
     min_score: list[str] = field(default_factory=list)
+    thresholds: KeptThresholds | None = None
 
 
 class FileTagger:
@@ -99,6 +102,7 @@ class FileTagger:
                 tokenizer=settings.tokenizer,
                 decoding=settings.decoding,
                 min_score=settings.min_score,
+                thresholds=settings.thresholds,
             )
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:

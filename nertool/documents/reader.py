@@ -387,7 +387,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
         "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
         "windowed": "sentences pass the model's length: tagged in overlapping windows",
         "without_subwords": "tokens have no sub-words: tagged O",
-        "below": "entities are below their least probability: tagged O (--min-score)",
+        "below": "entities are below their least probability: tagged O",
         "blanks": "tokens hold a blank, tab or line end: written as _",
     }
     for name, what in shown.items():

@@ -27,7 +27,7 @@ from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, qui
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.settings import is_quantized, read_settings
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
-from nertool.models.thresholds import Thresholds, check_thresholds, parse_thresholds
+from nertool.models.thresholds import KeptThresholds, Thresholds, check_least, thresholds_for
 from nertool.models.weights import load_weights
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
@@ -381,6 +381,7 @@ def load_tagger(
     tokenizer: str = "",
     decoding: Literal["", "viterbi", "argmax"] = "",
     min_score: Sequence[str] = (),
+    thresholds: KeptThresholds | None = None,
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
@@ -396,16 +397,18 @@ def load_tagger(
         decoding: the most probable sequence of tags that the scheme allows, or the most probable tag of each word;
             empty: as the model's directory says.
         min_score: least probabilities of entities, such as `0.9` or `PER=0.9`; what is below is O.
+        thresholds: in place of `min_score`.
 
     Raises:
         InvalidOption: there is no such way to cut text, or no such type or probability.
+        InvalidData: the thresholds are for another model.
         MissingInput: there is no such directory.
         NertoolError: it holds no model, one that is not for token classification, not all of its weights, one that
             needs code of its own, or an INT8 model that answers otherwise on this processor than where it was made.
     """
     quiet_transformers()
     directory = Path(directory)
-    check_thresholds(min_score)
+    check_least("--min-score", min_score)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
         _check_directory(directory)
         settings = read_settings(directory)
@@ -426,11 +429,19 @@ def load_tagger(
     calibration = read_calibration(directory, labels)
     scheme = settings.allowed_scheme(decoding, spelling_of_labels(labels).read(labels))
     tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, calibration)
-    if min_score:
-        tagger.thresholds = parse_thresholds(min_score, tagger.spelling.read(labels), scheme)
+    tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
     if is_int8:
         check_canary(tagger, directory)
     return tagger
+
+
+def stored_labels(directory: Path, trust_remote_code: bool = False) -> list[str]:
+    """The label of each id of a model, which is not loaded for this.
+
+    Raises:
+        NertoolError: the directory holds no model for token classification.
+    """
+    return label_names(_load_config(directory, trust_remote_code))
 
 
 def _with_fastest_kernels(model: Any) -> Any:

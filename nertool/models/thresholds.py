@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from nertool.errors import InvalidOption
+from nertool.corpus.files import translate_read_errors
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
 
 if TYPE_CHECKING:
     from nertool.models.tagging import Tagging
 
-HELP = "Write a probability from 0 to 1, such as 0.9, or a type with one, such as PER=0.9."
+HELP = "Write a number from 0 to 1, such as 0.9, or a type with one, such as PER=0.9."
+ANEW = "Write it anew: nertool evaluate --precision 0.95"
+MARKED_BY_NEIGHBOURS = ("iob1", "ioe1")
+"""Schemes in which the tags of an entity depend on the one beside it."""
 
 
 class Thresholds:
@@ -29,56 +37,142 @@ class Thresholds:
 
     def apply(self, tagging: Tagging) -> Tagging:
         """The sentence without the entities below their threshold."""
-        kept: list[tuple[Span, float]] = []
+        kept: dict[Span, float] = {}
         tags = list(tagging.tags)
         for span, score in tagging.scored_spans():
-            if score >= self.least.get(span.label, self.least.get("", 0.0)):
-                kept.append((span, score))
+            if score >= least_of(span.label, self.least):
+                kept[span] = score
                 continue
             tags[span.start : span.end] = [OUTSIDE] * (span.end - span.start)
-        if self.scheme and len(kept) < len(tagging.span_scores):
-            tags = mark([span for span, _ in kept], tags, self.scheme)
-        return replace(tagging, tags=tags, span_scores=[score for _, score in kept])
+        if len(kept) == len(tagging.span_scores):
+            return tagging
+        if self.scheme in MARKED_BY_NEIGHBOURS:
+            tags = mark(kept, tags, self.scheme)
+        scores: list[float] = []
+        for span in tagging.spelling.entities(tags):  # stray tags without a type may be read otherwise behind O
+            scores.append(kept[span] if span in kept else min(tagging.scores[span.start : span.end]))
+        return replace(tagging, tags=tags, span_scores=scores)
 
 
-def parse_thresholds(values: Sequence[str], tags: Iterable[str], scheme: str) -> Thresholds:
-    """Thresholds out of `0.9` and `PER=0.9`.
+def least_of(label: str, least: Mapping[str, float]) -> float:
+    """The threshold of a type."""
+    return least.get(label, least.get("", 0.0))
+
+
+@dataclass(frozen=True)
+class KeptThresholds:
+    """What `thresholds.json` says of a model.
+
+    Attributes:
+        least: as in `Thresholds`.
+        labels: of the model, by id.
+    """
+
+    least: dict[str, float]
+    labels: list[str]
+
+
+def read_thresholds(path: Path) -> KeptThresholds:
+    """Read thresholds that `evaluate` has kept.
+
+    Raises:
+        MissingInput: there is no such file.
+        InvalidData: it does not hold thresholds.
+    """
+    if not os.path.isfile(path):
+        raise MissingInput(f"--thresholds: there is no file {path}", ANEW)
+    with translate_read_errors(path):
+        text = path.read_text(encoding="utf-8")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"--thresholds {path}: no JSON: {error}", ANEW) from error
+    points = content.get("points") if isinstance(content, dict) else None
+    if not isinstance(points, list) or not points or not all(map(_is_point, points)):
+        raise InvalidData(f"--thresholds {path}: no list `points`, each with a type and a threshold from 0 to 1", ANEW)
+    least = {point["type"]: float(point["threshold"]) for point in points}
+    if len(least) < len(points):
+        raise InvalidData(f"--thresholds {path}: a type has two thresholds", ANEW)
+    return KeptThresholds(least, content.get("labels"))
+
+
+def _is_point(point: Any) -> bool:
+    if not isinstance(point, dict) or not isinstance(point.get("type"), str):
+        return False
+    threshold = point.get("threshold")
+    return isinstance(threshold, (int, float)) and not isinstance(threshold, bool) and 0 <= threshold <= 1
+
+
+def thresholds_for(
+    min_score: Sequence[str], kept: KeptThresholds | None, labels: Sequence[str], spelling: Spelling, scheme: str
+) -> Thresholds | None:
+    """The thresholds that were asked for, for this model; None where none were.
 
     Args:
-        tags: of the model, in their canonical form.
+        min_score: such as `0.9` and `PER=0.9`.
+        kept: in their place.
+        labels, spelling: of the model.
         scheme: of the tags; empty where all sequences are allowed.
 
     Raises:
         InvalidOption: no probability, a type that the model does not have, or one type twice.
+        InvalidData: `kept` is for another model.
     """
-    types = {split_tag(tag)[1] for tag in tags} - {""}
+    if kept is None:
+        least = parse_least("--min-score", min_score, entity_types(labels, spelling)) if min_score else {}
+        return Thresholds(least, scheme) if least else None
+    if kept.labels != list(labels) or not kept.least.keys() <= {"", *entity_types(labels, spelling)}:
+        raise InvalidData("--thresholds: they are for a model with other labels", ANEW)
+    return Thresholds(kept.least, scheme)
+
+
+def entity_types(labels: Iterable[str], spelling: Spelling) -> set[str]:
+    """The types of entities that a model has labels for; none where its tags are parts of speech or the like."""
+    if spelling.order == "plain":
+        return set()
+    return {split_tag(tag)[1] for tag in spelling.read(list(labels))} - {""}
+
+
+def parse_least(option: str, values: Iterable[str], types: Collection[str]) -> dict[str, float]:
+    """Numbers from 0 to 1 by type out of `0.9` and `PER=0.9`; that of "" holds for the types without one of their own.
+
+    Args:
+        option: its name, for messages.
+        types: of the model.
+
+    Raises:
+        InvalidOption: no such number, a type that the model does not have, or one type twice.
+    """
+    if not types:
+        raise InvalidOption(f"{option}: the model's tags are no entities", "Leave it out: there is nothing to choose.")
     least: dict[str, float] = {}
     for value in values:
         label, sign, number = value.rpartition("=")
         if sign and label not in types:
-            known = ", ".join(sorted(types)) or "none"
-            raise InvalidOption(f"--min-score {value}: the model has no type {label!r}", f"Its types: {known}.")
-        if (sign and not label) or label in least:
-            raise InvalidOption(f"--min-score {value}: {label or 'all types'} stands there twice", HELP)
-        least[label] = _probability(value, number)
-    return Thresholds(least, scheme)
+            raise InvalidOption(
+                f"{option} {value}: the model has no type {label!r}", f"Its types: {', '.join(sorted(types))}."
+            )
+        if label in least:
+            raise InvalidOption(f"{option} {value}: {label or 'all types'} stands there twice", HELP)
+        least[label] = _number(option, value, number)
+    return least
 
 
-def check_thresholds(values: Iterable[str]) -> None:
-    """Check that these have the form of thresholds, before a model is loaded.
+def check_least(option: str, values: Iterable[str]) -> None:
+    """Check that these are such numbers, before a model is loaded.
 
     Raises:
-        InvalidOption: one has not.
+        InvalidOption: one is not.
     """
     for value in values:
-        _probability(value, value.rpartition("=")[2])
+        _number(option, value, value.rpartition("=")[2])
 
 
-def _probability(value: str, number: str) -> float:
+def _number(option: str, value: str, number: str) -> float:
     try:
         probability = float(number)
     except ValueError:
         probability = math.nan
     if not 0 <= probability <= 1:
-        raise InvalidOption(f"--min-score {value}: this is no probability", HELP)
+        raise InvalidOption(f"{option} {value}: this is no number from 0 to 1", HELP)
     return probability

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nertool.scoring.confidence import Confidence
+from nertool.scoring.operating_points import ScoredEntities
 from nertool.scoring.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class SplitProbabilities:
     def __init__(self, tagger: Tagger) -> None:
         self.tagger = tagger
         self.as_argmax = None if tagger.decoder.is_free else Scorer()
+        self.entities = ScoredEntities()
         self.confidence = {name: (Confidence(), Confidence()) for name in ("before", "after")}
 
     def add(self, gold: Sequence[str], tagging: Tagging) -> None:
@@ -30,6 +32,7 @@ class SplitProbabilities:
         if self.as_argmax:
             self.as_argmax.add(gold, self.tagger.most_probable(tagging))
         entities = {*tagging.spelling.entities(gold)}
+        self.entities.add(entities, tagging.scored_spans())
         for scored, (of_words, of_entities) in zip(
             (self.tagger.uncalibrated(tagging), tagging), self.confidence.values(), strict=True
         ):
@@ -37,9 +40,12 @@ class SplitProbabilities:
             of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
 
     def results(self) -> dict[str, Any]:
-        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after calibration."""
+        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after calibration;
+        precision and recall over the threshold.
+        """
         results: dict[str, Any] = {"argmax": self.as_argmax.figures()} if self.as_argmax else {}
         calibration: dict[str, Any] = {"temperature": self.tagger.calibration.temperature}
         for name, (of_words, of_entities) in self.confidence.items():
             calibration[name] = {"words": of_words.results(), "entities": of_entities.results()}
-        return {**results, "calibration": calibration}
+        curve = self.entities.curve()
+        return {**results, "calibration": calibration, **({"by_threshold": curve} if curve else {})}

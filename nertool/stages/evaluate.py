@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -30,18 +31,20 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import Digest, digest, read_json, write_json
-from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE
+from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts
+    from nertool.scoring.operating_points import Goal
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
 
 REPORT = "report.html"
 COMPARISON = "comparison.json"
+ENTITIES = "entities.jsonl"
 MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
 """Names of the models on the page, by their directories."""
 
@@ -54,6 +57,7 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("split", "quantized", "both"),  # they are in the records' names
         *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
+        *("precision", "recall"),  # they have a record of their own
     )
     alone = ("split", "quantized", "both", "columns", "predicted", "report", "compare", "allow_stale")
 
@@ -70,6 +74,24 @@ class Options(StageOptions):
     inner: Annotated[
         str | None,
         typer.Option("--inner", help="Workspace or predictions file of GermEval's inner layer, for its metric 1."),
+    ] = None
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            help="Find the least score of entities that reaches this precision on dev, such as 0.95, or of a type, "
+            "such as PER=0.95; may be repeated. predict --thresholds own applies it.",
+            show_default=False,
+        ),
+    ] = None
+    recall: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recall",
+            help="Find the greatest score of entities that reaches this recall on dev, such as 0.9, or of a type, "
+            "such as PER=0.9; may be repeated.",
+            show_default=False,
+        ),
     ] = None
     columns: Annotated[
         str | None, typer.Option("--columns", hidden=True, help="Old spelling of: nertool score FILE.")
@@ -89,19 +111,22 @@ class Options(StageOptions):
         """Refuse options that do not go together."""
         if (self.predicted or self.report) and self.columns is None:
             raise InvalidOption("--predicted and --report are options of score", "Run: nertool score FILE")
+        if self.precision and self.recall:
+            raise InvalidOption("--precision and --recall cannot both be reached by one threshold", "Give one of them.")
 
 
 def run(workspace: Workspace, options: Options) -> Result:
     """Score each split, and write the results into `evaluation/`, those of INT8 into `evaluation/quantized/`.
 
     The files are `{split}_results.json`, `{split}_predictions.txt` (token, gold, predicted), `{split}_errors.jsonl` (an
-    error a line), and `evaluation/report.html` about all results in the workspace. With `columns`, only that file is
-    scored.
+    error a line), `{split}_entities.jsonl` (a sentence a line: gold and predicted entities, with scores), and
+    `evaluation/report.html` about all results in the workspace. With `precision` or `recall`, the thresholds that reach
+    it go into `thresholds.json` beside the model. With `columns`, only that file is scored.
 
     Raises:
         MissingInput: no model, or no file of the split.
         StaleInput: the model was made from files that have changed since, or for other labels.
-        InvalidOption: no such split, nothing to compare with.
+        InvalidOption: no such split, nothing to compare with, a precision or recall that no threshold reaches.
         InvalidData: files to be compared hold other sentences (names file and line).
     """
     if options.columns is not None:
@@ -109,11 +134,14 @@ def run(workspace: Workspace, options: Options) -> Result:
     quiet_transformers()
     with workspace.locked("evaluate", creates=False):
         splits, models = _splits(workspace, options.split), _models(workspace, options)
+        goals = [_goal(workspace, options, model, splits) for model in models]
         results: dict[str, Result] = {}
-        for model in models:
+        for model, goal in zip(models, goals, strict=True):
             prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""
             for split, result in _evaluate(workspace, options, model, splits).items():
                 results[prefix + split] = result
+            if goal:
+                results[f"{prefix}thresholds"] = _keep_thresholds(workspace, options, model, splits, goal)
         if options.compare:
             results["comparison"] = _compare(workspace, options, models[0].name, splits)
         report = _write_report(workspace, options)
@@ -146,13 +174,13 @@ def _evaluate_split(
     load: Callable[[], Tagger],
 ) -> Result:
     folder = _folder(model.name)
-    results, predictions, errors = (f"{folder}/{split}_{name}" for name in _files())
+    results, predictions, errors, entities = (f"{folder}/{split}_{name}" for name in _files())
     train = ["train.txt"] if "train" in workspace.splits(".txt") else []
     planned = StageRun(
         f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
         options,
         reads=[*model.files, f"{split}.txt", *train],
-        writes=[results, predictions, errors],
+        writes=[results, predictions, errors, entities],
         sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
@@ -166,7 +194,8 @@ def _evaluate_split(
 
         counts = TagCounts()
         probabilities = SplitProbabilities(load())
-        tagged = _tag(load(), workspace / f"{split}.txt", stage.file(predictions), counts, probabilities)
+        files = stage.file(predictions), stage.file(entities)
+        tagged = _tag(load(), workspace / f"{split}.txt", files, counts, probabilities)
         spelling = _spelling(workspace, load().labels)
         scorer, analysis = score_and_list_errors(
             tagged, spelling, options.strict, _train_entities(workspace), stage.file(errors)
@@ -189,8 +218,8 @@ def _spelling(workspace: Workspace, labels: Sequence[str]) -> Spelling:
     return spelling_of_labels(labels, "plain" if scheme == "plain" else "entities")
 
 
-def _files() -> tuple[str, str, str]:
-    return "results.json", "predictions.txt", "errors.jsonl"
+def _files() -> tuple[str, str, str, str]:
+    return "results.json", "predictions.txt", "errors.jsonl", ENTITIES
 
 
 def _folder(directory: str) -> str:
@@ -198,23 +227,27 @@ def _folder(directory: str) -> str:
 
 
 def _tag(
-    tagger: Tagger, path: Path, predictions: Path, counts: TagCounts, probabilities: SplitProbabilities
+    tagger: Tagger, path: Path, files: tuple[Path, Path], counts: TagCounts, probabilities: SplitProbabilities
 ) -> Iterator[Tagged]:
-    """Tag a file, write its predictions, and give each sentence with both its tags.
+    """Tag a file, write its predictions and entities, and give each sentence with both its tags.
 
     The file is read twice, side by side, so that no more than a block of sentences is in memory.
 
     Args:
+        files: of the predictions, and of the entities.
         probabilities: gets each sentence.
     """
+    from nertool.scoring.operating_points import entities_row
     from nertool.scoring.prediction_files import Tagged
 
     tagged = tagger.tag_scored((sentence.tokens for sentence in read_sentences(path)), counts)
-    with predictions.open("w", encoding="utf-8", newline="\n") as out:
+    with ExitStack() as stack:
+        out, entities = (stack.enter_context(file.open("w", encoding="utf-8", newline="\n")) for file in files)
         pairs = zip(read_sentences(path), tagged, strict=True)
         total = sum(1 for _ in read_sentences(path))
-        for sentence, tagging in track(pairs, f"evaluate {path.name}", total, "sentences"):
+        for number, (sentence, tagging) in enumerate(track(pairs, f"evaluate {path.name}", total, "sentences"), 1):
             write_columns(out, (sentence.tokens, sentence.tags, tagging.tags))
+            entities.write(entities_row(number, tagging.spelling.entities(sentence.tags), tagging.scored_spans()))
             probabilities.add(sentence.tags, tagging)
             yield Tagged(sentence.tokens, sentence.tags, tagging.tags, sentence.line)
 
@@ -297,6 +330,65 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     if not splits:
         raise MissingInput(f"{workspace / 'dev.txt'} is missing", f"Run: {workspace.command('preprocess')}")
     return list(dict.fromkeys(splits))
+
+
+# -- thresholds ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ThresholdOptions(StageOptions):
+    """What thresholds follow from, beside the entities."""
+
+    precision: list[str] | None
+    recall: list[str] | None
+
+
+def _goal(workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str]) -> Goal | None:
+    """What is wanted on dev, if anything is; looked at before anything is tagged."""
+    if not options.precision and not options.recall:
+        return None
+    from nertool.models.tagger import stored_labels
+    from nertool.models.thresholds import entity_types, parse_least
+    from nertool.scoring.operating_points import Goal
+
+    measure: Literal["precision", "recall"] = "precision" if options.precision else "recall"
+    labels = stored_labels(model.path, options.trust_remote_code)
+    types = entity_types(labels, _spelling(workspace, labels))
+    goal = Goal(measure, parse_least(f"--{measure}", options.precision or options.recall or [], types))
+    if "dev" not in splits:
+        raise InvalidOption(f"--{measure}: thresholds are found on dev, which is not evaluated", "Add: --split dev")
+    return goal
+
+
+def _keep_thresholds(
+    workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str], goal: Goal
+) -> Result:
+    """Write the thresholds that reach the goal beside the model; they go when another one takes its place."""
+    entities = {split: f"{_folder(model.name)}/{split}_{ENTITIES}" for split in splits}
+    again = workspace.command("evaluate", "--force")
+    for name in entities.values():
+        if not (workspace / name).exists():
+            raise MissingInput(f"{workspace / name} is missing", f"Run: {again}")
+    kept = f"{model.name}/{THRESHOLDS}"
+    planned = StageRun(
+        f"evaluate:{QUANTIZED}:thresholds" if model.name == QUANTIZED else "evaluate:thresholds",
+        ThresholdOptions(options.precision, options.recall),
+        reads=[*entities.values(), f"{model.name}/config.json"],
+        writes=[kept],
+        force=options.force,
+    )
+
+    def work(stage: Stage) -> None:
+        from nertool.models.tagger import stored_labels
+        from nertool.scoring.operating_points import operating_points, read_entities
+
+        with translate_odd_content(f"{workspace.path}: {' or '.join(entities.values())}", f"Run: {again}"):
+            read = {split: read_entities(workspace / name) for split, name in entities.items()}
+        stage.facts = operating_points(goal, read)
+        stage.facts["labels"] = stored_labels(model.path, options.trust_remote_code)
+        write_json(stage.file(kept), stage.facts)
+
+    return workspace.run(planned, work)
 
 
 # -- two models ------------------------------------------------------------------------------------

@@ -31,12 +31,13 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import digest
-from nertool.workspace.names import PREDICTIONS, SPLITS
+from nertool.workspace.names import PREDICTIONS, SPLITS, THRESHOLDS
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
-    from nertool.models.tagging import Tagging
+    from nertool.models.tagging import TagCounts, Tagging
+    from nertool.models.thresholds import KeptThresholds
 
 
 MADE_BY = (
@@ -44,6 +45,8 @@ MADE_BY = (
     *("decoding", "min_score"),
 )
 """Options that the tags of a file follow from."""
+OWN = "own"
+"""In place of a file of thresholds: that of the model."""
 LOOKED_AT = 1 << 16
 """Bytes of an input by which it is known again."""
 
@@ -142,6 +145,14 @@ class Options(StageOptions):
             show_default=False,
         ),
     ] = None
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            "--thresholds",
+            help="File of least probabilities that evaluate --precision or --recall has kept; own: that of the model.",
+            show_default=False,
+        ),
+    ] = None
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
@@ -150,6 +161,8 @@ class Options(StageOptions):
 
     def __post_init__(self) -> None:
         """Refuse options that do not go together."""
+        if self.thresholds and self.min_score:
+            raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
         if self.workers and self.engine == "local":
             raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
         if self.engine == "ray":
@@ -191,6 +204,7 @@ class Facts(TypedDict):
     model: str  # directory of the model, relative to the workspace
     sentences: int  # sentences tagged
     tokens: int  # tokens tagged
+    below: int  # entities below their least probability: tagged O
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -208,11 +222,15 @@ def run(workspace: Workspace, options: Options) -> Result:
     with workspace.locked("predict", creates=False):
         source = workspace.require(f"{split}.txt", "preprocess")
         model = workspace.model(options.quantized, options.allow_stale)
+        own = [f"{model.name}/{THRESHOLDS}"] if options.thresholds == OWN else []
+        kept = {"thresholds": Path(options.thresholds)} if options.thresholds and not own else {}
+        read_kept_thresholds(model, options)  # complains before anything else does
         planned = StageRun(
             f"predict:{split}",
             options,
-            reads=[*model.files, f"{split}.txt"],
+            reads=[*model.files, *own, f"{split}.txt"],
             writes=[_predictions(split, options.form)],
+            sources=kept or None,
             packages=["torch", "transformers", "tokenizers"],
             force=options.force,
         )
@@ -221,17 +239,20 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:
     """Tag a file of sentences into the stage's file of predictions."""
+    from nertool.models.tagging import TagCounts
+
     form = options.form
     tagger = _load(model, options)
     documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
-    facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0}
+    facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0, "below": 0}
+    counts = TagCounts()
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
         out.write(head_of(form))
-        for text, taggings in written(tagger, documents, form):
+        for text, taggings in written(tagger, documents, form, counts):
             out.write(text)
             facts["sentences"] += len(taggings)
             facts["tokens"] += sum(len(tagging.tags) for tagging in taggings)
-    stage.facts = dict(facts)
+    stage.facts = {**facts, "below": counts.below}
 
 
 def _predictions(split: str, form: str) -> str:
@@ -252,7 +273,7 @@ def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, p
     """
     tagger, documents = _open_input(workspace, options, stdin)
     head = head_of(options.form)
-    texts = (text for text, _ in written(tagger, documents, options.form, progress))
+    texts = (text for text, _ in written(tagger, documents, options.form, progress=progress))
     return chain([head], texts) if head else texts
 
 
@@ -280,6 +301,8 @@ def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
     kept["model"] = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
     for name in MADE_BY:
         kept[name] = getattr(options, name) or ""
+    thresholds = read_kept_thresholds(model, options)
+    kept["thresholds"] = thresholds.least if thresholds else ""
     kept["on_error"] = None if options.on_error == "stop" else options.on_error  # as far as it stopped all was read
     return kept
 
@@ -305,6 +328,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     with workspace.reading():
         model = workspace.model(options.quantized, options.allow_stale)
         digests = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
+        thresholds = read_kept_thresholds(model, options)
     settings = ray_workers.Settings(
         model=model.path.absolute(),
         text_column=options.text_column,
@@ -314,6 +338,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
         min_score=list(options.min_score or []),
+        thresholds=thresholds,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
@@ -352,10 +377,24 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
         min_score=list(options.min_score or []),
+        thresholds=read_kept_thresholds(model, options),
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
     )
+
+
+def read_kept_thresholds(model: ModelFiles, options: Options) -> KeptThresholds | None:
+    """Read the file that `thresholds` names; None where it names none.
+
+    Raises:
+        MissingInput, InvalidData: as `read_thresholds`.
+    """
+    from nertool.models.thresholds import read_thresholds
+
+    if not options.thresholds:
+        return None
+    return read_thresholds(model.path / THRESHOLDS if options.thresholds == OWN else Path(options.thresholds))
 
 
 def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> tuple[Tagger, Iterator[Document]]:
@@ -396,17 +435,22 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
 
 
 def written(
-    tagger: Tagger, documents: Iterable[Document], form: str, progress: bool = True
+    tagger: Tagger,
+    documents: Iterable[Document],
+    form: str,
+    counts: TagCounts | None = None,
+    progress: bool = True,
 ) -> Iterator[tuple[str, list[Tagging]]]:
     """Tag documents and give the text of each, in order, with its tags; a bounded number is held at a time.
 
     Args:
+        counts: is counted up.
         progress: show a progress bar.
     """
     from nertool.documents.writers import COLUMNS, WRITERS, count_blanks
     from nertool.models.tagging import TagCounts
 
-    counts, blanks = TagCounts(), 0
+    counts, blanks = counts or TagCounts(), 0
     tagged = tag_documents(tagger, documents, counts)
     for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
         if form in COLUMNS:

@@ -11,6 +11,8 @@ MODEL = "model"
 EVALUATION = "evaluation"
 QUANTIZED = "quantized"
 TABLE = "quantization.json"
+THRESHOLDS = "thresholds.json"
+"""Least scores of entities, which `evaluate` keeps beside the model."""
 PREDICTIONS = "predictions"
 EXAMPLES = ".examples"
 """Training examples, kept for the next training."""
@@ -55,6 +57,8 @@ def is_output(record: str, name: object) -> bool:
     stage, first = record.partition(":")[0], name.partition("/")[0]
     if stage == "train":
         return is_model_name(first)
+    if stage == "evaluate" and name == f"{first}/{THRESHOLDS}" and (is_model_name(first) or first == QUANTIZED):
+        return True
     return name in OUTPUTS.get(stage, ()) or first == FOLDERS.get(stage)
 
 

@@ -31,7 +31,7 @@ from nertool.workspace.atomic import flush, share
 from nertool.workspace.digests import Digest, digest, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
-from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, join_names, versions
+from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, THRESHOLDS, join_names, versions
 from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
 from nertool.workspace.run_log import last_command_line, logged
@@ -106,7 +106,7 @@ class ModelFiles:
     Attributes:
         name: of its directory, relative to the workspace.
         path: of its directory.
-        files: its files, relative to the workspace.
+        files: its files, relative to the workspace; without its thresholds, which it does not need to tag.
     """
 
     name: str
@@ -260,7 +260,8 @@ class Workspace:
             path = self.path / name
             if not allow_stale:
                 self._check_model_is_current(path, stage)
-            return ModelFiles(name, path, sorted(f"{name}/{file.name}" for file in path.iterdir() if file.is_file()))
+            files = sorted(file.name for file in path.iterdir() if file.is_file() and file.name != THRESHOLDS)
+            return ModelFiles(name, path, [f"{name}/{file}" for file in files])
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
         """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""
@@ -456,7 +457,7 @@ class Workspace:
         path = self.path / directory
         if not path.is_dir() or (force and (path / "config.json").exists()):
             return
-        allowed = self._last_writes(name)
+        allowed = [*self._last_writes(name), f"{directory}/{THRESHOLDS}"]
         foreign = []
         for file in sorted(path.iterdir()):
             if f"{directory}/{file.name}" not in allowed and not file.name.startswith("checkpoint-"):

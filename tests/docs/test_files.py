@@ -80,6 +80,7 @@ def facts_of(path: str) -> str:
     special = {
         "evaluate:comparison": "comparison.json",
         "evaluate:report": "facts of the report",
+        "evaluate:thresholds": "thresholds.json",
         "quantize": "quantization.json",
     }
     stage = record.partition(":")[0]
@@ -98,7 +99,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Workspace:
     labels.run(workspace, labels.Options())
     settings = {"num_epochs": 2.0, "batch_size": 4, "learning_rate": 1e-3, "save_steps": 1000}
     train.run(workspace, train.Options(model=tiny_model, **settings))
-    evaluate.run(workspace, evaluate.Options())
+    evaluate.run(workspace, evaluate.Options(recall=["0.1"]))
     quantize.run(workspace, quantize.Options(backend="onnx", tolerance=0.9))
     evaluate.run(workspace, evaluate.Options(quantized=True))
     evaluate.run(workspace, evaluate.Options(compare=str(workspace / "quantized")))
@@ -114,6 +115,8 @@ DESCRIBED = {
     "evaluation/quantized/test_results.json": "results",
     "evaluation/dev_errors.jsonl": "errors",
     "evaluation/test_errors.jsonl": "errors",
+    "evaluation/dev_entities.jsonl": "entities",
+    "model/thresholds.json": "thresholds.json",
     "evaluation/comparison.json": "comparison.json",
     "quantized/quantization.json": "quantization.json",
 }

@@ -312,6 +312,7 @@ def test_names_that_lead_nowhere_or_out(name: object) -> None:
         lambda name: is_output("labels", name): ["labels.txt"],
         lambda name: is_output("train", name): ["model", "model/config.json", "my model/.gitattributes"],
         lambda name: is_output("evaluate:quantized:dev", name): ["evaluation/quantized/dev_errors.jsonl"],
+        lambda name: is_output("evaluate:thresholds", name): ["my model/thresholds.json", "quantized/thresholds.json"],
         lambda name: is_output("quantize", name): ["quantized"],
         lambda name: is_output("predict:test", name): ["predictions/test.conll"],
     }.items(),

@@ -14,7 +14,7 @@ from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
 from nertool.models.tagger import load_tagger
 from nertool.sources.recipes import RECIPES
-from nertool.stages import evaluate
+from nertool.stages import evaluate, train
 from nertool.tags import spans
 from nertool.workspace.workspace import Workspace
 
@@ -220,3 +220,76 @@ def _with_texts(workspace: Workspace) -> Workspace:
     for split in ("train", "dev", "test"):
         shutil.copy(workspace / f"{split}.txt.tmp", workspace / f"{split}.txt")
     return workspace
+
+
+# -- thresholds ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unsure(copy: Workspace) -> Workspace:
+    """A workspace whose model is right on some of dev alone."""
+    lines = (copy / "dev.txt").read_text().replace("anna B-PER", "anna O").replace("oslo B-LOC", "oslo O")
+    (copy / "dev.txt").write_text(lines)
+    return copy
+
+
+def test_thresholds_reach_what_is_wanted_and_are_kept_beside_the_model(unsure: Workspace) -> None:
+    options = evaluate.Options(recall=["0.5", "PER=0.9"], allow_stale=True)
+    result = evaluate.run(unsure, options)
+    kept = json.loads((unsure / "model/thresholds.json").read_text())
+    assert kept == json.loads(json.dumps(result.facts["thresholds"]))
+    assert [point["type"] for point in kept["points"]] == ["", "PER"]
+    for point in kept["points"]:
+        assert point["dev"]["recall"] >= point["wanted"] and {"precision", "interval"} <= point["test"].keys()
+    assert evaluate.run(unsure, options).fresh
+    assert evaluate.run(unsure, evaluate.Options(allow_stale=True)).fresh  # the model is the one that was evaluated
+    other = evaluate.run(unsure, evaluate.Options(recall=["0.4"], allow_stale=True))
+    assert not other.fresh and "thresholds again: recall is another" in other.why
+
+
+def test_thresholds_go_with_their_model(copy: Workspace, tiny_model: str) -> None:
+    evaluate.run(copy, evaluate.Options(recall=["0.5"]))
+    states = {state.stage: state.name for state in copy.status()}
+    assert states["evaluate:thresholds"] == "fresh" and "missing" not in {states["evaluate:dev"], states["train"]}
+    train.run(copy, train.Options(model=tiny_model, num_epochs=1.0, force=True))
+    assert not (copy / "model/thresholds.json").exists()
+    assert {state.stage: state.name for state in copy.status()}["evaluate:thresholds"] == "missing"
+
+
+def test_entities_and_their_scores_are_kept(copy: Workspace) -> None:
+    results = evaluate.run(copy, evaluate.Options(split=["dev"])).facts["dev"]
+    rows = [json.loads(line) for line in (copy / "evaluation/dev_entities.jsonl").read_text().splitlines()]
+    assert [row["sentence"] for row in rows] == list(range(1, results["sentences"] + 1))
+    assert sum(len(row["gold"]) for row in rows) == results["support"]
+    assert sum(len(row["predicted"]) for row in rows) == results["predicted"]
+    lowest, highest = results["by_threshold"][0], results["by_threshold"][-1]
+    assert (lowest["precision"], lowest["recall"]) == pytest.approx((results["precision"], results["recall"]))
+    assert lowest["threshold"] <= highest["threshold"] and lowest["recall"] >= highest["recall"]
+
+
+def test_what_no_threshold_can_reach_is_refused_and_nothing_is_kept(unsure: Workspace) -> None:
+    with pytest.raises(InvalidOption, match=r"--recall 1: no threshold .* the best one has precision"):
+        lines = (unsure / "dev.txt").read_text().replace("visited O", "visited B-PER")
+        (unsure / "dev.txt").write_text(lines)
+        evaluate.run(unsure, evaluate.Options(recall=["1"], allow_stale=True))
+    assert not (unsure / "model/thresholds.json").exists()
+
+
+def test_wishes_that_cannot_be_are_refused_before_anything_is_tagged(copy: Workspace) -> None:
+    for options in ({"precision": ["2"]}, {"recall": ["GPE=0.5"]}, {"recall": ["0.5"], "split": ["test"]}):
+        with pytest.raises(InvalidOption, match=f"--{next(iter(options))}"):
+            evaluate.run(copy, evaluate.Options(**options))
+    with pytest.raises(InvalidOption, match="Give one of them|cannot both"):
+        evaluate.Options(precision=["0.9"], recall=["0.9"])
+    assert not (copy / "evaluation").exists()
+
+
+def test_scores_that_were_edited_or_removed_are_two_lines(copy: Workspace) -> None:
+    evaluate.run(copy, evaluate.Options())
+    entities = copy / "evaluation/dev_entities.jsonl"
+    for content in ("{", "[" * 100_000, '{"gold": 1}', '{"gold": [], "predicted": [{}]}'):
+        entities.write_text(content)
+        with pytest.raises(InvalidData, match="not what nertool writes"):
+            evaluate.run(copy, evaluate.Options(precision=["0.5"]))
+    entities.unlink()
+    assert evaluate.run(copy, evaluate.Options(precision=["0.5"])).facts["thresholds"]["points"]

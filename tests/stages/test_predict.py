@@ -367,6 +367,29 @@ def test_a_least_probability_that_is_none_is_refused(value: str, trained: Path) 
         tag(trained, b"anna\n", min_score=[value])
 
 
+def test_kept_thresholds_hold_where_they_are_asked_for(copy: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match="there is no file"):
+        tag(copy.path, b"anna visited oslo .\n", thresholds="own")
+    labels = json.loads((copy / "model/calibration.json").read_text())["labels"]
+    (copy / "model/calibration.json").write_text(json.dumps({"temperature": 5.0, "labels": labels}))
+    point = {"type": "PER", "threshold": 1.0}
+    (copy / "model/thresholds.json").write_text(json.dumps({"points": [point], "labels": labels}))
+    assert "B-PER" in tag(copy.path, b"anna visited oslo .\n")
+    shutil.copy(copy / "model/thresholds.json", tmp_path / "mine.json")
+    for name in ("own", str(tmp_path / "mine.json")):
+        out = tag(copy.path, b"anna visited oslo .\n", thresholds=name)
+        assert "PER" not in out and "B-LOC" in out
+    options = {"split": "test", "allow_stale": True}
+    assert predict.run(copy, predict.Options(thresholds="own", **options)).facts["below"] == 20
+    assert predict.run(copy, predict.Options(thresholds="own", **options)).fresh
+    assert predict.run(copy, predict.Options(**options)).facts["below"] == 0
+    (tmp_path / "mine.json").write_text(json.dumps({"points": [point], "labels": ["O"]}))
+    with pytest.raises(InvalidData, match="other labels"):
+        tag(copy.path, b"anna\n", thresholds=str(tmp_path / "mine.json"))
+    with pytest.raises(InvalidOption, match="Give one|both set"):
+        predict.Options(thresholds="own", min_score=["0.5"])
+
+
 def test_what_is_left_is_a_valid_sequence() -> None:
     tagging = Tagging(["I-PER", "B-PER", "I-PER"], [0.9] * 3, span_scores=[0.2, 0.8])
     kept = Thresholds({"": 0.5}, "iob1").apply(tagging)
