@@ -15,6 +15,10 @@ CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "depre
 """Columns of CoNLL-U. Source: https://universaldependencies.org/format.html"""
 CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
 """Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
+ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
+"""A tag of an entity, such as B-PER."""
+COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
+"""A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
 TaggedRow = tuple[int, "tuple[str, str] | None"]
 """1-based number of a line or row, with its token and tag; None in place of these ends a sentence."""
 
@@ -25,6 +29,12 @@ class Sentence(NamedTuple):
     tokens: list[str]
     tags: list[str]
     line: int
+
+
+def counted(field: str) -> int | None:
+    """The number of a field that counts tokens; None where it counts none."""
+    counter = COUNTER.fullmatch(field)
+    return int(counter[1]) if counter else None
 
 
 def group_rows(rows: Iterable[tuple[int, Row | None]]) -> Iterator[tuple[int, list[Row]]]:

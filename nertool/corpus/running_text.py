@@ -1,4 +1,4 @@
-"""Running text and token lists -> sentences, of tokens; and the form that lines are in."""
+"""Running text -> sentences, of tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.errors import InvalidOption, require
 
 if TYPE_CHECKING:
@@ -131,35 +130,6 @@ def line_offsets(text: str) -> Iterator[tuple[int, int]]:
         start = line_end.end()
     if start < len(text):
         yield start, len(text)
-
-
-def form_of(lines: Iterator[str], labels: set[str]) -> str:
-    """What lines hold: `jsonl`, `conllu`, `tokens` or `text`.
-
-    A first line that is a JSON object tells the first, ten columns of which the first is an id the second; lines of a
-    single field are tokens, and so are lines with a tab behind their first word and those whose last field is one of
-    `labels`; anything else is running text. Reads no further than it must: a person may be typing at the other end.
-    """
-    seen = commented = False
-    for line in lines:
-        fields = line.split()
-        columns = line.rstrip("\r\n").split("\t")
-        if len(columns) == len(CONLLU_COLUMNS) and CONLLU_ID.fullmatch(columns[0]):
-            return "conllu"
-        if not seen and line.startswith("# ") and len(fields) > 1:
-            commented = True
-            continue
-        if commented:
-            return "text"
-        if not seen and fields and fields[0].startswith("{") and fields[-1].endswith("}"):
-            return "jsonl"
-        if len(fields) > 1:
-            by_tab = len(columns) > 1 and columns[0].split() == columns[:1]
-            return "tokens" if by_tab or fields[-1] in labels else "text"
-        if seen and not fields:
-            return "tokens"
-        seen = seen or bool(fields)
-    return "text" if commented else "tokens"
 
 
 def visible(text: str) -> str:

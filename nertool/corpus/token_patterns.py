@@ -30,6 +30,7 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
     return rf"""
       https?://\S*[^\s.,;:!?'")\]}}>»”’…]                      # a web address, without the punctuation behind it
     | [\w.+-]{{1,64}}@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
+    | [\d\#*]\ufe0f?\u20e3                                    # a keycap
     | [@\#]{rest}+                                            # a user name or hash tag
     | \d+(?:[.,:]\d+)*(?![.,:]?\d|[A-Z]\b)                    # a number, price or time; 3D is a word
     | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.

@@ -14,9 +14,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows
 from nertool.corpus.files import PACKED
 from nertool.corpus.records import BadRecord, parse_json
-from nertool.corpus.running_text import Cut, Words, cut_text, form_of, line_offsets
+from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
 from nertool.documents.byte_source import ByteSource, Lines, open_source
 from nertool.documents.json_list import is_json_list, read_json_list
+from nertool.documents.line_forms import LineForm, form_of, is_comment
 from nertool.documents.table_rows import bad_record, csv_table, parquet_table
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
@@ -117,12 +118,15 @@ class Reader:
                 yield from self._read_lines(form, source.label, source.lines())
 
     def _read_lines(self, form: str, label: str, lines: Lines) -> Iterator[Document]:
+        token_at = 0
         if form == "auto":
-            form, lines = self._recognise(lines)
+            (form, token_at, has_comments), lines = self._recognise(label, lines)
+            lines = self._without_comments(lines) if has_comments else lines
         if form in ("json", "jsonl"):
             yield from self._read_json_lines(label, lines)
         elif form == "tokens":
-            yield from self._read_token_lines(label, lines, _decode_token_line, _first_token)
+            decode = _decode_numbered_line if token_at else _decode_token_line
+            yield from self._read_token_lines(label, lines, decode, _first_token)
         elif form == "conllu":
             yield from self._read_token_lines(label, _conllu_lines(lines), _decode_conllu_line, _whole_token)
         elif form == "document":
@@ -130,14 +134,22 @@ class Reader:
         else:
             yield from self._read_text_lines(label, lines)
 
-    def _recognise(self, lines: Lines) -> tuple[str, Lines]:
+    def _recognise(self, label: str, lines: Lines) -> tuple[LineForm, Lines]:
         """Tell the form from the first lines; gives all lines again."""
         first: list[tuple[int, bytes]] = []
-        form = form_of(_peek(lines, first), set(self.labels))
-        if form in ("tokens", "conllu") and first:
-            shown = "CoNLL-U" if form == "conllu" else "one token a line"
-            logger.info("read as %s (--input text reads one sentence a line)", shown)
+        form = form_of(label, _peek(lines, first), set(self.labels))
+        if form.shown and first:
+            logger.info("read as %s (--input text reads one sentence a line)", form.shown)
         return form, chain(first, lines)
+
+    def _without_comments(self, lines: Lines) -> Lines:
+        """Leave out the comments before sentences of tokens."""
+        inside = False
+        labels = {*self.labels}
+        for number, line in lines:
+            if inside or not is_comment(line.decode("utf-8", "replace"), labels):
+                inside = bool(line.strip())
+                yield number, line
 
     # -- lines of text -----------------------------------------------------------------------------
 
@@ -319,6 +331,16 @@ def _decode_token_line(label: str, number: int, line: bytes) -> str:
         what = f"{label}:{number}: a carriage return inside a line of one token"
         raise InvalidData(what, "Convert the ends of lines first: tr '\\r' '\\n'; or --on-error skip")
     return text
+
+
+def _decode_numbered_line(label: str, number: int, line: bytes) -> str:
+    """Read what stands behind the number that counts a token; a blank line as it is."""
+    text = _decode_token_line(label, number, line).strip(" \t\r\n")
+    fields = text.replace("\t", " ").split(" ", 1)
+    if text and len(fields) == 1:
+        what = f"{label}:{number}: no token behind its number: {text[:80]!r}"
+        raise InvalidData(what, "Mend it; or take the first field of every line for a token: --input tokens")
+    return fields[-1]
 
 
 def _first_token(line: str | InvalidData) -> str | InvalidData | None:

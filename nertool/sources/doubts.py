@@ -6,10 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import ENTITY_TAG, Sentence, counted
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.readers.columns import EMPTY, ENTITY_TAG, counted
+from nertool.sources.readers.columns import EMPTY
 from nertool.sources.readers.layout import TAG_NAMES
 
 SENTENCES = 2000

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.corpus.running_text import cut_of_tokens, cut_text, cut_words, cutter, form_of
-from nertool.documents.reader import PEEK
+from nertool.corpus.running_text import cut_of_tokens, cut_text, cut_words, cutter
 from nertool.errors import InvalidOption
-
-LABELS = {"B-LOC", "I-LOC", "B-PER", "O"}
-
-
-def stream(*lines: str) -> Iterator[str]:
-    """Lines that must suffice: whoever asks for one more has read too far."""
-    yield from (f"{line}\n" for line in lines)
-    raise AssertionError("read too far")
 
 
 @given(st.text())
@@ -39,6 +27,7 @@ def test_offsets_are_the_places_of_the_tokens_in_their_order(line: str) -> None:
     ("line", "tokens"),
     [
         ("Anna left.", ["Anna", "left", "."]),
+        ("1\ufe0f\u20e3 #\u20e3", ["1\ufe0f\u20e3", "#\u20e3"]),
         ("see https://a.example/x?y=1 now", ["see", "https://a.example/x?y=1", "now"]),
         ("@anna likes #oslo!", ["@anna", "likes", "#oslo", "!"]),
         ("1,000.50 at 10:30, ok", ["1,000.50", "at", "10:30", ",", "ok"]),
@@ -103,28 +92,3 @@ def test_places_of_a_piece_are_places_in_the_whole(text: str, data: st.DataObjec
     words = cut_text(text, start, len(text))
     assert [text[begin:end] for begin, end in words.offsets] == words.tokens
     assert all(begin >= start for begin, _ in words.offsets)
-
-
-@pytest.mark.parametrize(
-    ("form", "lines"),
-    [
-        ("tokens", ["anna", ""]),
-        ("tokens", ["", "", "anna", "left", ""]),
-        ("tokens", ["anna B-PER"]),
-        ("tokens", ["anna NE B-PER"]),
-        ("tokens", ["anna", "left O"]),
-        ("text", ["anna left"]),
-        ("text", ["", "anna left oslo ."]),
-        ("text", ["Headline", "anna left oslo ."]),
-        ("text", ["{ braces } are text"]),
-        ("jsonl", ['{"text": "anna left"}']),
-        ("jsonl", ["", '{"tokens":["a"]}']),
-        ("tokens", ["anna"] * PEEK),
-    ],
-)
-def test_the_form_is_told_from_as_few_lines_as_can_tell(form: str, lines: list[str]) -> None:
-    assert form_of(islice(stream(*lines), PEEK), LABELS) == form
-
-
-def test_no_lines_are_tokens() -> None:
-    assert form_of(iter([]), LABELS) == "tokens"

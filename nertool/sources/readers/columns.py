@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.corpus.column_files import ENTITY_TAG, counted
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -16,14 +17,10 @@ Rows = list[list[str]]
 DOCSTART = "-DOCSTART-"
 WHITE = re.compile(r"[ \t]+")
 ESCAPES = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ","}
-ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
-"""A tag of an entity, such as B-PER."""
 OUTER = "-2"
 """Column of the outer entities where there are two of entities."""
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
-COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
-"""A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
 PREFIXES = frozenset("BIOESLUMW")
 EMPTY = frozenset({"_", "-", "*", "--"})
 """What stands in a column that holds nothing."""
@@ -201,12 +198,6 @@ def _is_index(sentences: Sequence[Rows], width: int) -> bool:
                 return False
             before = number
     return True
-
-
-def counted(field: str) -> int | None:
-    """The number of a field that counts tokens; None where it counts none."""
-    counter = COUNTER.fullmatch(field)
-    return int(counter[1]) if counter else None
 
 
 def _token_column(header: bool, index: bool, names: Sequence[str]) -> str:
