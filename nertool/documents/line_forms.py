@@ -48,8 +48,8 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
     """Tell the form of lines.
 
     A first line that is a JSON object tells `jsonl`, ten columns of which the first is an id tell `conllu`. Lines of a
-    single field are tokens, and so are lines with a tab behind their first word and those that end with a tag. Anything else
-    is running text. Reads no further than it must: a person may be typing at the other end.
+    single field are tokens. So are lines with a tab behind their first word, and those that end with a tag. Anything
+    else is running text. Reads no further than it must: a person may be typing at the other end.
 
     Args:
         label: the file's name, for messages.
