@@ -205,6 +205,8 @@ def _spellings(tag: str) -> list[Spelling]:
     """List the spellings that a tag follows."""
     if tag.upper() in PREFIXES:
         return [Spelling("bare", lower=tag.islower())]
+    if tag[0] in PREFIXES and tag[1:] == CANONICAL.separator:
+        return [CANONICAL]  # conlleval reads an empty type
     found = []
     for separator in SEPARATORS:
         if separator in tag:

@@ -62,6 +62,7 @@ def test_a_spelling_is_recognised_and_read(written: str, shown: str, canonical: 
         ("b-per e-per o s-loc", "iobes"),
         ("B:PER L:PER O U:LOC", "bilou"),
         ("B M E O W O O", "bmewo"),
+        ("B-PER I-PER O B-LOC I-LOC O B- I-", "iob2"),
     ],
 )
 def test_the_scheme_is_that_of_the_tags_as_they_are_read(written: str, scheme: str) -> None:

@@ -155,7 +155,9 @@ def _located(error: ValueError, ends: _Ends, lines: list[bytes], name: str, line
             if isinstance(error, UnicodeDecodeError):
                 return InvalidData(f"{name}:{number}: not UTF-8: {text!r}", FORM)
             wanted = ends.columns + (not ends.whole)
-            return InvalidData(f"{name}:{number}: {len(text.split())} columns in place of {wanted}: {text!r}", FORM)
+            found = len(text.split())
+            mend = f"{FORM} If something else separates them: --delimiter." if found == 1 else FORM
+            return InvalidData(f"{name}:{number}: {found} columns in place of {wanted}: {text!r}", mend)
     raise AssertionError("some line was not as it should be")
 
 
