@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, make_dataclass
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 
 import typer
@@ -14,7 +14,8 @@ from nertool.sources.recipes import RECIPES
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.stages.options import names_data, options_for
 from nertool.workspace.names import STAGES
-from nertool.workspace.workspace import Result, Workspace
+from nertool.workspace.option_values import refuse_unused
+from nertool.workspace.workspace import Result, StageOptions, Workspace
 
 MODULES: dict[str, ModuleType] = {
     stage.__name__.rpartition(".")[2]: stage
@@ -23,6 +24,11 @@ MODULES: dict[str, ModuleType] = {
 """The stages by name, in the order of the chain."""
 FIRST = ("recipe", "until", "train_file", "validation_file", "test_file", "task", "model", "num_epochs", "batch_size")
 """Options that people need first."""
+ALL_FIELDS = {name: tuple(option.name for option in fields(stage.Options)) for name, stage in MODULES.items()}
+OF_OTHERS = {option for name, options in ALL_FIELDS.items() if name != "download" for option in options}
+DOWNLOAD_ONLY = tuple(option for option in ALL_FIELDS["download"] if option not in OF_OTHERS)
+"""Options of `download` that no other stage has."""
+NAME_DATA = "Name a recipe, files or a data set too; or leave it out."
 RecipeOption = Annotated[
     str | None,
     typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.", show_default=False),
@@ -55,7 +61,9 @@ def _groups() -> dict[str, tuple[str, ...]]:
     return groups
 
 
-Options = make_dataclass("Options", list(_fields()), frozen=True, namespace={"groups": _groups()})
+Options = make_dataclass(
+    "Options", list(_fields()), bases=(StageOptions,), frozen=True, namespace={"groups": _groups()}
+)
 Options.__doc__ = "Options of `run`: those of the stages that the chain can use."
 
 
@@ -90,17 +98,25 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
         NertoolError: as the stages do.
     """
     has_data = names_data(values)
+    for step in STEPS:  # a value that a late stage refuses is refused before the first one
+        _options(step.stage, values)
     with workspace.locked("run", creates=has_data):
         if not has_data:
             _need_data(workspace)
+            refuse_unused(_options("download", values), DOWNLOAD_ONLY, "is for data that are named", NAME_DATA)
         for step in STEPS:
             fixed = _fixed_options(step, workspace)
             if _has_input(step, values, workspace):
-                stage = MODULES[step.stage]
-                known = {name: value for name, value in values.items() if name not in stage.Options.alone}
-                yield stage.run(workspace, options_for(stage.Options, {**known, **fixed}))
+                yield MODULES[step.stage].run(workspace, _options(step.stage, values, fixed))
             if step.stage == until and not step.fixed.get("quantized"):
                 return
+
+
+def _options(stage: str, values: Mapping[str, Any], fixed: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """The options of a stage: those values that it has, and what the chain fixes."""
+    options = MODULES[stage].Options
+    known = {name: value for name, value in values.items() if name not in options.alone}
+    return options_for(options, {**known, **fixed})
 
 
 def _need_data(workspace: Workspace) -> None:

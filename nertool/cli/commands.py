@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from nertool.cli import run_ner_names, values
 from nertool.cli.output import escape_usage_errors, set_up_output
 from nertool.stages.options import FIRST_GROUP, options_for
+from nertool.workspace.option_values import check_values, refuse_unused
 from nertool.workspace.workspace import Workspace
 
 GENERAL = "General"
@@ -46,6 +47,12 @@ class Common:
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors on stderr.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print more on stderr.")] = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, and options that do not go together."""
+        check_values(self)
+        if self.quiet:
+            refuse_unused(self, ("verbose",), "does not go with --quiet", "Give one of them.")
 
 
 class Command(TyperCommand):

@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
         found = load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON or TOML file of options.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidOption(
             f"--config {path}: not {name}: {error}",
             f"The file holds one {name} {'table' if name == 'TOML' else 'object'}.",

@@ -22,10 +22,18 @@ from nertool.sources.write_splits import first_sentences
 from nertool.stages.options import ForceOption, TokenizerOption
 from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
 
 Digests = Mapping[str, Digest]
 """Digests of files, by their names."""
+
+
+FOR_READERS = (
+    *("token_column", "sentence_column", "delimiter", "comment", "encoding", "sentence_end", "tag_names"),
+    *("text_column", "spans_column", "annotator", "alignment"),
+)
+"""Options that say how a file is to be read."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     layout = _layout(options, recipe)
     cutter(layout.tokenizer)  # so that a wrong name is refused before anything is read
     data = _data_source(options, recipe, layout, workspace / ".download")
+    _check_used(options, data)
     planned = _plan(options, data)
     tag_options = _tag_options(options)
     if options.locked:
@@ -289,6 +298,15 @@ def _data_source(options: Options, recipe: Recipe | None, layout: Layout, partia
         published_names = tuple(file.name for file in recipe.files.values())
         return HubData(recipe.hub, options.dataset_config, options.dataset_revision, layout, published_names)
     return PublishedFiles(recipe, options.source, layout, filters, partials)
+
+
+def _check_used(options: Options, data: DataSource) -> None:
+    """Refuse options that these data have no use for."""
+    if not isinstance(data, HubData):
+        refuse_unused(options, ("dataset_config", "dataset_revision"), "is for --dataset")
+    if isinstance(data, PublishedFiles) and data.filters:
+        why = f"is for other files: the columns of {data.recipe.name} are known"
+        refuse_unused(options, FOR_READERS, why)
 
 
 def _plan(options: Options, data: DataSource) -> StageRun:

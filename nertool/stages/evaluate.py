@@ -14,6 +14,7 @@ import typer
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput, translate_odd_content
 from nertool.models.names import quiet_transformers
+from nertool.models.thresholds import check_least
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import difference, find_other, predictions_of
@@ -32,6 +33,7 @@ from nertool.stages.options import (
 )
 from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -59,7 +61,10 @@ class Options(StageOptions):
         *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
         *("precision", "recall"),  # they have a record of their own
     )
-    alone = ("split", "quantized", "both", "columns", "predicted", "report", "compare", "allow_stale")
+    alone = (
+        *("split", "quantized", "both", "columns", "predicted", "report", "compare", "allow_stale"),
+        *("precision", "recall"),  # `train` has another --precision
+    )
 
     split: SplitsOption = None
     quantized: QuantizedOption = False
@@ -108,11 +113,18 @@ class Options(StageOptions):
     force: ForceOption = False
 
     def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
         if (self.predicted or self.report) and self.columns is None:
             raise InvalidOption("--predicted and --report are options of score", "Run: nertool score FILE")
         if self.precision and self.recall:
             raise InvalidOption("--precision and --recall cannot both be reached by one threshold", "Give one of them.")
+        check_least("--precision", self.precision or [])
+        check_least("--recall", self.recall or [])
+        if self.columns is not None:
+            refuse_unused(self, ("split", "quantized", "both", "inner", "decoding"), "is for a model of the workspace")
+        if self.both:
+            refuse_unused(self, ("quantized",), "is one of the two models of --both")
 
 
 def run(workspace: Workspace, options: Options) -> Result:

@@ -34,7 +34,11 @@ MaxLengthOption = Annotated[
         help="Sub-words of a sentence, special tokens included.",
     ),
 ]
-SeedOption = Annotated[int, typer.Option("--seed", envvar="SEED", min=0, help="Seed of everything that is random.")]
+LARGEST_SEED = 2**32 - 1
+"""NumPy takes no larger one."""
+SeedOption = Annotated[
+    int, typer.Option("--seed", envvar="SEED", min=0, max=LARGEST_SEED, help="Seed of everything that is random.")
+]
 StrictOption = Annotated[
     Literal["iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou", "bmewo"] | None,
     typer.Option("--strict", help="Scheme of the strict mode [default: the scheme of most gold tags]."),

@@ -18,6 +18,7 @@ from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
+from nertool.models.thresholds import check_least
 from nertool.progress import track
 from nertool.spelling import PLAIN
 from nertool.stages.options import (
@@ -32,6 +33,7 @@ from nertool.stages.options import (
 )
 from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, SPLITS, THRESHOLDS
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ MADE_BY = (
 """Options that the tags of a file follow from."""
 OWN = "own"
 """In place of a file of thresholds: that of the model."""
+READING = ("input", "text_column", "tokens_column", "split_sentences", "on_error")
+"""Options for reading files and standard input."""
 LOOKED_AT = 1 << 16
 """Bytes of an input by which it is known again."""
 
@@ -160,9 +164,15 @@ class Options(StageOptions):
     force: ForceOption = False
 
     def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
         if self.thresholds and self.min_score:
             raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
+        check_least("--min-score", self.min_score or [])
+        if self.entities and self.format not in ("conll", "entities"):
+            raise InvalidOption(f"--entities and --format {self.format} are two forms", "Give one of them.")
+        if not self.split_sentences:
+            refuse_unused(self, ("language",), "is for --split-sentences", "Give both, or none.")
         if self.workers and self.engine == "local":
             raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
         if self.engine == "ray":
@@ -177,6 +187,13 @@ class Options(StageOptions):
             )
         if self.resume and self.output is None:
             raise InvalidOption("--resume goes on with a file, and none is named", "Name it: -o FILE")
+        if self.split is not None:
+            refuse_unused(self, (*READING, "tokenizer", "interactive"), "does not go with --split")
+        if self.interactive:
+            if self.files:
+                raise InvalidOption("FILES and --interactive cannot both be tagged", "Give one of them.")
+            writing = ("output", "format", "entities")
+            refuse_unused(self, (*READING, *writing), "does not go with --interactive")
 
     def _check_ray(self) -> None:
         for name, given in {

@@ -30,6 +30,7 @@ from nertool.stages.options import (
 )
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ class Options(StageOptions):
     force: ForceOption = False
 
     def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
         if self.backend == "onnx" and self.approach == "qat":
             raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
         if self.backend == "inc" and self.observer == "percentile":
@@ -159,6 +161,12 @@ class Options(StageOptions):
             raise InvalidOption(
                 "--qat-epochs 0: nothing would be trained", "Take a part of an epoch, like 0.25, or more."
             )
+        if "qat" not in self.approaches:
+            refuse_unused(self, ("qat_epochs", "qat_learning_rate"), "is for --approach qat")
+        if self.approaches == ["dynamic"]:
+            refuse_unused(self, ("observer",), "is for --approach static")
+        if self.observer != "percentile":
+            refuse_unused(self, ("percentile",), "is for --observer percentile", "Give both, or none.")
 
     @property
     def approaches(self) -> list[str]:

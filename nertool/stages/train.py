@@ -20,7 +20,7 @@ from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
 from nertool.training.running import RunningDirectory
-from nertool.workspace.names import EXAMPLES, LABELS, LOGS, is_model_name
+from nertool.workspace.names import EXAMPLES, LABELS, LOGS
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -112,7 +112,6 @@ def _check(workspace: Workspace, options: Options) -> None:
     """Refuse what can be seen to fail before anything is loaded."""
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
-    _check_output(options.output_dir)
     if _dev(workspace) is None:
         _check_without_dev(workspace, options)
     if options.search and processes.world() > 1:
@@ -136,14 +135,6 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
 
 def _dev(workspace: Workspace) -> Path | None:
     return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
-
-
-def _check_output(name: str) -> None:
-    if not is_model_name(name):
-        raise InvalidOption(
-            f"--output-dir {name}: the model lies in the workspace, under a name of its own",
-            "Give a plain name, such as model; the workspace is chosen by -w DIR.",
-        )
 
 
 # -- training --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import typer
 
 from nertool.errors import InvalidOption
 from nertool.stages.options import (
+    LARGEST_SEED,
     AllowMissingWeightsOption,
     DecodingOption,
     ForceOption,
@@ -19,7 +20,8 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
 )
 from nertool.training.pretrained import Pretrained
-from nertool.workspace.names import MODEL
+from nertool.workspace.names import MODEL, is_model_name
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import StageOptions
 
 
@@ -121,7 +123,7 @@ class Options(StageOptions):
         bool, typer.Option("--return-entity-level-metrics", help="Show the dev scores of each type.")
     ] = False
     preprocessing_num_workers: Annotated[
-        int, typer.Option("--preprocessing-num-workers", min=1, help="Number of processes that tokenize.")
+        int, typer.Option("--preprocessing-num-workers", min=1, max=1024, help="Number of processes that tokenize.")
     ] = 1
     output_dir: Annotated[
         str, typer.Option("--output-dir", envvar="OUTPUT_DIR", help="Directory of the model, in the workspace.")
@@ -153,7 +155,12 @@ class Options(StageOptions):
     num_epochs: Annotated[
         float,
         typer.Option(
-            "--num-epochs", "--num-train-epochs", envvar="NUM_EPOCHS", min=0.01, help="Passes over train (epochs)."
+            "--num-epochs",
+            "--num-train-epochs",
+            envvar="NUM_EPOCHS",
+            min=0.01,
+            max=100_000,
+            help="Passes over train (epochs).",
         ),
     ] = 3.0
     save_steps: Annotated[
@@ -245,13 +252,21 @@ class Options(StageOptions):
     force: ForceOption = False
 
     def __post_init__(self) -> None:
-        """Refuse options that do not go together."""
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
         if self.search and (self.seeds or self.keep == "last"):
             raise InvalidOption(
                 "--search goes neither with --seeds nor with --keep last", "Search first; then train with its result."
             )
         if self.seeds is not None:
             parse_seeds(self.seeds)
+        if not is_model_name(self.output_dir):
+            raise InvalidOption(
+                f"--output-dir {self.output_dir}: the model lies in the workspace, under a name of its own",
+                "Give a plain name, such as model; the workspace is chosen by -w DIR.",
+            )
+        if not self.push_to_hub:
+            refuse_unused(self, ("hub_model_id", "hub_private_repo"), "is for --push-to-hub", "Give both, or none.")
 
     @property
     def pretrained(self) -> Pretrained:
@@ -275,11 +290,14 @@ def parse_seeds(text: str) -> list[int]:
     """The seeds in a value of `--seeds`, such as `1,2,3`, each once.
 
     Raises:
-        InvalidOption: it holds something else than whole numbers.
+        InvalidOption: it holds something else than whole numbers, or one that is no seed.
     """
     try:
-        return list(dict.fromkeys(map(int, text.split(","))))
+        seeds = list(dict.fromkeys(map(int, text.split(","))))
     except ValueError as error:
         raise InvalidOption(
             f"--seeds {text}: not whole numbers with commas between", "Such as --seeds 1,2,3"
         ) from error
+    if not 0 <= min(seeds) <= max(seeds) <= LARGEST_SEED:
+        raise InvalidOption(f"--seeds {text}: out of range", f"Write numbers from 0 to {LARGEST_SEED}.")
+    return seeds

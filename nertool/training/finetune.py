@@ -99,7 +99,7 @@ class FineTuning:
 
         set_seed(self.arguments.seed)
         keep = self._keep if self.plan.keep_best else None
-        watcher = Watcher(name, keep, self.plan.patience, shown)
+        watcher = Watcher(name, self.plan.dev is not None, keep, self.plan.patience, shown)
         trainer = TagTrainer(
             self.examples,
             self._collator(),

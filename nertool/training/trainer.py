@@ -33,6 +33,7 @@ from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan, lower_rate
 from nertool.training.steps import Share, Steps, StepSize
+from nertool.training.trainer_arguments import translate_refusals
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -71,12 +72,13 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         score_dev: Callable[[Any], DevScore] | None,
         **arguments: Any,
     ) -> None:
-        super().__init__(
-            train_dataset=examples,
-            eval_dataset=examples if score_dev else None,  # one has to be there; `evaluate` scores dev.txt itself
-            data_collator=collator,
-            **arguments,
-        )
+        with translate_refusals():
+            super().__init__(
+                train_dataset=examples,
+                eval_dataset=examples if score_dev else None,  # one has to be there; `evaluate` scores dev.txt itself
+                data_collator=collator,
+                **arguments,
+            )
         self.examples = examples
         self.collator = collator
         self.plan = plan
@@ -103,6 +105,15 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             pin_memory=args.dataloader_pin_memory,
             persistent_workers=args.dataloader_persistent_workers,
         )
+
+    def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
+        """Make both as the arguments say.
+
+        Raises:
+            InvalidOption: they make none.
+        """
+        with translate_refusals():
+            super().create_optimizer_and_scheduler(num_training_steps)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
         """Gradients of one step; the loss over all processes, times their number, as the Trainer averages it.
@@ -268,13 +279,15 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
 
     Args:
         name: of the training, for people.
+        scores: dev can be scored; at the end of the training it always is.
         keep: called whenever no dev score before was better; None to keep nothing.
         patience: stop after so many evaluations without a better dev score; 0 for never.
         shown: the progress line.
     """
 
-    def __init__(self, name: str, keep: Callable[[], None] | None, patience: int, shown: Shown) -> None:
+    def __init__(self, name: str, scores: bool, keep: Callable[[], None] | None, patience: int, shown: Shown) -> None:
         self.name = name
+        self.scores = scores
         self.keep = keep
         self.patience = patience
         self.progress, self.task = shown
@@ -296,8 +309,13 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         control.should_log |= control.should_save  # a training that goes on from here logs the same means
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Log the loss; write a checkpoint, beside those of `--save-steps`, if a kill would cost much otherwise."""
+        """Log the loss; write a checkpoint, beside those of `--save-steps`, if a kill would cost much otherwise.
+
+        Dev is scored at the end of the training, where `--set eval_strategy=...` asks for no score then.
+        """
         control.should_log = True
+        if self.scores and state.global_step >= state.max_steps and not _is_scored(state):
+            control.should_evaluate = True
         late = processes.from_first(time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS)
         control.should_save |= late or state.global_step >= state.max_steps
 
@@ -334,6 +352,11 @@ class TrialReporter(transformers.TrainerCallback):  # type: ignore[misc]
         self.trial.report(max(dev_scores(state.log_history)), state.global_step)
         if self.trial.should_prune():
             control.should_training_stop = self.pruned = True
+
+
+def _is_scored(state: Any) -> bool:
+    """Whether dev has been scored after the last step."""
+    return any(entry.get("step") == state.global_step for entry in state.log_history if "eval_f1" in entry)
 
 
 def _loss_text(entry: LogEntry) -> str:

@@ -6,7 +6,8 @@ import difflib
 import json
 import os
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from enum import Enum
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from nertool.errors import InvalidOption
+from nertool.workspace.option_values import LARGEST_COUNT, LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -43,6 +45,7 @@ HANDLED = {
     "hub_model_id": "hub_model_id",
     "hub_private_repo": "hub_private_repo",
     "hub_token": "token",
+    "push_to_hub_token": "token",
 }
 """Arguments that an option of `train` stands for in another way, and the option."""
 FIXED = {
@@ -56,6 +59,12 @@ FIXED = {
     "do_predict": "the command says what runs: nertool evaluate scores test too",
 }
 """Arguments that have nothing to act on here, and why."""
+
+
+MOST = {"adam_beta1": 1, "adam_beta2": 1, "label_smoothing_factor": 1, "dataloader_num_workers": 1024}
+"""Largest values of arguments for which the Trainer itself has no limit."""
+BELOW_ZERO = ("max_steps", "local_rank", "past_index", "max_grad_norm")
+"""Arguments in which a negative number means that there is none."""
 
 
 @cache
@@ -105,7 +114,7 @@ def parse(settings: Iterable[str]) -> dict[str, Any]:
 def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"True": True, "False": False, "None": None}.get(text, text)
 
 
@@ -124,6 +133,8 @@ def _check_key(key: str) -> None:
 
 def _converted(key: str, value: Any) -> Any:
     """The value as the argument takes it: a whole number may stand for a float, a number for text."""
+    if isinstance(value, int | float):
+        _check_number(key, value)
     allowed = _plain_types(argument_types()[key])
     if not allowed or type(value) in allowed:
         return value
@@ -133,6 +144,13 @@ def _converted(key: str, value: Any) -> Any:
         return str(value)
     names = " or ".join(sorted("null" if kind is type(None) else kind.__name__ for kind in allowed))
     raise InvalidOption(f"--set {key}={value!r}: this is no {names}", f"Give a value such as --set {key}=...")
+
+
+def _check_number(key: str, value: float) -> None:
+    """Refuse what is no number, and what only a step of the training would refuse, or never end with."""
+    most = MOST.get(key, LARGEST_COUNT if isinstance(value, int) else LARGEST_NUMBER)
+    if not abs(value) <= most or (value < 0 and key not in BELOW_ZERO):
+        raise InvalidOption(f"--set {key}={value}: out of range", f"Write a number from 0 to {most:.10g}.")
 
 
 def _plain_types(hint: Any) -> set[type]:
@@ -175,12 +193,23 @@ def make(directory: Path, options: Mapping[str, Any], given: Mapping[str, Any]) 
         del settings["warmup_ratio"]
     # transformers takes a precision from here where none is asked for, and leaves its own behind
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings["bf16"] else "fp16" if settings["fp16"] else "no"
-    try:
+    with translate_refusals(", ".join(f"{key}={value}" for key, value in given.items())):
         return TrainingArguments(str(directory), **settings)
-    except (ImportError, TypeError, ValueError) as error:
-        named = ", ".join(f"{key}={value}" for key, value in given.items()) or "--precision, --report-to"
+
+
+@contextmanager
+def translate_refusals(given: str = "") -> Iterator[None]:
+    """Turn what the Trainer says of its arguments into an error that names those that the user set.
+
+    Raises:
+        InvalidOption: it refuses them.
+    """
+    try:
+        yield
+    except (FileNotFoundError, ImportError, LookupError, TypeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidOption(
-            f"the Trainer refuses its arguments: {str(error).strip().splitlines()[0]}", f"Look at: {named}"
+            f"the Trainer refuses its arguments: {reason}", f"Look at: {given or '--set, --precision, --report-to'}"
         ) from error
 
 

@@ -13,7 +13,6 @@ POSIX only: that a kill loses nothing rests on renames that replace.
 from __future__ import annotations
 
 import json
-import math
 import os
 import shlex
 import shutil
@@ -32,6 +31,7 @@ from nertool.workspace.digests import Digest, digest, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, THRESHOLDS, join_names, versions
+from nertool.workspace.option_values import check_values
 from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
 from nertool.workspace.run_log import last_command_line, logged
@@ -53,17 +53,13 @@ class StageOptions:
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Fields under their headings in `--help`; those that no heading names come first."""
 
-    def recorded(self) -> dict[str, Any]:
-        """The options as they go into the record: no machine path, and JSON values only.
+    def __post_init__(self) -> None:
+        """Refuse values that no stage could use."""
+        check_values(self)
 
-        Raises:
-            InvalidOption: one is NaN or infinity, which JSON does not have.
-        """
-        values = {name: _portable(getattr(self, name)) for name in self._recorded_names()}
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise InvalidOption(f"--{name.replace('_', '-')} {value}: this is no number", "Write a number.")
-        return values
+    def recorded(self) -> dict[str, Any]:
+        """The options as they go into the record: no machine path, and JSON values only."""
+        return {name: _portable(getattr(self, name)) for name in self._recorded_names()}
 
     def defaults(self) -> dict[str, Any]:
         """Defaults of the recorded options, for records written before an option existed."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
+from helpers import snapshot
 
+from nertool.errors import InvalidOption
 from nertool.stages import train
 from nertool.training import trainer_arguments
+from nertool.workspace.workspace import Workspace
 
 pytest.importorskip("transformers")
 
@@ -30,3 +33,42 @@ def test_every_option_that_stands_for_an_argument_reaches_it() -> None:
     assert values["num_train_epochs"] == 2.5
     assert values["torch_compile"] is True
     assert set(values) - {"warmup_ratio"} <= set(trainer_arguments.argument_types())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("max_grad_norm=NaN", "max_grad_norm=Infinity", "adam_epsilon=1e300", "adam_beta1=5", "adam_beta2=-1"),
+        *("dataloader_num_workers=-1", "dataloader_num_workers=99999999999999999999", "label_smoothing_factor=2"),
+        *("max_steps=1e300", "max_steps=99999999999", "neftune_noise_alpha=-3", "data_seed=-1", f"x={'[' * 100_000}"),
+        *("logging_steps=many", "ignore_data_skip=3", "push_to_hub_token=x", "", "x", "=3"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_its_name(setting: str) -> None:
+    with pytest.raises(InvalidOption, match="^--set") as raised:
+        trainer_arguments.parse([setting])
+    assert raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "setting", ["adam_beta1=1", "lr_scheduler_kwargs=x", "torch_compile_backend=x", "fsdp_config=x", "log_level=x"]
+)
+def test_a_setting_that_the_trainer_refuses_ends_the_training_before_its_first_step(
+    setting: str, ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(ready.path)
+    monkeypatch.delenv("ACCELERATE_DYNAMO_BACKEND", raising=False)
+    with pytest.raises(InvalidOption, match="the Trainer refuses its arguments: "):
+        train.run(ready, train.Options(model=tiny_model, settings=[setting]))
+    assert snapshot(ready.path) == before
+
+
+@pytest.mark.parametrize("settings", [["eval_strategy=no"], ["eval_strategy=steps", "eval_steps=1000"]])
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_dev_is_scored_at_the_end_whatever_the_settings_are(
+    settings: list[str], keep: Any, ready: Workspace, tiny_model: str
+) -> None:
+    options = train.Options(model=tiny_model, settings=settings, keep=keep, num_epochs=2.0)
+    facts = train.run(ready, options).facts
+    assert [row["epoch"] for row in facts["history"]] == [2.0]
+    assert facts["dev_f1"] == facts["history"][0]["dev_f1"]
