@@ -11,7 +11,8 @@ import re
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +21,7 @@ from nertool.errors import NertoolError
 from nertool.int8.config import QuantizationConfig
 from nertool.models.inc_model import WEIGHTS, load_int8
 from nertool.progress import silenced
+from nertool.workspace.disk_errors import full_disk
 
 ALGORITHMS = {"minmax": "minmax", "mse": "kl"}
 """Observers by Neural Compressor's names; its "kl" is torch's HistogramObserver, which looks for the least error."""
@@ -61,8 +63,11 @@ def quantize(
         neural_compressor.set_workspace(scratch)
         quantizer = INCQuantizer.from_pretrained(model, calibration_fn=calibrate, task="token-classification")
         try:
-            quantizer.quantize(_post_training_config(quantization), directory)
+            with redirect_stderr(StringIO()):  # it prints tracebacks of its own
+                quantizer.quantize(_post_training_config(quantization), directory)
         except RuntimeError as error:
+            if full_disk(error):
+                raise
             raise NertoolError(
                 f"Neural Compressor cannot quantize a {type(model).__name__}: {str(error).splitlines()[0]}",
                 "Take the other backend: --backend onnx",

@@ -6,8 +6,11 @@ are the products with weights, and the embeddings.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +22,7 @@ from nertool.int8.layer_ranges import Range
 from nertool.models.loading import from_config
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.progress import silenced
+from nertool.workspace.disk_errors import full_disk
 
 if TYPE_CHECKING:
     import torch
@@ -66,6 +70,8 @@ class Exported:
             _export(model, batches[0], self.path, trust_remote_code)
             difference = _greatest_difference(model, OnnxModel(self.path), batches)
         except (AssertionError, NertoolError, RuntimeError) as error:
+            if full_disk(error):
+                raise
             reason = (str(error) or type(error).__name__).splitlines()[0]  # an assertion may say nothing
             raise NertoolError(
                 f"a model of type {model.config.model_type} cannot be a graph of ONNX: {reason}", OTHER_BACKEND
@@ -104,7 +110,7 @@ class Exported:
             "reduce_range": quantization.weight_bits == 7,
             "weight_type": QuantType.QInt8,
         }
-        with silenced():
+        with silenced(), _translate_graph_cut_short():
             if quantization.approach == "static":
                 self._quantize_static(directory / GRAPH, _bounds(products, quantization.ranges), settings)
             else:
@@ -134,6 +140,21 @@ class Exported:
             },
             **settings,
         )
+
+
+@contextmanager
+def _translate_graph_cut_short() -> Iterator[None]:
+    """ONNX writes the shapes that it finds into a copy of the graph, and does not notice that the disk is full.
+
+    Raises:
+        OSError: it could not read that copy.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        yield
+    except DecodeError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,15 @@ from nertool.errors import NertoolError
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ELOOP, errno.ENOTEMPTY)
 """What permissions, mounts and links bring about."""
+
+
+NUMBER_TOLD = re.compile(r"\(os error (\d+)\)|\[errno (\d+)\]", re.IGNORECASE)
+"""How safetensors (Rust) and Arrow (C++) tell the number of an error in its text."""
+CUT_SHORT = re.compile(
+    r"PytorchStreamWriter failed|inline_container\.cc|basic_ios::clear|"
+    r"\d+ requested and \d+ written|Not enough disk space"
+)
+"""What PyTorch, NumPy and datasets say when the disk did not take all that they wrote; they tell no number."""
 
 
 @contextmanager
@@ -24,15 +35,37 @@ def translate_disk_errors(path: Path, state: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL_DISK:
-            place, hint = path, "Make room, or take a workspace on another disk: -w DIR"
-        elif error.errno in REFUSED:
-            place, hint = failed_path(error, path), "Change its permissions, or take another workspace: -w DIR"
-        else:
-            raise
-        reason = f"{error.strerror}; {state}" if state else f"{error.strerror}"
-        raise NertoolError(f"{place}: {reason}", hint) from error
+    except BaseException as error:  # libraries have kinds of their own
+        if told := _translated(error, path, f"; {state}" if state else ""):
+            raise told from error
+        raise
+
+
+def _translated(error: BaseException, path: Path, state: str) -> NertoolError | None:
+    """The same in two lines; None where the disk has nothing to do with it, or it is told already."""
+    if not isinstance(error, Exception) or isinstance(error, NertoolError):
+        return None
+    if reason := full_disk(error):
+        return NertoolError(f"{path}: {reason}{state}", "Make room, or take a workspace on another disk: -w DIR")
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return NertoolError(
+            f"{failed_path(error, path)}: {error.strerror}{state}",
+            "Change its permissions, or take another workspace: -w DIR",
+        )
+    return None
+
+
+def full_disk(error: BaseException | None) -> str:
+    """What an error, or one that has led to it, says of a full disk; empty where it is none."""
+    while error is not None:
+        told = NUMBER_TOLD.search(str(error))
+        number = getattr(error, "errno", None) or (int(told[1] or told[2]) if told else 0)
+        if number in FULL_DISK:
+            return os.strerror(number)
+        if CUT_SHORT.search(str(error)):
+            return "the disk is full: a file was cut short"
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return ""
 
 
 def failed_path(error: OSError, otherwise: Path) -> Path:
