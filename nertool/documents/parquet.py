@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from nertool.documents.reader import TAGGED_FIELDS, Document, Reader
+from nertool.documents.redaction import Redaction
 from nertool.documents.writers import as_row
 from nertool.models.tagging import Tagging
 
@@ -37,11 +38,22 @@ TAGGED = [
     pa.field("entities", pa.list_(ENTITY)),
 ]
 """Columns of every file; `text` is null where the input was tokens already."""
+PLACES = {
+    "label": pa.string(),
+    **dict.fromkeys(("start", "end", "new_start", "new_end"), pa.int64()),
+    "score": pa.float64(),
+}
+REDACTED = [pa.field("text", pa.string()), pa.field("redactions", pa.list_(pa.struct(list(PLACES.items()))))]
+"""Columns in their place where entities are replaced."""
+RowOf = Callable[[Document, Sequence[Tagging]], "dict[str, Any] | None"]
+"""A document and the tags of its sentences -> its row; None for a gap."""
 SIMPLE = {type(None): pa.null(), bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 
 
-def schema_for(reader: Reader, source: Path) -> pa.Schema:
+def schema_for(reader: Reader, source: Path, redaction: Redaction | None = None) -> pa.Schema:
     """Columns of the output: the input's other columns or fields, then text, tokens, tags and entities.
+
+    With a redaction these are the text and its redactions, and no column that a text may be read from.
 
     A Parquet file tells the types of its columns; fields of records get the type that all their values fit, and so
     their file is read once more, before anything is tagged.
@@ -56,7 +68,9 @@ def schema_for(reader: Reader, source: Path) -> pa.Schema:
         others = _other_columns(parquet.read_schema(source), reader)
     else:
         others = _other_fields(documents)
-    return pa.schema([*(field for field in others if field.name not in (*TAGGED_FIELDS, "text")), *TAGGED])
+    own = REDACTED if redaction else TAGGED
+    replaced = {*TAGGED_FIELDS, *(field.name for field in own), *(redaction.read if redaction else ())}
+    return pa.schema([*(field for field in others if field.name not in replaced), *own])
 
 
 def _other_columns(schema: pa.Schema, reader: Reader) -> list[pa.Field]:
@@ -104,29 +118,37 @@ def _common(one: pa.DataType | None, other: pa.DataType | None) -> pa.DataType |
     return None
 
 
-def write(target: Path, schema: pa.Schema, tagged: Iterable[tuple[Document, Sequence[Tagging]]]) -> dict[str, int]:
+def write(
+    target: Path,
+    schema: pa.Schema,
+    tagged: Iterable[tuple[Document, Sequence[Tagging]]],
+    redaction: Redaction | None = None,
+) -> dict[str, int]:
     """Write tagged documents in their order, a gap as a row of nulls; gives counts of `documents` and `tokens`."""
     counts = {"documents": 0, "tokens": 0}
     with parquet.ParquetWriter(target, schema, compression="zstd") as out:
-        for rows in _groups(tagged):
+        for rows, tokens in _groups(tagged, redaction.row if redaction else as_row):
             columns = [_column(field, [row.get(field.name) for row in rows]) for field in schema]
             out.write_table(pa.Table.from_arrays(columns, schema=schema))
             counts["documents"] += len(rows)
-            counts["tokens"] += sum(len(row.get("tokens", ())) for row in rows)
+            counts["tokens"] += tokens
     return counts
 
 
-def _groups(tagged: Iterable[tuple[Document, Sequence[Tagging]]]) -> Iterator[list[dict[str, Any]]]:
+def _groups(
+    tagged: Iterable[tuple[Document, Sequence[Tagging]]], row_of: RowOf
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Give the rows of each row group, and the number of their tokens."""
     rows: list[dict[str, Any]] = []
     tokens = 0
     for document, tags in tagged:
-        rows.append(as_row(document, tags) or {})
+        rows.append(row_of(document, tags) or {})
         tokens += sum(len(one.tags) for one in tags)
         if tokens >= GROUP_TOKENS or len(rows) >= GROUP_ROWS:
-            yield rows
+            yield rows, tokens
             rows, tokens = [], 0
     if rows:
-        yield rows
+        yield rows, tokens
 
 
 def _column(field: pa.Field, values: list[Any]) -> pa.Array:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.corpus.running_text import sentence_splitter
 from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
 from nertool.documents.reader import Reader, tag_documents, tell
+from nertool.documents.redaction import Redaction
 from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import KeptThresholds
@@ -43,6 +44,7 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
+        redaction: how entities are replaced; None where they are not.
         fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding, min_score, thresholds: as in
             `load_tagger`.
     """
@@ -59,6 +61,7 @@ class Settings:
     decoding: Literal["", "viterbi", "argmax"] = ""
     min_score: list[str] = field(default_factory=list)
     thresholds: KeptThresholds | None = None
+    redaction: Redaction | None = None
 
 
 class FileTagger:
@@ -94,7 +97,7 @@ class FileTagger:
             for name, sha256 in self.digests.items():
                 if digest(settings.model / name)["sha256"] != sha256:
                     raise NertoolError(f"{settings.model} changed while it was used", "Run it again, with --force.")
-            return load_tagger(
+            tagger = load_tagger(
                 settings.model,
                 fp32_kernels=settings.fp32_kernels,
                 allow_missing_weights=settings.allow_missing_weights,
@@ -104,6 +107,7 @@ class FileTagger:
                 min_score=settings.min_score,
                 thresholds=settings.thresholds,
             )
+        return settings.redaction.prepare(tagger) if settings.redaction else tagger
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
         try:
@@ -132,11 +136,14 @@ class FileTagger:
         if not self.settings.model.is_dir():
             raise NertoolError(f"{self.settings.model}: no such folder (on {platform.node()})", SAME_PATHS)
         split = sentence_splitter(self.settings.language) if self.settings.language else None
-        columns = self.settings.text_column, self.settings.tokens_column
-        reader = Reader(job.form, (), *columns, split, self.settings.on_error, cut=self.tagger.cut)
+        columns, redaction = (self.settings.text_column, self.settings.tokens_column), self.settings.redaction
+        whole_lines = redaction is not None
+        reader = Reader(
+            job.form, (), *columns, split, self.settings.on_error, cut=self.tagger.cut, whole_lines=whole_lines
+        )
         tag_counts = TagCounts()
         documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
-        counts = write(part, schema_for(reader, job.source), documents)
+        counts = write(part, schema_for(reader, job.source, redaction), documents, redaction)
         counts |= {"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}
         return counts | vars(tag_counts)
 

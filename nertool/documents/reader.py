@@ -55,6 +55,7 @@ class Document:
         text: the text as it was read; None where the input was tokens already.
         record: the other fields of the input.
         broken: the record could not be read; null stands in its place in the output.
+        is_record: it is an object, an element of a list or a row of a table, and no line, sentence or file.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Document:
     text: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     broken: bool = False
+    is_record: bool = False
 
 
 @dataclass
@@ -77,6 +79,7 @@ class Reader:
         on_error: `stop` at a record that cannot be read, `skip` it, or put `null` in its place.
         stdin: the bytes of standard input, which is read for the name `-`.
         cut: how texts are cut into tokens.
+        whole_lines: the text of a line has its blanks at both ends, and blank lines are documents too.
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
         endless: number of values so far that JSON does not have (NaN, Infinity); they are passed on as null.
@@ -90,6 +93,7 @@ class Reader:
     on_error: Literal["stop", "skip", "null"] = "stop"
     stdin: IO[bytes] | None = None
     cut: Cut = cut_text
+    whole_lines: bool = False
     broken: int = 0
     replaced: int = 0
     endless: int = 0
@@ -130,7 +134,7 @@ class Reader:
         elif form == "conllu":
             yield from self._read_token_lines(label, _conllu_lines(lines), _decode_conllu_line, _whole_token)
         elif form == "document":
-            yield from self._document_or_null(1, lambda: self._whole_file(label, lines))
+            yield from self._document_or_null(1, lambda: self._whole_file(label, lines), is_record=False)
         else:
             yield from self._read_text_lines(label, lines)
 
@@ -166,12 +170,12 @@ class Reader:
         for number, line in self._decode(label, lines, decode_line):
             if isinstance(line, InvalidData):
                 yield from self._left_out(number)
-            elif line.strip():
-                yield self._cut_document(number, line.strip(), {})
+            elif self.whole_lines or line.strip():
+                yield self._cut_document(number, line.removesuffix("\n") if self.whole_lines else line.strip())
 
     def _whole_file(self, label: str, lines: Lines) -> Document:
         text = "".join(decode_line(label, number, line) for number, line in lines)
-        return self._cut_document(1, text, {})
+        return self._cut_document(1, text)
 
     def _decode(self, label: str, lines: Lines, decode: Decode) -> Iterator[tuple[int, str | InvalidData]]:
         """Decode lines; unless `on_error` is `stop`, an error stands for a line that is no text."""
@@ -190,7 +194,7 @@ class Reader:
     def _read_json_lines(self, label: str, lines: Lines) -> Iterator[Document]:
         for number, line in self._decode(label, lines, decode_line):
             if isinstance(line, InvalidData):
-                yield from self._left_out(number)
+                yield from self._left_out(number, is_record=True)
             elif line.strip():
                 yield from self._document_or_null(
                     number, partial(self._parse_record, f"{label}:{number}", number, line)
@@ -237,7 +241,7 @@ class Reader:
         tokens, text = record.get(self.tokens_column), record.get(self.text_column)
         if isinstance(tokens, list) and all(isinstance(token, str) and token.strip() for token in tokens):
             others = self._other_fields(record, self.tokens_column, TAGGED_FIELDS)
-            return Document(number, [Words(tokens)], None, others)
+            return Document(number, [Words(tokens)], None, others, is_record=True)
         if isinstance(text, str):
             others = self._other_fields(record, self.text_column, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, text, others)
@@ -267,16 +271,18 @@ class Reader:
 
     # -- documents ---------------------------------------------------------------------------------
 
-    def _cut_document(self, number: int, text: str, record: Mapping[str, Any]) -> Document:
-        """Cut a text into sentences and tokens."""
+    def _cut_document(self, number: int, text: str, record: Mapping[str, Any] | None = None) -> Document:
+        """Cut a text, that of a record where there is one, into sentences and tokens."""
         sentences = []
         for start, end in self.split(text) if self.split else line_offsets(text):
             words = self.cut(text, start, end)
             if words.tokens:
                 sentences.append(words)
-        return Document(number, sentences, text, record)
+        return Document(number, sentences, text, record or {}, is_record=record is not None)
 
-    def _document_or_null(self, number: int, make: Callable[[], Document]) -> Iterator[Document]:
+    def _document_or_null(
+        self, number: int, make: Callable[[], Document], is_record: bool = True
+    ) -> Iterator[Document]:
         """Give the document that is made, or what `on_error` puts in its place.
 
         Raises:
@@ -287,15 +293,15 @@ class Reader:
         except InvalidData:
             if self.on_error == "stop":
                 raise
-            yield from self._left_out(number)
+            yield from self._left_out(number, is_record)
             return
         yield document
 
-    def _left_out(self, number: int) -> Iterator[Document]:
+    def _left_out(self, number: int, is_record: bool = False) -> Iterator[Document]:
         """Count a record that cannot be read; gives a null document if `on_error` wants one."""
         self.broken += 1
         if self.on_error == "null":
-            yield Document(number, broken=True)
+            yield Document(number, broken=True, is_record=is_record)
 
 
 def form_of_name(path: Path) -> str:

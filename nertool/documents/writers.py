@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from itertools import chain
@@ -114,8 +115,7 @@ def as_entities(document: Document, taggings: Sequence[Tagging]) -> str:
 
 def as_html(document: Document, taggings: Sequence[Tagging]) -> str:
     """A paragraph, its entities marked."""
-    if document.text is None:
-        document = _with_text(document)
+    document = with_text(document)
     text = document.text or ""
     pieces = []
     end = 0
@@ -127,8 +127,10 @@ def as_html(document: Document, taggings: Sequence[Tagging]) -> str:
     return f"<p>{''.join(pieces)}{escape(text[end:])}</p>\n"
 
 
-def _with_text(document: Document) -> Document:
-    """The document with a text: its tokens with a space between."""
+def with_text(document: Document) -> Document:
+    """The document with a text: where it has none, its tokens with a space between."""
+    if document.text is not None:
+        return document
     sentences = []
     start = 0
     for words in document.sentences:
@@ -137,7 +139,7 @@ def _with_text(document: Document) -> Document:
             offsets.append((start, start + len(token)))
             start += len(token) + 1
         sentences.append(Words(words.tokens, offsets))
-    return Document(document.number, sentences, " ".join(_tokens(document)))
+    return replace(document, sentences=sentences, text=" ".join(_tokens(document)))
 
 
 def _tokens(document: Document) -> list[str]:

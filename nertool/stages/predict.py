@@ -20,7 +20,7 @@ from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import check_least
 from nertool.progress import track
-from nertool.spelling import PLAIN
+from nertool.spelling import PLAIN, spelling_of_labels
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -37,6 +37,8 @@ from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
+    from nertool.documents.ray_workers import Settings
+    from nertool.documents.redaction import Redaction
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts, Tagging
     from nertool.models.thresholds import KeptThresholds
@@ -44,7 +46,7 @@ if TYPE_CHECKING:
 
 MADE_BY = (
     *("form", "input", "text_column", "tokens_column", "tokenizer", "split_sentences", "language"),
-    *("decoding", "min_score"),
+    *("decoding", "min_score", "mask", "types", "recall_first"),
 )
 """Options that the tags of a file follow from."""
 OWN = "own"
@@ -69,9 +71,11 @@ class Options(StageOptions):
     alone = (
         *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "tokenizer"),
         *("split_sentences", "language", "on_error", "output", "resume", "interactive", "engine", "workers"),
+        *("mask", "types", "recall_first"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
+        "Redaction": ("mask", "types", "recall_first"),
         "Ray": ("engine", "workers"),
     }
 
@@ -108,10 +112,11 @@ class Options(StageOptions):
         typer.Option("--on-error", help="Stop at, skip, or write null for a record that cannot be read."),
     ] = "stop"
     format: Annotated[
-        Literal["conll", "jsonl", "inline", "entities", "html"],
+        Literal["conll", "jsonl", "inline", "entities", "html", "redacted"],
         typer.Option(
             "--format",
-            help="Form of the output: `token tag` lines, JSON objects, `token/tag` sentences, entities, or a page.",
+            help="Form of the output: `token tag` lines, JSON objects, `token/tag` sentences, entities, a page, or the "
+            "text without its entities.",
         ),
     ] = "conll"
     entities: Annotated[
@@ -123,6 +128,27 @@ class Options(StageOptions):
     resume: Annotated[bool, typer.Option("--resume", help="Continue an output file that a killed run began.")] = False
     interactive: Annotated[
         bool, typer.Option("--interactive", help="Type sentences and see their entities in colour.")
+    ] = False
+    mask: Annotated[
+        str,
+        typer.Option(
+            "--mask",
+            help="Replace each character of an entity by this one with --format redacted "
+            "[default: [TYPE] replaces the entity].",
+            show_default=False,
+        ),
+    ] = ""
+    types: Annotated[
+        str | None,
+        typer.Option(
+            "--types", help="Types of the entities that --format redacted replaces, such as PER,LOC [default: all]."
+        ),
+    ] = None
+    recall_first: Annotated[
+        bool,
+        typer.Option(
+            "--recall-first", help="Replace entities below their least probability too with --format redacted."
+        ),
     ] = False
     engine: Annotated[
         Literal["local", "ray"],
@@ -173,6 +199,7 @@ class Options(StageOptions):
             raise InvalidOption(f"--entities and --format {self.format} are two forms", "Give one of them.")
         if not self.split_sentences:
             refuse_unused(self, ("language",), "is for --split-sentences", "Give both, or none.")
+        self._check_redaction()
         if self.workers and self.engine == "local":
             raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
         if self.engine == "ray":
@@ -195,12 +222,47 @@ class Options(StageOptions):
             writing = ("output", "format", "entities")
             refuse_unused(self, (*READING, *writing), "does not go with --interactive")
 
+    def _check_redaction(self) -> None:
+        if self.format != "redacted":
+            redacting = ("mask", "types", "recall_first")
+            refuse_unused(self, redacting, "is for --format redacted", "Leave it out, or add: --format redacted")
+        if self.mask and (len(self.mask) > 1 or not self.mask.isprintable()):
+            raise InvalidOption(f"--mask {self.mask}: not one character that shows", "Write one, such as --mask '*'.")
+        if self.types is not None and not all(self._types()):
+            raise InvalidOption(f"--types {self.types}: a name is empty", "Write names with commas: --types PER,LOC")
+        if self.recall_first and not (self.min_score or self.thresholds):
+            raise InvalidOption(
+                "--recall-first is about entities below a least probability, and there is none",
+                "Leave it out: all entities are replaced; or add --min-score or --thresholds.",
+            )
+
+    def _types(self) -> list[str]:
+        return [name.strip() for name in self.types.split(",")] if self.types is not None else []
+
+    def redaction(self, labels: Sequence[str]) -> Redaction | None:
+        """How entities are replaced; None where they are not.
+
+        Args:
+            labels: of the model.
+
+        Raises:
+            InvalidOption: it does not have these types, or none at all.
+        """
+        if self.form != "redacted":
+            return None
+        from nertool.documents.redaction import Redaction
+        from nertool.models.thresholds import entity_types
+
+        redaction = Redaction(self.mask, self._types(), self.recall_first, [self.text_column, self.tokens_column])
+        redaction.check(entity_types(labels, spelling_of_labels(labels)))
+        return redaction
+
     def _check_ray(self) -> None:
         for name, given in {
             "standard input": "-" in (self.files or ["-"]),
             "--split": self.split is not None,
             "--interactive": self.interactive,
-            "--format": self.form != "conll",
+            "--format": self.form not in ("conll", "redacted"),
         }.items():
             if given:
                 raise InvalidOption(
@@ -265,7 +327,7 @@ def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) 
     counts = TagCounts()
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
         out.write(head_of(form))
-        for text, taggings in written(tagger, documents, form, counts):
+        for text, taggings in written(tagger, documents, options, counts):
             out.write(text)
             facts["sentences"] += len(taggings)
             facts["tokens"] += sum(len(tagging.tags) for tagging in taggings)
@@ -290,7 +352,7 @@ def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, p
     """
     tagger, documents = _open_input(workspace, options, stdin)
     head = head_of(options.form)
-    texts = (text for text, _ in written(tagger, documents, options.form, progress=progress))
+    texts = (text for text, _ in written(tagger, documents, options, progress=progress))
     return chain([head], texts) if head else texts
 
 
@@ -307,7 +369,7 @@ def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) 
     assert options.output
     output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options))
     tagger, documents = _open_input(workspace, options, stdin)
-    rest = written(tagger, islice(documents, output.documents, None), options.form)
+    rest = written(tagger, islice(documents, output.documents, None), options)
     output.write(head_of(options.form), (text for text, _ in rest))
 
 
@@ -345,21 +407,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     with workspace.reading():
         model = workspace.model(options.quantized, options.allow_stale)
         digests = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
-        thresholds = read_kept_thresholds(model, options)
-    settings = ray_workers.Settings(
-        model=model.path.absolute(),
-        text_column=options.text_column,
-        tokens_column=options.tokens_column,
-        on_error=options.on_error,
-        language=options.language if options.split_sentences else "",
-        fp32_kernels=options.fp32_kernels,
-        decoding=options.decoding,
-        min_score=list(options.min_score or []),
-        thresholds=thresholds,
-        allow_missing_weights=options.allow_missing_weights,
-        trust_remote_code=options.trust_remote_code,
-        tokenizer=options.tokenizer,
-    )
+        settings = _ray_settings(model, options)
     run = ray_workers.FolderRun(
         names=options.files,
         folder=Path(options.output).absolute(),
@@ -372,6 +420,32 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
         force=options.force,
     )
     ray_workers.tag_folder(run)
+
+
+def _ray_settings(model: ModelFiles, options: Options) -> Settings:
+    """How every worker tags."""
+    from nertool.documents.ray_workers import Settings
+    from nertool.models.tagger import stored_labels
+
+    redaction = None
+    if options.form == "redacted":
+        quiet_transformers()
+        redaction = options.redaction(stored_labels(model.path, options.trust_remote_code))
+    return Settings(
+        model=model.path.absolute(),
+        text_column=options.text_column,
+        tokens_column=options.tokens_column,
+        on_error=options.on_error,
+        language=options.language if options.split_sentences else "",
+        fp32_kernels=options.fp32_kernels,
+        decoding=options.decoding,
+        min_score=list(options.min_score or []),
+        thresholds=read_kept_thresholds(model, options),
+        redaction=redaction,
+        allow_missing_weights=options.allow_missing_weights,
+        trust_remote_code=options.trust_remote_code,
+        tokenizer=options.tokenizer,
+    )
 
 
 def open_tagger(workspace: Workspace, options: Options) -> Tagger:
@@ -389,7 +463,7 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
 def _load(model: ModelFiles, options: Options) -> Tagger:
     from nertool.models.tagger import load_tagger
 
-    return load_tagger(
+    tagger = load_tagger(
         model.path,
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
@@ -399,6 +473,8 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
     )
+    redaction = options.redaction(tagger.labels)
+    return redaction.prepare(tagger) if redaction else tagger
 
 
 def read_kept_thresholds(model: ModelFiles, options: Options) -> KeptThresholds | None:
@@ -430,6 +506,7 @@ def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None)
         options.on_error,
         stdin,
         tagger.cut,
+        whole_lines=options.form == "redacted",
     )
     return tagger, _all_documents(reader, names)
 
@@ -454,7 +531,7 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
 def written(
     tagger: Tagger,
     documents: Iterable[Document],
-    form: str,
+    options: Options,
     counts: TagCounts | None = None,
     progress: bool = True,
 ) -> Iterator[tuple[str, list[Tagging]]]:
@@ -468,11 +545,13 @@ def written(
     from nertool.models.tagging import TagCounts
 
     counts, blanks = counts or TagCounts(), 0
+    redaction = options.redaction(tagger.labels)
+    write = redaction.write if redaction else WRITERS[options.form]
     tagged = tag_documents(tagger, documents, counts)
     for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
-        if form in COLUMNS:
+        if options.form in COLUMNS:
             blanks += count_blanks(document)
-        yield WRITERS[form](document, taggings), taggings
+        yield write(document, taggings), taggings
     tell({**vars(counts), "blanks": blanks})
 
 

@@ -13,11 +13,12 @@ import pytest
 from nertool.documents import parquet
 from nertool.documents.parquet import TAGGED, schema_for, write
 from nertool.documents.reader import Reader
+from nertool.documents.redaction import Redaction
 from nertool.errors import InvalidData, InvalidOption
 from nertool.models.tagging import Tagging
 
 
-def written(source: Path, reader: Reader) -> pa.Table:
+def written(source: Path, reader: Reader, redaction: Redaction | None = None) -> pa.Table:
     """The table of a file whose every token is a place."""
     target = source.with_name("out.parquet")
 
@@ -25,7 +26,7 @@ def written(source: Path, reader: Reader) -> pa.Table:
         return Tagging(["B-LOC"] * tokens, [0.5] * tokens, span_scores=[0.5] * tokens)
 
     documents = ((one, [tagged(len(words.tokens)) for words in one.sentences]) for one in reader.read(str(source)))
-    counts = write(target, schema_for(reader, source), documents)
+    counts = write(target, schema_for(reader, source, redaction), documents, redaction)
     table = pq.read_table(target)
     assert counts["documents"] == table.num_rows
     return table
@@ -48,6 +49,18 @@ def test_the_same_columns_with_and_without_entities(tmp_path: Path) -> None:
             "entities": [{"label": "LOC", "start": 0, "end": 4, "text": "oslo", "score": 0.5}],
         }
     ]
+
+
+def test_redacted_rows_have_neither_tokens_nor_words_of_entities(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    rows = [{"text": "oslo", "id": 1}, {"tokens": ["new", "oslo"], "text": "new oslo", "redactions": 1}, {"text": ""}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = written(source, Reader("jsonl"), Redaction("#", read=["text", "tokens"]))
+    assert table.column_names == ["id", "text", "redactions"]
+    assert table["text"].to_pylist() == ["####", "### ####", ""] and table["id"].to_pylist() == [1, None, None]
+    first = {"label": "LOC", "start": 0, "end": 4, "new_start": 0, "new_end": 4, "score": 0.5}
+    assert [len(places) for places in table["redactions"].to_pylist()] == [1, 2, 0]
+    assert table["redactions"][0].as_py() == [first]
 
 
 @pytest.mark.parametrize(

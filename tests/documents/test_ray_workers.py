@@ -19,7 +19,8 @@ import pytest
 from pyarrow import parquet
 
 from nertool.documents.folders import ATTEMPTS, Job
-from nertool.documents.ray_workers import FileTagger, Settings
+from nertool.documents.ray_workers import FileTagger, FolderRun, Settings
+from nertool.documents.redaction import Redaction
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import logger
 from nertool.stages import predict
@@ -174,6 +175,21 @@ def test_bad_records_are_left_out_or_stand_as_gaps(
     rows = parquet.read_table(job.target).to_pylist()
     assert [row["id"] for row in rows] == wanted
     assert [row["tags"] is None for row in rows] == [number is None for number in wanted]
+
+
+def test_a_worker_redacts_as_one_process_does(trained: Path, tmp_path: Path) -> None:
+    job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
+    job.source.write_text("anna left oslo .\n\nbruno left .\n")
+    redaction = Redaction(types=["PER"], recall_first=True)
+    settings = settings_of(trained, redaction=redaction, min_score=["1"])
+    (outcome,) = map(json.loads, FileTagger([job], settings, {})({"job": [0]})["outcome"])
+    assert (outcome["documents"], outcome["below"]) == (3, 0)
+    rows = parquet.read_table(job.target).to_pylist()
+    options = predict.Options(files=[str(job.source)], format="redacted", input="text", types="PER")
+    local = list(predict.tag_files(Workspace(trained), options, None, progress=False))
+    assert [row["text"] + "\n" for row in rows] == local == ["[PER] left oslo .\n", "\n", "[PER] left .\n"]
+    made_from = FolderRun([], tmp_path, settings, "auto", {}, on_gpus=False).made_from()
+    assert json.loads(json.dumps(made_from)) == made_from
 
 
 def test_what_a_worker_logs_is_handed_on(trained: Path, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_every_form_of_output(form: str, wanted: str, trained: Path) -> None:
 
 
 def test_entities_alone_is_a_format(trained: Path) -> None:
-    text = b"anna visited oslo .\nnobody saw it\n"
+    text = b"anna visited oslo .\nleft . saw it\n"
     assert tag(trained, text, entities=True) == tag(trained, text, format="entities")
 
 
@@ -388,6 +388,64 @@ def test_kept_thresholds_hold_where_they_are_asked_for(copy: Workspace, tmp_path
         tag(copy.path, b"anna\n", thresholds=str(tmp_path / "mine.json"))
     with pytest.raises(InvalidOption, match="Give one|both set"):
         predict.Options(thresholds="own", min_score=["0.5"])
+
+
+def test_text_is_redacted_line_by_line(trained: Path, tmp_path: Path) -> None:
+    lines = b"\n  anna visited  oslo. \r\n\nclara saw oslo .\nbruno left new lisbon"
+    out = tag(trained, lines, format="redacted", input="text")
+    assert out == "\n  [PER] visited  [LOC]. \r\n\n[PER] saw [LOC] .\n[PER] left [LOC]\n"
+    assert tag(trained, lines, format="redacted", input="text", mask="*", types="LOC").splitlines()[-1] == (
+        "bruno left **********"
+    )
+    assert tag(trained, lines, format="redacted", input="document") == out
+    assert tag(trained, b"anna\nleft\noslo\n\n", format="redacted", input="tokens") == "[PER] left [LOC]\n"
+    gaps = tag(
+        trained, b"anna left oslo .\n\xff\nbruno saw vienna .\n", format="redacted", input="text", on_error="null"
+    )
+    assert gaps == "[PER] left [LOC] .\n\n[PER] saw [LOC] .\n"
+    with pytest.raises(InvalidOption, match="no type 'GPE'"):
+        tag(trained, lines, format="redacted", types="GPE")
+
+
+def test_records_are_redacted_with_a_map(trained: Path) -> None:
+    rows = [{"text": "anna left oslo .", "id": 1}, {"tokens": ["anna", "left"], "text": "anna left"}]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    first, second = map(json.loads, tag(trained, data, format="redacted").splitlines())
+    assert (first["text"], first["id"]) == ("[PER] left [LOC] .", 1)
+    places = [tuple(place[key] for key in ("start", "end", "new_start", "new_end")) for place in first["redactions"]]
+    assert places == [(0, 4, 0, 5), (10, 14, 11, 16)]
+    assert second["text"] == "[PER] left" and second.keys() == {"text", "redactions"}
+    assert json.loads(tag(trained, b'["anna left"]', format="redacted"))["text"] == "[PER] left"
+
+
+def test_what_is_below_its_least_probability_is_redacted_where_recall_comes_first(copy: Workspace) -> None:
+    labels = json.loads((copy / "model/calibration.json").read_text())["labels"]
+    (copy / "model/calibration.json").write_text(json.dumps({"temperature": 5.0, "labels": labels}))
+    options = {"format": "redacted", "input": "text", "min_score": ["PER=1"]}
+    assert tag(copy.path, b"anna left oslo .\n", **options) == "anna left [LOC] .\n"
+    assert tag(copy.path, b"anna left oslo .\n", recall_first=True, **options) == "[PER] left [LOC] .\n"
+    result = predict.run(copy, predict.Options(split="test", format="redacted", mask="#", allow_stale=True))
+    written = (copy / "predictions/test.redacted").read_text().splitlines()
+    assert len(written) == result.facts["sentences"] and all("#" in line for line in written)
+
+
+def test_a_redacted_file_goes_on_with_the_same_options(trained: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out"
+    source.write_text("anna left oslo .\n\n" * 3)
+    options = {"files": [str(source)], "output": str(out), "format": "redacted", "input": "text"}
+    predict.write_file(Workspace(trained), predict.Options(**options), None)
+    whole = out.read_text()
+    assert whole == "[PER] left [LOC] .\n\n" * 3
+    made_of = predict._made_of(Workspace(trained), predict.Options(**options))
+    head = whole.splitlines(keepends=True)[:2]
+    (tmp_path / "out.partial").write_text("".join(head) + "rest")
+    progress = {"documents": 2, "bytes": len("".join(head)), "made_of": made_of}
+    (tmp_path / "out.progress").write_text(json.dumps(progress))
+    out.unlink()
+    with pytest.raises(InvalidOption, match="begun with other mask"):
+        predict.write_file(Workspace(trained), predict.Options(mask="*", resume=True, **options), None)
+    predict.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
+    assert out.read_text() == whole
 
 
 def test_what_is_left_is_a_valid_sequence() -> None:
