@@ -133,8 +133,13 @@ def _dodge(number: int, of: int, width: float) -> float:
     return (number - (of - 1) / 2) * width
 
 
-def confusion(results: Mapping[str, Any]) -> str:
-    """Plot gold types (rows) against predicted ones, as fractions of a row; `none` stands for no entity."""
+def confusion(results: Mapping[str, Any], name: str = "") -> str:
+    """Plot gold types (rows) against predicted ones, as fractions of a row; `none` stands for no entity.
+
+    Args:
+        results: as in `{split}_results.json`.
+        name: of model and split.
+    """
     import matplotlib.colors
     import numpy as np
 
@@ -156,7 +161,7 @@ def confusion(results: Mapping[str, Any]) -> str:
         axis.set_yticklabels(names)
         for row, column in zip(*np.nonzero(table), strict=True):
             axis.text(column, row, f"{table[row, column]:,}", ha="center", va="center", fontsize=8)
-        return _svg(figure, "confusion matrix")
+        return _svg(figure, f"confusion matrix {name}".strip())
 
 
 def _most_frequent_types(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -191,6 +196,60 @@ def groups(name: str, models: Named) -> str:
         if len(models) > 1:
             axis.legend(loc="best")
         return _svg(figure, f"recall by {name}")
+
+
+def confidence(split: str, models: Named) -> str:
+    """Plot how far probabilities of words and entities can be trusted, and what a threshold leaves, side by side.
+
+    Args:
+        split: whose results these are.
+        models: each has its `calibration`.
+    """
+    panels = [unit for unit in ("words", "entities") if any(_bins(results, "after", unit) for _, results in models)]
+    if any("by_threshold" in results for _, results in models):
+        panels.append("threshold")
+    if not panels:
+        return ""
+    with _figure(3.5 * len(panels), 3.6, len(panels)) as (figure, axes):
+        for axis, panel in zip(axes, panels, strict=True):
+            for number, (model, results) in enumerate(models):
+                colour = COLOURS[number % len(COLOURS)]
+                if panel == "threshold":
+                    _draw_thresholds(axis, model, results.get("by_threshold", ()), colour)
+                else:
+                    _draw_reliability(axis, model, results, panel, colour)
+            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+            axis.grid(alpha=0.3)
+            axis.legend(loc="best", fontsize=8)
+        return _svg(figure, f"confidence on {split}")
+
+
+def _draw_reliability(axis: Axes, model: str, results: Mapping[str, Any], unit: str, colour: str) -> None:
+    """Draw the share that is right over the probability, larger dots for more predictions; and the diagonal."""
+    axis.plot([0, 1], [0, 1], color=INK, linewidth=0.8, alpha=0.5)
+    for when, style in (("before", "--"), ("after", "-")):
+        bins = _bins(results, when, unit)
+        error = results["calibration"][when][unit]["error"]
+        label = f"{model} {'' if when == 'after' else 'before calibration '}({error:.4f})".strip()
+        probabilities, right = [one["probability"] for one in bins], [one["right"] for one in bins]
+        total = sum(one["count"] for one in bins)
+        axis.plot(probabilities, right, style, color=colour, label=label)
+        axis.scatter(probabilities, right, [5 + 80 * one["count"] / total for one in bins], color=colour)
+    axis.set(title=unit, xlabel="probability", ylabel="share that is right")
+
+
+def _bins(results: Mapping[str, Any], when: str, unit: str) -> Sequence[Mapping[str, Any]]:
+    bins: Sequence[Mapping[str, Any]] = results["calibration"][when][unit]["bins"]
+    return bins
+
+
+def _draw_thresholds(axis: Axes, model: str, points: Sequence[Mapping[str, Any]], colour: str) -> None:
+    """Draw precision and recall of the entities from a score on."""
+    thresholds = [point["threshold"] for point in points]
+    for measure, style in (("precision", "-"), ("recall", "--")):
+        figures, label = [point[measure] for point in points], f"{model} {measure}".strip()
+        axis.plot(thresholds, figures, style, color=colour, label=label)
+    axis.set(title="least score", xlabel="entities from this score on", ylabel="precision, recall")
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], metric: str) -> str:

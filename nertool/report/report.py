@@ -51,6 +51,7 @@ class Page:
         comparison: as in `comparison.json`; empty where nothing was compared.
         training: facts of the training, whose `history` is drawn.
         quantization: as in `quantization.json`; empty without an INT8 model.
+        thresholds: as in `thresholds.json`, by the model's name for people.
         note: what a reader must know of the data's published scores.
     """
 
@@ -59,6 +60,7 @@ class Page:
     comparison: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     quantization: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
 
     @property
@@ -97,6 +99,7 @@ def write_report(path: Path, page: Page) -> None:
         compared=page.compared,
         other=page.comparison.get("other"),
         quantization=page.quantization,
+        thresholds=page.thresholds,
         plots=_draw(page) if plots.available() else None,
         plots_missing=plots.MISSING,
         sentences=_first_sentences(page.scored),
@@ -113,12 +116,14 @@ class Plots(NamedTuple):
         scores: F1 of each type.
         confusion: a confusion matrix by the name of model and split.
         groups: recall by group.
+        confidence: how far probabilities can be trusted, by split.
         curve: loss and dev score by epoch; empty where the training is unknown.
     """
 
     scores: str
     confusion: dict[str, str]
     groups: list[str]
+    confidence: dict[str, str]
     curve: str
 
 
@@ -128,6 +133,7 @@ def _draw(page: Page) -> Plots:
         scores=plots.scores(_by_split(page.everything)),
         confusion=_confusion_plots(page.everything),
         groups=list(_group_plots(page.scored)),
+        confidence=_confidence_plots(page.scored),
         curve=plots.learning_curve(history, page.training.get("metric", "f1")) if history else "",
     )
 
@@ -137,7 +143,15 @@ def _confusion_plots(everything: Sequence[Scored]) -> dict[str, str]:
     drawings = {}
     for scored in everything:
         if scored.results["confusion"]:
-            drawings[scored.name] = plots.confusion(scored.results)
+            drawings[scored.name] = plots.confusion(scored.results, scored.name)
+    return drawings
+
+
+def _confidence_plots(everything: Sequence[Scored]) -> dict[str, str]:
+    """Draw the probabilities of each split whose results know them."""
+    drawings = {}
+    for split, models in _by_split([scored for scored in everything if "calibration" in scored.results]).items():
+        drawings[split] = plots.confidence(split, models)
     return drawings
 
 

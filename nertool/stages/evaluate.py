@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +39,7 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts
+    from nertool.report.report import Page
     from nertool.scoring.operating_points import Goal
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
@@ -478,9 +479,8 @@ def _score_columns(options: Options) -> Result:
 
 def _write_report(workspace: Workspace, options: Options) -> Result:
     """Write a page about all results in the workspace: of the FP32 model, of INT8, of a model compared with them."""
-    comparison, quantization = f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}"
     evaluated = list(_evaluated(workspace))
-    files = [comparison, quantization]
+    files = [f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
     for _, _, stem in evaluated:
         files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
     there = [name for name in files if (workspace / name).exists()]
@@ -495,27 +495,41 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     def work(stage: Stage) -> None:
         from jinja2 import UndefinedError
 
-        from nertool.report.report import Page, Scored, write_report
+        from nertool.report.report import write_report
 
-        scored = []
-        for model, split, stem in evaluated:
-            results = _json(workspace / f"{stem}_results.json")
-            scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
-        recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-        page = Page(
-            title=recipe.name if recipe else "own data",
-            scored=scored,
-            comparison=_json(workspace / comparison),
-            training=workspace.facts("train"),
-            quantization=_json(workspace / quantization),
-            note=recipe.note if recipe else "",
-        )
+        page = _page(workspace, evaluated)
         again = f"Remove what was edited, and run: {workspace.command('evaluate', '--force')}"
         with translate_odd_content(f"{workspace.path}: {' or '.join(there)}", again, also=(UndefinedError,)):
             write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
-        stage.facts = {"results": len(scored)}
+        stage.facts = {"results": len(evaluated)}
 
     return workspace.run(planned, work)
+
+
+def _page(workspace: Workspace, evaluated: Iterable[tuple[str, str, str]]) -> Page:
+    from nertool.report.report import Page, Scored
+
+    scored = []
+    for model, split, stem in evaluated:
+        results = _json(workspace / f"{stem}_results.json")
+        scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
+    kept = {model: _json(workspace / name) for model, name in _threshold_files(workspace).items()}
+    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    return Page(
+        title=recipe.name if recipe else "own data",
+        scored=scored,
+        comparison=_json(workspace / EVALUATION / COMPARISON),
+        training=workspace.facts("train"),
+        quantization=_json(workspace / QUANTIZED / TABLE),
+        thresholds={model: content for model, content in kept.items() if "measure" in content},
+        note=recipe.note if recipe else "",
+    )
+
+
+def _threshold_files(workspace: Workspace) -> dict[str, str]:
+    """Names of the files of thresholds, by the models' names on the page; they need not exist."""
+    model = workspace.facts("train").get("output_dir", MODEL)
+    return {MODEL_NAMES[MODEL]: f"{model}/{THRESHOLDS}", MODEL_NAMES[QUANTIZED]: f"{QUANTIZED}/{THRESHOLDS}"}
 
 
 def _evaluated(workspace: Workspace) -> Iterator[tuple[str, str, str]]:

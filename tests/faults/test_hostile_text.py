@@ -199,4 +199,8 @@ def test_results_of_wrong_types_are_two_lines(
         shown(results, json.dumps({**good, key: value}))
     assert [shown(results, content) for content in ODD_RESULTS] == [1] * len(ODD_RESULTS)
     shown(results, json.dumps(good))
+    kept = copy / "model/thresholds.json"
+    for points in (3, [3], [{"type": HOSTILE, "wanted": HOSTILE, "threshold": None, "dev": {}}]):
+        assert shown(kept, json.dumps({"measure": HOSTILE, "points": points})) == 1
+    kept.unlink()
     assert [shown(table, content) for content in ('{"fp32": 3}', '{"fp32": {}, "trials": []}', "{")] == [1, 1, 1]

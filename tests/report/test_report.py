@@ -99,10 +99,14 @@ def test_a_report_of_perfect_predictions_and_of_none(tmp_path: Path) -> None:
 
 def test_the_report_of_a_workspace_shows_its_models_and_its_training(trained: Path, tmp_path: Path) -> None:
     workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
-    evaluate.run(workspace, evaluate.Options())
+    evaluate.run(workspace, evaluate.Options(recall=["PER=0.5", "0.25"]))
     page = Page((workspace / "evaluation/report.html").read_text(encoding="utf-8"))
     labels = [svg["aria-label"] for svg in page.named("svg")]
     assert {"F1-with-intervals", "learning-curve", "recall-by-seen"} <= set(labels)
+    assert {"confidence-on-dev", "confidence-on-test"} <= set(labels)
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert "thresholds" in ids and len(ids) == len(set(ids))
+    assert "other types" in page.text and "recall 0.2500" in page.text
     assert "FP32 dev" in page.text and "FP32 test" in page.text and "INT8" not in page.text
     before = (workspace / "evaluation/report.html").read_bytes()
     assert evaluate.run(workspace, evaluate.Options()).fresh
@@ -118,6 +122,16 @@ def test_drawings_take_the_pages_colours() -> None:
     drawing = plots.learning_curve(history, "f1")
     assert drawing.startswith("<svg ") and "currentColor" in drawing and plots.INK not in drawing
     assert drawing == plots.learning_curve(history, "f1")
+
+
+def test_probabilities_of_tags_without_entities_are_drawn_too() -> None:
+    words = {"error": 0.1, "count": 2, "bins": [{"count": 2, "probability": 0.5, "right": 0.5}]}
+    entities = {"error": 0.0, "count": 0, "bins": []}
+    units = {"words": words, "entities": entities}
+    drawing = plots.confidence("dev", [("FP32", {"calibration": {"before": units, "after": units}})])
+    assert ">words<" in drawing and ">entities<" not in drawing and ">least score<" not in drawing
+    none = {"words": entities, "entities": entities}
+    assert plots.confidence("dev", [("FP32", {"calibration": {"before": none, "after": none}})]) == ""
 
 
 def test_equally_frequent_types_are_drawn_in_byte_order() -> None:
