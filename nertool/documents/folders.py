@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any, NamedTuple
 
 from nertool.corpus.files import PACKED
 from nertool.documents.reader import FORMS
-from nertool.errors import InvalidOption, MissingInput
+from nertool.errors import ODD, InvalidOption, MissingInput
 from nertool.progress import logger
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import read_json, write_json
 
 RECORD = ".nertool.json"
 """In the output folder: what its files are made from, so that `--resume` adds only files that are like them."""
@@ -130,8 +129,8 @@ def begin(folder: Path, jobs: Sequence[Job], made_from: Mapping[str, Any], resum
 
 def _check(folder: Path, made_from: Mapping[str, Any]) -> None:
     try:
-        before = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        before = dict(read_json(folder / RECORD))
+    except (OSError, *ODD) as error:
         raise InvalidOption(
             f"--resume: {folder} was not begun by nertool", "Name another folder, or replace its files by --force."
         ) from error

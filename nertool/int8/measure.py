@@ -7,6 +7,7 @@ nothing is warm, and the peak of memory is the model's own.
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
 from nertool.workspace.disk_errors import translate_disk_errors
+from nertool.workspace.orphans import end_with
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Latency
@@ -46,7 +48,8 @@ def measure(directory: Path, files: Mapping[str, Path], tags: Path, **consent: A
     """
     import torch
 
-    command = [sys.executable, "-m", "nertool.int8.measure", str(directory), str(tags), str(torch.get_num_threads())]
+    numbers = [str(os.getpid()), str(torch.get_num_threads())]
+    command = [sys.executable, "-m", "nertool.int8.measure", *numbers, str(directory), str(tags)]
     for split, path in files.items():
         command.append(f"{split}={path}")
     command += [argument for argument, name in CONSENT.items() if consent.get(name)]
@@ -175,9 +178,11 @@ def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latenc
 def _main() -> None:
     """Measure a model.
 
-    Arguments: its directory, a directory for its tags, threads, `SPLIT=FILE` each, and any of `CONSENT`.
+    Arguments: number of the process to end with, threads, its directory, a directory for its tags, `SPLIT=FILE` each,
+    and any of `CONSENT`.
     """
-    directory, tags, threads, *arguments = sys.argv[1:]
+    parent, threads, directory, tags, *arguments = sys.argv[1:]
+    end_with(int(parent))
     from nertool.models.names import quiet_transformers
 
     quiet_transformers()

@@ -66,7 +66,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 
     def work(stage: Stage) -> None:
         processes.from_first(False)
-        running.begin(stage.identity)
+        running.begin(stage.identity, anew=options.force)
         directory, facts = _train(workspace, options)
         stage.facts = dict(facts)
         _publish(workspace, options, stage, directory)
@@ -195,7 +195,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         options.pretrained,
         config,
         tokenizer,
-        load_examples(source, tokenizer, workspace / EXAMPLES),
+        load_examples(source, tokenizer, workspace / EXAMPLES, anew=options.force),
         _plan(workspace, options, length),
         precision,
         trainer_arguments.from_options(options),

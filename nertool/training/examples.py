@@ -21,9 +21,12 @@ from nertool.progress import logger
 from nertool.training import processes
 from nertool.training.batches import Example
 from nertool.training.facts import ExampleCounts
+from nertool.training.seals import is_sealed, is_whole, seal
 from nertool.training.steps import Slot
+from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
+from nertool.workspace.orphans import children_end_too
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,13 +104,14 @@ class Examples:
     """What a DataLoader calls."""
 
 
-def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Path) -> Examples:
+def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Path, anew: bool = False) -> Examples:
     """Make the examples of a file, or take them from the cache; of several processes the first one makes them.
 
     Args:
         source: what they are made of.
         tokenizer: splits words into sub-words.
-        cache: a directory for these examples alone; examples of another source are removed from it.
+        cache: a directory for these examples alone; those of another source, and damaged ones, are removed from it.
+        anew: make them, even if they are there.
 
     Raises:
         InvalidData: a tag is no label (names file and line), or there is no sentence.
@@ -116,9 +120,11 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
 
     disable_progress_bars()
     folder = cache / source.key(tokenizer)
-    if processes.rank() == 0 and not (folder / COUNTS).exists():
+    if processes.rank() == 0 and (anew or not is_whole(folder)):
+        if is_sealed(folder) and not anew:
+            logger.warning("%s is damaged: the examples are made anew", cache)
         totals = _check_tags(source)
-        shutil.rmtree(cache, ignore_errors=True)
+        remove(cache)
         folder.mkdir(parents=True)
         _make(source, tokenizer, folder, totals)
     processes.from_first(None)
@@ -128,17 +134,18 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
 
 
 def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, totals: Totals) -> None:
-    """Write the examples, and at last their counts, which say that all is there."""
+    """Write the examples and their counts, and at last the seal, which says that all is there."""
     from datasets import Dataset
 
     per_worker = -(-totals.sentences // source.workers)
     shares = [(start, start + per_worker) for start in range(0, totals.sentences, per_worker)]
-    rows = Dataset.from_generator(
-        _rows,
-        cache_dir=str(folder / "building"),
-        gen_kwargs={"shares": shares, "source": source, "tokenizer": tokenizer},
-        num_proc=len(shares) if len(shares) > 1 else None,
-    )
+    with children_end_too():
+        rows = Dataset.from_generator(
+            _rows,
+            cache_dir=str(folder / "building"),
+            gen_kwargs={"shares": shares, "source": source, "tokenizer": tokenizer},
+            num_proc=len(shares) if len(shares) > 1 else None,
+        )
     rows.save_to_disk(str(folder / "rows"))
     columns = rows.with_format("numpy")
     counts: ExampleCounts = {
@@ -150,6 +157,7 @@ def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, tota
     del rows, columns
     shutil.rmtree(folder / "building", ignore_errors=True)
     write_json(folder / COUNTS, counts)
+    seal(folder)
 
 
 def _rows(

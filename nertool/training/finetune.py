@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nertool.errors import ODD
 from nertool.models.inputs import check_finite
 from nertool.models.names import usable_length
-from nertool.progress import Shown, bar
+from nertool.progress import Shown, bar, logger
 from nertool.training import processes
 from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
-from nertool.training.facts import RunFacts, all_results, run_facts
+from nertool.training.facts import LogEntry, RunFacts, all_results, run_facts
 from nertool.training.plan import TENSORBOARD, Plan, lower_rate
+from nertool.training.seals import is_sealed, is_whole, seal
+from nertool.workspace.atomic import remove
+from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
@@ -72,10 +76,7 @@ class FineTuning:
 
         from nertool.training.trainer import dev_scores, out_of_patience
 
-        kept, before = self.directory / KEPT, self.directory / f"{KEPT}.before"
-        if before.exists() and not kept.exists() and processes.rank() == 0:
-            os.replace(before, kept)
-        checkpoint = processes.from_first(_last_checkpoint(self.directory) if processes.rank() == 0 else None)
+        checkpoint = processes.from_first(self._last_checkpoint() if processes.rank() == 0 else None)
         state = TrainerState.load_from_json(f"{checkpoint}/trainer_state.json") if checkpoint else None
         if state is None or not out_of_patience(dev_scores(state.log_history), self.plan.patience):
             with bar(name, unit="steps") as shown, allowed_random_states(), self._dropout():
@@ -91,6 +92,19 @@ class FineTuning:
                 json.dumps(results, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
             )
         return facts
+
+    def _last_checkpoint(self) -> str | None:
+        """The latest whole checkpoint; None to begin anew. Those that are damaged or were cut short are removed."""
+        kept, before = self.directory / KEPT, self.directory / f"{KEPT}.before"
+        if before.exists() and not kept.exists():
+            os.replace(before, kept)
+        checkpoint, log = _last_whole(self.directory)
+        if checkpoint and self.plan.keep_best and _is_scored(log) and not is_whole(kept):
+            logger.warning("%s is damaged: the training begins anew", kept)
+            for path in (kept, *self.directory.glob("checkpoint-*")):
+                remove(path)
+            return None
+        return str(checkpoint) if checkpoint else None
 
     def _trainer(self, name: str, shown: Shown, callbacks: Sequence[TrainerCallback]) -> TagTrainer:
         from transformers import PrinterCallback, ProgressCallback, set_seed
@@ -158,23 +172,29 @@ class FineTuning:
         partial, before = kept.with_name(f"{KEPT}.partial"), kept.with_name(f"{KEPT}.before")
         shutil.rmtree(partial, ignore_errors=True)
         self.model.save_pretrained(partial)
+        seal(partial)
         if kept.exists():
             shutil.rmtree(before, ignore_errors=True)
             os.replace(kept, before)  # a kill between these lines leaves one of them: see `run`
         os.replace(partial, kept)
 
 
-def _last_checkpoint(directory: Path) -> str | None:
-    """The latest whole checkpoint; removes those that were cut short while they were written."""
+def _last_whole(directory: Path) -> tuple[Path | None, list[LogEntry]]:
+    """The latest whole checkpoint and its log; removes those that are damaged, or were cut short."""
     named = [path for path in directory.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
-    checkpoints = sorted(named, key=lambda path: int(path.name.rpartition("-")[2]))
-    for checkpoint in reversed(checkpoints):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))  # written last
-            return str(checkpoint)
-        except (FileNotFoundError, ValueError, RecursionError):
-            shutil.rmtree(checkpoint)
-    return None
+    for checkpoint in sorted(named, key=lambda path: -int(path.name.rpartition("-")[2])):
+        with suppress(OSError, *ODD):
+            log: list[LogEntry] = read_json(checkpoint / "trainer_state.json")["log_history"]  # written last
+            _is_scored(log)
+            if is_whole(checkpoint) or not is_sealed(checkpoint):
+                return checkpoint, log
+        logger.warning("%s is damaged or was cut short: it is dropped", checkpoint)
+        remove(checkpoint)
+    return None, []
+
+
+def _is_scored(log: Sequence[LogEntry]) -> bool:
+    return any("eval_f1" in entry for entry in log)
 
 
 @contextmanager

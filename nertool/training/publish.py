@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nertool.errors import NertoolError
 from nertool.progress import logger
 from nertool.report import plots
 from nertool.training.finetune import KEPT, RESULTS
+from nertool.training.seals import SEAL, is_whole
 
 CURVE = "learning_curve.svg"
 
@@ -19,11 +21,17 @@ def link_weights(source: Path, target: Path) -> None:
     """Link the kept weights, the last checkpoints and the figures of a training into an empty model directory.
 
     They stay in `source` until all is published.
+
+    Raises:
+        NertoolError: the weights are no longer what was kept.
     """
-    shutil.copytree(source / KEPT, target, copy_function=_link, dirs_exist_ok=True)
+    if not is_whole(source / KEPT):
+        raise NertoolError(f"{source / KEPT} was damaged meanwhile", "Train anew: add --force.")
+    without_seal = shutil.ignore_patterns(SEAL)
+    shutil.copytree(source / KEPT, target, copy_function=_link, dirs_exist_ok=True, ignore=without_seal)
     _link(str(source / RESULTS), str(target / RESULTS))
     for checkpoint in source.glob("checkpoint-*"):
-        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=_link)
+        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=_link, ignore=without_seal)
 
 
 def _link(source: str, target: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nertool.progress import logger
-from nertool.workspace.digests import write_json
+from nertool.workspace.atomic import remove
+from nertool.workspace.digests import read_json, write_json
 
 IDENTITY = "identity.json"
 
@@ -24,31 +23,32 @@ class RunningDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def begin(self, identity: Mapping[str, Any]) -> None:
+    def begin(self, identity: Mapping[str, Any], anew: bool = False) -> None:
         """Keep the checkpoints of an interrupted run of the same training; remove those of another.
 
         Args:
             identity: options, versions and digests of what the training reads.
+            anew: remove all of them.
         """
-        if self.is_of(identity):
+        if not anew and self.is_of(identity):
             return
         if any(self.path.rglob("checkpoint-*")):
-            logger.warning("checkpoints of a run with other options or data are dropped")
-        if self.path.exists():
-            shutil.rmtree(self.path)
+            why = "by --force" if anew else "of a run with other options or data, or damaged"
+            logger.warning("checkpoints are dropped: %s", why)
+        remove(self.path)
         self.path.mkdir()
         write_json(self.path / IDENTITY, dict(identity))
 
     def end(self, record: Mapping[str, Any]) -> None:
         """Remove the directory of the training that has this record: its model is published."""
         if self.is_of(record):
-            shutil.rmtree(self.path)
+            remove(self.path)
 
     def is_of(self, run: Mapping[str, Any]) -> bool:
         """Whether it was left by a run on the same data with the same options; a record holds more beside these."""
         try:
-            identity = json.loads((self.path / IDENTITY).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+            identity = read_json(self.path / IDENTITY)
+        except (OSError, ValueError, RecursionError):
             return False
         return (
             isinstance(identity, dict)

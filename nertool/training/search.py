@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.errors import require
+from nertool.errors import ODD, require
 from nertool.progress import logger
 from nertool.training.facts import RunFacts, TrialFacts
 from nertool.training.setup import TrainingSetup
+from nertool.workspace.atomic import remove
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.storages import JournalStorage
     from optuna.trial import FrozenTrial, Trial
 
 JOURNAL = "search.log"
@@ -74,9 +74,13 @@ class Search:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        study = optuna.create_study(
-            direction="maximize", study_name="train", storage=self._storage(), load_if_exists=True
-        )
+        try:
+            study = self._open_study()
+        except (*ODD, AssertionError):  # whatever its lines bring about
+            logger.warning("%s is damaged: the search begins anew", self.setup.directory / JOURNAL)
+            for path in (self.setup.directory / JOURNAL, *self.setup.directory.glob("run-*")):
+                remove(path)
+            study = self._open_study()
         for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
             study.enqueue_trial(trial.params)
@@ -84,12 +88,14 @@ class Search:
         study.sampler = optuna.samplers.TPESampler(seed=self.setup.arguments["seed"] + len(study.trials))
         return study
 
-    def _storage(self) -> JournalStorage:
-        """A file that a kill leaves whole up to its last line."""
+    def _open_study(self) -> Study:
+        """The study in a file that a kill leaves whole up to its last line."""
+        import optuna
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        return JournalStorage(JournalFileBackend(str(self.setup.directory / JOURNAL)))
+        storage = JournalStorage(JournalFileBackend(str(self.setup.directory / JOURNAL)))
+        return optuna.create_study(direction="maximize", study_name="train", storage=storage, load_if_exists=True)
 
     def _remove_worse(self, study: Study) -> None:
         """Remove what trials that are not the best left: weights are large."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -32,6 +33,7 @@ from nertool.training.batches import Collator
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan, lower_rate
+from nertool.training.seals import seal
 from nertool.training.steps import Share, Steps, StepSize
 from nertool.training.trainer_arguments import translate_refusals
 
@@ -320,8 +322,11 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         control.should_save |= late or state.global_step >= state.max_steps
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A checkpoint has been written."""
+        """Seal the checkpoint, which all processes have written."""
         self.saved = time.monotonic()
+        processes.from_all(None)
+        if processes.rank() == 0:
+            seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keep the weights if they are the best so far; stop if they have not been for long."""

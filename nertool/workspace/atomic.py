@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +36,14 @@ def move_into_place(partial: Path, path: Path) -> None:
     """Give a file that is whole its final name, on the same file system; an older file of that name is replaced."""
     flush(partial)
     os.replace(partial, path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; do nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

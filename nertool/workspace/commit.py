@@ -234,7 +234,7 @@ def _read_plan(root: Path) -> Plan | None:
         plan = json.loads((commit / _PLAN).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (ValueError, RecursionError) as error:
+    except (NotADirectoryError, IsADirectoryError, ValueError, RecursionError) as error:
         raise _foreign(commit, f"its plan is not JSON: {str(error).splitlines()[0]}") from error
     if not _is_plan(plan):
         raise _foreign(commit, "its plan names files that the stage does not publish")

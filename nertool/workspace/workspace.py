@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
-from nertool.workspace.atomic import flush, share
+from nertool.workspace.atomic import flush, remove, share
 from nertool.workspace.digests import Digest, digest, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
@@ -395,8 +395,7 @@ class Workspace:
 
     def _work(self, planned: StageRun, stage: Stage, work: Callable[[Stage], None]) -> None:
         """Do the work in an empty staging directory, then publish it; the directory is gone at the end."""
-        if stage.staging.exists():
-            shutil.rmtree(stage.staging)
+        remove(stage.staging)
         stage.staging.mkdir()
         try:
             work(stage)

@@ -323,7 +323,7 @@ def test_examples_are_made_once_and_anew_for_other_data_labels_tokenizer_or_leng
     ready: Workspace, tiny_model: str, tmp_path: Path
 ) -> None:
     def made(**options: object) -> str:
-        quick(ready, str(options.pop("model", tiny_model)), force=True, **options)
+        quick(ready, str(options.pop("model", tiny_model)), overwrite_output_dir=True, **options)
         (place,) = (ready / EXAMPLES).iterdir()
         return f"{place.name} {place.stat().st_ino}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import KILLER
@@ -49,6 +50,15 @@ def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(ready: Worksp
     assert done.returncode == 0, done.stderr
     assert "the search goes on after 1 of 2 trials" in done.stderr
     assert len(Workspace(ready.path).facts("train")["trials"]) == 2
+
+
+@pytest.mark.parametrize("content", ["{", "[]\n[]\n", '{"op_code": 99}\n{}\n', "\0" * 100 + "\n\n"])
+def test_a_damaged_journal_is_dropped(content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / search.JOURNAL).write_text(content)
+    (tmp_path / "run-0").mkdir()
+    setup = SimpleNamespace(directory=tmp_path, arguments={"seed": 1})
+    assert search.Search(setup, 2)._study().trials == []  # type: ignore[arg-type]
+    assert ("is damaged: the search begins anew" in caplog.text) == (not (tmp_path / "run-0").exists())
 
 
 @pytest.mark.parametrize("other", [{"seeds": "1,2"}, {"keep": "last"}])

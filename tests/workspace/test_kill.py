@@ -21,6 +21,8 @@ pytestmark = pytest.mark.xdist_group("kill")  # the module's models are built on
 
 TRAIN = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "7"]
 """The settings of the fixture `trained`, with more checkpoints: after each 7 steps, and after each epoch of 15."""
+AGAIN = [*TRAIN, "--seed", "2", "--overwrite-output-dir"]
+"""Trains another model in the place of that."""
 
 
 def stopped(moment: tuple[str, str, int], *arguments: str, number: int = signal.SIGKILL) -> str:
@@ -187,50 +189,68 @@ def test_train_killed_once_it_has_published_has_the_new_model(
 
 
 @pytest.fixture(scope="module")
+def ran_through(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the model of `AGAIN`, in a process of its own, as it is killed in."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("ran-through") / "workspace")
+    command = [sys.executable, "-m", "nertool", "train", "-m", tiny_model, *AGAIN, "-w", str(copy)]
+    subprocess.run(command, capture_output=True, check=True)
+    return copy
+
+
+@pytest.fixture(scope="module")
 def cut_short(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training killed while it wrote the checkpoint of step 56; the last whole one is that of step 49."""
-    copy = tmp_path_factory.mktemp("cut-short") / "workspace"
-    shutil.copytree(trained, copy, ignore=shutil.ignore_patterns("model", "workspace.json"))
-    old_files(Workspace(copy), "model/config.json", "model/model.safetensors")
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("cut-short") / "workspace")
     before = snapshot(copy)
-    stopped(
-        ("open", "checkpoint-56/trainer_state.json", 1), "train", "-m", tiny_model, *TRAIN, "-w", str(copy), "--force"
-    )
+    stopped(("open", "checkpoint-56/trainer_state.json", 1), "train", "-m", tiny_model, *AGAIN, "-w", str(copy))
     assert snapshot(copy) == before
     assert {path.name for path in (copy / ".training").glob("checkpoint-*")} == {"checkpoint-49", "checkpoint-56"}
     return copy
 
 
-@pytest.mark.parametrize("whole", [True, False])
+DAMAGE = {
+    "": "goes on from step 49 of 120",
+    "checkpoint-49/trainer_state.json": "checkpoint-49 is damaged or was cut short: it is dropped",
+    "checkpoint-49/optimizer.pt": "checkpoint-49 is damaged or was cut short: it is dropped",
+    "kept/model.safetensors": "kept is damaged: the training begins anew",
+    "identity.json": "checkpoints are dropped: of a run with other options or data, or damaged",
+}
+"""File of a training that was killed, in which a bit is changed -> what is told."""
+
+
+@pytest.mark.parametrize("name", DAMAGE)
 @pytest.mark.slow
-def test_a_killed_training_goes_on_and_ends_with_the_weights_of_one_that_ran_through(
-    whole: bool,
-    cut_short: Path,
-    trained: Path,
-    tiny_model: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+def test_a_killed_training_ends_as_one_that_ran_through(
+    name: str, cut_short: Path, ran_through: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(cut_short, tmp_path / "copy")
-    if not whole:
-        (copy / ".training/checkpoint-49/trainer_state.json").unlink()
-    errors = succeeds(capsys, "train", "-m", tiny_model, *TRAIN, "-w", str(copy), "--force")
-    assert ("train goes on from step 49 of 120" in errors) == whole
-    assert ("goes on" in errors) == whole
-    assert (copy / "model/model.safetensors").read_bytes() == (trained / "model/model.safetensors").read_bytes()
-    ours, theirs = Workspace(copy).facts("train"), Workspace(trained).facts("train")
-    for one, other in zip(ours.pop("history"), theirs.pop("history"), strict=True):
-        assert one == {**other, "loss": pytest.approx(other["loss"], abs=2e-4)}  # logged to four places
-    assert ours == theirs
+    if name:
+        content = bytearray((copy / ".training" / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (copy / ".training" / name).write_bytes(content)
+    errors = succeeds(capsys, "train", "-m", tiny_model, *AGAIN, "-w", str(copy))
+    assert DAMAGE[name] in " ".join(errors.split()) and ("goes on" in errors) == (not name)
+    ours, theirs = ({path.relative_to(w): path for path in (w / "model").rglob("*")} for w in (copy, ran_through))
+    assert ours.keys() == theirs.keys()
+    for one, other in zip(ours.values(), theirs.values(), strict=True):
+        if one.is_file() and one.suffix in (".json", ".safetensors", ".md", ".txt"):
+            assert one.read_bytes() == other.read_bytes(), one
+    assert Workspace(copy).facts("train") == Workspace(ran_through).facts("train")
     assert sorted(path.name for path in copy.iterdir() if path.name.startswith(".")) == [".examples", ".lock"]
 
 
-def test_checkpoints_of_a_run_with_other_options_are_not_gone_on_from(
-    cut_short: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--num-epochs", "1", "--batch-size", "16", "--overwrite-output-dir"], "of a run with other options or data"),
+        ([*AGAIN, "--force"], "by --force"),
+    ],
+)
+def test_checkpoints_of_another_run_are_not_gone_on_from(
+    options: list[str], why: str, cut_short: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(cut_short, tmp_path / "copy")
-    options = ["--num-epochs", "1", "--batch-size", "16", "--seed", "3"]
-    errors = succeeds(capsys, "train", "-m", tiny_model, *options, "-w", str(copy), "--force")
-    assert "checkpoints of a run with other options or data are dropped" in errors
+    errors = succeeds(capsys, "train", "-m", tiny_model, *options, "-w", str(copy))
+    assert f"checkpoints are dropped: {why}" in errors
     assert "goes on" not in errors
-    assert Workspace(copy).facts("train")["steps"] == 4

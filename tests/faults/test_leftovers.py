@@ -1,0 +1,155 @@
+"""What a killed run has left may be damaged or somebody else's: it is noticed, dropped and made anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nertool.training.running import IDENTITY, RunningDirectory
+from nertool.training.seals import SEAL, is_sealed, is_whole, seal
+from nertool.workspace.workspace import Workspace
+
+DEEP = "[" * 100_000
+
+
+def flip(path: Path) -> None:
+    """Change a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a bit": lambda folder: flip(folder / "rows/data"),
+    "cut short": lambda folder: os.truncate(folder / "rows/data", 3),
+    "a file less": lambda folder: (folder / "rows/data").unlink(),
+    "a file more": lambda folder: (folder / "rows/more").touch(),
+    "no seal": lambda folder: (folder / SEAL).unlink(),
+    "a list": lambda folder: (folder / SEAL).write_text("[]"),
+    "too deep": lambda folder: (folder / SEAL).write_text(DEEP),
+    "no text": lambda folder: (folder / SEAL).write_bytes(b"\xff\xfe"),
+    "empty": lambda folder: (folder / SEAL).write_text(""),
+    "gone": shutil.rmtree,
+}
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    """A folder of two files."""
+    folder = tmp_path / "sealed"
+    (folder / "rows").mkdir(parents=True)
+    (folder / "rows/data").write_text("something")
+    (folder / "counts.json").write_text("{}")
+    seal(folder)
+    return folder
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_damage_breaks_a_seal(what: str, sealed: Path) -> None:
+    assert is_whole(sealed) and is_sealed(sealed)
+    DAMAGE[what](sealed)
+    assert not is_whole(sealed)
+
+
+IDENTITIES: dict[str, Callable[[Path], object]] = {
+    "a list": lambda path: path.write_text("[]"),
+    "too deep": lambda path: path.write_text(DEEP),
+    "no text": lambda path: path.write_bytes(b"\xff"),
+    "a folder": Path.mkdir,
+    "of another run": lambda path: path.write_text('{"options": {"seed": 2}}'),
+}
+
+
+@pytest.mark.parametrize("what", IDENTITIES)
+def test_checkpoints_of_nobody_knows_what_are_dropped(
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = RunningDirectory(tmp_path / ".training")
+    (running.path / "checkpoint-7").mkdir(parents=True)
+    IDENTITIES[what](running.path / IDENTITY)
+    running.begin({"options": {"seed": 1}})
+    assert "checkpoints are dropped" in caplog.text
+    assert [path.name for path in running.path.iterdir()] == [IDENTITY]
+    assert json.loads((running.path / IDENTITY).read_text()) == {"options": {"seed": 1}}
+
+
+def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".training").touch()
+    running = RunningDirectory(tmp_path / ".training")
+    running.begin({"options": {}})
+    assert running.is_of({"options": {}})
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("damage", ["rows/data-00000-of-00001.arrow", "counts.json", ""])
+def test_damaged_examples_are_made_anew(
+    damage: str, ready: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from transformers import AutoTokenizer
+
+    from nertool.training.examples import Source, load_examples
+
+    labels = tuple((ready / "labels.txt").read_text().split())
+    source = Source(ready / "train.txt", labels, 32)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    cache = ready / ".examples"
+    before = load_examples(source, tokenizer, cache)
+    if damage:
+        flip(cache / source.key(tokenizer) / damage)
+    else:
+        shutil.rmtree(cache)
+        cache.touch()
+    after = load_examples(source, tokenizer, cache)
+    assert ("damaged: the examples are made anew" in caplog.text) == bool(damage)
+    assert after.counts == before.counts and after.lengths.tolist() == before.lengths.tolist()
+    assert is_whole(cache / source.key(tokenizer))
+
+
+# -- processes whose parent is killed --------------------------------------------------------------
+
+POOL = """
+import multiprocessing, os, sys, time
+from nertool.workspace.orphans import children_end_too, end_with
+with children_end_too():
+    pool = multiprocessing.get_context("fork").Pool(3)
+print(*(worker.pid for worker in pool._pool), flush=True)
+time.sleep(60)
+"""
+CHILD = """
+import os, subprocess, sys, time
+code = "import sys, time; from nertool.workspace.orphans import end_with; end_with(int(sys.argv[1])); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", code, str(os.getpid())])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
+@pytest.mark.parametrize("code", [POOL, CHILD], ids=["a pool", "a process that measures"])
+def test_processes_end_with_the_one_that_started_them(code: str) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    children = [int(pid) for pid in parent.stdout.readline().split()]
+    assert children and all(map(is_running, children))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    until = time.monotonic() + 30
+    while any(map(is_running, children)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(map(is_running, children))
