@@ -130,7 +130,7 @@ def begin(folder: Path, jobs: Sequence[Job], made_from: Mapping[str, Any], resum
 def _check(folder: Path, made_from: Mapping[str, Any]) -> None:
     try:
         before = dict(read_json(folder / RECORD))
-    except (OSError, *ODD) as error:
+    except ODD + (OSError,) as error:
         raise InvalidOption(
             f"--resume: {folder} was not begun by nertool", "Name another folder, or replace its files by --force."
         ) from error

@@ -76,7 +76,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         try:
             study = self._open_study()
-        except (*ODD, AssertionError):  # whatever its lines bring about
+        except ODD + (AssertionError,):  # whatever its lines bring about
             logger.warning("%s is damaged: the search begins anew", self.setup.directory / JOURNAL)
             for path in (self.setup.directory / JOURNAL, *self.setup.directory.glob("run-*")):
                 remove(path)
