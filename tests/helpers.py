@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import subprocess
@@ -79,6 +80,35 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     """Inode and time of change of every file but the lock's."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+# -- permissions -----------------------------------------------------------------------------------
+
+
+class PermissionsBind:
+    """Lets permissions bind root too, in this thread, as long as the block runs.
+
+    Two capabilities let root read and write everything: `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH`.
+
+    Source: capget(2).
+    """
+
+    OVERRIDES = 1 << 1 | 1 << 2
+
+    def __enter__(self) -> None:
+        self.header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+        self.before = (ctypes.c_uint32 * 6)()
+        if ctypes.CDLL(None).capget(self.header, self.before):
+            pytest.skip("capabilities cannot be read here")
+        without = (ctypes.c_uint32 * 6)(*self.before)
+        without[0] &= ~self.OVERRIDES  # the effective ones; the permitted ones stay
+        self._set(without)
+
+    def __exit__(self, *_: object) -> None:
+        self._set(self.before)
+
+    def _set(self, capabilities: ctypes.Array[ctypes.c_uint32]) -> None:
+        assert ctypes.CDLL(None).capset(self.header, capabilities) == 0
 
 
 # -- a command that is killed ----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from nertool.cli import run_ner_names, values
 from nertool.cli.output import escape_usage_errors, set_up_output
 from nertool.stages.options import FIRST_GROUP, options_for
+from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.option_values import check_values, refuse_unused
 from nertool.workspace.workspace import Workspace
 
@@ -98,12 +99,13 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
         set_up_output(common.quiet, common.verbose)
         values.check_encoding(context, given)
         workspace = Workspace(common.workspace, invocation=context.obj or "")
-        merged = values.with_recipe(context, given, workspace)
-        if common.print_config:
-            values.print_config(context, merged, workspace)
-            return
-        values.log_environment(context)
-        body(module, workspace, options_for(options, merged) if options else None, common)
+        with translate_disk_errors(workspace.path):  # of places that options name; the workspace's say more
+            merged = values.with_recipe(context, given, workspace)
+            if common.print_config:
+                values.print_config(context, merged, workspace)
+                return
+            values.log_environment(context)
+            body(module, workspace, options_for(options, merged) if options else None, common)
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [context, *_parameters([options, Common] if options else [Common])]

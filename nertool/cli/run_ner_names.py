@@ -24,6 +24,7 @@ NO_EFFECT = {
     **trainer_arguments.FIXED,
 }
 """Options and keys of run_ner.py that are accepted and change nothing, and why."""
+TRUE = ("true", "yes", "1")
 FALSE = ("false", "no", "0")
 BOOLEAN = (
     *("apply_quantization", "tune", "verify_loading", "use_fast", "use_fast_tokenizer"),
@@ -95,9 +96,11 @@ def _translate_option(
 
 
 def _own_flag(flag: str, value: str, opposite: str) -> list[str]:
-    """A flag of the command; run_ner.py takes `True` or `False` behind it."""
-    if value.lower() not in FALSE:
+    """A flag of the command; run_ner.py takes `True` or `False` behind it. The parser refuses other values."""
+    if value.lower() in TRUE:
         return [flag]
+    if value.lower() not in FALSE:
+        return [f"{flag}={value}"]
     return [opposite] if opposite else []
 
 

@@ -171,6 +171,16 @@ class Options(StageOptions):
     ] = False
     force: ForceOption = False
 
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        super().__post_init__()
+        try:
+            "a".encode(self.encoding)
+        except (LookupError, ValueError) as error:
+            raise InvalidOption(
+                f"--encoding {self.encoding}: no encoding of text", "Name one such as cp1252, gb18030 or utf-16."
+            ) from error
+
     @property
     def own_files(self) -> dict[str, Path]:
         """The user's own files by split."""

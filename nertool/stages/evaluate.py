@@ -17,7 +17,7 @@ from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import check_least
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
-from nertool.scoring.comparison import difference, find_other, predictions_of
+from nertool.scoring.comparison import Other, difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
 from nertool.spelling import Spelling, spelling_of_labels
 from nertool.stages.options import (
@@ -148,6 +148,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     with workspace.locked("evaluate", creates=False):
         splits, models = _splits(workspace, options.split), _models(workspace, options)
         goals = [_goal(workspace, options, model, splits) for model in models]
+        others = _others(workspace, options, splits)
         results: dict[str, Result] = {}
         for model, goal in zip(models, goals, strict=True):
             prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""
@@ -155,8 +156,8 @@ def run(workspace: Workspace, options: Options) -> Result:
                 results[prefix + split] = result
             if goal:
                 results[f"{prefix}thresholds"] = _keep_thresholds(workspace, options, model, splits, goal)
-        if options.compare:
-            results["comparison"] = _compare(workspace, options, models[0].name, splits)
+        if others:
+            results["comparison"] = _compare(workspace, options, models[0].name, others)
         report = _write_report(workspace, options)
     logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
@@ -407,14 +408,20 @@ def _keep_thresholds(
 # -- two models ------------------------------------------------------------------------------------
 
 
-def _compare(workspace: Workspace, options: Options, directory: str, splits: Sequence[str]) -> Result:
+def _others(workspace: Workspace, options: Options, splits: Sequence[str]) -> dict[str, Other]:
+    """Find the other model's tags of each split, before anything is tagged; empty if there is nothing to compare."""
+    others = {}
+    for split in splits if options.compare else ():
+        assert options.compare
+        others[split] = find_other(workspace, options.compare, split, splits, options.trust_remote_code)
+    return others
+
+
+def _compare(workspace: Workspace, options: Options, directory: str, others: Mapping[str, Other]) -> Result:
     """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
-    others = {}
-    for split in splits:
-        others[split] = find_other(workspace, compared, split, splits, options.trust_remote_code)
-    ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in splits}
+    ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in others}
     sources = {}
     for split, (_, files) in others.items():
         for name, path in files.items():

@@ -52,6 +52,8 @@ def _translated(error: BaseException, path: Path, state: str) -> NertoolError | 
             f"{failed_path(error, path)}: {error.strerror}{state}",
             "Change its permissions, or take another workspace: -w DIR",
         )
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return NertoolError(f"{failed_path(error, path)}: {error.strerror}{state}", "Take a shorter name.")
     return None
 
 

@@ -273,6 +273,8 @@ class Workspace:
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""
         with self.reading():
+            if self.path.exists() and not self.path.is_dir():
+                raise InvalidOption(f"{self.path} cannot be a workspace: Not a directory", "Name another one: -w DIR")
             records = self.records()
             states: dict[str, State] = {}
             for stage in OUTPUTS:
@@ -290,7 +292,7 @@ class Workspace:
             NertoolError: the workspace cannot be read, or that commit cannot be finished.
         """
         while True:
-            with reading(self.path), translate_disk_errors(self.path):
+            with translate_disk_errors(self.path), reading(self.path):
                 refuse_links(self.path, below=False)
                 if not commit.is_pending(self.path):
                     yield
