@@ -11,7 +11,7 @@ from nertool.workspace.workspace import Workspace
 
 
 def taken(folder: Path, name: str, content: Any, **options: Any) -> tuple[str, dict[str, int]]:
-    """Tokens and tags of train in one line, and its counts other than those of sentences and tokens."""
+    """Tokens and tags of train in one line, and what was left out or changed, with notes."""
     path = folder / name
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -23,7 +23,8 @@ def taken(folder: Path, name: str, content: Any, **options: Any) -> tuple[str, d
 def taken_from(path: Path, **options: Any) -> tuple[str, dict[str, int]]:
     workspace = Workspace(path.parent / f"workspace-{path.name}")
     result = download.run(workspace, download.Options(train_file=str(path), **options))
-    counts = {key: n for key, n in result.facts["train"].items() if key not in ("sentences", "tokens")}
+    counts = {key: n for key, n in result.facts["train"].items() if key not in ("sentences", "tokens", "changes")}
+    counts |= result.facts["train"].get("changes", {})
     return (workspace / "train.txt.tmp").read_text(encoding="utf-8").replace("\n\n", " / ").replace("\n", " "), counts
 
 

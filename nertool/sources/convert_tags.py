@@ -110,7 +110,11 @@ def convert_splits(
     change = _Change(reading, options, tag_pairs)
     changed: dict[str, SplitCounts] = {}
     for split, path in paths.items():
-        changed[split] = {**counts[split], **rewrite_split(split, stage, partial(change.read, path))}
+        now = rewrite_split(split, stage, partial(change.read, path))
+        changes = {**counts[split].get("changes", {}), **now.pop("changes", {})}
+        changed[split] = {**counts[split], **now}
+        if changes:
+            changed[split]["changes"] = changes
     change.check()
     return reading, changed
 

@@ -6,15 +6,14 @@ from typing import TypedDict
 
 
 class SplitCounts(TypedDict, total=False):
-    """Counts of one split.
-
-    A reader adds a key for each kind of thing that it left out or changed, such as `multiword ranges skipped`.
-    """
+    """Counts of one split."""
 
     sentences: int
     """Sentences written."""
     tokens: int
     """Tokens written."""
+    changes: dict[str, int]
+    """How often the reader left something out or changed it, by what it was, such as `multiword ranges skipped`."""
     notes: list[str]
     """What the reader found out about the file that no option said; missing where that is nothing."""
     dropped_lines: int

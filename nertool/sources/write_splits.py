@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from operator import ne
 from pathlib import Path
-from typing import cast
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
 from nertool.corpus.running_text import visible
@@ -108,10 +107,12 @@ def _write(path: Path, split: str, read: ReadSplit, limit: int | None) -> SplitC
             tokens += len(sentence.tokens)
     for kind, count in tally.counts.items():
         logger.warning("%s: %s %s", split, f"{count:,}", kind)
-    counts: dict[str, int | list[str]] = {"sentences": sentences, "tokens": tokens, **tally.counts}
+    counts: SplitCounts = {"sentences": sentences, "tokens": tokens}
+    if tally.counts:
+        counts["changes"] = dict(tally.counts)
     if tally.notes:
         counts["notes"] = tally.notes
-    return cast(SplitCounts, counts)
+    return counts
 
 
 def _without_language(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:

@@ -83,8 +83,8 @@ def test_single_tags_spelled_otherwise_are_converted_with_a_count(tmp_path: Path
     content = 2 * IOB2 + "a o\nb b-LOC\nc X\nd 0\n\n"
     written, result = run(tmp_path, content, scheme="iob2")
     assert written == 2 * IOB2 + "a O\nb B-LOC\nc X\nd O\n\n"
-    assert result.facts["train"]["tags spelled otherwise than most"] == 3
-    assert result.facts["train"]["tags without a type kept"] == 1
+    assert result.facts["train"]["changes"]["tags spelled otherwise than most"] == 3
+    assert result.facts["train"]["changes"]["tags without a type kept"] == 1
     assert run(tmp_path, content)[0] == content
 
 
@@ -103,7 +103,7 @@ def as_file(folder: Path, content: str) -> str:
 def test_types_are_renamed_and_dropped_with_counts(content: str, tmp_path: Path) -> None:
     written, result = run(tmp_path, IOB2, type_map=as_file(tmp_path, content))
     assert written == IOB2.replace("PER", "PERSON").replace("ORG", "GROUP").replace("B-LOC", "O")
-    counts = result.facts["train"]
+    counts = result.facts["train"]["changes"]
     assert counts["entities of PER renamed PERSON"] == counts["entities of LOC dropped"] == 1
 
 
@@ -121,14 +121,14 @@ def test_kept_types_are_named_as_they_are_renamed(tmp_path: Path, caplog: pytest
     types = as_file(tmp_path, "PER PERSON\nDATE TIME")
     written, result = run(tmp_path, IOB2, type_map=types, keep_types="PERSON, LOC,MISC")
     assert written == IOB2.replace("PER", "PERSON").replace("B-ORG", "O")
-    assert result.facts["train"]["entities of ORG dropped"] == 1
+    assert result.facts["train"]["changes"]["entities of ORG dropped"] == 1
     assert "--type-map: no entity of DATE" in caplog.text and "--keep-types: no entity of MISC" in caplog.text
 
 
 def test_parts_of_speech_are_renamed_as_well(tmp_path: Path) -> None:
     written, result = run(tmp_path, "a NN\nb NNP\nc VB\n\n", type_map=as_file(tmp_path, "NNP NN"))
     assert written == "a NN\nb NN\nc VB\n\n"
-    assert result.facts["train"]["tags NNP renamed NN"] == 1
+    assert result.facts["train"]["changes"]["tags NNP renamed NN"] == 1
 
 
 def test_a_workspace_is_made_anew_where_the_map_has_changed(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_language_in_front_of_every_token_goes(language: str, tmp_path: Path) 
     content = "".join(f"{language}{line}\n" if line else "\n" for line in IOB2.splitlines())
     written, result = run(tmp_path, content)
     assert written == IOB2
-    assert result.facts["train"][f"tokens rid of {language} in front"] == 8
+    assert result.facts["train"]["changes"][f"tokens rid of {language} in front"] == 8
 
 
 @pytest.mark.parametrize(
@@ -203,4 +203,4 @@ def test_an_entity_that_loses_a_blank_word_is_marked_anew(tags: str, left: str, 
     assert written[1::2] == left.split()
     changed = "entities whose rest begins or ends with another tag"
     kept = [tag for tag in tags.split() if not tag.endswith("*")]
-    assert (changed in facts) == (kept != left.split())
+    assert (changed in facts.get("changes", {})) == (kept != left.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,8 @@ def read(folder: Path, name: str, content: str | bytes, **options: object) -> st
     return (workspace / "train.txt.tmp").read_text(encoding="utf-8")
 
 
-def facts(folder: Path) -> dict[str, object]:
-    train: dict[str, object] = Workspace(folder / "workspace").facts("download")["train"]
+def facts(folder: Path) -> dict[str, Any]:
+    train: dict[str, Any] = Workspace(folder / "workspace").facts("download")["train"]
     return train
 
 
@@ -87,7 +88,7 @@ def test_a_token_that_is_a_hash_stays_whatever_begins_comments(tmp_path: Path) -
     content = "# sent_id = 1\n#\tO\n1\tO\n\n#Bern\tB-LOC\nis\tO\n"
     for options in ({}, {"comment": "#"}):
         assert read(tmp_path, "own.tsv", content, force=True, **options) == "# O\n1 O\n\n#Bern B-LOC\nis O\n\n"
-        assert facts(tmp_path)["comment lines left out"] == 1
+        assert facts(tmp_path)["changes"]["comment lines left out"] == 1
 
 
 @pytest.mark.parametrize(("encoding", "word"), [("cp1252", "Käthe"), ("gb18030", "李明"), ("utf-16", "Zoë")])
@@ -157,7 +158,7 @@ def test_a_row_that_cannot_be_read_is_an_error_or_left_out(name: str, content: s
         read(tmp_path, name, content, accept_as_is=True)
     assert raised.value.hint.endswith("--on-error skip leaves such lines out.")
     assert read(tmp_path, name, content, line_errors="skip", accept_as_is=True) == "Anna B-PER\n\n" * 2
-    assert facts(tmp_path)["lines that cannot be read, left out"] == 1
+    assert facts(tmp_path)["changes"]["lines that cannot be read, left out"] == 1
 
 
 LIST = '["Anna", "left"]'
@@ -222,7 +223,7 @@ def test_a_cell_that_is_no_list_of_python_is_refused_and_never_run(cell: str, tm
 
 def test_what_was_found_out_is_recorded_without_a_path(tmp_path: Path) -> None:
     read(tmp_path, "own.txt", "0 Anna B-PER\n1 left O\n2 Nordbank B-ORG\n")
-    (note,) = facts(tmp_path)["notes"]  # type: ignore[misc,attr-defined]
+    (note,) = facts(tmp_path)["notes"]
     assert note.startswith("own.txt: the first column counts")
 
 

@@ -49,8 +49,8 @@ def taken(folder: Path, name: str, content: str | bytes, **options: Any) -> tupl
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     workspace = Workspace(folder / f"workspace-{name}")
     result = download.run(workspace, download.Options(train_file=str(path), **options))
-    counts = {what: count for what, count in result.facts["train"].items() if what != "notes"}
-    return (workspace / "train.txt.tmp").read_bytes(), counts
+    counts = {what: result.facts["train"][what] for what in ("sentences", "tokens")}
+    return (workspace / "train.txt.tmp").read_bytes(), counts | result.facts["train"].get("changes", {})
 
 
 def counts(sentences: Sequence[Sentence]) -> dict[str, int]:

@@ -225,7 +225,7 @@ def _tag_column(task: str, header: bool, index: bool, names: Sequence[str], sent
         return str(len(names) - behind + 1)
     if behind == 1:
         return "-1"
-    alone = _only_tags(sentences, len(names), behind)
+    alone = _only_tags(sentences, len(names)) if index else ""
     if alone:
         return alone
     both = _holds_entities(sentences, -1) and _holds_entities(sentences, -2)
@@ -234,12 +234,12 @@ def _tag_column(task: str, header: bool, index: bool, names: Sequence[str], sent
     return OUTER if index and behind == 2 and both else "-1"
 
 
-def _only_tags(sentences: Sequence[Rows], width: int, behind: int) -> str:
-    """The one column of entities where the last one holds nothing, as in UNER's; empty where that is not so."""
+def _only_tags(sentences: Sequence[Rows], width: int) -> str:
+    """The one column of entities behind an index and tokens where the last one holds nothing, as in UNER's; empty where that is not so."""
     for sentence in sentences:
         if not EMPTY.issuperset(row[-1] for row in sentence):
             return ""
-    holding = [column for column in range(width - behind, width - 1) if _holds_entities(sentences, column)]
+    holding = [column for column in range(2, width - 1) if _holds_entities(sentences, column)]
     return str(holding[0] + 1) if len(holding) == 1 else ""
 
 
