@@ -235,7 +235,7 @@ def _tag_column(task: str, header: bool, index: bool, names: Sequence[str], sent
 
 
 def _only_tags(sentences: Sequence[Rows], width: int) -> str:
-    """The one column of entities behind an index and tokens where the last one holds nothing, as in UNER's; empty where that is not so."""
+    """The one column of entities behind an index and tokens; empty unless the last one holds nothing, as in UNER's."""
     for sentence in sentences:
         if not EMPTY.issuperset(row[-1] for row in sentence):
             return ""
