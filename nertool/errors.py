@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+from nertool.addresses import without_secrets
+
 
 class NertoolError(Exception):
-    """An error that the user can fix.
+    """An error that the user can fix. Secrets in web addresses are left out.
 
     Attributes:
         message: what is wrong, with file and line where there is one.
@@ -18,8 +20,8 @@ class NertoolError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        self.message = " ".join(message.splitlines())
-        self.hint = " ".join(hint.splitlines())
+        self.message = without_secrets(" ".join(message.splitlines()))
+        self.hint = without_secrets(" ".join(hint.splitlines()))
         super().__init__(f"{self.message}\n{self.hint}")
 
 

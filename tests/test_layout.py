@@ -22,6 +22,7 @@ FLOORS = (
     {"workspace", "report"},
     {"spelling"},
     {"tags", "counts", "errors", "progress"},
+    {"addresses"},
 )
 """Parts of nertool from the command line down; a part imports from lower floors only."""
 

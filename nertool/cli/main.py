@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from nertool.cli.invocation import without_secrets
+from nertool.cli.invocation import public_command
 from nertool.cli.output import (
     escape_usage_errors,
     log_result,
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run_app(arguments: list[str]) -> None:
     """Parse and run; an error that the user can mend becomes two lines, a bug keeps its traceback."""
-    invocation = without_secrets(["nertool", *arguments])
+    invocation = public_command(["nertool", *arguments])
     set_up_output(quiet=False, verbose=False)  # parsing has log lines of its own
     finished = False
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from nertool.addresses import without_secrets
 from nertool.corpus.running_text import visible
 from nertool.progress import bars, console, logger
 from nertool.training import processes
@@ -43,11 +44,11 @@ def print_line(text: str, style: str | None = None) -> None:
 
 @contextmanager
 def escape_usage_errors() -> Iterator[None]:
-    """Let Typer's errors about a command line, which repeat parts of it, do nothing to the terminal."""
+    """Let Typer's errors, which repeat parts of a command line, do nothing to the terminal and tell no secret."""
     try:
         yield
     except USAGE_ERROR as error:
-        error.message = visible(error.message)
+        error.message = without_secrets(visible(error.message))
         raise
 
 

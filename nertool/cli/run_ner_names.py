@@ -135,7 +135,7 @@ def _take_value(name: str, equals: str, rest: list[str]) -> None:
     if equals or not rest:
         return
     if _is_boolean(name):
-        if rest[0] in ("True", "False"):
+        if rest[0] in ("True", "False") or rest[0].startswith("hf_"):  # a token, which no error is to repeat
             rest.pop(0)
     elif not rest[0].startswith("--"):
         rest.pop(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from nertool.addresses import MASK, without_secrets
 from nertool.cli import config_files
 from nertool.cli.output import print_json, stdout
 from nertool.errors import InvalidOption
@@ -119,7 +120,7 @@ def log_environment(context: typer.Context) -> None:
     for parameter in context.command.params:
         variable = getattr(parameter, "envvar", None)
         if variable and variable != "NERTOOL_WORKSPACE" and source_of(context, str(parameter.name)) == "ENVIRONMENT":
-            given.append(f"{variable}={context.params[str(parameter.name)]}")
+            given.append(without_secrets(f"{variable}={context.params[str(parameter.name)]}"))
     if given:
         logger.info("from the environment: %s", ", ".join(given))
 
@@ -129,7 +130,7 @@ def print_config(context: typer.Context, values: Mapping[str, Any], workspace: W
     rows = {}
     for name, value in values.items():
         if name not in COMMON or name in ("workspace", "config"):
-            shown = "***" if name in SECRETS and value else value
+            shown = _shown(name, value)
             rows[name.replace("_", "-")] = {"value": shown, "from": _origin(context, name, values, workspace)}
     of_file = (context.default_map or {}).get("settings", [])
     for setting in (rows.pop("settings", None) or {}).get("value") or []:
@@ -142,6 +143,15 @@ def print_config(context: typer.Context, values: Mapping[str, Any], workspace: W
     from nertool.cli.tables import config_table
 
     stdout().print(config_table(rows))
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value as anybody may see it."""
+    if isinstance(value, list):
+        return [_shown(name, part) for part in value]
+    if name in SECRETS and value:
+        return MASK
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _origin(context: typer.Context, name: str, values: Mapping[str, Any], workspace: Workspace) -> str:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, NertoolError
 from nertool.models.limits import HINT, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
@@ -38,7 +39,7 @@ def public_name(name: str) -> str:
     """Name of a model that others may see: that of the hub, or the last part of a directory's."""
     if name == "minilm":
         return MINILM_HUB
-    return Path(name).resolve().name if Path(name).is_dir() else name
+    return Path(name).resolve().name if Path(name).is_dir() else without_secrets(name)
 
 
 def resolve_model(name: str) -> str:

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from nertool.addresses import without_secrets
 from nertool.corpus.files import open_bytes, translate_read_errors
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.sources import hub
 from nertool.sources.doubts import Doubts
 from nertool.sources.facts import SplitCounts
-from nertool.sources.fetch import fetch
+from nertool.sources.fetch import fetch, file_in
 from nertool.sources.readers import read_file
 from nertool.sources.readers.layout import Layout
 from nertool.sources.recipes import Recipe
@@ -127,7 +128,7 @@ class HubData:
     @property
     def label(self) -> str:
         """Name of the data set; of a folder without the path to it."""
-        return Path(self.name).name if Path(self.name).is_dir() else self.name
+        return Path(self.name).name if Path(self.name).is_dir() else without_secrets(self.name)
 
     def files(self) -> dict[str, Path]:
         """Files of the folder, by their names in it; none for a data set of the Hub."""
@@ -189,7 +190,7 @@ class PublishedFiles:
         """The base URL, `folder`, or the place that the recipe names."""
         if self.source and "://" not in self.source:
             return "folder"
-        return self.source or self.recipe.home
+        return without_secrets(self.source or self.recipe.home)
 
     def files(self) -> dict[str, Path]:
         """Published files in the source folder, by their names; none where they come from elsewhere.
@@ -246,7 +247,7 @@ class PublishedFiles:
             elif published.name in generated:
                 raw.write_bytes(generated[published.name])
             else:
-                url = f"{self.source.rstrip('/')}/{published.name}" if self.source else published.url
+                url = file_in(self.source, published.name) if self.source else published.url
                 fetch(url, raw, self.partials / published.name)
 
     def _bring_split(self, split: str, raw: Path, stage: Stage, limit: int | None) -> SplitCounts:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nertool.addresses import without_secrets
 from nertool.errors import DownloadFailed
 from nertool.progress import bar, logger
 from nertool.workspace.atomic import move_into_place
@@ -54,12 +55,24 @@ def fetch(url: str, target: Path, partial: Path) -> None:
                     raise DownloadFailed(
                         f"{url}: no whole transfer in {TRIES - tries_left} tries: {_reason(error)}", HELP
                     ) from error
-                logger.warning("%s: the transfer broke (%s), trying again", url, _reason(error))
+                logger.warning(
+                    "%s: the transfer broke (%s), trying again", without_secrets(url), without_secrets(_reason(error))
+                )
                 time.sleep(BACKOFF * 2 ** (TRIES - 1 - tries_left))
             except RequestException as error:
                 raise DownloadFailed(f"{url}: {_reason(error)}", HELP) from error
     move_into_place(partial, target)
     _validator_file(partial).unlink(missing_ok=True)
+
+
+def file_in(base: str, name: str) -> str:
+    """The address of a file below a base URL, whose query stays.
+
+    >>> file_in("https://host/data/?key=3", "train.tsv")
+    'https://host/data/train.tsv?key=3'
+    """
+    place, mark, query = base.partition("?")
+    return f"{place.rstrip('/')}/{name}{mark}{query}"
 
 
 def _session() -> Session:
@@ -104,7 +117,7 @@ def _transfer(session: Session, url: str, partial: Path) -> None:
             pieces = chain([first], pieces)
         validator = response.headers.get("ETag") or response.headers.get("Last-Modified", "")
         _validator_file(partial).write_text(
-            json.dumps({"url": url, "validator": validator}, allow_nan=False), encoding="utf-8"
+            json.dumps({"url": without_secrets(url), "validator": validator}, allow_nan=False), encoding="utf-8"
         )
         _append(partial, pieces, f"download {_name(url)}", length)
         if size and partial.stat().st_size != size:
@@ -186,7 +199,7 @@ def _range_header(url: str, partial: Path) -> Mapping[str, str]:
         size = partial.stat().st_size
     except (FileNotFoundError, ValueError, RecursionError):
         return {}
-    if not size or not isinstance(begun, dict) or begun.get("url") != url:
+    if not size or not isinstance(begun, dict) or begun.get("url") != without_secrets(url):
         return {}
     validator = begun.get("validator")
     if not isinstance(validator, str) or not validator or validator.startswith("W/"):
@@ -209,7 +222,7 @@ def _validator_file(partial: Path) -> Path:
 
 
 def _name(url: str) -> str:
-    return url.rstrip("/").rpartition("/")[2]
+    return url.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.corpus.running_text import cut_of_tokens
 from nertool.errors import InvalidOption, MissingInput
-from nertool.models.names import MINILM_HUB, MODEL_FILES, label_names, model_sources, quiet_transformers
+from nertool.models.names import MINILM_HUB, MODEL_FILES, label_names, model_sources, public_name, quiet_transformers
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.spelling import read_corpus
@@ -162,7 +162,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
     if not options.return_entity_level_metrics:
         run.pop("types", None)
     return directory, {
-        "model": Path(options.model).resolve().name if Path(options.model).is_dir() else options.model,
+        "model": options.model if options.model == "minilm" else public_name(options.model),
         "output_dir": options.output_dir,
         **setup.examples.counts,
         "precision": setup.precision,
@@ -268,6 +268,12 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     if "calibration" in stage.facts:
         Calibration.from_dict(stage.facts["calibration"]).write(target, labels)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
-    base = MINILM_HUB if options.model == "minilm" else None if Path(options.model).is_dir() else options.model
+    base = (
+        MINILM_HUB
+        if options.model == "minilm"
+        else None
+        if Path(options.model).is_dir()
+        else public_name(options.model)
+    )
     card, data = target / model_card.CARD, workspace.facts("download")
     model_card.write(card, options.output_dir, base, labels, training, data)

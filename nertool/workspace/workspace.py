@@ -24,6 +24,7 @@ from pathlib import Path
 from stat import S_IMODE
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, remove, share
@@ -70,10 +71,15 @@ class StageOptions:
 
 
 def _portable(value: Any) -> Any:
-    """A path by its last part: its content is compared by digest, and its folder says nothing on another machine."""
+    """A path by its last part: its content is compared by digest, and its folder says nothing on another machine.
+
+    A web address is without its secrets.
+    """
     if isinstance(value, str) and os.sep in value and os.path.exists(value):
         return Path(value).resolve().name
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, str):
+        return without_secrets(value)
+    return [_portable(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
