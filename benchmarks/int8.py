@@ -134,7 +134,7 @@ def main() -> None:
             rows.append({"work": name, **figures(tagger, exact, splits), "bytes": paths[name].stat().st_size})
             rows[-1]["speed"] = seconds["FP32 graph"] / seconds[name]
             print(rows[-1], flush=True)
-    write_json(options.json, {"cpu": cpu.describe(), "words": len(exact.ids), "figures": rows})
+    write_json(options.json, [{**row, "words": len(exact.ids)} for row in rows])
 
 
 def figures(tagger: Tagger, exact: Tagged, splits: dict[str, list[Sentence]]) -> dict[str, Any]:
