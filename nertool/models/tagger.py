@@ -29,6 +29,7 @@ from nertool.models.settings import is_quantized, read_settings
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
 from nertool.models.thresholds import KeptThresholds, Thresholds, check_least, thresholds_for
 from nertool.models.weights import load_weights
+from nertool.progress import logger
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
 from nertool.workspace.reader_lock import reading
@@ -427,7 +428,11 @@ def load_tagger(
     inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
     type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
     calibration = read_calibration(directory, labels)
-    scheme = settings.allowed_scheme(decoding, spelling_of_labels(labels).read(labels))
+    canonical = spelling_of_labels(labels).read(labels)
+    scheme = settings.allowed_scheme(decoding, canonical)
+    if scheme != settings.allowed_scheme("", canonical) and (calibration.words or calibration.entities):
+        logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
+        calibration = Calibration(calibration.temperature)
     tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, calibration)
     tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
     if is_int8:

@@ -11,6 +11,7 @@ import pytest
 from nertool.errors import InvalidData
 from nertool.models.calibration import Calibration, DevAnswers, Scale, fit_scale, read_calibration
 from nertool.scoring.confidence import Confidence
+from nertool.workspace.workspace import Workspace
 
 LABELS = ["O", "B-X", "I-X"]
 
@@ -115,3 +116,18 @@ def test_the_error_of_right_probabilities_is_that_of_chance() -> None:
         errors.append(confidence.results()["error"])
         chances.append(confidence.results()["chance"])
     assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.1)
+
+
+@pytest.mark.model
+def test_scales_are_for_the_decoding_that_they_were_fitted_for(
+    copy: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    from nertool.models.tagger import load_tagger
+
+    caplog.set_level("INFO", logger="nertool")
+    model = copy / "model"
+    labels = load_tagger(model).labels
+    Calibration(1.5, Scale(1.0, 0.5, 0.0), Scale(1.0, 0.5, 0.5)).write(model, labels)
+    assert load_tagger(model, decoding="viterbi").calibration.entities and not caplog.messages
+    assert load_tagger(model, decoding="argmax").calibration == Calibration(1.5)
+    assert "scales of scores are for the decoding" in caplog.text
