@@ -88,12 +88,14 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
 class PermissionsBind:
     """Lets permissions bind root too, in this thread, as long as the block runs.
 
-    Two capabilities let root read and write everything: `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH`.
+    Two capabilities let root read and write everything: `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH`. access(2) looks
+    at those that root could have, unless a bit says that root has no more than it has.
 
-    Source: capget(2).
+    Source: capabilities(7), capget(2), `access_override_creds` of Linux.
     """
 
     OVERRIDES = 1 << 1 | 1 << 2
+    SET_SECUREBITS, NO_SETUID_FIXUP = 28, 1 << 2
 
     def __enter__(self) -> None:
         self.header = (ctypes.c_uint32 * 2)(0x20080522, 0)
@@ -102,10 +104,12 @@ class PermissionsBind:
             pytest.skip("capabilities cannot be read here")
         without = (ctypes.c_uint32 * 6)(*self.before)
         without[0] &= ~self.OVERRIDES  # the effective ones; the permitted ones stay
+        ctypes.CDLL(None).prctl(self.SET_SECUREBITS, self.NO_SETUID_FIXUP)
         self._set(without)
 
     def __exit__(self, *_: object) -> None:
         self._set(self.before)
+        ctypes.CDLL(None).prctl(self.SET_SECUREBITS, 0)
 
     def _set(self, capabilities: ctypes.Array[ctypes.c_uint32]) -> None:
         assert ctypes.CDLL(None).capset(self.header, capabilities) == 0

@@ -19,7 +19,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -103,14 +103,10 @@ def publish(root: Path, staging: Path, plan: Plan, records: Records) -> None:
     Raises:
         NertoolError: something is in the way, and nothing was changed.
     """
-    names = [*plan["entries"], *plan["remove"]]
-    for name in names:
+    for name in (*plan["entries"], *plan["remove"]):
         assert is_output(plan["stage"], name), name
-        _check_folders(root, name)
-    for folder in {_nearest_folder(root / name) for name in names} | {root}:
-        _try_move(staging, folder)
-    for entry in plan["entries"]:
-        _check_replaced(root, entry, (staging / "files" / entry).is_dir())
+    entries = {entry: (staging / "files" / entry).is_dir() for entry in plan["entries"]}
+    check_places(root, staging, entries, plan["remove"])
     (staging / RECORDS).write_text(json_text(records), encoding="utf-8")
     flush(staging / RECORDS)
     (staging / _MARKER).touch()
@@ -118,6 +114,27 @@ def publish(root: Path, staging: Path, plan: Plan, records: Records) -> None:
     with publishing(root):
         os.replace(staging, root / _COMMIT)
         _finish(root)
+
+
+def check_places(root: Path, staging: Path, entries: Mapping[str, bool], removed: Iterable[str] = ()) -> None:
+    """Check that files could be published: before work that may take hours, and after it.
+
+    Args:
+        root: the workspace.
+        staging: a directory in it.
+        entries: names of what is moved to its place, and whether each is a directory.
+        removed: names of files that are removed.
+
+    Raises:
+        NertoolError: something is in the way, or permissions do not allow it.
+    """
+    names = [*entries, *removed]
+    for name in names:
+        _check_folders(root, name)
+    for folder in {_nearest_folder(root / name) for name in names} | {root}:
+        _try_move(staging, folder)
+    for entry, is_directory in entries.items():
+        _check_replaced(root, entry, is_directory)
 
 
 def _check_folders(root: Path, name: str) -> None:

@@ -406,6 +406,7 @@ class Workspace:
         remove(stage.staging)
         stage.staging.mkdir()
         try:
+            commit.check_places(self.path, stage.staging, _places(planned))
             work(stage)
             self._publish(stage, planned.replaces)
         finally:
@@ -505,6 +506,12 @@ class Workspace:
             {"stage": stage.name, "entries": stage.entries, "remove": remove},
             records_content(records),
         )
+
+
+def _places(planned: StageRun) -> dict[str, bool]:
+    """What a stage will write, and whether each is a directory that it replaces."""
+    places = {name: False for name in planned.writes if not name.startswith(tuple(f"{d}/" for d in planned.replaces))}
+    return places | dict.fromkeys(planned.replaces, True)
 
 
 def _owner(path: Path) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helpers import KILLER, fill, snapshot
+from helpers import KILLER, PermissionsBind, fill, snapshot
 
 from nertool.cli.main import main
 from nertool.errors import NertoolError
@@ -120,6 +120,21 @@ def test_a_folder_that_nobody_may_empty_is_refused_before(
         publish(workspace, "new")
     assert (workspace / "model/config.json").read_text() == "old"
     assert not (workspace / ".commit").exists()
+
+
+@pytest.mark.parametrize(("closed", "reason"), [("model", "cannot be replaced"), ("evaluation", "can be moved to")])
+def test_what_cannot_be_published_is_refused_before_the_work(closed: str, reason: str, workspace: Workspace) -> None:
+    """A training may take hours."""
+    publish(workspace, "old")
+    (workspace / "evaluation").mkdir()
+    run = StageRun("train", Options(), reads=[], writes=["evaluation/x", "model/x"], replaces=["model"], force=True)
+    begun: list[Stage] = []
+    (workspace / closed).chmod(0o555)
+    with PermissionsBind(), pytest.raises(NertoolError, match=f"{reason}.*; nothing was changed"):
+        workspace.run(run, begun.append)
+    (workspace / closed).chmod(0o755)
+    assert begun == []
+    assert (workspace / "model/config.json").read_text() == "old"
 
 
 @pytest.mark.parametrize("failing", ["notes.txt", "model", "workspace.json"])
