@@ -86,7 +86,8 @@ test: .venv/installed
 	.venv/bin/pytest $(PARALLEL)
 
 # What no release of transformers bears on is tested once.
-ONCE = workspace cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py
+ONCE = workspace docs cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py \
+       faults/test_streams.py faults/test_full_disk.py
 
 test-latest: .venv-latest/installed .venv-light/installed
 	.venv-latest/bin/pytest $(PARALLEL) -m model $(ONCE:%=--ignore=tests/%)

@@ -88,6 +88,7 @@ OWN: dict[str, dict[str, Any]] = {
     "layoutlmv3": {"hidden_size": 48, "coordinate_size": 8, "shape_size": 8},
     "lilt": {"hidden_size": 48},
     "mistral4": {"num_key_value_heads": 4, "head_dim": None},
+    "qwen3_5": {"text_config": {"layer_types": ["linear_attention", "full_attention"]}},
     "roc_bert": {"pad_token_id": None, "pronunciation_vocab_size": 20, "shape_vocab_size": 20},
     "squeezebert": {"embedding_size": 32, "intermediate_size": 64},
     "xlnet": {"max_position_embeddings": None},
@@ -106,27 +107,29 @@ PADDING_LEAKS = {"canine"}
 NOT_EXPORTED = {
     *("canine", "mega"),
     *("apertus", "axk1", "axk2", "deepseek_v3", "diffllama", "glm", "glm4", "gpt_oss", "helium", "minimax", "mistral4"),
-    *("mixtral", "qwen2_moe", "qwen3_moe", "qwen3_next"),
+    *("mixtral", "qwen2_moe", "qwen3_5", "t5gemma2", "qwen3_moe", "qwen3_next"),
 }
 """Families that the exporter of some release of PyTorch, or of transformers, makes no ONNX graph of."""
 
 
-def of_one_part(family: str) -> bool:
-    """Not of several models with configurations of their own, such as one for images: those are large."""
-    return not getattr(type(AutoConfig.for_model(family)), "sub_configs", {})
-
-
-FAMILIES = sorted(filter(of_one_part, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES))
+FAMILIES = sorted(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES)
 
 
 def small_config(family: str) -> PretrainedConfig:
     """The smallest configuration of a family that computes as a large one does."""
-    kind = type(AutoConfig.for_model(family))
+    return small(type(AutoConfig.for_model(family)), OWN.get(family, {}))
+
+
+def small(kind: type[PretrainedConfig], own: dict[str, Any]) -> PretrainedConfig:
+    """A configuration of small numbers; the same for those of its parts, such as an encoder's and a decoder's."""
     default, renamed = kind(), getattr(kind, "attribute_map", {})
     values = {name: value for name, value in SMALL.items() if hasattr(default, name) and renamed.get(name) not in SMALL}
     if getattr(default, "pad_token_id", None) != 1:
         values["pad_token_id"] = 0
-    values |= OWN.get(family, {})
+    for name, part in getattr(kind, "sub_configs", {}).items():
+        part = type(getattr(default, name, None)) if part is AutoConfig else part
+        values[name] = small(part, own.get(name, {})).to_dict()
+    values |= {name: value for name, value in own.items() if not isinstance(value, dict)}
     return kind(**{name: value for name, value in values.items() if value is not None})
 
 
