@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,12 +40,24 @@ def load_config(context: typer.Context, path: str | None) -> str | None:
 
 
 def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -> None:
+    takes_several = parameter.nargs == -1 or getattr(parameter, "multiple", False)
+    if isinstance(value, list) != takes_several or not all(map(_is_plain, value if takes_several else [value])):
+        what = "a list of texts" if takes_several else "one text, number or truth"
+        raise InvalidOption(
+            f"--config {path}: {parameter.name}: {json.dumps(value)[:60]} is not {what}",
+            f"See: nertool {context.info_name} --help",
+        )
     try:
         parameter.process_value(context, value)
     except typer.BadParameter as error:
         raise InvalidOption(
             f"--config {path}: {parameter.name}: {error.message}", f"See: nertool {context.info_name} --help"
         ) from error
+
+
+def _is_plain(value: Any) -> bool:
+    """The value can stand on a command line."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _spellings(context: typer.Context) -> dict[str, str]:

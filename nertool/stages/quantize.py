@@ -165,6 +165,8 @@ class Options(StageOptions):
             refuse_unused(self, ("qat_epochs", "qat_learning_rate"), "is for --approach qat")
         if self.approaches == ["dynamic"]:
             refuse_unused(self, ("observer",), "is for --approach static")
+        if "dynamic" not in self.approaches:
+            refuse_unused(self, ("ranges",), "is for --approach dynamic")
         if self.observer != "percentile":
             refuse_unused(self, ("percentile",), "is for --observer percentile", "Give both, or none.")
 

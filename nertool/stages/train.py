@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING
 from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.corpus.running_text import cut_of_tokens
 from nertool.errors import InvalidOption, MissingInput
-from nertool.models.names import MINILM_HUB, MODEL_FILES, label_names, model_sources, public_name, quiet_transformers
+from nertool.models.names import (
+    MINILM_HUB,
+    MODEL_FILES,
+    label_names,
+    model_sources,
+    public_name,
+    quiet_transformers,
+    resolve_model,
+)
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.spelling import read_corpus
@@ -21,6 +30,7 @@ from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
 from nertool.training.running import RunningDirectory
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -90,7 +100,7 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
     if _dev(workspace):
         reads.append("dev.txt")
     sources = model_sources(options.model, MODEL_FILES)
-    for name in filter(None, (options.config_name, options.tokenizer_name)):
+    for name in options.pretrained.names[1:]:
         sources |= model_sources(name, MODEL_FILES)
     return StageRun(
         "train",
@@ -110,6 +120,8 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
 
 def _check(workspace: Workspace, options: Options) -> None:
     """Refuse what can be seen to fail before anything is loaded."""
+    if all(os.path.isdir(resolve_model(name)) for name in options.pretrained.names):
+        refuse_unused(options, ("model_revision",), "is for models of the Hub")
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
     if _dev(workspace) is None:

@@ -38,6 +38,11 @@ class Pretrained:
     allow_missing_weights: bool
     hub: dict[str, Any]
 
+    @property
+    def names(self) -> list[str]:
+        """Directories and hub names, that of the model first."""
+        return [name for name in (self.model, self.config_name, self.tokenizer_name) if name]
+
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The tokenizer, fast where there is one.
 

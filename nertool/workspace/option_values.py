@@ -94,7 +94,12 @@ def _check_value(option: Declared, value: Any) -> None:
 
 def _check_number(option: Declared, value: Any) -> None:
     whole = float not in option.kinds
-    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not math.isfinite(value):
+    kinds = int if whole else int | float
+    if (
+        not isinstance(value, kinds)
+        or isinstance(value, bool)
+        or (isinstance(value, float) and not math.isfinite(value))
+    ):
         raise InvalidOption(
             f"{option.flag} {value}: this is no number", f"Write a {'whole number' if whole else 'number'}."
         )

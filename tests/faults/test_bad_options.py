@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,17 +16,20 @@ from helpers import PermissionsBind, commands, snapshot, write_corpus
 from nertool.cli import main as command_line
 from nertool.cli.commands import Common
 from nertool.cli.main import Nertool
+from nertool.cli.values import COMMON
 from nertool.workspace.option_values import Declared, declared
 
 LINES = 5
 """Lines on stderr at most: Typer repeats the usage."""
 LONG_NAME = "x" * 300
 """Longer than a file system takes."""
-WHOLE = ("many", "1.5", "nan", "inf", "1e300", "9" * 30, "", "-1", "0x10", "1 2")
+WHOLE = ("many", "1.5", "nan", "inf", "1e300", "9" * 30, "9" * 400, "", "-1", "0x10", "1 2")
 NUMBERS = ("many", "nan", "inf", "-inf", "1e300", "-1", "", "1,5")
 FILE = ("missing", "folder", "file/below", "unreadable", "garbage", LONG_NAME)
 """In place of a file to read, by what `places` makes."""
 FOLDER = ("missing", "file", "file/below", "bare", LONG_NAME)
+BAD_JSON: tuple[Any, ...] = (float("nan"), float("inf"), {}, {"a": [1]}, [[1]], [None], "a\0b", "\udcff")
+"""Values of a configuration file that no option has."""
 TARGET = ("folder", "file/below", f"folder/{LONG_NAME}", "closed/file")
 """In place of a file to write."""
 LEAST = ("x", "2", "nan", "-1", "PER=", "PER=2")
@@ -206,7 +210,7 @@ def fault(bad: BadOption, capsys: pytest.CaptureFixture[str]) -> str:
 def names(text: str, bad: BadOption) -> bool:
     """Whether an error names the option, or its value."""
     value = bad.arguments[-1].partition("=")[2] or bad.arguments[-1]
-    return bad.option.lower() in text.lower() or value in text
+    return bad.option.replace("_", "-") in text.lower().replace("_", "-") or value in text
 
 
 def changed(before: dict[str, bytes]) -> list[str]:
@@ -238,6 +242,22 @@ def test_a_bad_option_of_a_light_command_is_refused(
     name: str, places: Path, commands_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check(name, capsys)
+
+
+@pytest.mark.parametrize("name", ["download", "labels", "check", "status", "run"])
+def test_a_bad_value_in_a_configuration_file_is_refused(
+    name: str, places: Path, commands_once: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = []
+    for parameter in commands()[name].params:
+        for value in () if parameter.name in COMMON else BAD_JSON:
+            Path("config.json").write_text(json.dumps({parameter.name: value}))
+            base = INSTEAD.get(f"{name} {parameter.name}", BASE.get(name, ()))
+            bad = BadOption(name, str(parameter.name), [*base, "--config", "config.json"])
+            if wrong := fault(bad, capsys):
+                faults.append(f"{name} {parameter.name} {value!r:.40}: {wrong}")
+    if faults:
+        pytest.fail("\n".join(faults), pytrace=False)
 
 
 @pytest.mark.model

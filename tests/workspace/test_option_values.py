@@ -9,7 +9,7 @@ import pytest
 
 from nertool import chain
 from nertool.cli.commands import Common
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, MissingInput
 from nertool.stages import check, download, evaluate, labels, predict, preprocess, quantize, score, train
 from nertool.workspace.option_values import declared
 from nertool.workspace.workspace import Workspace
@@ -68,6 +68,7 @@ def test_texts_are_not_empty_and_choices_are_known(options: Any) -> None:
         (quantize.Options, {"qat_epochs": 1.0}, "--qat-epochs"),
         (quantize.Options, {"qat_learning_rate": 1e-5, "approach": "static"}, "--qat-learning-rate"),
         (quantize.Options, {"observer": "minmax"}, "--observer"),
+        (quantize.Options, {"ranges": "tensor", "approach": "static", "backend": "onnx"}, "--ranges"),
         (quantize.Options, {"percentile": 99.0, "approach": "static", "backend": "onnx"}, "--percentile"),
         (evaluate.Options, {"both": True, "quantized": True}, "--quantized"),
         (evaluate.Options, {"columns": "file", "split": ["dev"]}, "--split"),
@@ -105,6 +106,13 @@ def test_a_download_refuses_options_that_its_data_have_no_use_for(
     with pytest.raises(InvalidOption, match=f"^{flag} is for "):
         download.run(Workspace(tmp_path / "w"), download.Options(**values))
     assert not (tmp_path / "w").exists()
+
+
+def test_a_revision_is_refused_where_all_models_are_directories(workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="^--model-revision is for models of the Hub"):
+        train.run(workspace, train.Options(model=str(tmp_path), model_revision="v2"))
+    with pytest.raises(MissingInput):
+        train.run(workspace, train.Options(model=str(tmp_path), tokenizer_name="of/the-hub", model_revision="v2"))
 
 
 def test_run_refuses_what_a_late_stage_would_before_the_first_one(tmp_path: Path, workspace: Workspace) -> None:
