@@ -294,6 +294,7 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         self.patience = patience
         self.progress, self.task = shown
         self.saved = time.monotonic()
+        self.due = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show what is done already."""
@@ -301,13 +302,16 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         if state.global_step:
             logger.info("%s goes on from step %s of %s", self.name, state.global_step, state.max_steps)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Show the last loss and dev score."""
+    def on_step_end(self, args: Any, state: Any, control: Any, train_dataloader: Any, **_: Any) -> None:
+        """Show the last loss and dev score. The checkpoint of an epoch's last step waits for the score on dev."""
         words = [self.name]
         for describe, key in ((_loss_text, "loss"), (_score_text, "eval_f1")):
             last = next((entry for entry in reversed(state.log_history) if key in entry), None)
             words += [describe(last)] if last else []
         self.progress.update(self.task, completed=state.global_step, description=" ".join(words))
+        if state.global_step % len(train_dataloader) == 0 or state.global_step >= state.max_steps:
+            self.due |= control.should_save  # from a checkpoint before the score a training would go on without it
+            control.should_save = False
         control.should_log |= control.should_save  # a training that goes on from here logs the same means
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -319,7 +323,8 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         if self.scores and state.global_step >= state.max_steps and not _is_scored(state):
             control.should_evaluate = True
         late = processes.from_first(time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS)
-        control.should_save |= late or state.global_step >= state.max_steps
+        control.should_save |= self.due or late or state.global_step >= state.max_steps
+        self.due = False
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Seal the checkpoint, which all processes have written."""
