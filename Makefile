@@ -1,5 +1,6 @@
 # make demo   the whole way on the embedded data and model; make test   the tests
 # make test-latest   the tests on current releases of transformers, and those without a model on the newest Python
+# make faults   kills, full disks, damaged files and the like, far more than the tests try; PART=0.1 for a tenth
 # make lock   the lock files anew from pyproject.toml; make dist   wheel and sdist, installed and tried
 # make e2e    the same way on a data set of your choice, rule by rule:
 #             make e2e RECIPE=wnut17 SOURCE=DIR WORKSPACE=wnut BERT_MODEL=minilm NUM_EPOCHS=3
@@ -21,9 +22,9 @@ W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --backend $(BACKEND) --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
-.PHONY: help demo test test-latest check docs format lock dist clean e2e FORCE
+.PHONY: help demo test test-latest faults check docs format lock dist clean e2e FORCE
 help:
-	@sed -n '1,7s/^# //p' Makefile
+	@sed -n '1,8s/^# //p' Makefile
 
 # -- set-up ---------------------------------------------------------------------------------
 
@@ -92,6 +93,10 @@ ONCE = workspace docs cli/test_main.py documents/test_bad_input.py documents/tes
 test-latest: .venv-latest/installed .venv-light/installed
 	.venv-latest/bin/pytest $(PARALLEL) -m model $(ONCE:%=--ignore=tests/%)
 	.venv-light/bin/pytest $(PARALLEL) -m 'not model'
+
+PART ?= 1
+faults: .venv/installed
+	.venv/bin/python tests/faults/campaign.py --part $(PART)
 
 check: .venv/installed
 	.venv/bin/ruff format --check .

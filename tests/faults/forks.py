@@ -24,12 +24,24 @@ from nertool.models.names import quiet_transformers
 
 LOADED = [
     *("nertool.chain", "nertool.cli.tables", "nertool.cli.commands", "nertool.models.tagger", "nertool.stages.check"),
-    *("nertool.scoring.score_files", "nertool.scoring.bootstrap", "nertool.documents.writers"),
-    *("transformers.models.bert.modeling_bert", "rich.table", "filelock"),
+    *("nertool.scoring.score_files", "nertool.scoring.bootstrap", "nertool.documents.writers", "nertool.cli.main"),
+    *("transformers.models.bert.modeling_bert", "rich.table", "filelock", "pydantic.main"),
 ]
 """What every command takes."""
-TRAINING = ["nertool.training.trainer", "nertool.training.search", "datasets", "transformers.trainer"]
-QUANTIZING = ["optimum.intel", "neural_compressor.quantization", "onnxruntime.quantization"]
+TRAINING = [
+    *("nertool.training.trainer", "nertool.training.publish", "nertool.training.fast_dropout", "nertool.report.report"),
+    *("datasets", "matplotlib.backends.backend_svg", "torch._dynamo", "sympy"),
+]
+QUANTIZING = [
+    *(
+        "nertool.int8.search",
+        "nertool.int8.quantizer",
+        "nertool.int8.judge",
+        "nertool.int8.row_ranges",
+        "optimum.intel",
+    ),
+    *("neural_compressor.training", "neural_compressor.quantization", "onnxruntime.quantization", "networkx"),
+]
 WRITES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.symlink")
 """What the interpreter calls the moments at which a file system changes; `open` only where it may write."""
 MOMENTS = mmap(-1, 8)

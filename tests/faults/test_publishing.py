@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -236,8 +237,8 @@ def test_the_next_stage_lists_the_splits_of_a_first_download_that_was_killed(
 # -- who reads meanwhile ---------------------------------------------------------------------------
 
 
-@pytest.fixture
-def publishing(workspace: Workspace) -> Iterator[None]:
+@contextmanager
+def models_published(workspace: Workspace) -> Iterator[None]:
     """Something publishes one model after the other."""
     publish(workspace, "0")
     ended = threading.Event()
@@ -251,15 +252,24 @@ def publishing(workspace: Workspace) -> Iterator[None]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    ended.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
-def test_readers_see_one_published_state(publishing: None, workspace: Workspace) -> None:
+@pytest.fixture
+def publishing(workspace: Workspace) -> Iterator[None]:
+    with models_published(workspace):
+        yield
+
+
+def read_while_published(workspace: Workspace, times: int) -> None:
+    """Read a model again and again, while somebody publishes one after the other."""
     seen: set[str] = set()
     reads = 0
-    while reads < 60 or len(seen) < 6:  # it is published anew in between
+    while reads < times or len(seen) < 6:  # it is published anew in between
         reads += 1
         assert {state.name for state in workspace.status() if state.stage == "train"} == {"fresh"}
         with workspace.reading():
@@ -268,6 +278,10 @@ def test_readers_see_one_published_state(publishing: None, workspace: Workspace)
             time.sleep(0.001)
             assert (model / "weights").read_text() == config == workspace.records()["train"]["options"]["text"]
         seen.add(config)
+
+
+def test_readers_see_one_published_state(publishing: None, workspace: Workspace) -> None:
+    read_while_published(workspace, 60)
 
 
 def test_a_reader_of_a_workspace_without_the_right_to_write_writes_nothing(workspace: Workspace) -> None:
