@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -195,12 +196,18 @@ def likely_encodings(path: Path) -> list[str]:
 
 def _bad_line(path: Path) -> int:
     """1-based number of the first line that is not UTF-8, lines ending as in Python's text mode."""
-    number = 1
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    number, last = 1, b""
     with open_bytes(path) as file:
-        for line in file:
+        while block := file.read(LOOKED_AT):  # a line may be longer than the memory
+            number -= last == b"\r" and block[:1] == b"\n"
             try:
-                line.decode("utf-8")
+                decoder.decode(block)
             except UnicodeDecodeError as error:
-                return number + line[: error.start].count(b"\r")
-            number += line.count(b"\n") + line.count(b"\r") - line.count(b"\r\n")
-    raise AssertionError(f"every line of {path} is UTF-8")
+                return number + _line_ends(error.object[: error.start])
+            number, last = number + _line_ends(block), block[-1:]
+    return number
+
+
+def _line_ends(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")

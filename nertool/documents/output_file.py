@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from nertool.errors import InvalidOption, Unwritable
 from nertool.progress import logger
 from nertool.workspace.atomic import move_into_place
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import read_json, write_json
 
 DOCUMENTS_BETWEEN = 2000
 """Documents after which `FILE.progress` is updated. Chosen, not measured."""
@@ -140,7 +140,7 @@ class OutputFile:
 
     def _read_progress(self) -> tuple[int, int]:
         try:
-            progress = json.loads(self._progress.read_text(encoding="utf-8"))
+            progress = read_json(self._progress)
             done = int(progress["documents"]), int(progress["bytes"])
             begun_with = dict(progress["made_of"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:

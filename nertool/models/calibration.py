@@ -6,7 +6,6 @@ Source of the temperature: Guo et al. 2017, On Calibration of Modern Neural Netw
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.errors import InvalidData
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import read_json, write_json
 
 Array = npt.NDArray[Any]
 
@@ -105,7 +104,7 @@ def read_calibration(directory: Path, labels: Sequence[str]) -> Calibration:
     """
     path = directory / CALIBRATION
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except FileNotFoundError:
         return Calibration()
     except (ValueError, RecursionError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -56,7 +55,7 @@ def read_settings(directory: Path) -> TaggingSettings:
     """
     path = directory / SETTINGS
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
     except FileNotFoundError:
         return TaggingSettings()
     except (ValueError, RecursionError) as error:

@@ -14,6 +14,7 @@ from nertool.addresses import without_secrets
 from nertool.errors import DownloadFailed
 from nertool.progress import bar, logger
 from nertool.workspace.atomic import move_into_place
+from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -195,7 +196,7 @@ def _range_header(url: str, partial: Path) -> Mapping[str, str]:
     Source: RFC 9110, section 13.1.5.
     """
     try:
-        begun = json.loads(_validator_file(partial).read_text(encoding="utf-8"))
+        begun = read_json(_validator_file(partial))
         size = partial.stat().st_size
     except (FileNotFoundError, ValueError, RecursionError):
         return {}

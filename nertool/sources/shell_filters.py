@@ -90,16 +90,16 @@ class Filters:
 
 def blocks_of_lines(source: IO[bytes]) -> Iterator[bytes]:
     """Read a file in blocks of whole lines; the last line may lack its line feed."""
-    rest = b""
+    rest: list[bytes] = []  # pieces of a line, joined once
     while block := source.read(BLOCK):
         lines, feed, tail = block.rpartition(b"\n")
         if feed:
-            yield rest + lines + feed
-            rest = tail
+            yield b"".join((*rest, lines, feed))
+            rest = [tail]
         else:
-            rest += block
-    if rest:
-        yield rest
+            rest.append(block)
+    if any(rest):
+        yield b"".join(rest)
 
 
 def _cut(

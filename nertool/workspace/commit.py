@@ -15,7 +15,6 @@ Whatever the marker says, a plan names only files that its stage publishes, in f
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -27,7 +26,7 @@ from typing import Any, NamedTuple, TypedDict
 from nertool.errors import NertoolError
 from nertool.progress import logger
 from nertool.workspace.atomic import flush
-from nertool.workspace.digests import json_text, write_json
+from nertool.workspace.digests import json_text, read_json, write_json
 from nertool.workspace.disk_errors import failed_path, translate_disk_errors
 from nertool.workspace.links import STAGING
 from nertool.workspace.names import RECORDS, is_output
@@ -248,7 +247,7 @@ def _read_plan(root: Path) -> Plan | None:
     """
     commit = root / _COMMIT
     try:
-        plan = json.loads((commit / _PLAN).read_text(encoding="utf-8"))
+        plan = read_json(commit / _PLAN)
     except FileNotFoundError:
         return None
     except (NotADirectoryError, IsADirectoryError, ValueError, RecursionError) as error:

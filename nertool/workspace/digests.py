@@ -14,6 +14,9 @@ from typing import Any, TypedDict
 from nertool.errors import InvalidData, MissingInput
 from nertool.workspace.atomic import replacing
 
+MOST_BYTES = 1 << 27
+"""Bytes of a file of JSON at the most; what nertool writes has a few thousand, or a million."""
+
 
 class Digest(TypedDict):
     """What a file holds."""
@@ -77,9 +80,13 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file; null where it holds NaN or infinity, which JSON does not have.
 
     Raises:
-        OSError, ValueError, RecursionError: there is no such file, or it is no JSON, or too deep.
+        OSError, ValueError, RecursionError: there is no such file, or it is no JSON, or too deep, or too long.
     """
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None, parse_float=_finite)
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
+    return json.loads(content.decode("utf-8"), parse_constant=lambda _: None, parse_float=_finite)
 
 
 def _finite(text: str) -> float | None:

@@ -12,7 +12,6 @@ POSIX only: that a kill loses nothing rests on renames that replace.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -28,7 +27,7 @@ from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, StaleInput, command
 from nertool.workspace import commit
 from nertool.workspace.atomic import flush, remove, share
-from nertool.workspace.digests import Digest, digest, write_json
+from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
 from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, THRESHOLDS, join_names, versions
@@ -516,7 +515,7 @@ def _places(planned: StageRun) -> dict[str, bool]:
 
 def _owner(path: Path) -> str:
     try:
-        owner = json.loads(path.read_text(encoding="utf-8"))
+        owner = read_json(path)
         return f"process {owner['pid']} ({owner['stage']})"
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"

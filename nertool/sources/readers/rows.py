@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
 OBJECT_HELP = 'Such as {"tokens": [...], "tags": [...]}.'
+LONGEST_NAMES = 1 << 20
+"""Characters of a file of tag names at the most."""
 
 
 def read_rows(
@@ -206,9 +208,12 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
         InvalidOption: it is none of these.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(LONGEST_NAMES + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"--tag-names {path}: {error}", "Name a file of tag names, one a line.") from error
+    if len(text) > LONGEST_NAMES:
+        raise InvalidOption(f"--tag-names {path}: more than {LONGEST_NAMES:,} characters", "Name a file of tag names.")
     if not text.lstrip().startswith(("[", "{")):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
     try:
@@ -220,7 +225,7 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
             found = [name for _, name in sorted(pairs)]
         if not all(isinstance(name, str) for name in found):
             raise ValueError("a name is no text")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InvalidOption(
             f"--tag-names {path}: {error}", 'Such as {"O": 0, "B-PER": 1} or ["O", "B-PER"].'
         ) from error
