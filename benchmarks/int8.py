@@ -59,6 +59,7 @@ def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[
         training=list,
         learning_rate=0.0,
         step=lambda loss: None,
+        seed=1,
     )
     windows = calibration_windows(workspace, Options(), fp32)
     quantizer = Quantizer(fp32, settings, windows, scratch)

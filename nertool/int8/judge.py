@@ -15,6 +15,7 @@ from nertool.int8 import measure
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Figures, SplitFigures
+    from nertool.int8.finished import FinishedWork
     from nertool.scoring.scorer import Scorer
 
 Array = npt.NDArray[Any]
@@ -23,7 +24,7 @@ Tags = list[list[str]]
 WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
 """Files that hold the weights of a model."""
 FP32 = "fp32"
-"""Name of the FP32 model's tags."""
+"""Name under which the FP32 model's tags are kept."""
 
 
 class Tagged(NamedTuple):
@@ -40,7 +41,7 @@ class Judge:
     Args:
         files: columns of tokens and tags by split; one of them is dev, and speed is measured on the first.
         model: directory of the FP32 model.
-        tags: an empty directory for the tags that the models give.
+        finished: where its tags and its cost are kept.
         consent: `trust_remote_code` and `allow_missing_weights` of `load_tagger`.
 
     Attributes:
@@ -49,48 +50,45 @@ class Judge:
         metric: what `f1` is in all figures: `f1`, or `accuracy` for tags without types.
     """
 
-    def __init__(self, files: Mapping[str, Path], model: Path, tags: Path, **consent: Any) -> None:
-        self.files, self.tags, self.consent = files, tags, consent
+    def __init__(self, files: Mapping[str, Path], model: Path, finished: FinishedWork, **consent: Any) -> None:
+        self.files, self.consent = files, consent
         self.gold: dict[str, list[Sentence]] = {}
         for split, path in files.items():
             self.gold[split] = list(read_sentences(path))
-        cost = self._measure(model, FP32)
-        self._fp32 = self._score(FP32)
+        cost = finished.take_or_do(FP32, lambda tags: self._measure(model, tags))
+        self._fp32 = self._score(finished.path / FP32)
         self.baseline = self._figures(model, cost, self._fp32)
         self.metric = self._fp32["dev"].scorer.metric
 
-    def measure(self, directory: Path) -> Figures:
-        """Scores, size and cost of an INT8 model, by the name of whose directory its tags are kept."""
-        cost = self._measure(directory, directory.name)
-        return self._figures(directory, cost, self._score(directory.name))
+    def measure(self, directory: Path, tags: Path) -> Figures:
+        """Scores, size and cost of an INT8 model.
 
-    def lost_at_most(self, directory: Path, error: float) -> float:
-        """The loss of a measured model on dev that is exceeded with a probability of `error` at most."""
+        Args:
+            tags: an empty directory for the tags that it gives.
+        """
+        cost = self._measure(directory, tags)
+        return self._figures(directory, cost, self._score(tags))
+
+    def lost_at_most(self, tags: Path, error: float) -> float:
+        """The loss on dev that is exceeded with a probability of `error` at most, of the model that gave these tags."""
         from nertool.scoring.bootstrap import upper_bound
 
-        measured = self._score(directory.name)["dev"]
+        measured = self._score(tags)["dev"]
         return upper_bound(self._fp32["dev"].scorer.sentence_counts(), measured.scorer.sentence_counts(), error)
 
-    def tags_of(self, name: str, split: str) -> Tags:
-        """The tags that a measured model gave."""
-        tags: Tags = json.loads((self.tags / name / f"{split}.json").read_text(encoding="utf-8"))
-        return tags
-
-    def _measure(self, directory: Path, name: str) -> Cost:
-        tags = self.tags / name
-        tags.mkdir()
+    def _measure(self, directory: Path, tags: Path) -> Cost:
         return measure.measure(directory, self.files, tags, **self.consent)
 
-    def _score(self, name: str) -> dict[str, Tagged]:
+    def _score(self, directory: Path) -> dict[str, Tagged]:
         """The splits as a measured model has tagged them."""
         from nertool.scoring.scorer import Scorer
 
         tagged: dict[str, Tagged] = {}
         for split, sentences in self.gold.items():
-            tags, scorer = self.tags_of(name, split), Scorer(keep_sentences=True)
+            tags, scorer = read_tags(directory, split), Scorer(keep_sentences=True)
             for sentence, predicted in zip(sentences, tags, strict=True):
                 scorer.add(sentence.tags, predicted)
-            tagged[split] = Tagged(tags, scorer, np.load(self.tags / name / f"{split}.npy"))
+            tagged[split] = Tagged(tags, scorer, np.load(directory / f"{split}.npy"))
         return tagged
 
     def _figures(self, directory: Path, cost: Cost, tagged: Mapping[str, Tagged]) -> Figures:
@@ -106,6 +104,12 @@ class Judge:
             "bytes": _size(directory),
             **cost,
         }
+
+
+def read_tags(directory: Path, split: str) -> Tags:
+    """The tags that a measured model gave."""
+    tags: Tags = json.loads((directory / f"{split}.json").read_text(encoding="utf-8"))
+    return tags
 
 
 def _compare(fp32: Tagged, tagged: Tagged) -> SplitFigures:

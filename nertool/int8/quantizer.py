@@ -35,6 +35,7 @@ class Settings:
         training: gives batches with `labels` for quantization-aware training.
         learning_rate: the first one of that.
         step: called with the loss after each step of it.
+        seed: of random numbers, set anew for each model, so that it does not depend on those before.
         trust_remote_code: run code that comes with the model.
     """
 
@@ -46,6 +47,7 @@ class Settings:
     training: Callable[[], Sequence[Mapping[str, Any]]]
     learning_rate: float
     step: Callable[[float], None]
+    seed: int
     trust_remote_code: bool = False
 
 
@@ -106,7 +108,10 @@ class Quantizer:
         Raises:
             NertoolError: the backend cannot quantize such a model.
         """
+        import torch
+
         settings, model = self.settings, self.fp32.model
+        torch.manual_seed(settings.seed)
         trusted = settings.trust_remote_code
         write_json(
             directory / TABLE, {"backend": settings.backend, "cpu": cpu.describe(), "versions": versions(["torch"])}

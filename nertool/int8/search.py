@@ -6,18 +6,25 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nertool.int8.choice import Attempt, Criterion, choose, next_attempt, relative_loss, share_of_error
+from nertool.int8.finished import TRIAL
+from nertool.int8.judge import read_tags
 from nertool.models.names import TOKENIZER_FILES
 from nertool.models.settings import SETTINGS
 from nertool.progress import logger
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Trial
+    from nertool.int8.finished import FinishedWork
     from nertool.int8.judge import Judge, Tags
     from nertool.int8.quantizer import Quantizer
+
+MODEL, TAGS = "model", "tags"
+"""What is in the folder of a trial, beside its figures."""
 
 
 @dataclass
@@ -28,7 +35,7 @@ class Search:
         judge: scores and measures the models.
         quantizer: builds them.
         model: directory of the FP32 model, whose tokenizer each of them gets; and its code, where that is trusted.
-        scratch: an empty directory for the models.
+        finished: where trials are kept; those that an interrupted search has left are not repeated.
         criterion: which loss of dev F1 is allowed.
         approaches: of `dynamic`, `static` and `qat`, in the order in which they are tried.
         max_trials: after so many, no other begins.
@@ -40,7 +47,7 @@ class Search:
     judge: Judge
     quantizer: Quantizer
     model: Path
-    scratch: Path
+    finished: FinishedWork
     criterion: Criterion
     approaches: Sequence[str]
     max_trials: int
@@ -55,12 +62,14 @@ class Search:
         Args:
             after_trial: called with each trial once it is measured.
         """
+        if kept := self.finished.count_trials():
+            logger.info("the search goes on after %s finished trial%s", kept, "s" if kept > 1 else "")
         began = self.clock()
         while (attempt := next_attempt(self.approaches, self.quantizer.layers, self._met)) is not None:
             if self.trials and self._is_used_up(began):
                 logger.warning("the search ended after %s trials, before all was tried", len(self.trials))
                 break
-            trial = self._try(attempt)
+            trial: Trial = self.finished.take_or_do(_name(attempt), partial(self._try, attempt))
             self._met[attempt] = trial["met"]
             self.trials.append(trial)
             after_trial(trial)
@@ -71,29 +80,36 @@ class Search:
         """0-based number of the trial to publish."""
         return choose(self.trials)
 
-    def model_of(self, trial: int) -> Path:
-        """Directory of a trial's model."""
-        return self.scratch / f"{trial}"
+    @property
+    def kept_model(self) -> Path:
+        """Directory of the model to publish."""
+        return self._kept_folder / MODEL
 
-    def tags_of(self, trial: int) -> Tags:
-        """The tags that a trial's model gave the sentences of dev."""
-        return self.judge.tags_of(self.model_of(trial).name, "dev")
+    @property
+    def kept_tags(self) -> Tags:
+        """The tags that the model to publish gave the sentences of dev."""
+        return read_tags(self._kept_folder / TAGS, "dev")
+
+    @property
+    def _kept_folder(self) -> Path:
+        return self.finished.path / _name(list(self._met)[self.kept])
 
     def _is_used_up(self, began: float) -> bool:
         if len(self.trials) >= self.max_trials:
             return True
         return self.timeout > 0 and self.clock() - began > self.timeout
 
-    def _try(self, attempt: Attempt) -> Trial:
-        """Build a model and measure it."""
-        directory = self.model_of(len(self.trials))
+    def _try(self, attempt: Attempt, folder: Path) -> Trial:
+        """Build a model and measure it; both go into an empty folder."""
+        directory, tags = folder / MODEL, folder / TAGS
         directory.mkdir()
+        tags.mkdir()
         left_in_fp32 = self.quantizer.build(attempt, directory)
         code = ["*.py"] if self.judge.consent.get("trust_remote_code") else []
         _copy([*TOKENIZER_FILES, SETTINGS, *code], self.model, directory)
-        figures = self.judge.measure(directory)
+        figures = self.judge.measure(directory, tags)
         before, after = self.judge.baseline["f1"], figures["f1"]
-        lost_at_most = self.judge.lost_at_most(directory, share_of_error(len(self.trials) + 1))
+        lost_at_most = self.judge.lost_at_most(tags, share_of_error(len(self.trials) + 1))
         return {
             "approach": attempt.approach,
             **figures,
@@ -104,6 +120,11 @@ class Search:
             "met": self.criterion.met(before, after, lost_at_most),
             "kept": False,
         }
+
+
+def _name(attempt: Attempt) -> str:
+    """The name of the folder of a trial."""
+    return f"{TRIAL}-{attempt.approach}-{attempt.in_fp32}"
 
 
 def _copy(patterns: Sequence[str], source: Path, target: Path) -> None:

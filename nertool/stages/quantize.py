@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ import typer
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
+from nertool.int8.finished import TRIAL, FinishedWork
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
 from nertool.models.settings import read_table
@@ -28,9 +30,11 @@ from nertool.stages.options import (
     SeedOption,
     TrustRemoteCodeOption,
 )
+from nertool.workspace.atomic import link_or_copy
 from nertool.workspace.digests import write_json
-from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
+from nertool.workspace.names import EXAMPLES, QUANTIZED, QUANTIZING, TABLE
 from nertool.workspace.option_values import refuse_unused
+from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -183,6 +187,7 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
 
     Models are made, one after the other, until one loses no more than the tolerance: first with everything in INT8,
     then with the layers that suffer most in FP32. Where none does, the best one is kept and the result is not `ok`.
+    A run that was killed goes on after its last finished trial.
 
     Args:
         clock: gives the seconds that `--timeout` is compared with.
@@ -202,9 +207,12 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
 def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]) -> Result:
     model = workspace.model(allow_stale=options.allow_stale)
     planned = _plan(workspace, options, model)
+    running = RunningDirectory(workspace / QUANTIZING, TRIAL)
 
     def work(stage: Stage) -> None:
-        search = _search(workspace, options, model.path, stage.staging / "trials", clock)
+        running.begin({**stage.identity, **_machine()}, anew=options.force)
+        finished = FinishedWork(running.path, stage.staging / "unfinished")
+        search = _search(workspace, options, model.path, finished, clock)
         directory = stage.directory(QUANTIZED)
         from nertool.models.canary import make_canary
 
@@ -214,10 +222,19 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
         stage.facts = _recorded(facts)
 
     result = workspace.run(planned, work)
+    if running.path.exists():
+        running.end({**workspace.records().get("quantize", {}), **_machine()})
     facts = _read_table(workspace / QUANTIZED / TABLE)
     if not facts["met"]:
         _warn_not_met(facts)
     return replace(result, facts=facts, ok=facts["met"])
+
+
+def _machine() -> dict[str, Any]:
+    """What figures of trials depend on beside options, versions and files."""
+    import torch
+
+    return {"cpu": cpu.describe(), "threads": torch.get_num_threads()}
 
 
 def _read_table(path: Path) -> dict[str, Any]:
@@ -266,15 +283,15 @@ def _plan(workspace: Workspace, options: Options, model: ModelFiles) -> StageRun
     )
 
 
-def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, clock: Callable[[], float]) -> Search:
+def _search(
+    workspace: Workspace, options: Options, model: Path, finished: FinishedWork, clock: Callable[[], float]
+) -> Search:
     """Try INT8 models until one will do.
 
     Args:
         model: directory of the FP32 model.
-        scratch: a directory to make, for the models that are tried.
+        finished: where the models that were tried are kept.
     """
-    import torch
-
     from nertool.int8.choice import Criterion
     from nertool.int8.judge import Judge
     from nertool.int8.quantizer import Quantizer
@@ -282,9 +299,9 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
     from nertool.models.inputs import check_finite
     from nertool.models.tagger import load_tagger
 
-    graph, tags, models = scratch / "graph", scratch / "tags", scratch / "models"
-    for directory in (graph, tags, models):
-        directory.mkdir(parents=True)
+    finished.scratch.mkdir()
+    graph = finished.scratch / "graph"
+    graph.mkdir()
     consent: dict[str, Any] = {
         "trust_remote_code": options.trust_remote_code,
         "allow_missing_weights": options.allow_missing_weights,
@@ -292,13 +309,12 @@ def _search(workspace: Workspace, options: Options, model: Path, scratch: Path, 
     fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
     check_finite(fp32.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
     windows = calibration_windows(workspace, options, fp32)
-    torch.manual_seed(options.seed)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
-            judge=Judge(_judged_files(workspace), model, tags, **consent),
+            judge=Judge(_judged_files(workspace), model, finished, **consent),
             quantizer=Quantizer(fp32, _settings(workspace, options, fp32, (progress, task)), windows, graph),
             model=model,
-            scratch=models,
+            finished=finished,
             criterion=Criterion(options.tolerance, options.criterion),
             approaches=options.approaches,
             max_trials=options.max_trials,
@@ -335,13 +351,14 @@ def _settings(workspace: Workspace, options: Options, fp32: Tagger, shown: Shown
         percentile=options.percentile,
         training=lambda: list(_batches(workspace, options, fp32)),
         learning_rate=_learning_rate(workspace, options),
+        seed=options.seed,
         step=lambda loss: progress.update(task, description=f"quantize: qat, loss {loss:.3f}"),
         trust_remote_code=options.trust_remote_code,
     )
 
 
 def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger:
-    """Move the model that is kept to its place, and calibrate it on dev: INT8 moves probabilities.
+    """Link the model that is kept to its place, and calibrate it on dev: INT8 moves probabilities.
 
     Returns:
         the model, loaded from there.
@@ -352,13 +369,13 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
     from nertool.models.calibration import DevAnswers
     from nertool.models.tagger import load_tagger
 
-    search.model_of(search.kept).rename(directory)  # replaces the empty directory there
+    shutil.copytree(search.kept_model, directory, copy_function=link_or_copy, dirs_exist_ok=True)
     dev = search.judge.gold["dev"]
     tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
     ids = {label: number for number, label in enumerate(tagger.labels)}
     answers = DevAnswers()
     taggings = tagger.tag_scored(sentence.tokens for sentence in dev)
-    for sentence, tagging, judged in zip(dev, taggings, search.tags_of(search.kept), strict=True):
+    for sentence, tagging, judged in zip(dev, taggings, search.kept_tags, strict=True):
         if tagging.tags != judged:
             raise NertoolError(
                 f"{directory}: the INT8 model tags dev otherwise once it is loaded anew",

@@ -28,9 +28,9 @@ from nertool.tags import Pair, pairs
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, TrainFacts
 from nertool.training.plan import Plan
-from nertool.training.running import RunningDirectory
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS
 from nertool.workspace.option_values import refuse_unused
+from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _run_first_process(workspace: Workspace, options: Options) -> Result:
     """Train and publish, if there is something to do; tell the other processes whether there is."""
-    running = RunningDirectory(workspace / RUNNING)
+    running = RunningDirectory(workspace / RUNNING, "checkpoint")
 
     def work(stage: Stage) -> None:
         processes.from_first(False)

@@ -21,12 +21,12 @@ from nertool.progress import logger
 from nertool.training import processes
 from nertool.training.batches import Example
 from nertool.training.facts import ExampleCounts
-from nertool.training.seals import is_sealed, is_whole, seal
 from nertool.training.steps import Slot
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
 from nertool.workspace.orphans import children_end_too
+from nertool.workspace.seals import is_sealed, is_whole, seal
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -19,9 +19,9 @@ from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, RunFacts, all_results, run_facts
 from nertool.training.plan import TENSORBOARD, Plan, lower_rate
-from nertool.training.seals import is_sealed, is_whole, seal
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json
+from nertool.workspace.seals import is_sealed, is_whole, seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments

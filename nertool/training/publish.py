@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,8 @@ from nertool.errors import NertoolError
 from nertool.progress import logger
 from nertool.report import plots
 from nertool.training.finetune import KEPT, RESULTS
-from nertool.training.seals import SEAL, is_whole
+from nertool.workspace.atomic import link_or_copy
+from nertool.workspace.seals import SEAL, is_whole
 
 CURVE = "learning_curve.svg"
 
@@ -28,17 +28,10 @@ def link_weights(source: Path, target: Path) -> None:
     if not is_whole(source / KEPT):
         raise NertoolError(f"{source / KEPT} was damaged meanwhile", "Train anew: add --force.")
     without_seal = shutil.ignore_patterns(SEAL)
-    shutil.copytree(source / KEPT, target, copy_function=_link, dirs_exist_ok=True, ignore=without_seal)
-    _link(str(source / RESULTS), str(target / RESULTS))
+    shutil.copytree(source / KEPT, target, copy_function=link_or_copy, dirs_exist_ok=True, ignore=without_seal)
+    link_or_copy(source / RESULTS, target / RESULTS)
     for checkpoint in source.glob("checkpoint-*"):
-        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=_link, ignore=without_seal)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copy2(source, target)
+        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=link_or_copy, ignore=without_seal)
 
 
 def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:

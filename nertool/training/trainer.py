@@ -33,9 +33,9 @@ from nertool.training.batches import Collator
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan, lower_rate
-from nertool.training.seals import seal
 from nertool.training.steps import Share, Steps, StepSize
 from nertool.training.trainer_arguments import translate_refusals
+from nertool.workspace.seals import seal
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -46,6 +46,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Give a file a second name; on a file system without hard links, a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 def flush(path: Path) -> None:
     """Bring a written file to the disk, so that a rename cannot outrun its content in a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nertool.errors import InvalidOption, NertoolError
-from nertool.workspace.names import EXAMPLES, RECORDS, RUNS
+from nertool.workspace.names import EXAMPLES, QUANTIZING, RECORDS, RUNS
 
-OWN = (".commit", ".download", ".lock", ".lock-owner.json", ".training", EXAMPLES, RECORDS, RUNS)
+OWN = (".commit", ".download", ".lock", ".lock-owner.json", ".training", EXAMPLES, QUANTIZING, RECORDS, RUNS)
 """What nertool writes for itself at the top of a workspace, beside the staging directories."""
 STAGING = ".partial-"
 """How the names of staging directories begin."""

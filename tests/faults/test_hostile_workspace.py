@@ -260,7 +260,7 @@ def test_an_owner_of_wrong_types_is_somebody(owner: str, workspace: Workspace) -
 
 LINKS = [
     *(".lock-owner.json", ".lock", "runs.jsonl", "workspace.json", ".training", ".examples", ".download", ".commit"),
-    *(".partial-labels", ".training/checkpoint-1", ".examples/a/rows"),
+    *(".partial-labels", ".training/checkpoint-1", ".examples/a/rows", ".quantizing"),
 ]
 
 

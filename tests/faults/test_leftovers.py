@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nertool.training.running import IDENTITY, RunningDirectory
-from nertool.training.seals import SEAL, is_sealed, is_whole, seal
+from nertool.workspace.running import IDENTITY, RunningDirectory
+from nertool.workspace.seals import SEAL, is_sealed, is_whole, seal
 from nertool.workspace.workspace import Workspace
 
 DEEP = "[" * 100_000
@@ -73,7 +73,7 @@ IDENTITIES: dict[str, Callable[[Path], object]] = {
 def test_checkpoints_of_nobody_knows_what_are_dropped(
     what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    running = RunningDirectory(tmp_path / ".training")
+    running = RunningDirectory(tmp_path / ".training", "checkpoint")
     (running.path / "checkpoint-7").mkdir(parents=True)
     IDENTITIES[what](running.path / IDENTITY)
     running.begin({"options": {"seed": 1}})
@@ -84,7 +84,7 @@ def test_checkpoints_of_nobody_knows_what_are_dropped(
 
 def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".training").touch()
-    running = RunningDirectory(tmp_path / ".training")
+    running = RunningDirectory(tmp_path / ".training", "checkpoint")
     running.begin({"options": {}})
     assert running.is_of({"options": {}})
 

@@ -6,6 +6,7 @@ A judge and a quantizer that take no time stand in: tests/stages/test_quantize.p
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from nertool.int8.choice import Attempt, Criterion
+from nertool.int8.finished import FinishedWork
 from nertool.int8.judge import Judge
 from nertool.int8.quantizer import Quantizer
 from nertool.int8.search import Search
@@ -25,16 +27,14 @@ class Scores:
     baseline = {"f1": 0.8}
     consent: ClassVar[dict[str, bool]] = {}
 
-    def measure(self, directory: Path) -> dict[str, Any]:
+    def measure(self, directory: Path, tags: Path) -> dict[str, Any]:
+        (tags / "dev.json").write_text(json.dumps([[directory.parent.name]]))
         content = json.loads((directory / "model.json").read_text())
         f1 = content["f1"]
         return {"f1": f1, "equal": f1, "divergence": 1 - f1, "splits": {}, "bytes": 100, "words_per_second": 1}
 
-    def lost_at_most(self, directory: Path, error: float) -> float:
+    def lost_at_most(self, tags: Path, error: float) -> float:
         return 1.0
-
-    def tags_of(self, name: str, split: str) -> list[list[str]]:
-        return [[name, split]]
 
 
 class Writer:
@@ -55,14 +55,14 @@ class Writer:
 
 
 def search_of(folder: Path, f1: Callable[[Attempt], float], **limits: Any) -> Search:
-    model, scratch = folder / "model", folder / "scratch"
-    model.mkdir()
-    scratch.mkdir()
+    model, finished = folder / "model", FinishedWork(folder / "finished", folder / "scratch")
+    for directory in (model, finished.path, finished.scratch):
+        directory.mkdir(parents=True, exist_ok=True)
     (model / "config.json").write_text("FP32")
     (model / "tokenizer.json").write_text("of the FP32 model")
     limits = {"approaches": ["dynamic", "static"], "max_trials": 20, **limits}
     return Search(
-        cast(Judge, Scores()), cast(Quantizer, Writer(f1)), model, scratch, Criterion(0.01, "relative"), **limits
+        cast(Judge, Scores()), cast(Quantizer, Writer(f1)), model, finished, Criterion(0.01, "relative"), **limits
     )
 
 
@@ -80,11 +80,11 @@ def test_the_kept_trial_has_its_own_model_the_tokenizer_of_fp32_and_tags(tmp_pat
     search = search_of(tmp_path, lambda attempt: 0.8 if attempt.approach == "static" else 0.7)
     search.run()
     assert search.kept == 1 and [trial["kept"] for trial in search.trials] == [False, True]
-    kept = search.model_of(search.kept)
+    kept = search.kept_model
     assert json.loads((kept / "model.json").read_text()) == {"f1": 0.8}
     assert (kept / "config.json").read_text() == "INT8", "not the FP32 model's"
     assert (kept / "tokenizer.json").read_text() == "of the FP32 model"
-    assert search.tags_of(search.kept) == [[kept.name, "dev"]]
+    assert search.kept_tags == [["trial-static-0"]]
 
 
 def test_after_the_last_allowed_trial_the_best_so_far_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,3 +106,51 @@ def test_no_trial_begins_after_the_timeout(tmp_path: Path, timeout: int, trials:
 def test_a_search_that_tries_all_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     search_of(tmp_path, lambda attempt: 0.8, approaches=["dynamic"], max_trials=1).run()
     assert not caplog.text
+
+
+# -- a search that was cut short -------------------------------------------------------------------
+
+
+def better_with_each_layer(attempt: Attempt) -> float:
+    return 0.5 + attempt.in_fp32 / 100
+
+
+def cut_short(folder: Path, trials: int) -> None:
+    """Leave so many finished trials, and a half-built model."""
+
+    def f1(attempt: Attempt) -> float:
+        nonlocal trials
+        trials -= 1
+        if trials < 0:
+            raise KeyboardInterrupt
+        return better_with_each_layer(attempt)
+
+    with pytest.raises(KeyboardInterrupt):
+        search_of(folder, f1).run()
+    shutil.rmtree(folder / "scratch")
+
+
+@pytest.mark.parametrize("trials", [1, 3, 9])
+def test_it_goes_on_after_the_last_finished_trial(
+    trials: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = search_of(tmp_path / "whole", better_with_each_layer)
+    whole.run()
+    cut_short(tmp_path / "cut", trials)
+    caplog.set_level("INFO")
+    tried: list[Attempt] = []
+    search = search_of(tmp_path / "cut", lambda attempt: tried.append(attempt) or better_with_each_layer(attempt))
+    search.run()
+    assert search.trials == whole.trials and len(tried) == len(whole.trials) - trials
+    assert search.kept_model.relative_to(tmp_path / "cut") == whole.kept_model.relative_to(tmp_path / "whole")
+    assert f"the search goes on after {trials} finished trial" in caplog.text
+
+
+def test_a_damaged_trial_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cut_short(tmp_path, 3)
+    (tmp_path / "finished/trial-static-0/model/model.json").write_text("{}")
+    tried: list[Attempt] = []
+    search = search_of(tmp_path, lambda attempt: tried.append(attempt) or 0.5)
+    search.run()
+    assert tried[0] == Attempt("static", 0) and len(tried) == len(search.trials) - 2
+    assert "trial-static-0 is damaged: it is made anew" in caplog.text

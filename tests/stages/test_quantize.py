@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-from helpers import needs_inc
+from helpers import needs_inc, snapshot
 
 from nertool.cli.tables import render
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.int8 import judge, measure, onnx_runtime
-from nertool.int8.facts import Figures
+from nertool.int8.config import QuantizationConfig
+from nertool.int8.facts import Cost, Figures, Latency
 from nertool.int8.judge import Judge
 from nertool.models import canary, cpu
 from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict, quantize
+from nertool.workspace.names import QUANTIZING
 from nertool.workspace.workspace import Result, Workspace
 
 torch = pytest.importorskip("torch")
@@ -209,8 +213,8 @@ def made_up(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> None:
             super().__init__(*places, **consent)
             self.baseline["f1"] = next(left)
 
-        def measure(self, directory: Path) -> Figures:
-            return {**super().measure(directory), "f1": next(left)}
+        def measure(self, directory: Path, tags: Path) -> Figures:
+            return {**super().measure(directory, tags), "f1": next(left)}
 
     monkeypatch.setattr(judge, "Judge", MadeUp)
 
@@ -282,6 +286,95 @@ def test_an_interrupted_trial_publishes_nothing(copy: Workspace, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         quantize.run(copy, quantize.Options(backend="onnx"))
     assert not (copy / "quantized").exists()
+
+
+# -- a run that is killed --------------------------------------------------------------------------
+
+AUTO: dict[str, Any] = {"backend": "onnx", "approach": "auto", "tolerance": 0.9}
+"""Two trials."""
+LATENCY: Latency = {"p50": 1.0, "p95": 2.0}
+COST: Cost = {
+    "load_seconds": 1.0,
+    "peak_mib": 1.0,
+    "words_per_second": 1,
+    "best_batch_subwords": 256,
+    "latency_ms": {"single_sentence": LATENCY, "best_batch": LATENCY},
+}
+
+
+def with_same_costs(patch: pytest.MonkeyPatch) -> None:
+    """All models seem to cost the same, as the choice must not hang on the clock; they are measured in this process."""
+    real = measure.measure_here
+    patch.setattr(measure, "measure", lambda *places, **consent: {**real(*places, **consent), **COST})
+
+
+def watch_builds(patch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
+    """Call something with the approach of each model that is built."""
+    real = onnx_runtime.Exported.quantize
+
+    def watched(self: onnx_runtime.Exported, directory: Path, config: QuantizationConfig) -> list[str]:
+        before(config.approach)
+        return real(self, directory, config)
+
+    patch.setattr(onnx_runtime.Exported, "quantize", watched)
+
+
+def kill_in_static(approach: str) -> None:
+    if approach == "static":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def killed(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which a run was killed in its second trial."""
+    copy = shutil.copytree(trained, tmp_path_factory.mktemp("killed") / "workspace")
+    if (child := os.fork()) == 0:
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                with_same_costs(patch)
+                watch_builds(patch, kill_in_static)
+                quantize.run(Workspace(copy), quantize.Options(**AUTO))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert snapshot(copy) == snapshot(trained)
+    return copy
+
+
+def test_after_a_kill_the_trials_that_are_left_give_the_same_model(
+    killed: Path, copy: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with_same_costs(monkeypatch)
+    assert quantize.run(copy, quantize.Options(**AUTO)).ok
+    caplog.set_level("INFO")
+    built: list[str] = []
+    watch_builds(monkeypatch, built.append)
+    again = Workspace(shutil.copytree(killed, tmp_path / "again"))
+    assert quantize.run(again, quantize.Options(**AUTO)).ok
+    assert built == ["static"] and "the search goes on after 1 finished trial" in caplog.text
+    assert snapshot(again.path) == snapshot(copy.path)
+    assert not (again / QUANTIZING).exists() and not (copy / QUANTIZING).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"max_trials": 1}, "of a run with other options or data"), ({"max_trials": 20, "force": True}, "by --force")],
+)
+def test_trials_of_another_run_are_dropped(
+    options: dict[str, Any],
+    why: str,
+    killed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with_same_costs(monkeypatch)
+    built: list[str] = []
+    watch_builds(monkeypatch, built.append)
+    workspace = Workspace(shutil.copytree(killed, tmp_path / "again"))
+    assert quantize.run(workspace, quantize.Options(**AUTO, **options)).ok
+    assert f"trials are dropped: {why}" in caplog.text and built[0] == "dynamic"
+    assert not (workspace / QUANTIZING).exists()
 
 
 # -- ONNX Runtime ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The directory of a training under way, from which an interrupted one resumes."""
+"""The directory of work under way, from which an interrupted run goes on."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ IDENTITY = "identity.json"
 
 
 class RunningDirectory:
-    """Holds checkpoints and kept weights until the model is published.
+    """Holds what a run has finished until all is published.
 
     Args:
         path: the directory.
+        kind: of what it holds, by which its parts are named: `checkpoint` for `checkpoint-7`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path, self.kind = path, kind
 
     def begin(self, identity: Mapping[str, Any], anew: bool = False) -> None:
-        """Keep the checkpoints of an interrupted run of the same training; remove those of another.
+        """Keep what an interrupted run of the same work has left; remove what another has left.
 
         Args:
-            identity: options, versions and digests of what the training reads.
-            anew: remove all of them.
+            identity: options, versions and digests of what is read.
+            anew: remove all of it.
         """
         if not anew and self.is_of(identity):
             return
-        if any(self.path.rglob("checkpoint-*")):
+        if any(self.path.rglob(f"{self.kind}-*")):
             why = "by --force" if anew else "of a run with other options or data, or damaged"
-            logger.warning("checkpoints are dropped: %s", why)
+            logger.warning("%ss are dropped: %s", self.kind, why)
         remove(self.path)
         self.path.mkdir()
         write_json(self.path / IDENTITY, dict(identity))
 
     def end(self, record: Mapping[str, Any]) -> None:
-        """Remove the directory of the training that has this record: its model is published."""
+        """Remove the directory of the run that has this record: it is published."""
         if self.is_of(record):
             remove(self.path)
 

@@ -1,4 +1,4 @@
-"""Digests of what a training leaves for the next run, by which damage is noticed."""
+"""Digests of what a run leaves for the next one, by which damage is noticed."""
 
 from __future__ import annotations
 
