@@ -180,17 +180,29 @@ class FineTuning:
 
 
 def _last_whole(directory: Path) -> tuple[Path | None, list[LogEntry]]:
-    """The latest whole checkpoint and its log; removes those that are damaged, or were cut short."""
+    """The latest whole checkpoint and its log; removes all that are damaged, or were cut short or removed in part."""
+    latest: Path | None = None
+    log: list[LogEntry] = []
     named = [path for path in directory.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
     for checkpoint in sorted(named, key=lambda path: -int(path.name.rpartition("-")[2])):
-        with suppress(OSError, *ODD):
-            log: list[LogEntry] = read_json(checkpoint / "trainer_state.json")["log_history"]  # written last
-            _is_scored(log)
-            if is_whole(checkpoint) or not is_sealed(checkpoint):
-                return checkpoint, log
-        logger.warning("%s is damaged or was cut short: it is dropped", checkpoint)
-        remove(checkpoint)
-    return None, []
+        if latest is None and (found := _log_of(checkpoint)) is not None:
+            latest, log = checkpoint, found
+        if latest is None or not is_whole(checkpoint):
+            logger.warning("%s is damaged or was cut short: it is dropped", checkpoint)
+            remove(checkpoint)
+    return latest, log
+
+
+def _log_of(checkpoint: Path) -> list[LogEntry] | None:
+    """The Trainer's log in a checkpoint, which is sealed now if a kill came before that; None if it is damaged."""
+    with suppress(OSError, *ODD):
+        log: list[LogEntry] = read_json(checkpoint / "trainer_state.json")["log_history"]  # written last
+        _is_scored(log)
+        if not is_sealed(checkpoint):
+            seal(checkpoint)
+        if is_whole(checkpoint):
+            return log
+    return None
 
 
 def _is_scored(log: Sequence[LogEntry]) -> bool:

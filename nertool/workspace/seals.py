@@ -29,5 +29,5 @@ def is_whole(folder: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, Digest]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / SEAL]
-    return {path.relative_to(folder).as_posix(): digest(path) for path in files}
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: digest(path) for name, path in files.items() if not name.startswith(SEAL)}  # nor a begun seal
