@@ -19,6 +19,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -97,14 +98,13 @@ class Campaign:
         found = list(attempts)
         return self.chance.sample(found, max(1, round(len(found) * self.part)))
 
-    def kills(self) -> Iterator[Attempt]:
-        """A kill at each moment of each stage, followed by the same stage, another one, or none."""
-        for call, every in KILLED.items():
-            run = run_through(self.bench, call)
-            for at in range(1, run.moments + 1, every):
-                then = [call, "", self.chance.choice(FOLLOWED)][at % 3]
-                what = f"{call}, moment {at} of {run.moments}, then {then or 'nothing'}"
-                yield what, lambda run=run, at=at, then=then: check_kill(self.bench, run, at, then=then)
+    def kills(self, call: str) -> Iterator[Attempt]:
+        """A kill at each moment of a stage, followed by the same stage, another one, or none."""
+        run = run_through(self.bench, call)
+        for at in range(1, run.moments + 1, KILLED[call]):
+            then = [call, "", self.chance.choice(FOLLOWED)][at % 3]
+            what = f"moment {at} of {run.moments}, then {then or 'nothing'}"
+            yield what, lambda at=at, then=then: check_kill(self.bench, run, at, then=then)
 
     def interrupts(self) -> Iterator[Attempt]:
         """SIGINT and SIGTERM while files are published."""
@@ -150,7 +150,7 @@ class Campaign:
     def rows(self, kinds: list[str]) -> Iterator[Row]:
         """Try what is asked for, kind by kind."""
         ways = {
-            "kills": self.kills,
+            **{f"kills, {call}": partial(self.kills, call) for call in KILLED},
             "interrupts": self.interrupts,
             "full disks": self.full_disks,
             "streams": self.streams,
@@ -158,16 +158,16 @@ class Campaign:
             "readers while a model is published": self.readers,
         }
         for kind, way in ways.items():
-            if not kinds or kind in kinds:
+            if is_asked_for(kind, kinds):
                 row = Row(kind)
                 for what, work in self.some(way()):
                     row.attempt(what, work)
                 yield row
         for form in mutations.FORMS:
-            if not kinds or "mutated files" in kinds:
+            if is_asked_for(f"mutated files, {form}", kinds):
                 yield self.mutated(form)
         for kind, (modules, count) in MODULES.items():
-            if not kinds or kind in kinds:
+            if is_asked_for(kind, kinds):
                 yield self.module_tests(kind, modules, count)
 
     def mutated(self, form: str) -> Row:
@@ -191,6 +191,11 @@ class Campaign:
             row.add(case.get("name", ""), 1, len(faults), "\n".join(faults))
         row.tried = count(row.tried)
         return row
+
+
+def is_asked_for(kind: str, kinds: list[str]) -> bool:
+    """Whether a kind, or what stands before its comma, was named; all are where none was."""
+    return not kinds or kind in kinds or kind.partition(",")[0] in kinds
 
 
 def options_tried(tests: int) -> int:
