@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from faults.tag_columns import check_tag_column
 
-pytestmark = pytest.mark.model  # `check` counts sub-words
-
 
 @pytest.mark.model  # check counts sub-words
 @pytest.mark.parametrize("seed", range(20))
