@@ -87,8 +87,8 @@ test: .venv/installed
 	.venv/bin/pytest $(PARALLEL)
 
 # What no release of transformers bears on is tested once.
-ONCE = workspace docs cli/test_main.py documents/test_bad_input.py documents/test_folders.py documents/test_ray_workers.py \
-       faults/test_streams.py faults/test_full_disk.py
+FAULTS = bad_options damaged_files full_disk hostile_text kills permissions streams tag_columns
+ONCE   = workspace docs cli/test_main.py documents report $(FAULTS:%=faults/test_%.py)
 
 test-latest: .venv-latest/installed .venv-light/installed
 	.venv-latest/bin/pytest $(PARALLEL) -m model $(ONCE:%=--ignore=tests/%)
