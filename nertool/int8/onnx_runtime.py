@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from nertool.errors import NertoolError
 from nertool.int8.config import QuantizationConfig
 from nertool.int8.layer_ranges import Range
+from nertool.models.limits import fp32_size
 from nertool.models.loading import from_config
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.progress import silenced
@@ -31,9 +33,24 @@ OPSET = 17
 OPERATORS = ["MatMul", "Gather"]
 CLOSE = 1e-3
 """Greatest difference of a logit between the model and its export."""
+LARGEST = 2**31 - 2**24
+"""Bytes of weights in the file of a graph: protobuf's have less than 2 GiB, and nodes need some of it."""
 OTHER_BACKEND = "Take the other backend: --backend inc"
+SMALLER = f"{OTHER_BACKEND}, or a smaller model."
 
 Inputs = Mapping[str, Any]
+
+
+def check_fits(directory: Path) -> None:
+    """Check that a model in INT8 fits into the file of a graph, by the size of its weights alone.
+
+    Raises:
+        NertoolError: it does not.
+    """
+    size = fp32_size(directory) // 4
+    if size > LARGEST:
+        what = f"weights of {size / 2**30:.1f} GiB in INT8, and a graph of ONNX holds less than 2 GiB"
+        raise NertoolError(f"{directory}: {what}", SMALLER)
 
 
 class Product(NamedTuple):
@@ -99,10 +116,6 @@ class Exported:
                 in_fp32[product.layer] = None
             if product.layer in quantization.in_fp32 or not product.layer:
                 excluded.append(product.node)
-        if quantization.row_ranges:
-            layers = {product.node: product.layer for product in products if product.node not in excluded}
-            self._quantize_rows(directory / GRAPH, layers, quantization)
-            return list(in_fp32)
         settings: dict[str, Any] = {
             "op_types_to_quantize": OPERATORS,
             "nodes_to_exclude": excluded,
@@ -110,8 +123,11 @@ class Exported:
             "reduce_range": quantization.weight_bits == 7,
             "weight_type": QuantType.QInt8,
         }
-        with silenced(), _translate_graph_cut_short():
-            if quantization.approach == "static":
+        with silenced(), _translate_graph_errors():
+            if quantization.row_ranges:
+                layers = {product.node: product.layer for product in products if product.node not in excluded}
+                self._quantize_rows(directory / GRAPH, layers, quantization)
+            elif quantization.approach == "static":
                 self._quantize_static(directory / GRAPH, _bounds(products, quantization.ranges), settings)
             else:
                 quantize_dynamic(self.path, directory / GRAPH, **settings)
@@ -127,34 +143,41 @@ class Exported:
         onnx.save(model, target)
 
     def _quantize_static(self, target: Path, bounds: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+        import onnx
         from onnxruntime.quantization import QuantType, quantize_static
 
-        quantize_static(
-            self.path,
-            target,
-            _OneBatch(self.path),
-            activation_type=QuantType.QUInt8,
-            extra_options={
-                "OpTypesToExcludeOutputQuantization": OPERATORS,  # sums stay as exact as they are
-                "TensorQuantOverrides": bounds,
-            },
-            **settings,
-        )
+        with TemporaryDirectory(dir=self.path.parent) as folder:
+            quantize_static(
+                self.path,
+                Path(folder, GRAPH),
+                _OneBatch(self.path),
+                activation_type=QuantType.QUInt8,
+                extra_options={
+                    "OpTypesToExcludeOutputQuantization": OPERATORS,  # sums stay as exact as they are
+                    "TensorQuantOverrides": bounds,
+                },
+                use_external_data_format=True,  # of graphs in FP32, too, which may have more than a file holds
+                **settings,
+            )
+            onnx.save(onnx.load(Path(folder, GRAPH)), target)
 
 
 @contextmanager
-def _translate_graph_cut_short() -> Iterator[None]:
-    """ONNX writes the shapes that it finds into a copy of the graph, and does not notice that the disk is full.
+def _translate_graph_errors() -> Iterator[None]:
+    """Tell what protobuf says of a graph: ONNX writes copies of one, and does not notice that the disk is full.
 
     Raises:
-        OSError: it could not read that copy.
+        OSError: it could not read such a copy.
+        NertoolError: a graph is too large for a file.
     """
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError, EncodeError
 
     try:
         yield
     except DecodeError as error:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    except EncodeError as error:
+        raise NertoolError("the INT8 graph would have 2 GiB or more, which no file of ONNX holds", SMALLER) from error
 
 
 def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]) -> float:

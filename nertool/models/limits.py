@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
+from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +36,8 @@ NO_SIZE = re.compile(r"theta|window|max_length|token_id")
 FILES = {".json", ".txt", ".safetensors", ".bin", ".onnx", ".model"}
 """Ends of the names of a model's files."""
 WEIGHTS = {".safetensors", ".bin"}
+BYTES = {"float16": 2, "bfloat16": 2, "float64": 8}
+"""Bytes of a weight, where they are not the 4 of FP32."""
 UNPACKED = 4
 """Bytes in memory, at the most, for a byte of a weight in a file: INT8 becomes FP32."""
 SPARE = 256 << 20
@@ -129,6 +132,24 @@ def check_size(empty: torch.nn.Module, name: str) -> None:
     if not fits:
         what = f"its config.json says a model of {needed / 1e9:,.1f} GB, and {holder} {most / 1e9:,.3f} GB"
         raise NertoolError(f"{name}: {what}", HINT)
+
+
+def fp32_size(directory: Path) -> int:
+    """Bytes of a model's weights in FP32, by the sizes of its files and the precision that its configuration names.
+
+    Raises:
+        NertoolError: the configuration is damaged.
+    """
+    try:
+        config = read_json(directory / "config.json")
+        precision = str(config.get("dtype", config.get("torch_dtype")))
+    except (AttributeError, ValueError, RecursionError) as error:
+        raise NertoolError(f"{directory / 'config.json'} is damaged: {error}", HINT) from error
+    sizes = dict.fromkeys(WEIGHTS, 0)
+    for path in directory.iterdir():
+        if path.suffix in WEIGHTS:
+            sizes[path.suffix] += path.stat().st_size
+    return (sizes[".safetensors"] or sizes[".bin"]) * 4 // BYTES.get(precision, 4)
 
 
 @contextmanager

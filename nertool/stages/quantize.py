@@ -196,7 +196,7 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
         InvalidOption: the backend has no such approach or observer.
         MissingInput: no model, or no dev.txt.
         StaleInput: the model was made from files that have changed since.
-        NertoolError: the backend is not installed, or cannot quantize such a model.
+        NertoolError: the backend is not installed, or cannot quantize such a model, or one so large.
     """
     _check_backend(options)
     quiet_transformers()
@@ -206,6 +206,10 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
 
 def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]) -> Result:
     model = workspace.model(allow_stale=options.allow_stale)
+    if options.backend == "onnx":
+        from nertool.int8.onnx_runtime import check_fits
+
+        check_fits(model.path)
     planned = _plan(workspace, options, model)
     running = RunningDirectory(workspace / QUANTIZING, TRIAL)
 

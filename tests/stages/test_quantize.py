@@ -577,6 +577,36 @@ def test_an_export_that_gives_other_answers_is_refused(copy: Workspace, monkeypa
     assert not (copy / "quantized").exists()
 
 
+def test_weights_that_no_graph_holds_are_refused_before_anything_is_computed(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = (copy / "model/model.safetensors").stat().st_size // 4
+    monkeypatch.setattr(onnx_runtime, "LARGEST", size - 1)
+    monkeypatch.setattr(measure, "measure", lambda *_, **__: pytest.fail("measured"))
+    with pytest.raises(NertoolError, match="in INT8, and a graph of ONNX holds less than") as error:
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert "--backend inc" in error.value.hint and not (copy / QUANTIZING).exists()
+    monkeypatch.setattr(onnx_runtime, "LARGEST", size)
+    onnx_runtime.check_fits(copy / "model")
+    config = json.loads((copy / "model/config.json").read_text())
+    (copy / "model/config.json").write_text(json.dumps({**config, "torch_dtype": "bfloat16", "dtype": "bfloat16"}))
+    with pytest.raises(NertoolError, match="in INT8"):
+        onnx_runtime.check_fits(copy / "model")
+
+
+def test_a_graph_that_is_too_large_for_a_file_is_told(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx
+    from google.protobuf.message import EncodeError
+
+    def full(*_: object, **__: object) -> None:
+        raise EncodeError("Failed to serialize proto")
+
+    monkeypatch.setattr(onnx, "save", full)
+    with pytest.raises(NertoolError, match="would have 2 GiB or more") as error:
+        quantize.run(copy, quantize.Options(backend="onnx"))
+    assert "--backend inc" in error.value.hint
+
+
 def test_a_graph_that_is_none_is_told(graph: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(graph, tmp_path / "copy")
     (copy / "quantized/model.onnx").write_bytes(b"not a graph")
