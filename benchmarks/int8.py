@@ -48,9 +48,9 @@ def tagger_of(fp32: Tagger, graph: Path) -> Tagger:
     return tagger
 
 
-def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[str, Path]]:
-    """Each step's name and graph."""
-    settings = Settings(
+def settings_here() -> Settings:
+    """Those of `quantize --backend onnx` on this processor."""
+    return Settings(
         backend="onnx",
         row_ranges=True,
         weight_bits=8 if cpu.has_vnni() else 7,
@@ -61,8 +61,12 @@ def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[
         step=lambda loss: None,
         seed=1,
     )
+
+
+def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Each step's name and graph."""
     windows = calibration_windows(workspace, Options(), fp32)
-    quantizer = Quantizer(fp32, settings, windows, scratch)
+    quantizer = Quantizer(fp32, settings_here(), windows, scratch)
     whole = quantizer.config_of(Attempt("dynamic", 0))
     yield "FP32 graph", quantizer.exported.path
     steps = {
