@@ -108,14 +108,23 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             persistent_workers=args.dataloader_persistent_workers,
         )
 
-    def create_optimizer_and_scheduler(self, num_training_steps: int) -> None:
-        """Make both as the arguments say.
+    def create_optimizer(self, *model: Any) -> Any:
+        """Make it as the arguments say.
 
         Raises:
             InvalidOption: they make none.
         """
         with translate_refusals():
-            super().create_optimizer_and_scheduler(num_training_steps)
+            return super().create_optimizer(*model)
+
+    def create_scheduler(self, *arguments: Any, **named: Any) -> Any:
+        """Make it as the arguments say.
+
+        Raises:
+            InvalidOption: they make none.
+        """
+        with translate_refusals():
+            return super().create_scheduler(*arguments, **named)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
         """Gradients of one step; the loss over all processes, times their number, as the Trainer averages it.
