@@ -192,6 +192,17 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("line", [" B-PER", "\tB-PER", "\u00a0 B-PER"])
+def test_a_token_that_is_empty_leaves_the_rest_of_its_entity_sound(line: str, tmp_path: Path) -> None:
+    assert read(tmp_path, "own.txt", f"Anna O\n{line}\nKeller I-PER\nleft O\n") == "Anna O\nKeller B-PER\nleft O\n\n"
+    assert facts(tmp_path)["changes"]["tokens of white space left out"] == 1
+
+
+def test_a_token_behind_a_blank_without_a_tag_is_no_tag(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="no tag behind the token: ' left'"):
+        read(tmp_path, "own.txt", "Anna B-PER\n left\nnow O\n")
+
+
 @pytest.mark.parametrize(("name", "content", "told"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_right_is_refused_unless_one_insists(name: str, content: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=told) as raised:

@@ -49,15 +49,19 @@ class Columns:
     tags: frozenset[str]
 
     def fields(self, line: str) -> list[str]:
-        """The fields of a line, without empty ones behind the last column."""
-        return trim(self.split(line), self.width)
+        """The fields of a line, without empty ones behind the last column; a blank in front is an empty token."""
+        fields = trim(self.split(line), self.width)
+        stripped = line[:1] in (" ", "\t") and fields[0][:1] not in ("", " ", "\t")
+        if stripped and self.token_at == 0 and len(fields) == self.width - 1 and self._is_tag(fields[self.tag_at - 1]):
+            return ["", *fields]
+        return fields
 
     def is_token(self, line: str) -> bool:
         """Whether a line that begins like a comment holds a token: its tag is one that the file has."""
         fields = self.fields(line)
-        if len(fields) != self.width:
-            return False
-        tag = fields[self.tag_at]
+        return len(fields) == self.width and self._is_tag(fields[self.tag_at])
+
+    def _is_tag(self, tag: str) -> bool:
         return tag == "O" or tag in self.tags or ENTITY_TAG.match(tag) is not None
 
 
