@@ -41,10 +41,10 @@ class Tagged(NamedTuple):
     log_probabilities: np.ndarray
 
 
-def tagger_of(fp32: Tagger, graph: Path) -> Tagger:
+def with_model(fp32: Tagger, model: Any) -> Tagger:
     """The tagger with another model."""
     tagger = copy(fp32)
-    tagger.model = OnnxModel(graph)
+    tagger.model = model
     return tagger
 
 
@@ -131,7 +131,7 @@ def main() -> None:
     fp32 = load_tagger(workspace / "model", device="cpu", as_stored=True, decoding="argmax")
     with TemporaryDirectory() as scratch:
         paths = dict(graphs(workspace, fp32, Path(scratch)))
-        taggers = {name: tagger_of(fp32, path) for name, path in paths.items()}
+        taggers = {name: with_model(fp32, OnnxModel(path)) for name, path in paths.items()}
         exact = tag(taggers["FP32 graph"], both)
         seconds = seconds_of(taggers, splits["dev"], options.rounds)
         rows = []

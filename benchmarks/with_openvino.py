@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,13 +19,13 @@ import nncf
 import numpy as np
 import openvino
 import torch
-from int8 import f1, seconds_of, settings_here, tag, tagger_of
+from int8 import f1, seconds_of, settings_here, tag, with_model
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
 from nertool.int8.quantizer import Quantizer
-from nertool.models.onnx_model import GRAPH
+from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import Tagger, load_tagger
 from nertool.stages.quantize import Options, calibration_windows
 from nertool.workspace.workspace import Workspace
@@ -57,12 +56,12 @@ class OpenVinoModel:
 def with_runtime(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Tagger]]:
     """ONNX Runtime's models."""
     fp32, graph = quantizer.fp32, quantizer.exported
-    yield "ONNX Runtime, FP32", tagger_of(fp32, graph.path)
+    yield "ONNX Runtime, FP32", with_model(fp32, OnnxModel(graph.path))
     for approach in ("dynamic", "static"):
         directory = scratch / approach
         directory.mkdir()
         graph.quantize(directory, quantizer.config_of(Attempt(approach, 0)))
-        yield f"ONNX Runtime, INT8 of nertool, {approach}", tagger_of(fp32, directory / GRAPH)
+        yield f"ONNX Runtime, INT8 of nertool, {approach}", with_model(fp32, OnnxModel(directory / GRAPH))
 
 
 def with_openvino(quantizer: Quantizer) -> Iterator[tuple[str, Tagger]]:
@@ -83,13 +82,6 @@ def with_openvino(quantizer: Quantizer) -> Iterator[tuple[str, Tagger]]:
     for name, one in made.items():
         yield f"OpenVINO, {name}", with_model(quantizer.fp32, OpenVinoModel(one, **EXACT))
     yield "OpenVINO, INT8, static (NNCF), rest in bfloat16", with_model(quantizer.fp32, OpenVinoModel(one))
-
-
-def with_model(fp32: Tagger, model: Any) -> Tagger:
-    """The tagger with another model."""
-    tagger = copy(fp32)
-    tagger.model = model
-    return tagger
 
 
 def rows_of(taggers: dict[str, Tagger], sentences: Sequence[Any], rounds: int) -> list[dict[str, Any]]:

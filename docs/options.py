@@ -103,7 +103,7 @@ def values(parameter: Any) -> str:
     parts = [KINDS.get(annotation, "text")]
     for side, bound in (("least", parameter.min), ("most", parameter.max)):
         if bound is not None:
-            parts.append(f"at {side} {bound:g}")
+            parts.append(f"at {side} {bound:.10g}")
     if parameter.multiple:
         parts.append("may be repeated")
     return ", ".join(parts)

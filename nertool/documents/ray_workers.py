@@ -144,7 +144,8 @@ class FileTagger:
         tag_counts = TagCounts()
         documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
         counts = write(part, schema_for(reader, job.source, redaction), documents, redaction)
-        counts |= {"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}
+        counts |= {"broken": reader.broken, "replaced": reader.replaced, "comments": reader.comments}
+        counts |= {"endless": reader.endless}
         return counts | vars(tag_counts)
 
 

@@ -82,6 +82,7 @@ class Reader:
         whole_lines: the text of a line has its blanks at both ends, and blank lines are documents too.
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
+        comments: number of lines so far that were comments before sentences of tokens.
         endless: number of values so far that JSON does not have (NaN, Infinity); they are passed on as null.
     """
 
@@ -96,6 +97,7 @@ class Reader:
     whole_lines: bool = False
     broken: int = 0
     replaced: int = 0
+    comments: int = 0
     endless: int = 0
 
     def read(self, name: str) -> Iterator[Document]:
@@ -147,13 +149,15 @@ class Reader:
         return form, chain(first, lines)
 
     def _without_comments(self, lines: Lines) -> Lines:
-        """Leave out the comments before sentences of tokens."""
+        """Leave out the comments before sentences of tokens, and count them."""
         inside = False
         labels = {*self.labels}
         for number, line in lines:
             if inside or not is_comment(line.decode("utf-8", "replace"), labels):
                 inside = bool(line.strip())
                 yield number, line
+            else:
+                self.comments += 1
 
     # -- lines of text -----------------------------------------------------------------------------
 
@@ -412,6 +416,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
     shown = {
         "broken": f"records could not be read: {'left out' if on_error == 'skip' else 'they stand as gaps'}",
         "replaced": f"records had fields named {', '.join((*TAGGED_FIELDS, 'text'))}: their values are not passed on",
+        "comments": "lines were comments before sentences: left out",
         "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
         "windowed": "sentences pass the model's length: tagged in overlapping windows",
         "without_subwords": "tokens have no sub-words: tagged O",

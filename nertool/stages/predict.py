@@ -525,7 +525,8 @@ def _check_input(name: str, stdin: IO[bytes] | None) -> None:
 
 def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     yield from chain.from_iterable(map(reader.read, names))
-    tell({"broken": reader.broken, "replaced": reader.replaced, "endless": reader.endless}, reader.on_error)
+    counts = {name: getattr(reader, name) for name in ("broken", "replaced", "comments", "endless")}
+    tell(counts, reader.on_error)
 
 
 def written(
