@@ -98,6 +98,8 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
         common = options_for(Common, given)
         set_up_output(common.quiet, common.verbose)
         values.check_encoding(context, given)
+        if not getattr(options, "in_workspace", True):
+            values.refuse_workspace(context)
         workspace = Workspace(common.workspace, invocation=context.obj or "")
         with translate_disk_errors(workspace.path):  # of places that options name; the workspace's say more
             merged = values.with_recipe(context, given, workspace)

@@ -19,6 +19,8 @@ else:
     import tomli as tomllib
 
 PRECISIONS = ("bf16", "fp16")
+LARGEST_FILE = 2**20
+"""Bytes of a file; options take a few hundred."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     name, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", json.loads)
     try:
-        found = load(path.read_text(encoding="utf-8"))
+        found = load(_text(path))
     except OSError as error:
         raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON or TOML file of options.") from error
     except (ValueError, RecursionError) as error:
@@ -40,6 +42,15 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
     return found
+
+
+def _text(path: Path) -> str:
+    """What a file holds, which may be a pipe, and may never end."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise InvalidOption(f"--config {path}: longer than 1 MiB", "Name a JSON or TOML file of options.")
+    return content.decode("utf-8")
 
 
 def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict[str, Any]:

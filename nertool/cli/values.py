@@ -75,6 +75,16 @@ def _spellings(context: typer.Context) -> dict[str, str]:
     return names
 
 
+def refuse_workspace(context: typer.Context) -> None:
+    """Refuse `-w` where a command works outside of workspaces; the environment's is for other commands.
+
+    Raises:
+        InvalidOption: it was given.
+    """
+    if source_of(context, "workspace") == "COMMANDLINE":
+        raise InvalidOption(f"--workspace: nertool {context.info_name} needs none", "Leave it out.")
+
+
 def check_encoding(context: typer.Context, values: Mapping[str, Any]) -> None:
     """Refuse text that is not UTF-8, from wherever it comes: no record, no page and no library takes it.
 

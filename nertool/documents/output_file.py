@@ -15,6 +15,7 @@ from nertool.errors import InvalidOption, Unwritable
 from nertool.progress import logger
 from nertool.workspace.atomic import move_into_place
 from nertool.workspace.digests import read_json, write_json
+from nertool.workspace.disk_errors import REFUSED
 
 DOCUMENTS_BETWEEN = 2000
 """Documents after which `FILE.progress` is updated. Chosen, not measured."""
@@ -169,7 +170,8 @@ def translate_write_errors(label: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        mend = "Change its permissions" if error.errno in REFUSED else "Make room"
         raise Unwritable(
             f"{label} cannot be written: {error.strerror or error}",
-            "Make room, or write to another place; --output FILE that was long at work goes on by --resume.",
+            f"{mend}, or write to another place; --output FILE that was long at work goes on by --resume.",
         ) from error

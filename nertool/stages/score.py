@@ -16,6 +16,8 @@ from nertool.workspace.workspace import Result, StageOptions
 class Options(StageOptions):
     """Options of `score`."""
 
+    in_workspace = False  # a file is all that it needs
+
     file: Annotated[
         str,
         typer.Argument(help="File whose last two columns are the gold and the predicted tag; - is standard input."),

@@ -258,8 +258,14 @@ class Options(StageOptions):
             raise InvalidOption(
                 "--search goes neither with --seeds nor with --keep last", "Search first; then train with its result."
             )
+        if self.search:
+            searched = ("learning_rate", "batch_size", "max_tokens_per_batch", "num_epochs")
+            refuse_unused(self, searched, "does not go with --search, which tries values of its own")
         if self.seeds is not None:
             parse_seeds(self.seeds)
+            refuse_unused(self, ("seed",), "does not go with --seeds", "Name every seed in --seeds.")
+        if self.max_tokens_per_batch is not None:
+            refuse_unused(self, ("batch_size",), "does not go with --max-tokens-per-batch", "Give one of both.")
         if not is_model_name(self.output_dir):
             raise InvalidOption(
                 f"--output-dir {self.output_dir}: the model lies in the workspace, under a name of its own",

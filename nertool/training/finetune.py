@@ -98,7 +98,7 @@ class FineTuning:
         kept, before = self.directory / KEPT, self.directory / f"{KEPT}.before"
         if before.exists() and not kept.exists():
             os.replace(before, kept)
-        checkpoint, log = _last_whole(self.directory)
+        checkpoint, log = _last_whole(self.directory, self.arguments.save_total_limit or 1)
         if checkpoint and self.plan.keep_best and _is_scored(log) and not is_whole(kept):
             logger.warning("%s is damaged: the training begins anew", kept)
             for path in (kept, *self.directory.glob("checkpoint-*")):
@@ -179,16 +179,23 @@ class FineTuning:
         os.replace(partial, kept)
 
 
-def _last_whole(directory: Path) -> tuple[Path | None, list[LogEntry]]:
-    """The latest whole checkpoint and its log; removes all that are damaged, or were cut short or removed in part."""
+def _last_whole(directory: Path, limit: int) -> tuple[Path | None, list[LogEntry]]:
+    """The latest whole checkpoint and its log.
+
+    Removes all that are damaged, or were cut short or removed in part, and those beyond the limit: a kill may have come
+    between a new checkpoint and the end of an old one.
+    """
     latest: Path | None = None
     log: list[LogEntry] = []
+    whole = 0
     named = [path for path in directory.glob("checkpoint-*") if path.name.rpartition("-")[2].isdecimal()]
     for checkpoint in sorted(named, key=lambda path: -int(path.name.rpartition("-")[2])):
         if latest is None and (found := _log_of(checkpoint)) is not None:
             latest, log = checkpoint, found
         if latest is None or not is_whole(checkpoint):
             logger.warning("%s is damaged or was cut short: it is dropped", checkpoint)
+            remove(checkpoint)
+        elif (whole := whole + 1) > limit:
             remove(checkpoint)
     return latest, log
 

@@ -52,6 +52,8 @@ class StageOptions:
     """Fields that only make sense where the stage runs alone; `nertool run` does not have them."""
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Fields under their headings in `--help`; those that no heading names come first."""
+    in_workspace: ClassVar[bool] = True
+    """The command reads or writes a workspace."""
 
     def __post_init__(self) -> None:
         """Refuse values that no stage could use."""

@@ -240,6 +240,18 @@ def test_a_killed_training_ends_as_one_that_ran_through(
 
 
 @pytest.mark.slow
+def test_a_checkpoint_that_was_about_to_go_is_not_published(
+    copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--num-epochs", "1", "--batch-size", "4", "--save-steps", "7", "--overwrite-output-dir"]
+    command = ["train", "-m", tiny_model, *options, "-w", str(copy.path)]
+    stopped(("shutil.rmtree", "checkpoint-14", 1), *command)
+    assert {path.name for path in (copy / ".training").glob("checkpoint-*")} == {"checkpoint-14", "checkpoint-15"}
+    succeeds(capsys, *command)
+    assert [path.name for path in (copy / "model").glob("checkpoint-*")] == ["checkpoint-15"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "why"),
     [
