@@ -120,6 +120,12 @@ def test_a_key_or_a_value_that_makes_no_sense_is_told_in_two_lines(
     assert first.startswith(f"error: --config {tmp_path / name}: {message}") and hint in second
 
 
+def test_a_configuration_that_does_not_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--config", "/dev/zero"])
+    assert (end.value.code, "/dev/zero: longer than 1 MiB" in capsys.readouterr().err) == (1, True)
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("setting", "value"),

@@ -105,6 +105,18 @@ def test_the_table_says_that_counts_are_equal_to_seqeval(
     assert "equal to seqeval (conlleval and strict)" in capsys.readouterr().out
 
 
+def test_a_workspace_is_refused_where_none_is_read(
+    files: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["score", files["a.txt"], "-w", "elsewhere"])
+    assert (end.value.code, "--workspace: nertool score needs none" in capsys.readouterr().err) == (1, True)
+    monkeypatch.setenv("NERTOOL_WORKSPACE", "elsewhere")  # is for all commands of a shell
+    with pytest.raises(SystemExit) as end:
+        main(["score", files["a.txt"]])
+    assert end.value.code == 0
+
+
 @pytest.mark.parametrize(("name", "delimiter"), [("tab", "\t"), (";", ";"), ("||", "||"), ("space", " ")])
 @pytest.mark.parametrize("fast", [True, False])
 def test_columns_may_have_any_delimiter(name: str, delimiter: str, fast: bool, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from helpers import KILLER
@@ -65,6 +66,22 @@ def test_a_damaged_journal_is_dropped(content: str, tmp_path: Path, caplog: pyte
 def test_a_search_goes_with_nothing_else_that_chooses(ready: Workspace, tiny_model: str, other: dict[str, str]) -> None:
     with pytest.raises(InvalidOption, match="--search goes neither with"):
         train.run(ready, train.Options(model=tiny_model, search=2, **other))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"search": 2, "learning_rate": 1e-4}, "--learning-rate does not go with --search"),
+        ({"search": 2, "batch_size": 8}, "--batch-size does not go with --search"),
+        ({"search": 2, "num_epochs": 5.0}, "--num-epochs does not go with --search"),
+        ({"search": 2, "max_tokens_per_batch": 512}, "--max-tokens-per-batch does not go with --search"),
+        ({"seeds": "1,2", "seed": 3}, "--seed does not go with --seeds"),
+        ({"max_tokens_per_batch": 512, "batch_size": 8}, "--batch-size does not go with --max-tokens-per-batch"),
+    ],
+)
+def test_values_that_nothing_would_use_are_refused(given: dict[str, Any], error: str) -> None:
+    with pytest.raises(InvalidOption, match=error):
+        train.Options(**given)
 
 
 def test_without_optuna_the_search_says_what_to_install(
