@@ -57,6 +57,11 @@ class OutputFile:
         self._progress = Path(f"{self._target}.progress")
         self.documents, self._bytes = self._resume_point()
 
+    @property
+    def folder(self) -> Path | None:
+        """Directory of the file; None for a device or a pipe."""
+        return None if self._at_once else self._target.parent
+
     def write(self, head: str, documents: Iterable[str]) -> None:
         """Write the file.
 

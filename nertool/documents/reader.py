@@ -421,6 +421,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
         "windowed": "sentences pass the model's length: tagged in overlapping windows",
         "without_subwords": "tokens have no sub-words: tagged O",
         "below": "entities are below their least probability: tagged O",
+        "empty": "texts hold no token: left out",
         "blanks": "tokens hold a blank, tab or line end: written as _",
     }
     for name, what in shown.items():

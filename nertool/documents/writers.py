@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
@@ -19,6 +19,8 @@ Write = Callable[[Document, Sequence[Tagging]], str]
 """A document and the tags of its sentences -> what is written for it."""
 COLUMNS = ("conll", "inline")
 """Forms in which white space ends a token."""
+LISTS = ("label-studio",)
+"""Forms that are one JSON list."""
 BLANKS = " \t\n\r"
 COLUMN_END = re.compile(f"[{BLANKS}]")
 
@@ -152,9 +154,24 @@ def _tokens(document: Document) -> list[str]:
 
 def head_of(form: str) -> str:
     """What is written before the first document."""
-    if form != "html":
-        return ""
-    return files(__package__).joinpath("page_head.html").read_text(encoding="utf-8")
+    if form == "html":
+        return files(__package__).joinpath("page_head.html").read_text(encoding="utf-8")
+    return "[\n" if form in LISTS else ""
+
+
+def separated(form: str, texts: Iterable[str], begun: bool = False) -> Iterator[str]:
+    """Give the texts of documents with what stands between them, and then what stands behind the last one.
+
+    Args:
+        begun: others stand before them.
+    """
+    if form not in LISTS:
+        yield from texts
+        return
+    for text in texts:
+        yield f",\n{text}" if begun else text
+        begun = True
+    yield "\n]\n"
 
 
 WRITERS: dict[str, Write] = {

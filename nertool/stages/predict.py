@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypedDict
+from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
 
 import typer
 
@@ -39,6 +39,7 @@ from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions,
 if TYPE_CHECKING:
     from nertool.documents.ray_workers import Settings
     from nertool.documents.redaction import Redaction
+    from nertool.documents.writers import Write
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts, Tagging
     from nertool.models.thresholds import KeptThresholds
@@ -46,11 +47,15 @@ if TYPE_CHECKING:
 
 MADE_BY = (
     *("form", "input", "text_column", "tokens_column", "tokenizer", "split_sentences", "language"),
-    *("decoding", "min_score", "mask", "types", "recall_first"),
+    *("decoding", "min_score", "mask", "types", "recall_first", "order"),
 )
 """Options that the tags of a file follow from."""
 OWN = "own"
 """In place of a file of thresholds: that of the model."""
+ANNOTATION_FORMS = ("label-studio", "doccano", "prodigy")
+"""Forms that annotation tools import."""
+ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "prodigy": "prodigy.jsonl"}
+"""Endings of files of predictions whose form is no ending."""
 READING = ("input", "text_column", "tokens_column", "split_sentences", "on_error")
 """Options for reading files and standard input."""
 LOOKED_AT = 1 << 16
@@ -65,17 +70,18 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
-        *("text_column", "tokens_column", "tokenizer", "engine", "workers"),
+        *("text_column", "tokens_column", "tokenizer", "engine", "workers", "order", "diverse", "first"),
     )
 
     alone = (
         *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "tokenizer"),
         *("split_sentences", "language", "on_error", "output", "resume", "interactive", "engine", "workers"),
-        *("mask", "types", "recall_first"),
+        *("mask", "types", "recall_first", "order", "diverse", "first"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
         "Redaction": ("mask", "types", "recall_first"),
+        "Selection for annotation": ("order", "diverse", "first"),
         "Ray": ("engine", "workers"),
     }
 
@@ -112,11 +118,11 @@ class Options(StageOptions):
         typer.Option("--on-error", help="Stop at, skip, or write null for a record that cannot be read."),
     ] = "stop"
     format: Annotated[
-        Literal["conll", "jsonl", "inline", "entities", "html", "redacted"],
+        Literal["conll", "jsonl", "inline", "entities", "html", "redacted", "label-studio", "doccano", "prodigy"],
         typer.Option(
             "--format",
-            help="Form of the output: `token tag` lines, JSON objects, `token/tag` sentences, entities, a page, or the "
-            "text without its entities.",
+            help="Form of the output: `token tag` lines, JSON objects, `token/tag` sentences, entities, a page, the "
+            "text without its entities, or pre-annotations of an annotation tool.",
         ),
     ] = "conll"
     entities: Annotated[
@@ -150,6 +156,18 @@ class Options(StageOptions):
             "--recall-first", help="Replace entities below their least probability too with --format redacted."
         ),
     ] = False
+    order: Annotated[
+        Literal["input", "uncertain"],
+        typer.Option("--order", help="Write documents as they come, or those first of which the model is least sure."),
+    ] = "input"
+    diverse: Annotated[
+        bool,
+        typer.Option("--diverse", help="Write documents late that are much like earlier ones, with --order uncertain."),
+    ] = False
+    first: Annotated[
+        int | None,
+        typer.Option("--first", min=1, help="Write so many documents, with --order uncertain [default: all]."),
+    ] = None
     engine: Annotated[
         Literal["local", "ray"],
         typer.Option(
@@ -200,6 +218,7 @@ class Options(StageOptions):
         if not self.split_sentences:
             refuse_unused(self, ("language",), "is for --split-sentences", "Give both, or none.")
         self._check_redaction()
+        self._check_selection()
         if self.workers and self.engine == "local":
             raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
         if self.engine == "ray":
@@ -235,6 +254,19 @@ class Options(StageOptions):
                 "--recall-first is about entities below a least probability, and there is none",
                 "Leave it out: all entities are replaced; or add --min-score or --thresholds.",
             )
+
+    def _check_selection(self) -> None:
+        if self.order == "input":
+            refuse_unused(self, ("diverse", "first"), "is for --order uncertain", "Leave it out, or give both.")
+        elif self.split is not None or self.interactive or self.engine == "ray":
+            raise InvalidOption(
+                "--order uncertain is for files and standard input, tagged in this process",
+                "Leave out --split, --interactive and --engine ray; name the file: nertool predict FILE",
+            )
+        elif self.resume:
+            raise InvalidOption("--resume: the order is known only when all is tagged", "Begin again: --force")
+        if self.form in ANNOTATION_FORMS and self.on_error == "null":
+            raise InvalidOption(f"--on-error null: {self.form} imports no gaps", "Leave them out: --on-error skip")
 
     def _types(self) -> list[str]:
         return [name.strip() for name in self.types.split(",")] if self.types is not None else []
@@ -325,17 +357,21 @@ def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) 
     documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
     facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0, "below": 0}
     counts = TagCounts()
+
+    def counted() -> Iterator[str]:
+        for one in written(tagger, documents, options, _writer(tagger, model, options), counts):
+            facts["sentences"] += len(one.taggings)
+            facts["tokens"] += sum(len(tagging.tags) for tagging in one.taggings)
+            yield one.text
+
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
         out.write(head_of(form))
-        for text, taggings in written(tagger, documents, options, counts):
-            out.write(text)
-            facts["sentences"] += len(taggings)
-            facts["tokens"] += sum(len(tagging.tags) for tagging in taggings)
+        out.writelines(separated(form, counted()))
     stage.facts = {**facts, "below": counts.below}
 
 
 def _predictions(split: str, form: str) -> str:
-    return f"{PREDICTIONS}/{split}.{form}"
+    return f"{PREDICTIONS}/{split}.{ENDINGS.get(form, form)}"
 
 
 def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, progress: bool) -> Iterator[str]:
@@ -350,9 +386,8 @@ def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, p
         StaleInput: the model was made from files that have changed since.
         InvalidData: a record that cannot be read (names file and line).
     """
-    tagger, documents = _open_input(workspace, options, stdin)
     head = head_of(options.form)
-    texts = (text for text, _ in written(tagger, documents, options, progress=progress))
+    texts = _texts(workspace, options, stdin, progress=progress)
     return chain([head], texts) if head else texts
 
 
@@ -368,9 +403,42 @@ def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) 
     """
     assert options.output
     output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options))
-    tagger, documents = _open_input(workspace, options, stdin)
-    rest = written(tagger, islice(documents, output.documents, None), options)
-    output.write(head_of(options.form), (text for text, _ in rest))
+    rest = _texts(workspace, options, stdin, output.documents, output.folder)
+    output.write(head_of(options.form), rest)
+
+
+def _texts(
+    workspace: Workspace,
+    options: Options,
+    stdin: IO[bytes] | None,
+    begin: int = 0,
+    folder: Path | None = None,
+    progress: bool = True,
+) -> Iterator[str]:
+    """The text of each tagged document after the first `begin`, in the order that is asked for.
+
+    Args:
+        folder: where documents wait for their place; None: where the system keeps temporary files.
+    """
+    tagger, write, documents = _open_input(workspace, options, stdin)
+    results = written(tagger, islice(documents, begin, None), options, write, progress=progress)
+    texts: Iterator[str] = (one.text for one in results)
+    if options.order == "uncertain":
+        texts = _uncertain_first(results, tagger.calibration.temperature, folder, options)
+    return separated(options.form, texts, begun=begin > 0)
+
+
+def _uncertain_first(
+    results: Iterable[Written], temperature: float, folder: Path | None, options: Options
+) -> Iterator[str]:
+    from nertool.documents.selection import Candidate, Selection, doubt_of, traits_of
+
+    def candidates() -> Iterator[Candidate]:
+        for text, document, taggings in results:
+            traits = traits_of(document, taggings) if options.diverse else ()
+            yield Candidate(text, doubt_of(taggings, temperature), traits)
+
+    return Selection(folder).most_doubtful_first(candidates(), options.first, options.diverse)
 
 
 def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
@@ -455,9 +523,16 @@ def open_tagger(workspace: Workspace, options: Options) -> Tagger:
         MissingInput: there is none.
         StaleInput: it was made from files that have changed since.
     """
+    return _open_model(workspace, options)[0]
+
+
+def _open_model(workspace: Workspace, options: Options) -> tuple[Tagger, Write]:
+    """The model, and what turns a document that it tagged into text."""
     quiet_transformers()
     with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
-        return _load(workspace.model(options.quantized, options.allow_stale), options)
+        model = workspace.model(options.quantized, options.allow_stale)
+        tagger = _load(model, options)
+        return tagger, _writer(tagger, model, options)
 
 
 def _load(model: ModelFiles, options: Options) -> Tagger:
@@ -490,13 +565,15 @@ def read_kept_thresholds(model: ModelFiles, options: Options) -> KeptThresholds 
     return read_thresholds(model.path / THRESHOLDS if options.thresholds == OWN else Path(options.thresholds))
 
 
-def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> tuple[Tagger, Iterator[Document]]:
-    """The model, and the documents of all files one after the other."""
+def _open_input(
+    workspace: Workspace, options: Options, stdin: IO[bytes] | None
+) -> tuple[Tagger, Write, Iterator[Document]]:
+    """The model, what turns a document into text, and the documents of all files one after the other."""
     names = options.files or ["-"]
     for name in names:
         _check_input(name, stdin)
     split = sentence_splitter(options.language) if options.split_sentences else None
-    tagger = open_tagger(workspace, options)
+    tagger, write = _open_model(workspace, options)
     reader = Reader(
         options.input,
         tagger.labels,
@@ -508,7 +585,8 @@ def _open_input(workspace: Workspace, options: Options, stdin: IO[bytes] | None)
         tagger.cut,
         whole_lines=options.form == "redacted",
     )
-    return tagger, _all_documents(reader, names)
+    documents = _all_documents(reader, names)
+    return tagger, write, _with_tokens(documents) if options.form in ANNOTATION_FORMS else documents
 
 
 def _check_input(name: str, stdin: IO[bytes] | None) -> None:
@@ -529,30 +607,69 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     tell(counts, reader.on_error)
 
 
+def _with_tokens(documents: Iterable[Document]) -> Iterator[Document]:
+    """Leave out documents in which there is nothing to annotate, and count them."""
+    empty = 0
+    for document in documents:
+        if any(words.tokens for words in document.sentences):
+            yield document
+        else:
+            empty += not document.broken
+    tell({"empty": empty})
+
+
+class Written(NamedTuple):
+    """A tagged document and what is written for it."""
+
+    text: str
+    document: Document
+    taggings: list[Tagging]
+
+
+def _writer(tagger: Tagger, model: ModelFiles, options: Options) -> Write:
+    """What turns a tagged document into text.
+
+    Raises:
+        InvalidOption: the format is for entities, and the model has none.
+    """
+    from nertool.documents.annotation_tools import PreAnnotations
+    from nertool.documents.writers import WRITERS
+
+    if redaction := options.redaction(tagger.labels):
+        return redaction.write
+    if options.form not in ANNOTATION_FORMS:
+        return WRITERS[options.form]
+    digests = [digest(model.path / Path(name).name)["sha256"] for name in model.files]
+    version = hashlib.sha256("".join(digests).encode()).hexdigest()[:8]
+    annotations = PreAnnotations(options.form, f"{model.name}-{version}")
+    annotations.check(tagger.labels)
+    return annotations.write
+
+
 def written(
     tagger: Tagger,
     documents: Iterable[Document],
     options: Options,
+    write: Write,
     counts: TagCounts | None = None,
     progress: bool = True,
-) -> Iterator[tuple[str, list[Tagging]]]:
-    """Tag documents and give the text of each, in order, with its tags; a bounded number is held at a time.
+) -> Iterator[Written]:
+    """Tag documents and give what is written for each, in order; a bounded number is held at a time.
 
     Args:
+        write: what turns a tagged document into text.
         counts: is counted up.
         progress: show a progress bar.
     """
-    from nertool.documents.writers import COLUMNS, WRITERS, count_blanks
+    from nertool.documents.writers import COLUMNS, count_blanks
     from nertool.models.tagging import TagCounts
 
     counts, blanks = counts or TagCounts(), 0
-    redaction = options.redaction(tagger.labels)
-    write = redaction.write if redaction else WRITERS[options.form]
     tagged = tag_documents(tagger, documents, counts)
     for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
         if options.form in COLUMNS:
             blanks += count_blanks(document)
-        yield write(document, taggings), taggings
+        yield Written(write(document, taggings), document, taggings)
     tell({**vars(counts), "blanks": blanks})
 
 
@@ -561,6 +678,13 @@ def head_of(form: str) -> str:
     from nertool.documents import writers
 
     return writers.head_of(form)
+
+
+def separated(form: str, texts: Iterable[str], begun: bool = False) -> Iterator[str]:
+    """The texts of documents with what stands between them and behind the last one; see `writers.separated`."""
+    from nertool.documents import writers
+
+    return writers.separated(form, texts, begun)
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:

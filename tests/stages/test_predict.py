@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -446,6 +447,85 @@ def test_a_redacted_file_goes_on_with_the_same_options(trained: Path, tmp_path: 
         predict.write_file(Workspace(trained), predict.Options(mask="*", resume=True, **options), None)
     predict.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
     assert out.read_text() == whole
+
+
+# -- annotation ------------------------------------------------------------------------------------
+
+
+def test_pre_annotations_name_the_model_and_leave_out_what_has_no_token(
+    copy: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = b'{"text": "anna left oslo .", "id": 1}\n{"text": " "}\n{"tokens": []}\n{"tokens": ["bruno"]}\n'
+    first, second = json.loads(tag(copy.path, data, format="label-studio"))
+    assert "2 texts hold no token: left out" in caplog.text
+    assert first["data"] == {"id": 1, "text": "anna left oslo ."} and second["data"] == {"text": "bruno"}
+    values = [region["value"] for region in first["predictions"][0]["result"]]
+    assert values == [
+        {"start": 0, "end": 4, "text": "anna", "labels": ["PER"]},
+        {"start": 10, "end": 14, "text": "oslo", "labels": ["LOC"]},
+    ]
+    version = first["predictions"][0]["model_version"]
+    (copy / "model/extra").write_text("another model\n")
+    (third,) = json.loads(tag(copy.path, b"anna\n", format="label-studio"))
+    assert re.fullmatch(r"model-[0-9a-f]{8}", version) and third["predictions"][0]["model_version"] != version
+    assert json.loads(tag(copy.path, b"", format="label-studio")) == []
+
+
+def test_a_split_is_pre_annotated(copy: Workspace) -> None:
+    options = predict.Options(split="test", format="label-studio", allow_stale=True)
+    facts = predict.run(copy, options).facts
+    assert len(json.loads((copy / "predictions/test.label-studio.json").read_text())) == facts["sentences"] > 0
+
+
+def test_a_list_that_was_begun_is_gone_on_with(trained: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out"
+    source.write_text("anna left oslo .\n\n" * 3)
+    options = {"files": [str(source)], "output": str(out), "format": "label-studio", "input": "text"}
+    predict.write_file(Workspace(trained), predict.Options(**options), None)
+    whole = out.read_text()
+    assert len(json.loads(whole)) == 3
+    head = "".join(whole.splitlines(keepends=True)[:3]).removesuffix(",\n")
+    (tmp_path / "out.partial").write_text(head)
+    made_of = predict._made_of(Workspace(trained), predict.Options(**options))
+    progress = {"documents": 2, "bytes": len(head), "made_of": made_of}
+    (tmp_path / "out.progress").write_text(json.dumps(progress))
+    out.unlink()
+    predict.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
+    assert out.read_text() == whole
+
+
+def test_the_least_certain_comes_first(trained: Path, tmp_path: Path) -> None:
+    lines = ["anna left oslo .", "anna left oslo !", "zzz qqq anna new", "bruno saw vienna ."]
+    data = "".join(f"{line}\n" for line in lines).encode()
+
+    def order(**options: Any) -> list[str]:
+        rows = tag(trained, data, input="text", format="jsonl", order="uncertain", **options).splitlines()
+        return [json.loads(row)["text"] for row in rows]
+
+    assert order()[0] == lines[2] and sorted(order()) == sorted(lines)
+    assert order(first=2) == order()[:2] and sorted(order(diverse=True)) == sorted(lines)
+    source, out = tmp_path / "in.txt", tmp_path / "out"
+    source.write_bytes(data)
+    options = {"files": [str(source)], "input": "text", "format": "doccano", "order": "uncertain", "first": 3}
+    predict.write_file(Workspace(trained), predict.Options(output=str(out), **options), None)
+    assert [json.loads(line)["text"] for line in out.read_text().splitlines()] == order(first=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"diverse": True}, "--diverse is for --order uncertain"),
+        ({"first": 3}, "--first is for --order uncertain"),
+        ({"order": "uncertain", "split": "test"}, "is for files and standard input"),
+        ({"order": "uncertain", "interactive": True}, "is for files and standard input"),
+        ({"order": "uncertain", "output": "out", "resume": True}, "known only when all is tagged"),
+        ({"format": "prodigy", "on_error": "null"}, "imports no gaps"),
+    ],
+)
+def test_selections_that_cannot_be_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidOption, match=said):
+        predict.Options(**options)
 
 
 def test_what_is_left_is_a_valid_sequence() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from nertool.corpus import utf16
 from nertool.errors import InvalidData
 from nertool.sources.readers.tally import Tally
 
@@ -138,6 +139,12 @@ class SpanOffsets:
         return found
 
 
+def from_utf16(spans: Sequence[CharSpan], text: str) -> list[CharSpan]:
+    """Spans that are known to count UTF-16, in characters and with the text at their place as their own."""
+    read = _by_units(text, utf16.units(text))
+    return [span._replace(text=text[max(span.start, 0) : max(span.end, 0)]) for span in map(read, spans)]
+
+
 # -- ways of counting ------------------------------------------------------------------------------
 
 
@@ -157,7 +164,7 @@ def _readings(named: Sequence[CharSpan], text: str) -> Iterator[tuple[str, Readi
 
 def _unit_readings(text: str) -> Iterator[tuple[str, Reading]]:
     """Ways of counting that differ from characters only behind an astral character or a CR LF."""
-    astral = [2 if character > "\uffff" else 1 for character in text]
+    astral = utf16.units(text)
     breaks = [0 if text.startswith("\r\n", index) else 1 for index in range(len(text))]
     if _has_astral(text):
         yield UTF16, _by_units(text, astral)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from nertool.corpus import utf16
 from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
 from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, tag_columns
-from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token
+from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
 from nertool.sources.readers.tally import Tally
 
 TEXT_KEYS = ("text", "content", "data", "document", "body", "raw_text", "full_text", "sentence", "raw", "input")
@@ -184,6 +185,8 @@ class SpanRecords:
             return None
         tokens = _tokens(holder, text, place)
         spans = self._spans(holder, text, starts, place)
+        if spans and holder.get(utf16.KEY) == utf16.UNITS:
+            spans = from_utf16(spans, text)
         return None if spans is None else AnnotatedText(text, spans, place, number, tokens)
 
     def _is_chosen(self, holder: dict[str, Any], text: str, place: str) -> bool:
