@@ -211,6 +211,9 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
 
         check_fits(model.path)
     planned = _plan(workspace, options, model)
+    for path in (workspace / "dev.txt", _calibration_file(workspace)):
+        if next(read_sentences(path), None) is None:
+            raise InvalidData(f"{path} holds no sentence", "Models are scored on dev, and ranges are found on train.")
     running = RunningDirectory(workspace / QUANTIZING, TRIAL)
 
     def work(stage: Stage) -> None:
@@ -229,6 +232,8 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     if running.path.exists():
         running.end({**workspace.records().get("quantize", {}), **_machine()})
     facts = _read_table(workspace / QUANTIZED / TABLE)
+    if not facts["fp32"]["f1"]:
+        logger.warning("F1 on dev is 0 before, so that none can be lost: compare the tags with those of FP32")
     if not facts["met"]:
         _warn_not_met(facts)
     return replace(result, facts=facts, ok=facts["met"])
@@ -468,14 +473,17 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
 
 def calibration_windows(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
     """Sub-word ids of a random sample of train's sentences (dev's, without train); a list for each window."""
-    source = "train.txt" if "train" in workspace.splits(".txt") else "dev.txt"
-    sample = _sample(read_sentences(workspace / source), options.calibration_samples, options.seed)
+    sample = _sample(read_sentences(_calibration_file(workspace)), options.calibration_samples, options.seed)
     windows = []
     for encoded in tagger.encoder.encode([sentence.tokens for sentence in sample]):
         if encoded.ids:
             for window in tagger.encoder.windows(encoded):
                 windows.append(window.ids)
     return windows
+
+
+def _calibration_file(workspace: Workspace) -> Path:
+    return workspace / ("train.txt" if "train" in workspace.splits(".txt") else "dev.txt")
 
 
 def _sample(sentences: Iterator[Sentence], size: int, seed: int) -> list[Sentence]:

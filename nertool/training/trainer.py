@@ -346,6 +346,8 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
         """Keep the weights if they are the best so far; stop if they have not been for long."""
         *before, value = dev_scores(state.log_history)
         logger.info("%s, epoch %s: %s", self.name, f"{state.epoch:.4g}", _score_text(state.log_history[-1]))
+        if not before and (why := _why_no_score(state.log_history[-1])):
+            logger.warning("%s", why)
         if self.keep and value >= max(before, default=value):  # of equal ones the later has learnt longer
             self.keep()
         if out_of_patience([*before, value], self.patience):
@@ -376,6 +378,15 @@ class TrialReporter(transformers.TrainerCallback):  # type: ignore[misc]
 def _is_scored(state: Any) -> bool:
     """Whether dev has been scored after the last step."""
     return any(entry.get("step") == state.global_step for entry in state.log_history if "eval_f1" in entry)
+
+
+def _why_no_score(entry: LogEntry) -> str:
+    """Why the dev score says nothing, and what is done then; empty where it does."""
+    if not entry["eval_samples"]:
+        return "dev holds no sentence: the last epoch is kept"
+    if not entry["eval_plain"] and not entry["eval_gold"]:
+        return "dev holds no entity: epochs are compared by their loss"
+    return ""
 
 
 def _loss_text(entry: LogEntry) -> str:

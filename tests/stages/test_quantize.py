@@ -288,6 +288,14 @@ def test_an_interrupted_trial_publishes_nothing(copy: Workspace, monkeypatch: py
     assert not (copy / "quantized").exists()
 
 
+@pytest.mark.parametrize("split", ["dev", "train"])
+def test_a_split_without_a_sentence_is_refused(split: str, copy: Workspace) -> None:
+    (copy / f"{split}.txt").write_text("\n")
+    with pytest.raises(InvalidData, match=rf"{split}\.txt holds no sentence"):
+        quantize.run(copy, quantize.Options(backend="onnx", allow_stale=True))
+    assert not (copy / "quantized").exists()
+
+
 # -- a run that is killed --------------------------------------------------------------------------
 
 AUTO: dict[str, Any] = {"backend": "onnx", "approach": "auto", "tolerance": 0.9}

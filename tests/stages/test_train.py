@@ -268,6 +268,18 @@ def weights(workspace: Workspace) -> bytes:
     return (workspace / "model/model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("dev", "told"),
+    [("anna O\n\n", "dev holds no entity: epochs are compared by their loss"), ("\n", "dev holds no sentence")],
+)
+def test_a_dev_that_says_nothing_is_told(
+    dev: str, told: str, ready: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (ready / "dev.txt").write_text(dev)
+    assert quick(ready, tiny_model)["dev_f1"] == 0
+    assert caplog.text.count(told) == 1
+
+
 def test_the_precision_is_that_of_the_option_whatever_the_environment_holds(
     ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
