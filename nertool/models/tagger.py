@@ -430,6 +430,8 @@ def load_tagger(
     calibration = read_calibration(directory, labels)
     canonical = spelling_of_labels(labels).read(labels)
     scheme = settings.allowed_scheme(decoding, canonical)
+    if thresholds:
+        thresholds.check_decoding(decoding or settings.decoding)
     if scheme != settings.allowed_scheme("", canonical) and (calibration.words or calibration.entities):
         logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
         calibration = Calibration(calibration.temperature)

@@ -66,10 +66,22 @@ class KeptThresholds:
     Attributes:
         least: as in `Thresholds`.
         labels: of the model, by id.
+        decoding: under which an entity had its score.
     """
 
     least: dict[str, float]
     labels: list[str]
+    decoding: str = ""
+
+    def check_decoding(self, decoding: str) -> None:
+        """Check that scores are those that the thresholds were found for.
+
+        Raises:
+            InvalidData: they are of the other decoding.
+        """
+        if self.decoding and self.decoding != decoding:
+            what = f"--thresholds: they are for scores of --decoding {self.decoding}, and tags are decoded by {decoding}"
+            raise InvalidData(what, f"Add: --decoding {self.decoding}; or write them anew with the other one.")
 
 
 def read_thresholds(path: Path) -> KeptThresholds:
@@ -93,7 +105,7 @@ def read_thresholds(path: Path) -> KeptThresholds:
     least = {point["type"]: float(point["threshold"]) for point in points}
     if len(least) < len(points):
         raise InvalidData(f"--thresholds {path}: a type has two thresholds", ANEW)
-    return KeptThresholds(least, content.get("labels"))
+    return KeptThresholds(least, content.get("labels"), content.get("decoding", ""))
 
 
 def _is_point(point: Any) -> bool:

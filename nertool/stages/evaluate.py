@@ -14,6 +14,7 @@ import typer
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput, translate_odd_content
 from nertool.models.names import quiet_transformers
+from nertool.models.settings import read_settings
 from nertool.models.thresholds import check_least
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
@@ -355,6 +356,7 @@ class ThresholdOptions(StageOptions):
 
     precision: list[str] | None
     recall: list[str] | None
+    decoding: str
 
 
 def _goal(workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str]) -> Goal | None:
@@ -384,9 +386,10 @@ def _keep_thresholds(
         if not (workspace / name).exists():
             raise MissingInput(f"{workspace / name} is missing", f"Run: {again}")
     kept = f"{model.name}/{THRESHOLDS}"
+    decoding = options.decoding or read_settings(model.path).decoding
     planned = StageRun(
         f"evaluate:{QUANTIZED}:thresholds" if model.name == QUANTIZED else "evaluate:thresholds",
-        ThresholdOptions(options.precision, options.recall),
+        ThresholdOptions(options.precision, options.recall, decoding),
         reads=[*entities.values(), f"{model.name}/config.json"],
         writes=[kept],
         force=options.force,
@@ -400,6 +403,7 @@ def _keep_thresholds(
             read = {split: read_entities(workspace / name) for split, name in entities.items()}
         stage.facts = operating_points(goal, read)
         stage.facts["labels"] = stored_labels(model.path, options.trust_remote_code)
+        stage.facts["decoding"] = decoding
         write_json(stage.file(kept), stage.facts)
 
     return workspace.run(planned, work)

@@ -14,7 +14,7 @@ from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
 from nertool.models.tagger import load_tagger
 from nertool.sources.recipes import RECIPES
-from nertool.stages import evaluate, train
+from nertool.stages import evaluate, predict, train
 from nertool.tags import spans
 from nertool.workspace.workspace import Workspace
 
@@ -251,6 +251,8 @@ def test_thresholds_go_with_their_model(copy: Workspace, tiny_model: str) -> Non
     evaluate.run(copy, evaluate.Options(recall=["0.5"]))
     states = {state.stage: state.name for state in copy.status()}
     assert states["evaluate:thresholds"] == "fresh" and "missing" not in {states["evaluate:dev"], states["train"]}
+    with pytest.raises(InvalidData, match="for scores of --decoding viterbi, and tags are decoded by argmax"):
+        predict.run(copy, predict.Options(split="dev", thresholds="own", decoding="argmax"))
     train.run(copy, train.Options(model=tiny_model, num_epochs=1.0, force=True))
     assert not (copy / "model/thresholds.json").exists()
     assert {state.stage: state.name for state in copy.status()}["evaluate:thresholds"] == "missing"
