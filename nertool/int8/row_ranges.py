@@ -38,6 +38,7 @@ class RowRanges:
         self._add("row_top", np.float32(1 / 127))
         self._add("row_least", np.float32(LEAST_MAGNITUDE))
         self._add("row_one", np.float32(1))
+        self._add("row_list", np.array([-1]))
         self._add("row_zero_point", np.uint8(128))  # of activations: 1 to 255 stand for -127 to 127
         if all(imported.domain != CONTRIBUTED for imported in model.opset_import):
             model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
@@ -70,7 +71,7 @@ class RowRanges:
         nodes = []
         if rows not in self.rounded_inputs:
             self.rounded_inputs.add(rows)
-            nodes += self._round_rows(rows)
+            nodes += self._round_rows(rows, len(self._values(weight)))
         if f"{weight}_bytes" not in self.constants:
             table, scales = round_columns(self._values(weight), self.weight_bits, self.moments.get(layer))
             self._add(f"{weight}_bytes", table)
@@ -80,17 +81,31 @@ class RowRanges:
         nodes.append(helper.make_node("Mul", [f"{product}_columns", f"{rows}_scales"], [product]))
         return nodes
 
-    def _round_rows(self, rows: str) -> list[Any]:
-        """Nodes that give `{rows}_bytes` and `{rows}_scales`, of shape (batch, subwords, 1)."""
+    def _round_rows(self, rows: str, width: int) -> list[Any]:
+        """Nodes that give `{rows}_bytes` and `{rows}_scales`, of shape (batch, subwords, 1).
+
+        `QuantizeLinear` takes a scale a row of a matrix alone, so that sub-words of all sentences are its rows.
+        """
         from onnx import helper
 
+        self._add(f"row_shape_{width}", np.array([-1, width]))
         return [
             helper.make_node("Abs", [rows], [f"{rows}_magnitudes"]),
             helper.make_node("ReduceMax", [f"{rows}_magnitudes"], [f"{rows}_greatest"], axes=[-1], keepdims=1),
             helper.make_node("Max", [f"{rows}_greatest", "row_least"], [f"{rows}_bounds"]),
             helper.make_node("Mul", [f"{rows}_bounds", "row_top"], [f"{rows}_scales"]),
-            helper.make_node("Div", [rows, f"{rows}_scales"], [f"{rows}_steps"]),
-            helper.make_node("QuantizeLinear", [f"{rows}_steps", "row_one", "row_zero_point"], [f"{rows}_bytes"]),
+            helper.make_node("Reshape", [f"{rows}_scales", "row_list"], [f"{rows}_scale_list"]),
+            helper.make_node("Shape", [f"{rows}_scale_list"], [f"{rows}_count"]),
+            helper.make_node("Expand", ["row_zero_point", f"{rows}_count"], [f"{rows}_zero_points"]),
+            helper.make_node("Reshape", [rows, f"row_shape_{width}"], [f"{rows}_matrix"]),
+            helper.make_node(
+                "QuantizeLinear",
+                [f"{rows}_matrix", f"{rows}_scale_list", f"{rows}_zero_points"],
+                [f"{rows}_byte_matrix"],
+                axis=0,
+            ),
+            helper.make_node("Shape", [rows], [f"{rows}_shape"]),
+            helper.make_node("Reshape", [f"{rows}_byte_matrix", f"{rows}_shape"], [f"{rows}_bytes"]),
         ]
 
     def _embedding(self, node: Any) -> list[Any]:
