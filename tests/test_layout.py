@@ -12,7 +12,7 @@ ROOT = Path(nertool.__file__).parent
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"chain"},
+    {"chain", "label_check"},
     {"stages"},
     {"training", "int8"},
     {"scoring"},

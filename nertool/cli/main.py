@@ -126,6 +126,9 @@ def _stdin(options: Any) -> BinaryIO | None:
 
 
 def _check(check: Any, workspace: Workspace, options: Any, common: Common) -> None:
+    if options.labels:
+        _check_labels(workspace, options, common)
+        return
     report = check.run(workspace, options)
     if common.json:
         print_json(report.as_dict())
@@ -135,6 +138,20 @@ def _check(check: Any, workspace: Workspace, options: Any, common: Common) -> No
         for table in report_tables(report):
             stdout().print(table)
     raise typer.Exit(1 if report.fails(options.fail_on) else 0)
+
+
+def _check_labels(workspace: Workspace, options: Any, common: Common) -> None:
+    from nertool import label_check
+
+    os.environ.pop("USE_TORCH", None)  # other checks need none
+    gc.enable()
+    report = label_check.run(workspace, options)
+    if common.json:
+        print_json(report.as_dict())
+    else:
+        from nertool.cli.tables import label_errors_table
+
+        stdout().print(label_errors_table(report))
 
 
 def _score(score: Any, workspace: Workspace, options: Any, common: Common) -> None:

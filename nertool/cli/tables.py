@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -17,10 +17,15 @@ from nertool.workspace.names import RECORDS
 from nertool.workspace.staleness import State
 from nertool.workspace.workspace import Result
 
+if TYPE_CHECKING:
+    from nertool.label_check import LabelReport
+
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
 STATE_STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
 SHOWN_PLACES = 3
 """Places of a finding that a table shows; --json has more."""
+WORDS_BESIDE = 8
+"""Words of a sentence that a table shows on each side of those in question."""
 Facts = Mapping[str, Any]
 """What a stage counted or measured."""
 Row = Mapping[str, Any]
@@ -107,6 +112,17 @@ def _where(finding: Finding) -> str:
     if lines and more > 0:
         lines.append(f"and {more:,} more")
     return "\n".join(lines)
+
+
+def label_errors_table(report: LabelReport) -> Table:
+    """Show the places where gold is perhaps wrong, the likeliest first."""
+    table = Table("score", "where", "gold", "predicted", "sentence", title="labels", title_justify="left")
+    for one in report.suggestions:
+        context = " ".join(one.words[max(0, one.start - WORDS_BESIDE) : one.end + WORDS_BESIDE])
+        cells = (f"{one.score:.3f}", f"{one.file}:{one.line}", one.shown(one.gold), one.shown(one.predicted), context)
+        table.add_row(*map(_shown, cells))
+    more = f"{len(report.suggestions):,} of {report.places:,} places where a model differs"
+    return _with_caption(table, f"{more}; {report.entities:,} entities in {report.sentences:,} sentences")
 
 
 # -- download, preprocess, labels, predict ---------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import typer
 
@@ -28,8 +28,9 @@ from nertool.sources.doubts import SENTENCES_HELP, Doubts, is_long
 from nertool.sources.recipes import RECIPES
 from nertool.sources.shell_filters import Filters
 from nertool.spelling import Spelling
-from nertool.stages.options import MaxLengthOption, ModelOption, TrustRemoteCodeOption
+from nertool.stages.options import MaxLengthOption, ModelOption, NumEpochsOption, SeedOption, TrustRemoteCodeOption
 from nertool.workspace.names import RAW
+from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import StageOptions, Workspace
 
 
@@ -37,8 +38,20 @@ from nertool.workspace.workspace import StageOptions, Workspace
 class Options(StageOptions):
     """Options of `check`."""
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Labels": ("folds", "num_epochs", "seed", "split", "first", "page")
+    }
+
     model: ModelOption = "minilm"
     max_length: MaxLengthOption = 128
+    labels: Annotated[
+        bool,
+        typer.Option(
+            "--labels",
+            help="List the gold tags that are probably wrong, by models that have not seen them: a fine-tuned --model, "
+            "or one for each fold.",
+        ),
+    ] = False
     trust_remote_code: TrustRemoteCodeOption = False
     fail_on: Annotated[
         Literal["error", "warning"] | None,
@@ -47,6 +60,40 @@ class Options(StageOptions):
             help="Exit with 1 if there is a finding this severe or more; without this option always with 0.",
         ),
     ] = None
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=2,
+            max=100,
+            help="Train so many models from --model; each judges the sentences that it has not seen "
+            "[default: 5, unless --model is fine-tuned].",
+            show_default=False,
+        ),
+    ] = None
+    num_epochs: NumEpochsOption = 3.0
+    seed: SeedOption = 1
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split",
+            help="Split whose tags are judged: train, dev or test; may be repeated [default: train for folds, dev and "
+            "test for a fine-tuned model].",
+            show_default=False,
+        ),
+    ] = None
+    first: Annotated[int, typer.Option("--first", min=1, help="Number of places to list.")] = 50
+    page: Annotated[
+        str | None, typer.Option("--page", help="HTML file to write, in which one looks through the places.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
+        if self.labels:
+            refuse_unused(self, ("fail_on",), "does not go with --labels, which is no finding")
+        else:
+            refuse_unused(self, ("folds", "split", "first", "page"), "is for --labels", "Give both, or none.")
 
 
 def run(workspace: Workspace, options: Options) -> Report:

@@ -34,6 +34,17 @@ MaxLengthOption = Annotated[
         help="Sub-words of a sentence, special tokens included.",
     ),
 ]
+NumEpochsOption = Annotated[
+    float,
+    typer.Option(
+        "--num-epochs",
+        "--num-train-epochs",
+        envvar="NUM_EPOCHS",
+        min=0.01,
+        max=100_000,
+        help="Passes over train (epochs).",
+    ),
+]
 LARGEST_SEED = 2**32 - 1
 """NumPy takes no larger one."""
 SeedOption = Annotated[

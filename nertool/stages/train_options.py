@@ -16,6 +16,7 @@ from nertool.stages.options import (
     ForceOption,
     MaxLengthOption,
     ModelOption,
+    NumEpochsOption,
     SeedOption,
     TrustRemoteCodeOption,
 )
@@ -152,17 +153,7 @@ class Options(StageOptions):
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
     ] = False
-    num_epochs: Annotated[
-        float,
-        typer.Option(
-            "--num-epochs",
-            "--num-train-epochs",
-            envvar="NUM_EPOCHS",
-            min=0.01,
-            max=100_000,
-            help="Passes over train (epochs).",
-        ),
-    ] = 3.0
+    num_epochs: NumEpochsOption = 3.0
     save_steps: Annotated[
         int,
         typer.Option(

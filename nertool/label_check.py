@@ -1,0 +1,331 @@
+"""Which gold tags are probably wrong, by models that have not seen them: `check --labels`."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+
+from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.corpus.recognise import recognise_tags
+from nertool.documents.output_file import translate_write_errors
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.models.names import MODEL_FILES, is_fine_tuned, model_sources, quiet_transformers, resolve_model
+from nertool.progress import logger, track
+from nertool.scoring.label_errors import Judged, Suggestion, entities_of, suggest, type_columns, types_of
+from nertool.spelling import Spelling, spelling_of_labels
+from nertool.stages import preprocess, train
+from nertool.stages.check import Options
+from nertool.tags import Span
+from nertool.workspace.atomic import remove, replacing
+from nertool.workspace.digests import digest, read_json
+from nertool.workspace.names import CHECKING, LABELS, MODEL, SPLITS, versions
+from nertool.workspace.running import RunningDirectory
+from nertool.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from nertool.models.tagger import Tagger
+
+FOLDS = 5
+"""Folds where no number is given."""
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """Places where gold is perhaps wrong.
+
+    Attributes:
+        sentences, entities: how many were judged.
+        places: how many differ from what a model says.
+        suggestions: the first of them, the likeliest errors first.
+    """
+
+    sentences: int
+    entities: int
+    places: int
+    suggestions: list[Suggestion]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {**vars(self), "suggestions": [suggestion.as_dict() for suggestion in self.suggestions]}
+
+
+class Gold(NamedTuple):
+    """A sentence of the data, and the name of its file."""
+
+    file: str
+    sentence: Sentence
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The data that are judged.
+
+    Attributes:
+        paths: its files.
+        spelling: of its tags.
+        sentences: all of them.
+    """
+
+    paths: list[Path]
+    spelling: Spelling
+    sentences: list[Gold]
+
+    def entities(self, gold: Gold) -> list[Span]:
+        """The gold entities of a sentence."""
+        return entities_of(gold.sentence.tags, self.spelling)
+
+
+def run(workspace: Workspace, options: Options) -> LabelReport:
+    """Judge the gold tags of splits by a fine-tuned model, or by models of folds, which are kept until data change.
+
+    Raises:
+        MissingInput: there are no data, or no such model.
+        InvalidOption: no such split, fewer sentences than folds, or no place for the page.
+        InvalidData: gold has types that the model does not know.
+        NertoolError: as `preprocess` and `train`.
+    """
+    quiet_transformers()
+    _check_page(options)
+    fine_tuned = options.folds is None and _is_fine_tuned(options.model)
+    splits = options.split or (SPLITS[1:] if fine_tuned else SPLITS[:1])
+    with workspace.locked("check", creates=False):
+        corpus = _read(_paths(workspace, splits))
+        if fine_tuned:
+            tagger = _load(options.model, options)
+            types = types_of(tagger.labels, tagger.spelling)
+            judged = list(_judge(tagger, corpus, corpus.sentences, "check"))
+        else:
+            labels = sorted({tag for gold in corpus.sentences for tag in gold.sentence.tags})
+            types = types_of(labels, spelling_of_labels(labels))
+            judged = _judge_folds(workspace, corpus, labels, options)
+    suggestions = suggest(judged, types)
+    entities = sum(len(sentence.gold) for sentence in judged)
+    report = LabelReport(len(judged), entities, len(suggestions), suggestions[: options.first])
+    if options.page:
+        _write_page(Path(options.page), workspace, report)
+    return report
+
+
+def _check_page(options: Options) -> None:
+    """Refuse a page that cannot be, before anything is trained.
+
+    Raises:
+        InvalidOption: it is a directory, or is in none.
+    """
+    page = Path(options.page or "page.html")
+    if page.is_dir() or not page.parent.is_dir():
+        raise InvalidOption(f"--page {page}: no file can be there", "Name a file in a directory that is there.")
+
+
+def _write_page(path: Path, workspace: Workspace, report: LabelReport) -> None:
+    from nertool.report.label_page import write_label_page
+
+    counts = {"sentences": report.sentences, "entities": report.entities, "places": report.places}
+    title = workspace.path.resolve().name
+    with translate_write_errors(str(path)), replacing(path) as partial:
+        write_label_page(partial, title, counts, [suggestion.as_text() for suggestion in report.suggestions])
+    logger.info("written: %s", path)
+
+
+def _is_fine_tuned(model: str) -> bool:
+    """Whether a directory holds a model that tags already."""
+    try:
+        config = read_json(Path(resolve_model(model)) / "config.json")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and is_fine_tuned(SimpleNamespace(architectures=config.get("architectures")))
+
+
+def _load(model: str | Path, options: Options) -> Tagger:
+    from nertool.models.tagger import load_tagger
+
+    return load_tagger(model, trust_remote_code=options.trust_remote_code)
+
+
+# -- data ------------------------------------------------------------------------------------------
+
+
+def _paths(workspace: Workspace, splits: Iterable[str]) -> list[Path]:
+    """The files of these splits, as `check` reads them."""
+    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
+    there = workspace.splits(suffix)
+    paths = []
+    for split in splits:
+        if split not in SPLITS:
+            raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
+        if split in there:
+            paths.append(workspace / f"{split}{suffix}")
+    if not paths:
+        raise MissingInput(
+            f"{workspace.path} holds no {' or '.join(splits)}", f"Run: {workspace.command('download', 'RECIPE')}"
+        )
+    return paths
+
+
+def _read(paths: list[Path]) -> Corpus:
+    sentences = [Gold(path.name, sentence) for path in paths for sentence in read_sentences(path)]
+    return Corpus(paths, recognise_tags(paths).spelling, sentences)
+
+
+def _check_types(corpus: Corpus, types: Sequence[str]) -> None:
+    """Refuse data with types that a model does not know.
+
+    Raises:
+        InvalidData: there is one (names file and line).
+    """
+    for gold in corpus.sentences:
+        for span in corpus.entities(gold):
+            if span.label not in types:
+                raise InvalidData(
+                    f"{gold.file}:{gold.sentence.line + span.start}: the model does not know the type {span.label!r}",
+                    f"Its types: {', '.join(types)}. Take a model of these data, or leave out --model.",
+                )
+
+
+# -- a model ---------------------------------------------------------------------------------------
+
+
+def _judge(tagger: Tagger, corpus: Corpus, sentences: Sequence[Gold], what: str) -> Iterator[Judged]:
+    """What a model says of each sentence.
+
+    Raises:
+        InvalidData: gold has types that it does not know.
+    """
+    _check_types(corpus, types_of(tagger.labels, tagger.spelling))
+    columns = type_columns(tagger.labels, tagger.spelling)
+    taggings = tagger.tag_scored(gold.sentence.tokens for gold in sentences)
+    for gold, tagging in zip(sentences, track(taggings, what, len(sentences), "sentences"), strict=True):
+        assert tagging.logits is not None
+        logits = tagging.logits / np.float32(tagger.calibration.temperature)
+        exponents = np.exp(logits - logits.max(-1, keepdims=True))
+        probabilities = exponents @ columns / exponents.sum(-1, keepdims=True)
+        probabilities = np.where(np.isnan(probabilities), 1, probabilities)  # a word that is not read is not doubted
+        yield _judged(corpus, gold, entities_of(tagging.tags, tagger.spelling), probabilities)
+
+
+def _judged(corpus: Corpus, gold: Gold, predicted: list[Span], probabilities: Any) -> Judged:
+    sentence = gold.sentence
+    return Judged(gold.file, sentence.line, sentence.tokens, corpus.entities(gold), predicted, probabilities)
+
+
+# -- folds -----------------------------------------------------------------------------------------
+
+
+def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], options: Options) -> list[Judged]:
+    """What the model of each fold says of the sentences that it has not seen; a fold that was finished is read again.
+
+    Raises:
+        InvalidOption: there are fewer sentences than folds.
+    """
+    folds = options.folds or FOLDS
+    if len(corpus.sentences) < folds:
+        raise InvalidOption(f"--folds {folds}: there are {len(corpus.sentences)} sentences", "Take fewer folds.")
+    _tell_rare_types(corpus, folds)
+    running = RunningDirectory(workspace / CHECKING, "fold")
+    running.begin(_identity(corpus, options, folds))
+    judged: list[Judged] = []
+    for number in range(folds):
+        kept = running.path / f"fold-{number + 1}.npz"
+        held_out = corpus.sentences[number::folds]
+        if not kept.exists():
+            rest = [gold for place, gold in enumerate(corpus.sentences) if place % folds != number]
+            logger.info("fold %s of %s: training on %s sentences", number + 1, folds, len(rest))
+            fold = Workspace(running.path / f"workspace-{number + 1}")
+            tagger = _train_fold(fold, rest, labels, options)
+            _keep(kept, list(_judge(tagger, corpus, held_out, f"fold {number + 1}")))
+            remove(fold.path)
+        judged += _read_kept(kept, corpus, held_out)
+    return judged
+
+
+def _tell_rare_types(corpus: Corpus, folds: int) -> None:
+    """Warn of types that a fold's model may hardly know, or not at all."""
+    counts = Counter(span.label for gold in corpus.sentences for span in corpus.entities(gold))
+    for label, count in sorted(counts.items()):
+        if count < folds:
+            logger.warning(
+                "%s has %s entities, fewer than the %s folds: models hardly know it, and may doubt all of them",
+                label,
+                count,
+                folds,
+            )
+
+
+def _identity(corpus: Corpus, options: Options, folds: int) -> dict[str, Any]:
+    """What the folds follow from."""
+    values = {name: value for name, value in asdict(options).items() if name in FOLD_OPTIONS}
+    sources = model_sources(options.model, MODEL_FILES)
+    return {
+        "options": {**values, "folds": folds},
+        "data": {path.name: digest(path)["sha256"] for path in corpus.paths},
+        "model": {name: digest(path)["sha256"] for name, path in sources.items()},
+        "versions": versions(["torch", "transformers", "tokenizers"]),
+    }
+
+
+FOLD_OPTIONS = ("model", "max_length", "num_epochs", "seed", "trust_remote_code")
+"""Options that the models of folds follow from."""
+
+
+def _train_fold(fold: Workspace, sentences: Sequence[Gold], labels: Sequence[str], options: Options) -> Tagger:
+    """Train in a workspace of its own, as `preprocess` and `train` do; a training that was killed goes on."""
+    fold.path.mkdir(exist_ok=True)
+    lines = chain.from_iterable(_lines(gold.sentence) for gold in sentences)
+    with replacing(fold / "train.txt.tmp") as path:
+        path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    with replacing(fold / LABELS) as path:
+        path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8", newline="\n")
+    fitting = preprocess.Options(options.model, options.max_length, trust_remote_code=options.trust_remote_code)
+    preprocess.run(fold, fitting)
+    training = train.Options(
+        model=options.model,
+        max_length=options.max_length,
+        num_epochs=options.num_epochs,
+        seed=options.seed,
+        keep="last",
+        overwrite_output_dir=True,
+        trust_remote_code=options.trust_remote_code,
+    )
+    train.run(fold, training)
+    return _load(fold / MODEL, options)
+
+
+def _lines(sentence: Sentence) -> Iterator[str]:
+    for token, tag in zip(sentence.tokens, sentence.tags, strict=True):
+        yield f"{token} {tag}\n"
+    yield "\n"
+
+
+def _keep(path: Path, judged: Sequence[Judged]) -> None:
+    """Write what a fold's model said."""
+    predicted = json.dumps([sentence.predicted for sentence in judged])
+    probabilities = np.concatenate([sentence.probabilities for sentence in judged]).astype(np.float16)
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez(file, predicted=np.array(predicted), probabilities=probabilities)
+
+
+def _read_kept(path: Path, corpus: Corpus, sentences: Sequence[Gold]) -> Iterator[Judged]:
+    """Read what a fold's model said of these sentences.
+
+    Raises:
+        InvalidData: the file is damaged.
+    """
+    try:
+        with np.load(path) as kept:
+            predicted, probabilities = json.loads(str(kept["predicted"])), kept["probabilities"].astype(np.float32)
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InvalidData(f"{path} is damaged", f"Remove it, and check again: rm {path}") from error
+    first = 0
+    for gold, spans in zip(sentences, predicted, strict=True):
+        end = first + len(gold.sentence.tokens)
+        yield _judged(corpus, gold, [Span(*span) for span in spans], probabilities[first:end])
+        first = end

@@ -1,0 +1,29 @@
+"""Write the page of `check --labels`: one HTML page without other files, the places that gold may have wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write_label_page(path: Path, title: str, counts: Mapping[str, int], places: Sequence[Mapping[str, Any]]) -> None:
+    """Write the page.
+
+    Args:
+        title: name of the data.
+        counts: `sentences` and `entities` that were judged, and `places` that differ.
+        places: those that are shown: `file`, `line`, `score`, words `before`, in question (`text`) and `behind`, and
+            entities as text (`gold`, `predicted`).
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("nertool.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("label_errors.html")
+    path.write_text(template.render(title=title, suggestions=places, **counts), encoding="utf-8")

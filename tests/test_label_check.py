@@ -1,0 +1,110 @@
+"""`check --labels`: what was damaged is found, folds are kept and gone on with."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nertool import label_check
+from nertool.cli.main import main
+from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.stages import train
+from nertool.stages.check import Options
+from nertool.workspace.workspace import Workspace
+
+
+def damage(path: Path) -> int:
+    """Give one person the type of a place; returns the line."""
+    lines = path.read_text().splitlines(keepends=True)
+    number = next(number for number, line in enumerate(lines) if line == "bruno B-PER\n" and number > 20)
+    lines[number] = "bruno B-LOC\n"
+    path.write_text("".join(lines))
+    return number + 1
+
+
+def checked(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What `nertool check --labels` prints."""
+    with pytest.raises(SystemExit) as ending:
+        main(["check", "--labels", *arguments])
+    assert not ending.value.code
+    return capsys.readouterr().out
+
+
+def test_a_damaged_tag_is_found_by_a_model_that_has_not_seen_it(
+    copy: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = damage(copy / "dev.txt.tmp")
+    arguments = ["--model", str(copy / "model"), "-w", str(copy.path)]
+    report = json.loads(checked(capsys, *arguments, "--json"))
+    first = report["suggestions"][0]
+    assert (first["file"], first["line"], first["text"]) == ("dev.txt.tmp", line, "bruno")
+    assert [span["label"] for span in first["gold"]] == ["LOC"]
+    assert [span["label"] for span in first["predicted"]] == ["PER"]
+    assert report["places"] >= len(report["suggestions"]) and report["sentences"] == 40
+    page = tmp_path / "page.html"
+    table = checked(capsys, *arguments, "--first", "1", "--split", "dev", "--page", str(page))
+    assert f"dev.txt.tmp:{line}" in table and "LOC: bruno" in table and "PER: bruno" in table
+    assert f"dev.txt.tmp:{line}" in page.read_text() and "<mark>bruno</mark>" in page.read_text()
+    report = json.loads(checked(capsys, *arguments, "--split", "test", "--json"))
+    assert all(one["file"] == "test.txt.tmp" for one in report["suggestions"])
+
+
+@pytest.fixture
+def options(tiny_model: str) -> Options:
+    return Options(model=tiny_model, labels=True, folds=2, num_epochs=1.0, first=1000)
+
+
+def test_folds_are_kept_and_gone_on_with(
+    workspace: Workspace, options: Options, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainings: list[Path] = []
+
+    def counted(fold: Workspace, chosen: Any) -> Any:
+        trainings.append(fold.path)
+        if len(trainings) == 2:
+            raise KeyboardInterrupt
+        return real(fold, chosen)
+
+    real = train.run
+    monkeypatch.setattr(train, "run", counted)
+    with pytest.raises(KeyboardInterrupt):
+        label_check.run(workspace, options)
+    report = label_check.run(workspace, options)
+    assert [path.name for path in trainings] == ["workspace-1", "workspace-2", "workspace-2"]
+    assert report.sentences == 60 and {one.file for one in report.suggestions} == {"train.txt.tmp"}
+    kept = workspace / ".checking"
+    assert sorted(path.name for path in kept.iterdir()) == ["fold-1.npz", "fold-2.npz", "identity.json"]
+    assert label_check.run(workspace, options) == report and len(trainings) == 3
+    assert label_check.run(workspace, replace(options, first=1)).suggestions == report.suggestions[:1]
+    (kept / "fold-1.npz").write_bytes(b"PK damaged")
+    with pytest.raises(InvalidData, match="is damaged"):
+        label_check.run(workspace, options)
+    with (workspace / "train.txt.tmp").open("a") as file:
+        file.write("\nzoe B-RARE\n")
+    label_check.run(workspace, options)
+    assert "folds are dropped" in caplog.text and len(trainings) == 5
+    assert "RARE has 1 entities, fewer than the 2 folds" in caplog.text
+
+
+def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    options = Options(model=str(copy / "model"), labels=True)
+    with (copy / "dev.txt.tmp").open("a") as file:
+        file.write("\nzoe B-RARE\n")
+    with pytest.raises(InvalidData, match=r"dev\.txt\.tmp:\d+: the model does not know the type 'RARE'"):
+        label_check.run(copy, options)
+    with pytest.raises(InvalidOption, match="no such split"):
+        label_check.run(copy, replace(options, split=["validation"]))
+    with pytest.raises(InvalidOption, match="there are 61 sentences|there are 60 sentences"):
+        label_check.run(copy, Options(model=tiny_model, labels=True, folds=61))
+    with pytest.raises(MissingInput, match="holds no train"):
+        label_check.run(Workspace(copy / "none"), Options(model=tiny_model, labels=True))
+    with pytest.raises(InvalidOption, match="no file can be there"):
+        label_check.run(copy, replace(options, page=str(copy / "none/page.html")))
+    with pytest.raises(InvalidOption, match="--folds is for --labels"):
+        Options(folds=3)
