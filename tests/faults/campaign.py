@@ -20,6 +20,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -116,7 +117,7 @@ class Campaign:
 
     def full_disks(self) -> Iterator[Attempt]:
         """Disks with little room, and limits of the size of a file."""
-        for check, call, size in itertools.product((check_full, check_file_limit), FULL, SIZES):
+        for check, call, size in itertools.product((check_full, check_file_limit), possible(FULL), SIZES):
             if check is check_full or size:
                 yield f"{call}, {size} bytes", lambda check=check, call=call, size=size: check(self.bench, call, size)
 
@@ -150,7 +151,7 @@ class Campaign:
     def rows(self, kinds: list[str]) -> Iterator[Row]:
         """Try what is asked for, kind by kind."""
         ways = {
-            **{f"kills, {call}": partial(self.kills, call) for call in KILLED},
+            **{f"kills, {call}": partial(self.kills, call) for call in possible(KILLED)},
             "interrupts": self.interrupts,
             "full disks": self.full_disks,
             "streams": self.streams,
@@ -191,6 +192,11 @@ class Campaign:
             row.add(case.get("name", ""), 1, len(faults), "\n".join(faults))
         row.tried = count(row.tried)
         return row
+
+
+def possible(calls: Iterable[str]) -> list[str]:
+    """The calls that can be made with the packages that are installed."""
+    return [call for call in calls if call != "quantize" or find_spec("optimum")]
 
 
 def is_asked_for(kind: str, kinds: list[str]) -> bool:
