@@ -80,7 +80,9 @@ class KeptThresholds:
             InvalidData: they are of the other decoding.
         """
         if self.decoding and self.decoding != decoding:
-            what = f"--thresholds: they are for scores of --decoding {self.decoding}, and tags are decoded by {decoding}"
+            what = (
+                f"--thresholds: they are for scores of --decoding {self.decoding}, and tags are decoded by {decoding}"
+            )
             raise InvalidData(what, f"Add: --decoding {self.decoding}; or write them anew with the other one.")
 
 
