@@ -19,6 +19,8 @@ else:
     import tomli as tomllib
 
 PRECISIONS = ("bf16", "fp16")
+LISTS = ("seeds", "layers")
+"""Options that are a list of numbers with commas between, or a list in the file."""
 LARGEST_FILE = 2**20
 """Bytes of a file; options take a few hundred."""
 
@@ -67,8 +69,9 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
     values: dict[str, Any] = {}
     settings: list[str] = []
     ignored: list[str] = []
-    if isinstance(config.get("seeds"), list):
-        config["seeds"] = ",".join(map(str, config["seeds"]))
+    for key in LISTS:
+        if isinstance(config.get(key), list):
+            config[key] = ",".join(map(str, config[key]))
     for key, value in config.items():
         if key == "data_dir":
             values["workspace"] = value

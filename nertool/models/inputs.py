@@ -48,7 +48,7 @@ def check_takes_text(model: PreTrainedModel, name: str) -> None:
     if "attention_mask" not in signature(model.forward).parameters:
         raise NertoolError(f"{kind} take no attention mask: padding would change the tags", hint)
     try:
-        _logits(model)
+        probe_logits(model)
     except (*WRONG, ImportError, ValueError) as error:  # raised by the model
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
@@ -69,11 +69,11 @@ def check_finite(model: PreTrainedModel, name: str, hint: str) -> None:
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise NertoolError(f"{name}: NaN or infinity among the weights {key}", hint)
-    if not torch.isfinite(_logits(model)).all():
+    if not torch.isfinite(probe_logits(model)).all():
         raise NertoolError(f"{name}: the model gives NaN or infinity: its weights are too large", hint)
 
 
-def _logits(model: PreTrainedModel) -> torch.Tensor:
+def probe_logits(model: PreTrainedModel) -> torch.Tensor:
     """What a model gives for two sentences, one of them padded; shape (2, PROBE, labels)."""
     import torch
 

@@ -26,7 +26,8 @@ from nertool.spelling import read_corpus
 from nertool.stages.train_options import Options, parse_seeds
 from nertool.tags import Pair, pairs
 from nertool.training import processes
-from nertool.training.facts import ComparisonFacts, TrainFacts
+from nertool.training.facts import ComparisonFacts, StartFacts, TrainFacts
+from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS
 from nertool.workspace.option_values import refuse_unused
@@ -176,11 +177,20 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
     return directory, {
         "model": options.model if options.model == "minilm" else public_name(options.model),
         "output_dir": options.output_dir,
+        **_start(setup, options),
         **setup.examples.counts,
         "precision": setup.precision,
         **run,
         **compared,
     }
+
+
+def _start(setup: TrainingSetup, options: Options) -> StartFacts:
+    """What the training starts from, beside the model."""
+    start: StartFacts = {}
+    if options.layers:
+        start["layers"] = choose_layers(options.layers, setup.config.num_hidden_layers, options.model)
+    return start
 
 
 def _setup(workspace: Workspace, options: Options) -> TrainingSetup:

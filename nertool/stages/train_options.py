@@ -20,6 +20,7 @@ from nertool.stages.options import (
     SeedOption,
     TrustRemoteCodeOption,
 )
+from nertool.training.layers import parse_layers
 from nertool.training.pretrained import Pretrained
 from nertool.workspace.names import MODEL, is_model_name
 from nertool.workspace.option_values import refuse_unused
@@ -46,7 +47,7 @@ class Options(StageOptions):
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Model": (
             *("config_name", "tokenizer_name", "cache_dir", "model_revision", "trust_remote_code"),
-            "ignore_mismatched_sizes",
+            *("layers", "ignore_mismatched_sizes"),
             "allow_missing_weights",
         ),
         "Data": (
@@ -89,6 +90,15 @@ class Options(StageOptions):
         ),
     ] = False
     allow_missing_weights: AllowMissingWeightsOption = False
+    layers: Annotated[
+        str,
+        typer.Option(
+            "--layers",
+            help="Layers of the encoder to start from: a number, such as 3, or numbers from 0, such as 0,2,5 "
+            "[default: all].",
+            show_default=False,
+        ),
+    ] = ""
     max_length: MaxLengthOption = 128
     packing: Annotated[
         bool,
@@ -252,6 +262,8 @@ class Options(StageOptions):
         if self.search:
             searched = ("learning_rate", "batch_size", "max_tokens_per_batch", "num_epochs")
             refuse_unused(self, searched, "does not go with --search, which tries values of its own")
+        if self.layers:
+            parse_layers(self.layers)
         if self.seeds is not None:
             parse_seeds(self.seeds)
             refuse_unused(self, ("seed",), "does not go with --seeds", "Name every seed in --seeds.")
@@ -280,6 +292,7 @@ class Options(StageOptions):
                 "token": self.token,
                 "trust_remote_code": self.trust_remote_code,
             },
+            self.layers,
         )
 
 

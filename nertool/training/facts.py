@@ -120,7 +120,14 @@ class ComparisonFacts(TypedDict, total=False):
     """An entry for each trial of `--search`."""
 
 
-class TrainFacts(ExampleCounts, RunFacts, ComparisonFacts):
+class StartFacts(TypedDict, total=False):
+    """What a training starts from, beside the model; only what options ask for."""
+
+    layers: list[int]
+    """Numbers of the encoder's layers that are left, from 0; only with `--layers`."""
+
+
+class TrainFacts(ExampleCounts, RunFacts, ComparisonFacts, StartFacts):
     """All facts of the stage `train`."""
 
     model: str

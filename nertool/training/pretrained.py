@@ -12,6 +12,7 @@ from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
 from nertool.models.weights import load_weights
+from nertool.training.layers import with_layers
 from nertool.workspace.names import LABELS
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Pretrained:
         ignore_mismatched_sizes: initialize weights anew whose shape does not fit, such as a head for other labels.
         allow_missing_weights: take random weights for those that the files lack.
         hub: `cache_dir`, `revision`, `token` and `trust_remote_code` of `from_pretrained`.
+        layers: of the encoder, as `--layers` names them; empty for all.
     """
 
     model: str
@@ -37,6 +39,7 @@ class Pretrained:
     ignore_mismatched_sizes: bool
     allow_missing_weights: bool
     hub: dict[str, Any]
+    layers: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -59,7 +62,7 @@ class Pretrained:
             seed: of the new head's weights.
 
         Raises:
-            InvalidOption: there are no such weights, or they do not fit the configuration.
+            InvalidOption: there are no such weights or layers, or they do not fit the configuration.
             NertoolError: weights of the encoder are missing, left over or no numbers; or the model needs code of its
                 own.
         """
@@ -85,10 +88,13 @@ class Pretrained:
                 f"--model {self.model}: its weights do not have the shapes of its configuration under a head for tags",
                 "Start those weights anew: --ignore-mismatched-sizes",
             ) from error
+        model = model.float()  # whatever they are stored as: half precision is for computing only
+        if self.layers:
+            model = with_layers(model, self.layers, self.model, self.hub.get("trust_remote_code", False))
         check_takes_text(model, f"--model {self.model}")
         check_finite(model, f"--model {self.model}", "Take a whole copy of the model: these weights are damaged.")
         hide_path(model.config, public_name(self.model))
-        return model.float()  # whatever they are stored as: half precision is for computing only
+        return model
 
     def config(self, labels: Sequence[str]) -> PretrainedConfig:
         """The configuration of the model, with these labels or with those that it is fine-tuned for.

@@ -85,13 +85,14 @@ def test_every_key_of_run_ner_reaches_its_option(printed: Any, tmp_path: Path) -
 
 def test_every_value_says_where_it_comes_from(printed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('num_train_epochs = 2\nseeds = [4, 5]\nlr_scheduler_type = "cosine"\n')
+    path.write_text('num_train_epochs = 2\nseeds = [4, 5]\nlayers = 3\nlr_scheduler_type = "cosine"\n')
     monkeypatch.setenv("BATCH_SIZE", "16")
     rows = printed("--config", str(path), "--lr", "1e-4", "--set", "adam_beta1=0.8")
     assert rows["learning-rate"] == {"value": 1e-4, "from": "option"}
     assert rows["batch-size"] == {"value": 16, "from": "environment: BATCH_SIZE"}
     assert rows["num-epochs"] == {"value": 2.0, "from": f"--config {path}"}
     assert rows["seeds"] == {"value": "4,5", "from": f"--config {path}"}
+    assert rows["layers"]["value"] == "3"
     assert rows["set lr_scheduler_type"]["from"] == f"--config {path}"
     assert rows["set adam_beta1"]["from"] == "option"
     assert rows["weight-decay"] == {"value": 0.01, "from": "default"}
