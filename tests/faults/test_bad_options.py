@@ -98,6 +98,7 @@ INSTEAD: dict[str, tuple[str, ...]] = {
     **{f"predict {name}": () for name in ("files", "split")},
     "predict language": ("text", "--split-sentences"),
     "predict workers": ("text", "--engine", "ray", "--output", "out"),
+    "quantize workspace": ("--backend", "onnx"),
     "quantize percentile": ("--observer", "percentile", "--backend", "onnx", "--approach", "static"),
     "score file": (),
     "run recipe": (),
