@@ -167,7 +167,10 @@ class Options(StageOptions):
         int | None, typer.Option("--limit", min=1, help="Number of sentences to take from each split, for a quick try.")
     ] = None
     locked: Annotated[
-        bool, typer.Option("--locked", help="Refuse files that differ from those in the workspace's record.")
+        bool,
+        typer.Option(
+            "--locked", help="Refuse files that differ from those on record; without a record, from the published ones."
+        ),
     ] = False
     force: ForceOption = False
 
@@ -203,8 +206,9 @@ def run(workspace: Workspace, options: Options) -> Result:
     _check_used(options, data)
     planned = _plan(options, data)
     tag_options = _tag_options(options)
-    if options.locked:
-        _check_recorded(workspace)
+    as_published = tag_options.keeps_all and not options.limit and not options.tag_column
+    editions = recipe.editions if recipe and as_published else {}
+    recorded = not options.locked or _is_recorded(workspace, otherwise=bool(editions))
 
     def work(stage: Stage) -> None:
         facts: DownloadFacts = {"recipe": recipe.name} if recipe else {}
@@ -217,26 +221,33 @@ def run(workspace: Workspace, options: Options) -> Result:
             facts["tokenizer"] = options.tokenizer
         if options.scheme != "keep":
             facts["scheme"] = f"{reading.scheme} -> {options.scheme}"
-        as_published = tag_options.keeps_all and not options.limit and not options.tag_column
-        if recipe and recipe.editions and as_published:
-            facts["edition"] = _edition(recipe, stage)
+        if editions:
+            facts["edition"] = _edition(editions, stage, refuse=not recorded)
         if not (isinstance(data, PublishedFiles) and data.filters):
             facts["first_sentences"] = first_sentences(stage.staged(f"{next(iter(counts))}.txt.tmp"))
             for sentence in facts["first_sentences"]:
                 logger.info("read as: %s", sentence)
         stage.facts = {**facts}
-        if options.locked:
+        if options.locked and recorded:
             _compare_with_record(workspace, stage)
 
     return workspace.run(planned, work)
 
 
-def _check_recorded(workspace: Workspace) -> None:
+def _is_recorded(workspace: Workspace, otherwise: bool) -> bool:
+    """Whether a download is on record, for `--locked`.
+
+    Args:
+        otherwise: digests of the published files are known, which do as well.
+
+    Raises:
+        InvalidOption: none is, and nothing else will do.
+    """
     with workspace.reading():
-        if "download" not in workspace.records():
-            raise InvalidOption(
-                "--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256."
-            )
+        recorded = "download" in workspace.records()
+    if not recorded and not otherwise:
+        raise InvalidOption("--locked: no download is on record", "Run it once without; workspace.json keeps SHA-256.")
+    return recorded
 
 
 # -- what is asked for -----------------------------------------------------------------------------
@@ -339,15 +350,26 @@ def _plan(options: Options, data: DataSource) -> StageRun:
 # -- are these the files that were expected? -------------------------------------------------------
 
 
-def _edition(recipe: Recipe, stage: Stage) -> str:
-    """Recognise the edition of the files by their SHA-256; `unknown` where they are those of none."""
-    sha256 = {split: digest(stage.staged(f"{split}.txt.tmp"))["sha256"] for split in recipe.files}
-    for name, edition in recipe.editions.items():
+def _edition(editions: Mapping[str, Mapping[str, str]], stage: Stage, refuse: bool) -> str:
+    """Recognise the edition of the files by their SHA-256; `unknown` where they are those of none.
+
+    Args:
+        editions: SHA-256 of what each split's files give, by edition; the newest first.
+
+    Raises:
+        InvalidData: they are those of none, and `refuse`.
+    """
+    name, newest = next(iter(editions.items()))
+    sha256 = {split: digest(stage.staged(f"{split}.txt.tmp"))["sha256"] for split in newest}
+    for known, edition in editions.items():
         if edition == sha256:
-            return name
-    name, edition = next(iter(recipe.editions.items()))
-    differing = [split for split in sha256 if sha256[split] != edition[split]]
-    logger.warning("not the files of %s: %s: another edition, or changed", name, join_names(differing))
+            return known
+    differing = [split for split in newest if sha256[split] != newest[split]]
+    told = [f"{split}.txt.tmp has SHA-256 {sha256[split][:16]}, not {newest[split][:16]}" for split in differing]
+    what = f"not the files of {name}, another edition, or changed: {join_names(told)}"
+    if refuse:
+        raise InvalidData(f"--locked: {what}", "Take the published files, or leave --locked out.")
+    logger.warning(what)
     return "unknown"
 
 

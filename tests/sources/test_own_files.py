@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import io
 import json
 import lzma
@@ -339,7 +340,15 @@ def test_a_known_edition_is_named_and_another_one_told_with_its_splits(
     assert caplog.messages == []
     (tmp_path / "published" / "emerging.dev.conll").write_text("x\tO\n")
     assert run(w, "wnut17", source=source).facts["edition"] == "unknown"
-    assert len(caplog.messages) == 1 and caplog.messages[0].startswith("not the files of Made 1999: dev:")
+    found = hashlib.sha256(b"x O\n").hexdigest()[:16], hashlib.sha256(b"b O\n").hexdigest()[:16]
+    told = "not the files of Made 1999, another edition, or changed: dev.txt.tmp has SHA-256 {}, not {}".format(*found)
+    assert caplog.messages == [told]
+    fresh = Workspace(w.path.with_name("fresh"))
+    with pytest.raises(InvalidData, match=f"--locked: {told}"):
+        run(fresh, "wnut17", source=source, locked=True)
+    assert not fresh.splits(".txt.tmp")
+    (tmp_path / "published" / "emerging.dev.conll").write_text("b\tO\n")
+    assert run(fresh, "wnut17", source=source, locked=True).facts["edition"] == "Made 1999"
 
 
 @pytest.mark.parametrize("options", [{"limit": 1}, {"scheme": "io"}])
