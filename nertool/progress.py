@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,17 +27,23 @@ NOISY = ("neural_compressor", "optimum", "transformers", "torch", "onnx", "onnxr
 """Packages that `silenced` silences; onnxruntime also logs by the root logger itself."""
 
 
+@dataclass
+class BarSettings:
+    """What holds for all progress bars.
+
+    Attributes:
+        quiet: none is shown; the command line sets it for --quiet.
+    """
+
+    quiet: bool = False
+
+
+bars = BarSettings()
+
+
 @cache
 def console() -> Console:
-    """Standard error, for notes and errors."""
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-@cache
-def bars() -> Console:
-    """Standard error, for progress bars alone; the command line silences it for --quiet."""
+    """Standard error, for notes, errors and progress bars."""
     from rich.console import Console
 
     return Console(stderr=True)
@@ -42,7 +51,9 @@ def bars() -> Console:
 
 def shows_bars() -> bool:
     """Say whether progress bars are shown: standard error is a terminal, and --quiet was not given."""
-    return bars().is_terminal and not bars().quiet
+    if bars.quiet or not (sys.stderr.isatty() or "FORCE_COLOR" in os.environ):
+        return False  # without the import of rich
+    return console().is_terminal
 
 
 @contextmanager
@@ -85,7 +96,7 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown
         _rate(unit),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=bars(),
+        console=console(),
         transient=True,
         redirect_stdout=False,  # results go to stdout, whatever is shown on stderr
         disable=not shows_bars(),

@@ -69,7 +69,7 @@ def own_settings() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(environment)
-    logger.handlers[:], logger.propagate, bars().quiet = handlers, propagate, False
+    logger.handlers[:], logger.propagate, bars.quiet = handlers, propagate, False
     logger.setLevel(level)
 
 

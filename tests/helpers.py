@@ -15,7 +15,9 @@ import pytest
 import typer
 from hypothesis import strategies as st
 
+from nertool.models import cpu
 from nertool.stages import evaluate, labels, preprocess, quantize, train
+from nertool.workspace.digests import digest, write_json
 from nertool.workspace.workspace import Workspace
 
 needs_inc = pytest.mark.skipif(find_spec("optimum") is None, reason="needs Neural Compressor, which is not installed")
@@ -67,6 +69,41 @@ def fill(workspace: Workspace, model: str, until: str) -> Workspace:
 
 
 # -- what a folder holds ---------------------------------------------------------------------------
+
+
+LOGITS = {"anna": [0.0, 3.0, 0.5], "keller": [1.0, 1.5, 0.0], "bern": [4.0, 0.0, 1.0], "[UNK]": [0.0, 0.0, 2.0]}
+"""What the model of `write_graph` gives B-LOC, B-PER and O for a word, or a piece of one."""
+
+
+def write_graph(folder: Path) -> Path:
+    """A model as `quantize --backend onnx` publishes it, made without PyTorch: a row of logits for each word."""
+    from onnx import TensorProto, helper
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    folder.mkdir(parents=True)
+    vocabulary = ["[PAD]", "[CLS]", "[SEP]", *LOGITS]
+    tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(vocabulary)}, "[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
+    tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    rows = [number for word in vocabulary for number in LOGITS.get(word, [0.0, 0.0, 0.0])]
+    weight = helper.make_tensor("weight", TensorProto.FLOAT, [len(vocabulary), 3], rows)
+    inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "subwords"])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "subwords", 3])]
+    node = helper.make_node("Gather", ["weight", "input_ids"], ["logits"])
+    graph = helper.make_model(helper.make_graph([node], "tagger", inputs, outputs, [weight]))
+    graph.ir_version, graph.opset_import[0].version = 8, 17
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    labels = ["B-LOC", "B-PER", "O"]
+    write_json(folder / "config.json", {"id2label": dict(enumerate(labels))})
+    write_json(folder / "tagging.json", {"decoding": "viterbi", "scheme": "iob2"})
+    write_json(folder / "calibration.json", {"temperature": 1.25, "labels": labels})
+    write_json(folder / "quantization.json", {"cpu": cpu.describe()})
+    made_from = {name: digest(folder / name) for name in ("config.json", "tokenizer.json")}
+    known = {"labels": labels, "max_length": 8, "pad_id": 0, "type_ids": False, "made_from": made_from}
+    write_json(folder / "encoding.json", known)
+    return folder
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

@@ -60,7 +60,7 @@ def set_up_output(quiet: bool, verbose: bool) -> None:
     silent = processes.rank() > 0  # the first process speaks for all
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     logger.setLevel(logging.ERROR if silent else level)
-    bars().quiet = quiet or silent
+    bars.quiet = quiet or silent
     if not verbose:
         warnings.simplefilter("ignore")  # libraries warn of their own affairs
 

@@ -68,7 +68,7 @@ def next_attempt(approaches: Sequence[str], layers: int, met: Mapping[Attempt, b
     `_next_fallback`. Training comes last, where nothing else will do.
 
     Args:
-        approaches: of `dynamic`, `static` and `qat`.
+        approaches: of `none`, `dynamic`, `static` and `qat`.
         layers: how many could be left in FP32.
         met: what has been tried, and whether it met the criterion.
     """
@@ -79,7 +79,7 @@ def next_attempt(approaches: Sequence[str], layers: int, met: Mapping[Attempt, b
     if any(met[Attempt(approach, 0)] for approach in untrained):
         return None
     for approach in untrained:
-        if attempt := _next_fallback(approach, layers // 2, met):
+        if approach != "none" and (attempt := _next_fallback(approach, layers // 2, met)):
             return attempt
     training = Attempt("qat", 0)
     if "qat" in approaches and training not in met and not any(met.values()):

@@ -14,8 +14,8 @@ class QuantizationConfig:
     """How a trained model becomes an INT8 model without further training.
 
     Attributes:
-        approach: `dynamic`, where ranges of activations are found anew for each batch, or `static`, where they are
-            fixed.
+        approach: `dynamic`, where ranges of activations are found anew for each batch, `static`, where they are
+            fixed, or `none`, where all stays in FP32.
         in_fp32: names of the linear layers that stay in FP32.
         row_ranges: whether dynamic ranges are found for each sub-word (row), by ONNX Runtime; else for each batch.
         weight_bits: 7 for processors on which sums of two products of bytes may saturate, else 8.

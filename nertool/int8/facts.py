@@ -79,7 +79,7 @@ class Trial(Figures):
     """An INT8 model that was tried."""
 
     approach: str
-    """`dynamic`, `static` or `qat`."""
+    """`none`, `dynamic`, `static` or `qat`."""
     left_in_fp32: list[str]
     """Names of the layers whose weights are in FP32."""
     alone_as_together: bool
@@ -99,7 +99,7 @@ class Quantization(TypedDict):
 
     backend: Literal["inc", "onnx"]
     """Neural Compressor or ONNX Runtime."""
-    approach: Literal["dynamic", "static", "qat", "auto"]
+    approach: Literal["none", "dynamic", "static", "qat", "auto"]
     """As asked for."""
     criterion: Literal["relative", "absolute", "bound"]
     """Whether `tolerance` is a fraction of the FP32 model's F1 or a difference in F1; for `bound`, a fraction that the

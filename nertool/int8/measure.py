@@ -48,12 +48,12 @@ def measure(directory: Path, files: Mapping[str, Path], tags: Path, **consent: A
     """
     import torch
 
-    numbers = [str(os.getpid()), str(torch.get_num_threads())]
-    command = [sys.executable, "-m", "nertool.int8.measure", *numbers, str(directory), str(tags)]
+    command = [sys.executable, "-m", "nertool.int8.measure", str(os.getpid()), str(directory), str(tags)]
     for split, path in files.items():
         command.append(f"{split}={path}")
     command += [argument for argument, name in CONSENT.items() if consent.get(name)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, **threads})
     if done.returncode < 0:
         raise NertoolError(
             f"the process that measures {directory.name} was ended by signal {-done.returncode}",
@@ -178,17 +178,11 @@ def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latenc
 def _main() -> None:
     """Measure a model.
 
-    Arguments: number of the process to end with, threads, its directory, a directory for its tags, `SPLIT=FILE` each,
+    Arguments: number of the process to end with, the model's directory, a directory for its tags, `SPLIT=FILE` each,
     and any of `CONSENT`.
     """
-    parent, threads, directory, tags, *arguments = sys.argv[1:]
+    parent, directory, tags, *arguments = sys.argv[1:]
     end_with(int(parent))
-    from nertool.models.names import quiet_transformers
-
-    quiet_transformers()
-    import torch
-
-    torch.set_num_threads(int(threads))
     files: dict[str, Path] = {}
     consent = {name: argument in arguments for argument, name in CONSENT.items()}
     for argument in arguments:

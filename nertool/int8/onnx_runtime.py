@@ -41,15 +41,19 @@ SMALLER = f"{OTHER_BACKEND}, or a smaller model."
 Inputs = Mapping[str, Any]
 
 
-def check_fits(directory: Path) -> None:
-    """Check that a model in INT8 fits into the file of a graph, by the size of its weights alone.
+def check_fits(directory: Path, approach: str = "dynamic") -> None:
+    """Check that a model fits into the file of a graph, by the size of its weights alone.
+
+    Args:
+        approach: `none` for a graph in FP32.
 
     Raises:
         NertoolError: it does not.
     """
-    size = fp32_size(directory) // 4
+    kind, share = ("FP32", 1) if approach == "none" else ("INT8", 4)
+    size = fp32_size(directory) // share
     if size > LARGEST:
-        what = f"weights of {size / 2**30:.1f} GiB in INT8, and a graph of ONNX holds less than 2 GiB"
+        what = f"weights of {size / 2**30:.1f} GiB in {kind}, and a graph of ONNX holds less than 2 GiB"
         raise NertoolError(f"{directory}: {what}", SMALLER)
 
 
@@ -100,7 +104,7 @@ class Exported:
             )
 
     def quantize(self, directory: Path, quantization: QuantizationConfig) -> list[str]:
-        """Write the INT8 graph into a directory.
+        """Write the graph, in INT8 unless the approach is `none`, into a directory.
 
         Returns:
             Names of the linear layers whose weights are in FP32, in the order of the graph.
@@ -112,7 +116,7 @@ class Exported:
         excluded: list[str] = []
         in_fp32: dict[str, None] = {}
         for product in products:
-            if product.layer in quantization.in_fp32:
+            if product.layer in quantization.in_fp32 or (product.layer and quantization.approach == "none"):
                 in_fp32[product.layer] = None
             if product.layer in quantization.in_fp32 or not product.layer:
                 excluded.append(product.node)
@@ -124,7 +128,9 @@ class Exported:
             "weight_type": QuantType.QInt8,
         }
         with silenced(), _translate_graph_errors():
-            if quantization.row_ranges:
+            if quantization.approach == "none":
+                onnx.save(onnx.load(self.path), directory / GRAPH)
+            elif quantization.row_ranges:
                 layers = {product.node: product.layer for product in products if product.node not in excluded}
                 self._quantize_rows(directory / GRAPH, layers, quantization)
             elif quantization.approach == "static":
@@ -177,7 +183,7 @@ def _translate_graph_errors() -> Iterator[None]:
     except DecodeError as error:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
     except EncodeError as error:
-        raise NertoolError("the INT8 graph would have 2 GiB or more, which no file of ONNX holds", SMALLER) from error
+        raise NertoolError("the graph would have 2 GiB or more, which no file of ONNX holds", SMALLER) from error
 
 
 def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]) -> float:
@@ -189,7 +195,7 @@ def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]
         for batch in batches:
             subwords = batch["attention_mask"].bool()
             expected = model(**batch)["logits"][subwords]
-            exported = graph(**batch)["logits"][subwords]
+            exported = torch.from_numpy(graph(**batch)["logits"])[subwords]
             greatest = torch.maximum(greatest, (expected - exported).abs().max())  # NaN if there is one
     return float(greatest)
 

@@ -13,6 +13,7 @@ from nertool.int8.choice import Attempt
 from nertool.int8.config import QuantizationConfig
 from nertool.int8.layer_ranges import Array, Range, by_sensitivity, input_moments, input_ranges, linear_layers
 from nertool.models import cpu
+from nertool.progress import logger
 from nertool.workspace.digests import write_json
 from nertool.workspace.names import TABLE, versions
 
@@ -73,8 +74,13 @@ class Quantizer:
         windows = sorted(self.windows, key=len)
         batches = []
         for start in range(0, len(windows), CALIBRATION_BATCH):
-            batches.append(self.fp32.collate(windows[start : start + CALIBRATION_BATCH]))
+            batches.append(self._inputs(windows[start : start + CALIBRATION_BATCH]))
         return batches
+
+    def _inputs(self, windows: Sequence[Sequence[int]]) -> dict[str, Any]:
+        from nertool.models.torch_model import as_tensors
+
+        return as_tensors(self.fp32.collate(windows))
 
     @cached_property
     def order(self) -> list[str]:
@@ -94,7 +100,7 @@ class Quantizer:
     @cached_property
     def exported(self) -> onnx_runtime.Exported:
         """The model as an ONNX graph, traced on the batch with most padding."""
-        padded = self.fp32.collate([min(self.windows, key=len), max(self.windows, key=len)])
+        padded = self._inputs([min(self.windows, key=len), max(self.windows, key=len)])
         return onnx_runtime.Exported(
             self.fp32.model, [padded, *self.batches], self.scratch, self.settings.trust_remote_code
         )
@@ -124,8 +130,13 @@ class Quantizer:
             return self.exported.quantize(directory, self.config_of(attempt))
         return inc.quantize(model, directory, self.config_of(attempt), self.batches, trusted)
 
+    def store_encoding(self, directory: Path) -> None:
+        """Let a graph in a directory, with the files of its tokenizer, be loaded without transformers if it can be."""
+        if self.settings.backend == "onnx" and not self.fp32.store_encoding(directory):
+            logger.info("the tokenizer needs transformers, so that tagging with this model imports it")
+
     def config_of(self, attempt: Attempt) -> QuantizationConfig:
-        """How a dynamic or static attempt quantizes; what it takes is computed once, by the first that needs it."""
+        """How an attempt without training quantizes; what it takes is computed once, by the first that needs it."""
         in_fp32 = self.order[: attempt.in_fp32] if attempt.in_fp32 else []
         needs_ranges = self.settings.backend == "onnx" and attempt.approach == "static"
         ranges = self.ranges if needs_ranges else {}

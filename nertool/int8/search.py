@@ -37,7 +37,7 @@ class Search:
         model: directory of the FP32 model, whose tokenizer each of them gets; and its code, where that is trusted.
         finished: where trials are kept; those that an interrupted search has left are not repeated.
         criterion: which loss of dev F1 is allowed.
-        approaches: of `dynamic`, `static` and `qat`, in the order in which they are tried.
+        approaches: of `none`, `dynamic`, `static` and `qat`, in the order in which they are tried.
         max_trials: after so many, no other begins.
         timeout: seconds after which no other begins; 0 for no limit.
         clock: gives seconds.
@@ -107,6 +107,7 @@ class Search:
         left_in_fp32 = self.quantizer.build(attempt, directory)
         code = ["*.py"] if self.judge.consent.get("trust_remote_code") else []
         _copy([*TOKENIZER_FILES, SETTINGS, *code], self.model, directory)
+        self.quantizer.store_encoding(directory)
         figures = self.judge.measure(directory, tags)
         before, after = self.judge.baseline["f1"], figures["f1"]
         lost_at_most = self.judge.lost_at_most(tags, share_of_error(len(self.trials) + 1))

@@ -49,13 +49,12 @@ class Canary(TypedDict):
 class Asked(Protocol):
     """What is asked: the parts of a `Tagger` that the canary needs."""
 
-    model: Any
     tokenizer: Any
     labels: list[str]
     encoder: Encoder
 
-    def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """The windows as inputs of the model."""
+    def logits(self, ids: Sequence[Sequence[int]]) -> Array:
+        """Logits of windows of sub-words; shape (windows, subwords, labels)."""
 
 
 def make_canary(tagger: Asked, fp32: Asked) -> Canary:
@@ -78,7 +77,8 @@ def check_canary(tagger: Asked, directory: Path) -> None:
     if made_on.get("flags") == cpu.describe()["flags"]:
         return
     anew = command(directory.parent, "quantize", "--force")
-    if table.get("reduced_range") is False and not cpu.has_vnni():
+    in_int8 = table.get("approach") != "none"
+    if in_int8 and table.get("reduced_range") is False and not cpu.has_vnni():
         raise NertoolError(
             f"{directory} has weights of 8 bits, whose products saturate on this processor, which has no VNNI",
             f"Make it anew here ({anew}), or with --portable where it was made.",
@@ -135,8 +135,6 @@ def _sentences(tagger: Asked) -> list[list[int]]:
 
 def _answers(tagger: Asked, ids: list[list[int]]) -> Array:
     """Log-probabilities of the labels; shape (sentences, subwords, labels)."""
-    import torch
-
-    with torch.inference_mode():
-        logits = tagger.model(**tagger.collate(ids))["logits"]
-    return np.asarray(logits.float().log_softmax(-1).numpy())
+    logits = tagger.logits(ids).astype(np.float64)
+    logits -= logits.max(-1, keepdims=True)
+    return np.asarray(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))

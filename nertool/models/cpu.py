@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from contextlib import suppress
@@ -24,6 +25,14 @@ def _told(name: str) -> str:
 def flags() -> frozenset[str]:
     """The processor's flags as Linux names them; empty elsewhere."""
     return frozenset(_told("flags|Features").split())
+
+
+def threads() -> int:
+    """As many as OMP_NUM_THREADS says, which PyTorch obeys too; else the processors that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def mkl_is_slow_here() -> bool:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from mmap import ACCESS_READ, mmap
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from nertool.errors import NertoolError, command, require
 from nertool.models import cpu
 
-if TYPE_CHECKING:
-    import torch
+Array = npt.NDArray[Any]
 
 GRAPH = "model.onnx"
 RIGHT_WITH_AMX = (1, 25)
 """First version whose products of 33 rows and more with 17 to 31 columns (of each 32) are right on AMX."""
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
 """On CPUs these kernels take longer than those that they stand for."""
+EXTERNAL = b"location"
+"""The word by which a tensor names a file that its weights are in."""
+BLOCK = 1 << 20
+"""Bytes of a graph that are looked at together."""
 
 
 def require_onnx() -> None:
@@ -28,7 +33,20 @@ def require_onnx() -> None:
     Raises:
         NertoolError: it is not, or it does not on this processor.
     """
-    require(["onnx", "onnxruntime"], "onnx", "--backend onnx")
+    require(["onnx"], "onnx", "--backend onnx")
+    require_runtime("--backend onnx")
+
+
+def require_runtime(what: str) -> None:
+    """Check that what runs ONNX graphs is here, and multiplies bytes right.
+
+    Args:
+        what: needs it.
+
+    Raises:
+        NertoolError: it is not, or it does not on this processor.
+    """
+    require(["onnxruntime"], "onnx", what)
     import onnxruntime
 
     version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
@@ -40,7 +58,7 @@ def require_onnx() -> None:
 
 
 class OnnxModel:
-    """A graph, called as the model it was made from.
+    """A graph, called with arrays as the model it was made from is with tensors; it runs on the CPU.
 
     Args:
         path: the ONNX file.
@@ -50,7 +68,7 @@ class OnnxModel:
     """
 
     def __init__(self, path: Path) -> None:
-        require_onnx()
+        require_runtime(str(path))
         import onnxruntime
 
         _check_external_data(path)
@@ -68,17 +86,22 @@ class OnnxModel:
         self.path = path
         self.inputs = [one.name for one in self.session.get_inputs()]
 
-    def parameters(self) -> Iterator[torch.Tensor]:
-        """None: it runs on the CPU."""
-        return iter(())
+    on_cpu = True
 
-    def __call__(self, **inputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    @property
+    def threads(self) -> int:
+        """How many batches are worked on at once."""
+        return cpu.threads()
+
+    def a_thread_each(self) -> AbstractContextManager[None]:
+        """A block in which each batch has one thread, as it always has here."""
+        return nullcontext()
+
+    def __call__(self, **inputs: Any) -> dict[str, Array]:
         """The logits, of shape (batch, subwords, labels)."""
-        import torch
-
-        values = {name: inputs[name].numpy() for name in self.inputs}
+        values = {name: np.asarray(inputs[name]) for name in self.inputs}
         with translate_runtime_errors(self.path):
-            return {"logits": torch.from_numpy(self.session.run(None, values)[0])}
+            return {"logits": self.session.run(None, values)[0]}
 
 
 @contextmanager
@@ -105,8 +128,9 @@ def _check_external_data(path: Path) -> None:
     Raises:
         NertoolError: it does, or is no graph.
     """
-    if not path.stat().st_size or not _may_have_external_data(path):
+    if not _may_have_external_data(path):
         return
+    require(["onnx"], "onnx", str(path))
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -122,8 +146,13 @@ def _check_external_data(path: Path) -> None:
 
 def _may_have_external_data(path: Path) -> bool:
     """Whether the word by which a tensor names a file is anywhere in a graph: that takes no memory to find out."""
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return content.find(b"location") >= 0
+    before = b""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            if EXTERNAL in before + block:
+                return True
+            before = block[-len(EXTERNAL) :]
+    return False
 
 
 def _external_files(message: Any) -> Iterator[str]:

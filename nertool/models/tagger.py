@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
@@ -20,12 +21,20 @@ from nertool.models.calibration import Calibration, DevAnswers, Predictions, rea
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.inputs import check_takes_text, embeds_token_types, translate_missing_embeddings
+from nertool.models.inputs import check_takes_text, embeds_token_types
 from nertool.models.limits import check_files
 from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, quiet_transformers, usable_length
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.settings import is_quantized, read_settings
+from nertool.models.stored_tokenizer import (
+    ENCODING,
+    Encoding,
+    StoredTokenizer,
+    load_stored_tokenizer,
+    read_encoding,
+    store_encoding,
+)
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
 from nertool.models.thresholds import KeptThresholds, Thresholds, check_least, thresholds_for
 from nertool.models.weights import load_weights
@@ -35,8 +44,9 @@ from nertool.tags import OUTSIDE
 from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerBase
+
+    from nertool.models.torch_model import TorchModel
 
 Array = npt.NDArray[Any]
 SENTENCES_AHEAD = 2048
@@ -71,11 +81,11 @@ class _Job(NamedTuple):
 class Tagger:
     """Tags sentences with a token-classification model.
 
-    Not for several threads at once: tagging on the CPU changes PyTorch's thread count for the process meanwhile.
+    Not for several threads at once: tagging by PyTorch on the CPU changes its thread count for the process meanwhile.
 
     Args:
-        model: a module that gives `logits` of shape (batch, subwords, labels) for `input_ids` and `attention_mask`;
-            `parameters()` tells its device.
+        model: an `OnnxModel`, or a PyTorch module: it gives `logits` of shape (batch, subwords, labels) for
+            `input_ids` and `attention_mask`; `parameters()` tells the module's device.
         tokenizer: the model's.
         labels: the label of each id.
         max_length: sub-words of a window, special tokens included.
@@ -93,7 +103,7 @@ class Tagger:
     def __init__(
         self,
         model: Any,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: PreTrainedTokenizerBase | StoredTokenizer,
         labels: Sequence[str],
         max_length: int,
         type_ids: bool = False,
@@ -113,9 +123,17 @@ class Tagger:
         self.cut = cut
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
-        self.device = next((parameter.device for parameter in model.parameters()), "cpu")
-        self.on_cpu = str(self.device) == "cpu"
+        self.on_cpu = self.runner.on_cpu
         self.batch_subwords = BATCH_SUBWORDS if self.on_cpu else GPU_SUBWORDS
+
+    @property
+    def runner(self) -> OnnxModel | TorchModel:
+        """The model as it is called with arrays."""
+        if isinstance(self.model, OnnxModel):
+            return self.model
+        from nertool.models.torch_model import TorchModel
+
+        return TorchModel(self.model)
 
     def with_batches_of(self, subwords: int) -> Tagger:
         """A tagger with the same model and batches of at most so many padded sub-words."""
@@ -285,22 +303,16 @@ class Tagger:
 
         On the CPU each thread works on its own batch: threads that share one wait for each other at every product.
         """
-        import torch
+        runner = self.runner
+        work = partial(self._logits, runner)
+        threads = min(runner.threads, len(batches))
+        if threads < 2:
+            return map(work, batches)
+        with runner.a_thread_each(), ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work, batches))
 
-        threads = torch.get_num_threads() if self.on_cpu else 1
-        if min(threads, len(batches)) < 2:
-            return map(self._logits, batches)
-        torch.set_num_threads(1)
-        try:
-            with ThreadPoolExecutor(threads) as pool:
-                return list(pool.map(self._logits, batches))
-        finally:
-            torch.set_num_threads(threads)
-
-    def _logits(self, batch: list[_Job]) -> Array:
+    def _logits(self, runner: OnnxModel | TorchModel, batch: list[_Job]) -> Array:
         """Logits of each word whose tag is taken from a batch; shape (words, labels)."""
-        import torch
-
         ids: list[list[int]] = []
         rows: list[int] = []
         positions: list[int] = []
@@ -308,12 +320,18 @@ class Tagger:
             ids.append(job.window.ids)
             rows += [row] * len(job.words)
             positions += job.window.positions
-        inputs = {name: tensor.to(self.device) for name, tensor in self.collate(ids).items()}
-        with torch.inference_mode(), translate_missing_embeddings():
-            logits = self.model(**inputs)["logits"][torch.tensor(rows), torch.tensor(positions)]
-        return np.asarray(logits.float().cpu().numpy())
+        return runner(**self.collate(ids))["logits"][rows, positions]
 
-    def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+    def store_encoding(self, directory: Path) -> bool:
+        """Let the graph of this model in a directory be loaded without transformers; see `stored_tokenizer`."""
+        encoding = Encoding(self.labels, self.max_length, self.pad_id, self.type_ids)
+        return store_encoding(directory, self.tokenizer, encoding)
+
+    def logits(self, ids: Sequence[Sequence[int]]) -> Array:
+        """Logits of windows of sub-words; shape (windows, subwords, labels)."""
+        return self.runner(**self.collate(ids))["logits"]
+
+    def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, Array]:
         """Pad windows to the longest one.
 
         Args:
@@ -322,15 +340,13 @@ class Tagger:
         Returns:
             `input_ids` and `attention_mask`, and `token_type_ids` where the model gets them; shape (batch, subwords).
         """
-        import torch
-
         lengths = np.array([len(window) for window in ids])
         mask = np.arange(lengths.max()) < lengths[:, None]
         padded = np.full(mask.shape, self.pad_id)
         padded[mask] = list(chain.from_iterable(ids))
-        inputs = {"input_ids": torch.from_numpy(padded), "attention_mask": torch.from_numpy(mask.astype(np.int64))}
+        inputs = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
         if self.type_ids:
-            inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+            inputs["token_type_ids"] = np.zeros_like(padded)
         return inputs
 
 
@@ -386,7 +402,8 @@ def load_tagger(
 ) -> Tagger:
     """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
 
-    Sets environment variables that keep transformers quiet; see `quiet_transformers`.
+    Imports neither PyTorch nor transformers for a graph with an `encoding.json`; else keeps transformers quiet by
+    environment variables, see `quiet_transformers`.
 
     Args:
         device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
@@ -407,26 +424,25 @@ def load_tagger(
         NertoolError: it holds no model, one that is not for token classification, not all of its weights, one that
             needs code of its own, or an INT8 model that answers otherwise on this processor than where it was made.
     """
-    quiet_transformers()
     directory = Path(directory)
     check_least("--min-score", min_score)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
         _check_directory(directory)
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
-        config = _load_config(directory, trust_remote_code)
         is_int8 = is_quantized(directory)
-        if is_int8:
-            model = _load_int8(directory, config, trust_remote_code)
+        encoding = read_encoding(directory) if is_int8 and (directory / GRAPH).exists() else None
+        if encoding:
+            subwords: Any = load_stored_tokenizer(directory, encoding.pad_id)
+            model: Any = OnnxModel(directory / GRAPH)
         else:
-            model = _load_fp32(directory, config, allow_missing_weights, trust_remote_code, device)
-        subwords = load_tokenizer(str(directory), trust_remote_code)
-    if fp32_kernels == "auto" and not as_stored:
-        model = _with_fastest_kernels(model)
-    labels = label_names(config)
-    # A quantized embedding takes no indices that are a view, which models make where they are given none.
-    inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
-    type_ids = (is_int8 or as_stored) and embeds_token_types(inputs, config)
+            load = partial(_load_fp32, allow_missing_weights=allow_missing_weights, device=device)
+            model, subwords, encoding = _load_by_transformers(
+                directory, _load_int8 if is_int8 else load, as_stored or is_int8, trust_remote_code
+            )
+            if fp32_kernels == "auto" and not as_stored:
+                model = _with_fastest_kernels(model)
+    labels = encoding.labels
     calibration = read_calibration(directory, labels)
     canonical = spelling_of_labels(labels).read(labels)
     scheme = settings.allowed_scheme(decoding, canonical)
@@ -435,11 +451,35 @@ def load_tagger(
     if scheme != settings.allowed_scheme("", canonical) and (calibration.words or calibration.entities):
         logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
         calibration = Calibration(calibration.temperature)
-    tagger = Tagger(model, subwords, labels, usable_length(subwords, config), type_ids, cut, scheme, calibration)
+    tagger = Tagger(model, subwords, labels, encoding.max_length, encoding.type_ids, cut, scheme, calibration)
     tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
     if is_int8:
         check_canary(tagger, directory)
     return tagger
+
+
+def _load_by_transformers(
+    directory: Path, load: Callable[..., Any], needs_type_ids: bool, trust_remote_code: bool
+) -> tuple[Any, PreTrainedTokenizerBase, Encoding]:
+    """A model and its tokenizer, with what transformers says of them.
+
+    Args:
+        load: takes the directory, its configuration and `trust_remote_code`, and gives the model.
+        needs_type_ids: give the model its token_type_ids: a quantized embedding takes no indices that are a view,
+            which models make where they are given none.
+    """
+    quiet_transformers()
+    config = _load_config(directory, trust_remote_code)
+    model = load(directory, config, trust_remote_code=trust_remote_code)
+    tokenizer = load_tokenizer(str(directory), trust_remote_code)
+    inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
+    encoding = Encoding(
+        labels=label_names(config),
+        max_length=usable_length(tokenizer, config),
+        pad_id=int(tokenizer.pad_token_id or 0),
+        type_ids=needs_type_ids and embeds_token_types(inputs, config),
+    )
+    return model, tokenizer, encoding
 
 
 def stored_labels(directory: Path, trust_remote_code: bool = False) -> list[str]:
@@ -448,10 +488,15 @@ def stored_labels(directory: Path, trust_remote_code: bool = False) -> list[str]
     Raises:
         NertoolError: the directory holds no model for token classification.
     """
+    if (directory / ENCODING).exists() and (encoding := read_encoding(directory)):
+        return encoding.labels
     return label_names(_load_config(directory, trust_remote_code))
 
 
 def _with_fastest_kernels(model: Any) -> Any:
+    """The same model, or a PyTorch module on the CPU with other layers."""
+    if isinstance(model, OnnxModel):
+        return model
     import torch
 
     from nertool.models.onednn import use_fastest

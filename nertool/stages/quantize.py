@@ -69,12 +69,13 @@ class Options(StageOptions):
         typer.Option("--backend", help="Backend: Neural Compressor with PyTorch, or ONNX Runtime."),
     ] = "inc"
     approach: Annotated[
-        Literal["dynamic", "static", "qat", "auto"],
+        Literal["dynamic", "static", "qat", "auto", "none"],
         typer.Option(
             "--approach",
             "--quantization-approach",
             help="Ranges of activations: found for each batch, once on sentences of train, or in more training (inc "
-            "only); auto tries them all and keeps the smallest and fastest that will do.",
+            "only); auto tries them all and keeps the smallest and fastest that will do. none: a graph in FP32 (onnx "
+            "only).",
         ),
     ] = "dynamic"
     ranges: Annotated[
@@ -157,6 +158,8 @@ class Options(StageOptions):
         super().__post_init__()
         if self.backend == "onnx" and self.approach == "qat":
             raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
+        if self.backend == "inc" and self.approach == "none":
+            raise InvalidOption("--approach none: only ONNX Runtime has graphs in FP32", "Take --backend onnx.")
         if self.backend == "inc" and self.observer == "percentile":
             raise InvalidOption(
                 "--observer percentile: Neural Compressor has no such observer", "Take mse, minmax, or --backend onnx."
@@ -167,7 +170,9 @@ class Options(StageOptions):
             )
         if "qat" not in self.approaches:
             refuse_unused(self, ("qat_epochs", "qat_learning_rate"), "is for --approach qat")
-        if self.approaches == ["dynamic"]:
+        if self.approach == "none":
+            refuse_unused(self, ("portable",), "is for INT8, and --approach none stays in FP32")
+        if self.approach in ("dynamic", "none"):
             refuse_unused(self, ("observer",), "is for --approach static")
         if "dynamic" not in self.approaches:
             refuse_unused(self, ("ranges",), "is for --approach dynamic")
@@ -209,7 +214,7 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     if options.backend == "onnx":
         from nertool.int8.onnx_runtime import check_fits
 
-        check_fits(model.path)
+        check_fits(model.path, options.approach)
     planned = _plan(workspace, options, model)
     for path in (workspace / "dev.txt", _calibration_file(workspace)):
         if next(read_sentences(path), None) is None:
@@ -276,7 +281,7 @@ def _plan(workspace: Workspace, options: Options, model: ModelFiles) -> StageRun
         MissingInput: no dev.txt, or no train.txt where ranges are found on it.
     """
     workspace.require("dev.txt", "preprocess")
-    if options.approach != "dynamic":
+    if options.approach not in ("dynamic", "none"):
         workspace.require("train.txt", "preprocess")
     reads = list(model.files)
     for split in workspace.splits(".txt"):

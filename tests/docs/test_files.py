@@ -118,6 +118,7 @@ DESCRIBED = {
     "evaluation/dev_entities.jsonl": "entities",
     "model/thresholds.json": "thresholds.json",
     "evaluation/comparison.json": "comparison.json",
+    "quantized/encoding.json": "encoding.json",
     "quantized/quantization.json": "quantization.json",
 }
 """Files of a workspace, and the section for each."""

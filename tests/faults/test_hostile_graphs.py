@@ -116,7 +116,7 @@ def test_a_command_refuses_such_a_graph(stage: str, copy: Workspace, capsys: pyt
     (copy / "quantized" / "quantization.json").write_text("{}")
     write_graph(copy / "quantized" / "model.onnx", "/etc/passwd")
     with pytest.raises(SystemExit) as end:
-        main([stage, "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
+        main([stage, "--quiet", "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
     lines = capsys.readouterr().err.splitlines()
     assert end.value.code == 1 and len(lines) == 2, lines
     assert "outside its directory: '/etc/passwd'" in lines[0] and "quantize --force" in lines[1]

@@ -48,6 +48,9 @@ class Writer:
     def alone_as_together(self, attempt: Attempt) -> bool:
         return attempt.approach == "static"
 
+    def store_encoding(self, directory: Path) -> None:
+        """These have no tokenizer."""
+
     def build(self, attempt: Attempt, directory: Path) -> list[str]:
         (directory / "model.json").write_text(json.dumps({"f1": self.f1(attempt)}))
         (directory / "config.json").write_text("INT8")

@@ -105,10 +105,11 @@ def test_all_splits_and_both_models_in_one_call(copy: Workspace) -> None:
     """INT8 is stood in for by a graph in FP32: what matters is where results go."""
     pytest.importorskip("onnxruntime")
     from nertool.int8.onnx_runtime import Exported
+    from nertool.models.torch_model import as_tensors
 
     shutil.copytree(copy / "model", copy / "quantized", ignore=shutil.ignore_patterns("checkpoint-*", "*.safetensors"))
     fp32 = load_tagger(copy / "model", device="cpu", as_stored=True)
-    Exported(fp32.model, [fp32.collate([[2, 9, 3], [2, 9, 9, 9, 3]])], copy / "quantized")
+    Exported(fp32.model, [as_tensors(fp32.collate([[2, 9, 3], [2, 9, 9, 9, 3]]))], copy / "quantized")
     (copy / "quantized/quantization.json").write_text("{}")
     result = evaluate.run(copy, evaluate.Options(split=["train", "dev", "test"], both=True, allow_stale=True))
     names = {f"{model}{split}" for model in ("", "quantized ") for split in ("train", "dev", "test")}

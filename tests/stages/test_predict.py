@@ -88,7 +88,7 @@ def test_threads_change_neither_tags_nor_their_number(trained: Path) -> None:
             torch.set_num_threads(threads)
             found.append(list(tagger.tag_scored(sentences)))
             assert torch.get_num_threads() == threads
-        tagger.model = None
+        tagger.model = torch.nn.Module()
         with pytest.raises(TypeError):
             list(tagger.tag(sentences))
         assert torch.get_num_threads() == 5

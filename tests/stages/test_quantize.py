@@ -25,6 +25,7 @@ from nertool.int8.config import QuantizationConfig
 from nertool.int8.facts import Cost, Figures, Latency
 from nertool.int8.judge import Judge
 from nertool.models import canary, cpu
+from nertool.models.stored_tokenizer import StoredTokenizer
 from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.names import QUANTIZING
@@ -410,6 +411,29 @@ def test_evaluate_and_predict_take_the_graph_as_it_was_judged(graph: Path) -> No
     assert predict.run(workspace, predict.Options(split="test", quantized=True)).facts["model"] == "quantized"
 
 
+def test_tags_and_scores_are_those_of_the_tokenizer_of_transformers(graph: Path, tmp_path: Path) -> None:
+    """What is stored beside the graph stands in for transformers, to the last bit."""
+    by_transformers = shutil.copytree(graph / "quantized", tmp_path / "quantized")
+    (by_transformers / "encoding.json").unlink()
+    sentences = [sentence.tokens for sentence in read_sentences(graph / "test.txt")]
+    sentences += [["Clara", "SAW", "", "\u4e2d\u6587", "caf\u00e9", "[SEP]", "\x00", "\U0001fffd"] * 30]
+    ours, theirs = load_tagger(graph / "quantized"), load_tagger(by_transformers)
+    assert isinstance(ours.tokenizer, StoredTokenizer) and not isinstance(theirs.tokenizer, StoredTokenizer)
+    for found, expected in zip(ours.tag_scored(sentences), theirs.tag_scored(sentences), strict=True):
+        assert found == expected
+        assert np.array_equal(found.logits, expected.logits, equal_nan=True)
+
+
+def test_a_graph_in_fp32_answers_as_the_model_does(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = quantize.run(copy, quantize.Options(backend="onnx", approach="none")).facts
+    assert facts["met"] and facts["int8"]["alone_as_together"] and len(facts["int8"]["left_in_fp32"]) == 13
+    assert facts["int8"]["equal"] == 1.0 and facts["int8"]["divergence"] < 1e-6
+    assert len(float_weights(copy)) > 13
+    edit_table(copy / "quantized", reduced_range=False, cpu={})
+    monkeypatch.setattr(cpu, "has_vnni", lambda: False)
+    load_tagger(copy / "quantized")  # nothing saturates
+
+
 def test_products_and_embeddings_of_the_graph_are_in_bytes(graph: Path) -> None:
     assert not float_weights(Workspace(graph))
 
@@ -633,6 +657,7 @@ def test_without_onnx_runtime_the_extra_is_named(copy: Workspace, monkeypatch: p
     ("options", "told"),
     [
         ({"backend": "onnx", "approach": "qat"}, "only Neural Compressor trains"),
+        ({"backend": "inc", "approach": "none"}, "only ONNX Runtime has graphs in FP32"),
         ({"observer": "percentile"}, "has no such observer"),
         ({"approach": "qat", "qat_epochs": 0.0}, "nothing would be trained"),
     ],
