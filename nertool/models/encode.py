@@ -15,6 +15,8 @@ IGNORE = -100
 """Label id of a sub-word that carries no tag; the loss leaves it out."""
 NO_SUBWORD = -1
 """Stands for the first sub-word of a word that has none."""
+NO_WORD = -1
+"""Stands for the word of a sub-word that carries no tag."""
 REMEMBERED_WORDS = 200_000
 """Distinct words in the cache before it is cleared, so that memory stays bounded."""
 
@@ -37,11 +39,13 @@ class LabelledWindow(NamedTuple):
     Attributes:
         input_ids: sub-word ids with special tokens; shape (subwords,).
         labels: a label id or IGNORE for each of them; same shape.
+        owners: 0-based number of the word whose tag each of them carries, or NO_WORD; same shape.
         words: number of words that carry a tag in this window.
     """
 
     input_ids: list[int]
     labels: list[int]
+    owners: list[int]
     words: int
 
 
@@ -165,7 +169,7 @@ def _words_with_subwords(encoded: Encoded) -> list[int]:
 def labelled_windows(
     encoder: Encoder,
     sentences: Sequence[Sequence[str]],
-    tags: Sequence[Sequence[str]],
+    tags: Sequence[Sequence[str] | None],
     label_ids: Mapping[str, int],
     all_subwords: bool = False,
 ) -> Iterator[list[LabelledWindow]]:
@@ -175,6 +179,7 @@ def labelled_windows(
     have the label IGNORE.
 
     Args:
+        tags: of each sentence; None for one without, whose sub-words all have the label IGNORE.
         all_subwords: label the word's other sub-words too, B- as I- where there is such a label
             (run_ner.py: label_all_tokens).
     """
@@ -182,21 +187,41 @@ def labelled_windows(
         lengths = _subwords_of_words(encoded) if all_subwords else [1] * len(encoded.starts)
         examples = []
         for window in encoder.windows(encoded):
-            labels = [IGNORE] * len(window.ids)
-            end_of_window = len(window.ids) - len(encoder.suffix)
-            for word, first in zip(window.words, window.positions, strict=True):
-                tag = sentence_tags[word]
-                labels[first] = label_ids[tag]
-                for position in range(first + 1, min(first + lengths[word], end_of_window)):
-                    labels[position] = label_ids.get(_inside(tag), labels[first])
-            examples.append(LabelledWindow(window.ids, labels, len(window.words)))
+            owners = _owners(window, lengths, len(window.ids) - len(encoder.suffix))
+            labels = [IGNORE] * len(owners) if sentence_tags is None else _label_ids(owners, sentence_tags, label_ids)
+            examples.append(LabelledWindow(window.ids, labels, owners, len(window.words)))
         yield examples
 
 
-def _inside(tag: str) -> str:
+def _owners(window: Window, lengths: Sequence[int], end: int) -> list[int]:
+    """The word whose tag each sub-word of a window carries.
+
+    Args:
+        lengths: number of sub-words that carry the tag of each word of the sentence.
+        end: of the words' sub-words in the window.
+    """
+    owners = [NO_WORD] * len(window.ids)
+    for word, first in zip(window.words, window.positions, strict=True):
+        for position in range(first, min(first + lengths[word], end)):
+            owners[position] = word
+    return owners
+
+
+def _label_ids(owners: Sequence[int], tags: Sequence[str], label_ids: Mapping[str, int]) -> list[int]:
+    """The label id of each sub-word; that of a word's other sub-words is I- where its tag is B-."""
+    labels = []
+    before = NO_WORD
+    for word in owners:
+        label = IGNORE if word == NO_WORD else label_ids[tags[word]]
+        labels.append(label_ids.get(inside(tags[word]), label) if word == before != NO_WORD else label)
+        before = word
+    return labels
+
+
+def inside(tag: str) -> str:
     """The tag of a word that continues the entity of a word with this tag.
 
-    >>> _inside("B-creative-work"), _inside("I-LOC"), _inside("O")
+    >>> inside("B-creative-work"), inside("I-LOC"), inside("O")
     ('I-creative-work', 'I-LOC', 'O')
     """
     return f"I{tag[1:]}" if tag.startswith("B-") else tag

@@ -171,6 +171,17 @@ class Tagger:
                 counts.below += len(tagging.span_scores) - len(kept.span_scores)
                 yield kept
 
+    def word_logits(self, sentences: Iterable[Sequence[str]]) -> Iterator[Array]:
+        """What the model gives each label, for the words of each sentence; NaN for words without sub-words.
+
+        Returns:
+            an array of shape (words, labels) for each sentence, in the same order.
+        """
+        for block in _blocks(sentences):
+            logits = self._block_logits(block, TagCounts())
+            ends = np.cumsum(list(map(len, block)))
+            yield from np.split(logits, ends[:-1])
+
     def most_probable(self, tagging: Tagging) -> list[str]:
         """The most probable tag of each word of a sentence that `tag_scored` gave, whatever its neighbours are."""
         assert tagging.logits is not None

@@ -29,12 +29,16 @@ from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, StartFacts, TrainFacts
 from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
+from nertool.training.teachers import teacher_sources
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from nertool.training.examples import Examples, Source
     from nertool.training.setup import TrainingSetup
 
 __all__ = ["Options", "run"]
@@ -103,6 +107,9 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
     sources = model_sources(options.model, MODEL_FILES)
     for name in options.pretrained.names[1:]:
         sources |= model_sources(name, MODEL_FILES)
+    sources |= teacher_sources(options.teachers or [])
+    for number, path in enumerate(options.unlabelled or [], start=1):
+        sources[f"unlabelled-{number}/{Path(path).name}"] = Path(path)
     return StageRun(
         "train",
         options,
@@ -123,6 +130,9 @@ def _check(workspace: Workspace, options: Options) -> None:
     """Refuse what can be seen to fail before anything is loaded."""
     if all(os.path.isdir(resolve_model(name)) for name in options.pretrained.names):
         refuse_unused(options, ("model_revision",), "is for models of the Hub")
+    for file in options.unlabelled or []:
+        if not os.path.isfile(file):
+            raise MissingInput(f"--unlabelled {file}: no such file", "Name files of text, columns or JSON Lines.")
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
     if _dev(workspace) is None:
@@ -190,13 +200,17 @@ def _start(setup: TrainingSetup, options: Options) -> StartFacts:
     start: StartFacts = {}
     if options.layers:
         start["layers"] = choose_layers(options.layers, setup.config.num_hidden_layers, options.model)
+    if options.teachers:
+        start["teachers"] = [public_name(name) for name in options.teachers]
+    if setup.examples.unlabelled:
+        start["unlabelled"] = setup.examples.unlabelled.counts["sentences"]
     return start
 
 
 def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     """Check what needs transformers to be checked, and load all that trainings share."""
     from nertool.training import trainer_arguments
-    from nertool.training.examples import Source, load_examples
+    from nertool.training.examples import Source
     from nertool.training.setup import TrainingSetup, example_length
 
     precision = trainer_arguments.precision(options.precision)
@@ -212,17 +226,61 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         options.label_all_tokens,
         options.max_train_samples,
         options.preprocessing_num_workers,
+        taught=bool(options.teachers),
     )
     return TrainingSetup(
         options.pretrained,
         config,
         tokenizer,
-        load_examples(source, tokenizer, workspace / EXAMPLES, anew=options.force),
+        _examples(workspace, options, source, tokenizer),
         _plan(workspace, options, length),
         precision,
         trainer_arguments.from_options(options),
         given,
         workspace / RUNNING,
+    )
+
+
+def _examples(workspace: Workspace, options: Options, source: Source, tokenizer: PreTrainedTokenizerBase) -> Examples:
+    """The examples of train; with teachers, what they say of these and of unlabelled ones too."""
+    from nertool.training.examples import load_examples
+
+    cache = workspace / EXAMPLES
+    if not options.teachers:
+        return load_examples(source, tokenizer, cache, anew=options.force)
+    from nertool.training.taught import load_taught_examples
+    from nertool.training.teachers import Teachers, find_teacher
+
+    directories = [find_teacher(name, options.cache_dir, options.token) for name in options.teachers]
+    return load_taught_examples(
+        source,
+        _unlabelled(workspace, options, source),
+        tokenizer,
+        cache,
+        Teachers(tuple(options.teachers), tuple(directories), source.labels),
+        options.distil_weight,
+        options.distil_temperature,
+        anew=options.force,
+    )
+
+
+def _unlabelled(workspace: Workspace, options: Options, source: Source) -> Source | None:
+    """The sentences that only teachers label, cut as those of train are; None without `--unlabelled`."""
+    if not options.unlabelled:
+        return None
+    from nertool.training.unlabelled import UnlabelledSource
+
+    first, *more = map(Path, options.unlabelled)
+    return UnlabelledSource(
+        first,
+        source.labels,
+        source.max_length,
+        source.all_subwords,
+        workers=source.workers,
+        taught=True,
+        more=tuple(more),
+        cut=_settings(workspace, options).tokenizer,
+        on_error=options.unlabelled_errors,
     )
 
 
@@ -239,6 +297,7 @@ def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
         patience=options.patience,
         accumulation_steps=options.gradient_accumulation_steps,
         max_subwords=options.max_tokens_per_batch,
+        unlabelled_share=options.unlabelled_share,
         packed=options.packing,
         pad_to=length if options.pad_to_max_length else None,
         fast_dropout=options.fast_dropout,

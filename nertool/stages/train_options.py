@@ -26,6 +26,11 @@ from nertool.workspace.names import MODEL, is_model_name
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import StageOptions
 
+OF_UNLABELLED = ("unlabelled_share", "unlabelled_errors")
+"""Options that nothing uses without `--unlabelled`."""
+OF_TEACHERS = ("distil_weight", "distil_temperature", "unlabelled", *OF_UNLABELLED)
+"""Options that nothing uses without `--teacher`."""
+
 
 @dataclass(frozen=True)
 class Options(StageOptions):
@@ -59,6 +64,7 @@ class Options(StageOptions):
             "pad_to_max_length",
         ),
         "Optimizer": ("warmup_ratio", "weight_decay", "precision", "compile", "fast_dropout", "settings"),
+        "Teachers": ("teachers", *OF_TEACHERS),
         "Runs": ("seeds", "search", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
         "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
@@ -209,6 +215,49 @@ class Options(StageOptions):
         ),
     ] = 0.0
     weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
+    teachers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--teacher",
+            help="Model whose probabilities are learnt beside the gold tags: a directory, a workspace, or a name on "
+            "the Hub; may be repeated, for their mean.",
+            show_default=False,
+        ),
+    ] = None
+    distil_weight: Annotated[
+        float,
+        typer.Option(
+            "--distil-weight", min=0, max=1, help="Weight of the teachers in the loss; the gold tags' is the rest."
+        ),
+    ] = 0.5
+    distil_temperature: Annotated[
+        float,
+        typer.Option(
+            "--distil-temperature",
+            min=0.1,
+            max=100,
+            help="Temperature of the probabilities of teachers and model when they are compared.",
+        ),
+    ] = 2.0
+    unlabelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unlabelled",
+            help="File of sentences that only teachers label: running text, columns or JSON Lines, also .gz; may be "
+            "repeated.",
+            show_default=False,
+        ),
+    ] = None
+    unlabelled_share: Annotated[
+        float,
+        typer.Option(
+            "--unlabelled-share", min=0.01, max=0.99, help="Fraction of each batch that is unlabelled sentences."
+        ),
+    ] = 0.5
+    unlabelled_errors: Annotated[
+        Literal["stop", "skip"],
+        typer.Option("--unlabelled-on-error", help="Stop at, or skip, an unlabelled record that cannot be read."),
+    ] = "stop"
     keep: Annotated[
         Literal["best", "last"],
         typer.Option("--keep", help="Weights to keep: those of the epoch that is best on dev, or of the last epoch."),
@@ -269,6 +318,10 @@ class Options(StageOptions):
             refuse_unused(self, ("seed",), "does not go with --seeds", "Name every seed in --seeds.")
         if self.max_tokens_per_batch is not None:
             refuse_unused(self, ("batch_size",), "does not go with --max-tokens-per-batch", "Give one of both.")
+        if not self.teachers:
+            refuse_unused(self, OF_TEACHERS, "is for --teacher", "Name a teacher, or leave it out.")
+        if not self.unlabelled:
+            refuse_unused(self, OF_UNLABELLED, "is for --unlabelled", "Name files of sentences, or leave it out.")
         if not is_model_name(self.output_dir):
             raise InvalidOption(
                 f"--output-dir {self.output_dir}: the model lies in the workspace, under a name of its own",

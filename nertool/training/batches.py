@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nertool.models.encode import IGNORE
+from nertool.models.encode import IGNORE, NO_WORD
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
 Example = Mapping[str, Sequence[int]]
-"""`input_ids` and `labels` of a window, both of shape (subwords,)."""
+"""`input_ids` and `labels` of a window, and `targets` where teachers label words too: all of shape (subwords,)."""
 Batch = dict[str, "torch.Tensor"]
-"""Inputs of the model, and `labels`; the first axis of each is the row."""
+"""Inputs of the model, and `labels` and `targets`; the first axis of each is the row."""
+EMPTY = {"labels": IGNORE, "targets": NO_WORD}
+"""What a sub-word has that carries no tag."""
 SMALLEST_ROW = 64
 """Sub-words of a packed row at least: shorter rows make matrices too small to be quick."""
 BATCHES_BY_LENGTH = 4
@@ -60,18 +62,19 @@ class Collator:
     pad_to: int | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """`batches`, and `words`: how many sub-words carry a tag."""
+        """`batches`, `words`: how many sub-words carry a tag, and `taught`: how many have the tags of teachers."""
         if self.packing or self.by_length:
             examples = sorted(examples, key=_length)
         per_batch = -(-len(examples) // self.batch_count)
         batches = []
-        words = 0
+        words = taught = 0
         for start in range(0, len(examples), per_batch):
             part = examples[start : start + per_batch]
             batch = pack(part, self.pad_id, self.packing) if self.packing else self._pad(part)
             batches.append(batch)
             words += int((batch["labels"] != IGNORE).sum())
-        return {"batches": batches, "words": words}
+            taught += int((batch["targets"] != NO_WORD).sum()) if "targets" in batch else 0
+        return {"batches": batches, "words": words, "taught": taught}
 
     def _pad(self, examples: Sequence[Example]) -> Batch:
         """One example a row; tensors of shape (examples, subwords of the longest)."""
@@ -80,18 +83,26 @@ class Collator:
         shape = (len(examples), self.pad_to or max(map(_length, examples)))
         ids = torch.full(shape, self.pad_id)
         mask = torch.zeros(shape).long()
-        labels = torch.full(shape, IGNORE)
+        expected = _empty(shape, examples)
         for row, example in enumerate(examples):
             length = _length(example)
             ids[row, :length] = torch.tensor(example["input_ids"])
-            labels[row, :length] = torch.tensor(example["labels"])
+            for name, values in expected.items():
+                values[row, :length] = torch.tensor(example[name])
             mask[row, :length] = 1
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+        return {"input_ids": ids, "attention_mask": mask, **expected}
 
 
 def _length(example: Example) -> int:
     """Sub-words of an example."""
     return len(example["input_ids"])
+
+
+def _empty(shape: tuple[int, int], examples: Sequence[Example]) -> Batch:
+    """What the model is to learn, of a batch without examples as yet: `labels`, and `targets` where they have some."""
+    import torch
+
+    return {name: torch.full(shape, empty) for name, empty in EMPTY.items() if name in examples[0]}
 
 
 def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
@@ -105,7 +116,7 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
     rows = _fill_rows(lengths, packing.max_width)
     shape = (len(rows), _width(rows, lengths))
     ids = torch.full(shape, pad_id)
-    labels = torch.full(shape, IGNORE)
+    expected = _empty(shape, examples)
     positions = torch.full(shape, packing.first_position)
     sentences = torch.zeros(shape).long()  # 1, 2, ... in each row; 0 for padding
     for row, numbers in enumerate(rows):
@@ -113,14 +124,15 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
         for sentence, number in enumerate(numbers, start=1):
             end = start + lengths[number]
             ids[row, start:end] = torch.tensor(examples[number]["input_ids"])
-            labels[row, start:end] = torch.tensor(examples[number]["labels"])
+            for name, values in expected.items():
+                values[row, start:end] = torch.tensor(examples[number][name])
             positions[row, start:end] = torch.arange(end - start) + packing.first_position
             sentences[row, start:end] = sentence
             start = end
     mask = (sentences[:, :, None] == sentences[:, None, :]).long()
     if packing.additive:
         mask = (1.0 - mask[:, None]) * torch.finfo(torch.float32).min
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels}
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, **expected}
 
 
 def _fill_rows(lengths: Sequence[int], max_width: int) -> list[list[int]]:
@@ -228,7 +240,7 @@ def _scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """Scores of shape (rows, subwords, labels)."""
     import torch
 
-    inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
+    inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name not in EMPTY}
     with torch.inference_mode():
         scores: torch.Tensor = model(**inputs)["logits"]
     return scores

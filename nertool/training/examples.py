@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, command
-from nertool.models.encode import IGNORE, Encoder, LabelledWindow, labelled_windows
+from nertool.models.encode import NO_WORD, Encoder, LabelledWindow, labelled_windows
 from nertool.progress import logger
 from nertool.training import processes
-from nertool.training.batches import Example
+from nertool.training.batches import EMPTY, Example
 from nertool.training.facts import ExampleCounts
 from nertool.training.steps import Slot
 from nertool.workspace.atomic import remove
@@ -32,10 +32,16 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
 
+    from nertool.training.distillation import Teaching
+
 SENTENCES_AHEAD = 1000
 COUNTS = "counts.json"
 FORMAT = 1
 """To be raised whenever the same inputs give other examples."""
+APART = ("unlabelled", "teachers")
+"""Folders of a cache that other examples, and the probabilities of teachers, are kept in."""
+Tagged = tuple[Sequence[str], "Sequence[str] | None"]
+"""The words of a sentence and their tags; None for a sentence without."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Source:
         all_subwords: label every sub-word (B- becomes I- after the first); otherwise only the first of a word.
         limit: number of its first sentences to take; None for all.
         workers: processes that tokenize.
+        taught: teachers label the words too: keep which word a sub-word belongs to.
     """
 
     path: Path
@@ -57,6 +64,7 @@ class Source:
     all_subwords: bool = False
     limit: int | None = None
     workers: int = 1
+    taught: bool = False
 
     def key(self, tokenizer: PreTrainedTokenizerBase) -> str:
         """Name of the examples in the cache: a hash of file, labels, tokenizer and lengths."""
@@ -66,12 +74,32 @@ class Source:
             for path in sorted(Path(folder).iterdir()):
                 if path.is_file():
                     files[path.name] = digest(path)["sha256"]
-        parts = [FORMAT, digest(self.path), self.labels, self.max_length, self.all_subwords, self.limit, files]
+        content = self.content()
+        parts = [FORMAT, content[0], self.labels, self.max_length, self.all_subwords, *content[1:], files]
+        if self.taught:
+            parts.append("taught")
         return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()[:16]
+
+    def content(self) -> list[Any]:
+        """What the sentences follow from, as JSON; the first is the digest of the file."""
+        return [digest(self.path), self.limit]
 
     def sentences(self) -> Iterator[Sentence]:
         """The sentences to train on."""
         return islice(read_sentences(self.path), self.limit)
+
+    def tagged(self) -> Iterator[Tagged]:
+        """The words of each sentence, and their tags."""
+        for sentence in self.sentences():
+            yield sentence.tokens, sentence.tags
+
+    def totals(self) -> Totals:
+        """Count sentences and words.
+
+        Raises:
+            InvalidData: a tag has no id (names file and line), or there is no sentence.
+        """
+        return _check_tags(self)
 
 
 class Examples:
@@ -81,7 +109,12 @@ class Examples:
         lengths: sub-words of each example; shape (examples,).
         counts: what they were made of.
         max_length: sub-words of an example at most.
+        teaching: what teachers say of their words; None without teachers.
+        unlabelled: examples that only teachers label; their numbers come behind the others'.
     """
+
+    teaching: Teaching | None = None
+    unlabelled: Examples | None = None
 
     def __init__(self, rows: Dataset, counts: ExampleCounts, max_length: int) -> None:
         self._rows = rows
@@ -96,12 +129,18 @@ class Examples:
         """The examples of these slots, without their tags where a slot does not count."""
         columns = self._rows[[slot.number for slot in slots]]
         examples: list[Example] = []
-        for slot, ids, labels in zip(slots, columns["input_ids"], columns["labels"], strict=True):
-            examples.append({"input_ids": ids, "labels": labels if slot.counts else [IGNORE] * len(labels)})
+        for at, slot in enumerate(slots):
+            example = {name: columns[name][at] for name in ("input_ids", *EMPTY) if name in columns}
+            examples.append(example if slot.counts else _without_tags(example))
         return examples
 
     __getitems__ = take
     """What a DataLoader calls."""
+
+
+def _without_tags(example: Example) -> Example:
+    """The example with nothing to learn from."""
+    return {name: [EMPTY[name]] * len(values) if name in EMPTY else values for name, values in example.items()}
 
 
 def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Path, anew: bool = False) -> Examples:
@@ -110,7 +149,8 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
     Args:
         source: what they are made of.
         tokenizer: splits words into sub-words.
-        cache: a directory for these examples alone; those of another source, and damaged ones, are removed from it.
+        cache: a directory for these examples, and those of folders named APART; those of another source, and damaged
+            ones, are removed from it.
         anew: make them, even if they are there.
 
     Raises:
@@ -123,14 +163,21 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
     if processes.rank() == 0 and (anew or not is_whole(folder)):
         if is_sealed(folder) and not anew:
             logger.warning("%s is damaged: the examples are made anew", cache)
-        totals = _check_tags(source)
-        remove(cache)
+        totals = source.totals()
+        remove_others(cache)
         folder.mkdir(parents=True)
         _make(source, tokenizer, folder, totals)
     processes.from_first(None)
     rows = Dataset.load_from_disk(str(folder / "rows"))
     counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
     return Examples(rows, counts, source.max_length)
+
+
+def remove_others(cache: Path) -> None:
+    """Remove all but the folders APART."""
+    for path in cache.iterdir() if cache.is_dir() and not cache.is_symlink() else [cache]:
+        if path.name not in APART or not path.is_dir():
+            remove(path)
 
 
 def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, totals: Totals) -> None:
@@ -177,26 +224,38 @@ def _rows(
     encoder = Encoder(tokenizer, source.max_length)
     label_ids = {label: number for number, label in enumerate(source.labels)}
     for start, end in shares:
-        stream = islice(source.sentences(), start, end)
+        stream = islice(_numbered(source.tagged()), start, end)
         while block := list(islice(stream, SENTENCES_AHEAD)):
-            tokens = [sentence.tokens for sentence in block]
-            tags = [sentence.tags for sentence in block]
-            for windows in labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords):
-                yield from _as_rows(windows)
+            firsts, tokens, tags = zip(*block, strict=True)
+            examples = labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords)
+            for first, windows in zip(firsts, examples, strict=True):
+                yield from _as_rows(windows, first if source.taught else None)
 
 
-def _as_rows(windows: Sequence[LabelledWindow]) -> Iterator[dict[str, Any]]:
+def _numbered(sentences: Iterable[Tagged]) -> Iterator[tuple[int, Sequence[str], Sequence[str] | None]]:
+    """Give the number of the first word of each sentence, from 0, and the sentence."""
+    first = 0
+    for tokens, tags in sentences:
+        yield first, tokens, tags
+        first += len(tokens)
+
+
+def _as_rows(windows: Sequence[LabelledWindow], first_word: int | None) -> Iterator[dict[str, Any]]:
+    """The rows of a sentence, with `targets`, the numbers of words, where that of its first word is given."""
     window_count = len(windows)
     for window in windows:
         if not window.words:
             continue
-        yield {
+        row = {
             "input_ids": window.input_ids,
             "labels": window.labels,
             "length": len(window.input_ids),
             "words": window.words,
             "windows": window_count,
         }
+        if first_word is not None:
+            row["targets"] = [word if word == NO_WORD else first_word + word for word in window.owners]
+        yield row
         window_count = 0
 
 

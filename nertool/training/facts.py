@@ -125,6 +125,10 @@ class StartFacts(TypedDict, total=False):
 
     layers: list[int]
     """Numbers of the encoder's layers that are left, from 0; only with `--layers`."""
+    teachers: list[str]
+    """The teachers, as `--teacher` named them; a directory by its last part."""
+    unlabelled: int
+    """Sentences that only the teachers labelled; only with `--unlabelled`."""
 
 
 class TrainFacts(ExampleCounts, RunFacts, ComparisonFacts, StartFacts):

@@ -147,7 +147,7 @@ def push(directory: Path, repository: str, token: str | None, private: bool) -> 
         info = api.upload_folder(
             repo_id=name, folder_path=directory, ignore_patterns=["checkpoint-*/**"], commit_message="Upload the model"
         )
-    except _hub_errors() as error:
+    except hub_errors() as error:
         raise NertoolError(
             f"{directory} is whole, but was not sent to {repository}: {str(error).strip().splitlines()[0]}",
             "Once that is mended: the same command again (a token is taken from --token, HF_TOKEN or `hf auth login`)",
@@ -155,7 +155,7 @@ def push(directory: Path, repository: str, token: str | None, private: bool) -> 
     return str(info.commit_url)
 
 
-def _hub_errors() -> tuple[type[Exception], ...]:
+def hub_errors() -> tuple[type[Exception], ...]:
     """What huggingface_hub raises where a hub refuses or cannot be reached.
 
     Version 0 builds on requests, version 1 on httpx: the root of that library's errors is a base of the hub's own.

@@ -26,6 +26,7 @@ class Plan:
         patience: stop after so many evaluations without a better dev score; 0 for never.
         accumulation_steps: batches of a step, each of a batch size of sentences (gradient accumulation).
         max_subwords: sub-words of a batch at most, in place of a number of sentences; None for no such limit.
+        unlabelled_share: of the sentences of a step, those without gold tags, where there are such.
         packed: pack several sentences into a row where the model supports it; otherwise batch by length.
         pad_to: sub-words of every row; None for as many as a batch needs.
         fast_dropout: on a CPU, draw the masks of dropout from cheaper random numbers.
@@ -40,6 +41,7 @@ class Plan:
     patience: int
     accumulation_steps: int
     max_subwords: int | None
+    unlabelled_share: float
     packed: bool
     pad_to: int | None
     fast_dropout: bool

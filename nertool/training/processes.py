@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from accelerate import PartialState
 
 Value = TypeVar("Value")
+LONGEST_WAIT = timedelta(days=7)
+"""For the first process, which tokenizes, and lets teachers label, before all train."""
 
 
 def rank() -> int:
@@ -74,6 +77,6 @@ def _join() -> PartialState:
     import torch
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
     atexit.register(state.destroy_process_group)  # for scripts that train without the command, which ends by `leave`
     return state

@@ -7,7 +7,7 @@ takes its share of a step, so a run on two processes takes the same steps as a r
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,6 +52,73 @@ class StepSize(NamedTuple):
     sentences: int
     max_subwords: int | None = None
 
+    def split(self, share: float) -> tuple[StepSize, StepSize]:
+        """The sizes of the parts of a step, of which the second has this share; each has one sentence at least.
+
+        >>> StepSize(32).split(0.25), StepSize(1).split(0.25)
+        ((StepSize(sentences=24, max_subwords=None), StepSize(sentences=8, max_subwords=None)), \
+(StepSize(sentences=1, max_subwords=None), StepSize(sentences=1, max_subwords=None)))
+        """
+        second = max(1, round(self.sentences * share))
+        sizes = max(1, self.sentences - second), second
+        if self.max_subwords is None:
+            return StepSize(sizes[0]), StepSize(sizes[1])
+        subwords = round(self.max_subwords * share)
+        return StepSize(sizes[0], self.max_subwords - subwords), StepSize(sizes[1], subwords)
+
+
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """Examples that every step takes some of, beside those of the epoch.
+
+    Attributes:
+        lengths: sub-words of each; shape (examples,).
+        size: how much a step takes of them.
+
+    Raises:
+        InvalidOption: an example is longer than `size.max_subwords`.
+    """
+
+    lengths: npt.NDArray[np.int32]
+    size: StepSize
+
+    def __post_init__(self) -> None:
+        _check_budget(self.lengths, self.size.max_subwords)
+
+    def steps(self, seed: int) -> Iterator[list[int]]:
+        """Numbers of the examples of each step, without end; each example comes once before one comes again."""
+        step: list[int] = []
+        subwords = 0
+        for number in self._endless(seed):
+            if self._is_full(len(step), subwords + int(self.lengths[number])):
+                yield step
+                step, subwords = [], 0
+            step.append(number)
+            subwords += int(self.lengths[number])
+
+    def _is_full(self, sentences: int, subwords: int) -> bool:
+        """Whether a step of so many sentences has no room for one with which it would have so many sub-words."""
+        if self.size.max_subwords is None:
+            return sentences == self.size.sentences
+        return subwords > self.size.max_subwords
+
+    def _endless(self, seed: int) -> Iterator[int]:
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            for number in torch.randperm(len(self.lengths), generator=generator).numpy():
+                yield int(number)
+
+
+def _check_budget(lengths: npt.NDArray[np.int32], budget: int | None) -> None:
+    longest = int(lengths.max(initial=0))
+    if budget is not None and budget <= longest:
+        raise InvalidOption(
+            f"a budget of {budget} sub-words has no room for the longest sentence, which has {longest}",
+            f"Take a larger --max-tokens-per-batch, or a --max-length below {budget}.",
+        )
+
 
 @dataclass(eq=False)
 class Steps:
@@ -64,6 +131,7 @@ class Steps:
         share: which part of each step this process takes.
         by_length: put examples of like length into a step, as `group_by_length` of the Trainer.
         drop_last: leave out a last step that is not full.
+        extra: examples that each step takes some of beside these; their numbers come behind those of the others.
 
     Raises:
         InvalidOption: an example is longer than `size.max_subwords`.
@@ -75,15 +143,11 @@ class Steps:
     share: Share = Share()
     by_length: bool = False
     drop_last: bool = False
+    extra: Extra | None = None
 
     def __post_init__(self) -> None:
         self._epoch = 0
-        longest, budget = int(self.lengths.max(initial=0)), self.size.max_subwords
-        if budget is not None and budget <= longest:
-            raise InvalidOption(
-                f"a budget of {budget} sub-words has no room for the longest sentence, which has {longest}",
-                f"Take a larger --max-tokens-per-batch, or a --max-length below {budget}.",
-            )
+        _check_budget(self.lengths, self.size.max_subwords)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of this epoch, counted from 0."""
@@ -102,12 +166,24 @@ class Steps:
         """The slots of this process, step by step."""
         order = self._order()
         by_sentences = self.size.max_subwords is None
+        steps: Iterable[list[int]]
         steps = self._cut_by_sentences(order) if by_sentences else self._cut_by_subwords(order)
+        if self.extra:
+            steps = self._with_extra(steps, self.extra)
         for step in steps:
             if self.share.world > 1:  # as many sub-words for each process
-                step.sort(key=lambda number: -self.lengths[number])
+                step.sort(key=lambda number: -self._length(number))
             own = step[self.share.rank :: self.share.world]
             yield [Slot(number) for number in own] or [Slot(step[0], counts=False)]
+
+    def _with_extra(self, steps: Iterable[list[int]], extra: Extra) -> Iterator[list[int]]:
+        for step, numbers in zip(steps, extra.steps(self.seed + self._epoch), strict=False):
+            yield [*step, *(len(self.lengths) + number for number in numbers)]
+
+    def _length(self, number: int) -> int:
+        """Sub-words of an example of this number, which may be an extra one."""
+        behind = number - len(self.lengths)
+        return int(self.extra.lengths[behind] if self.extra and behind >= 0 else self.lengths[number])
 
     def _order(self) -> list[int]:
         import torch

@@ -33,7 +33,7 @@ from nertool.training.batches import Collator
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan, lower_rate
-from nertool.training.steps import Share, Steps, StepSize
+from nertool.training.steps import Extra, Share, Steps, StepSize
 from nertool.training.trainer_arguments import translate_refusals
 from nertool.workspace.seals import seal
 
@@ -91,13 +91,19 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         args = self.args
         batches = self.plan.accumulation_steps * processes.world()
         budget = self.plan.max_subwords
+        size = StepSize(self._train_batch_size * batches, budget and budget * batches)
+        extra = None
+        if self.examples.unlabelled:
+            size, extra_size = size.split(self.plan.unlabelled_share)
+            extra = Extra(self.examples.unlabelled.lengths, extra_size)
         steps = Steps(
             self.examples.lengths,
-            StepSize(self._train_batch_size * batches, budget and budget * batches),
+            size,
             seed=args.seed if args.data_seed is None else args.data_seed,
             share=Share(processes.rank(), processes.world()),
             by_length=_grouped_by_length(args),
             drop_last=args.dataloader_drop_last,
+            extra=extra,
         )
         return EpochLoader(
             self.examples,  # type: ignore[arg-type]
@@ -134,29 +140,41 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         """
         model.train()
         inputs = self._prepare_inputs(inputs)
-        words = torch.tensor(inputs["words"], device=self.args.device)
-        words = self.accelerator.reduce(words, reduction="sum").clamp(min=1)
+        counts = torch.tensor([inputs["words"], inputs["taught"]], device=self.args.device)
+        words, taught = self.accelerator.reduce(counts, reduction="sum").clamp(min=1)
         losses = []
         for number, batch in enumerate(inputs["batches"], start=1):
-            labels = batch.pop("labels")
+            labels, targets = batch.pop("labels"), batch.pop("targets", None)
             last = number == len(inputs["batches"])  # processes exchange their gradients once a step
             with nullcontext() if last else self.accelerator.no_sync(model):
                 with self.compute_loss_context_manager(), translate_missing_embeddings():
-                    scores = model(**batch)["logits"]
-                loss = torch.nn.functional.cross_entropy(
-                    scores.float().flatten(0, 1),
-                    labels.flatten(),
-                    ignore_index=IGNORE,
-                    reduction="sum",
-                    label_smoothing=self.args.label_smoothing_factor,
-                )
-                loss = loss / words * processes.world()
+                    scores = model(**batch)["logits"].float()
+                loss = self._cross_entropy(scores, labels) / words
+                if self.examples.teaching:
+                    divergence = self.examples.teaching.divergence(scores, targets) / taught
+                    loss = self.examples.teaching.loss(loss, divergence)
+                loss = loss * processes.world()
                 self.accelerator.backward(loss)
             losses.append(loss.detach())
         loss = torch.stack(losses).sum()
         if self.accelerator.reduce((~torch.isfinite(loss)).long(), reduction="sum"):  # all processes stop
             raise self._no_number("loss", float(loss), self.state.global_step + 1)
         return loss
+
+    def _cross_entropy(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Sum of the loss of all words with a tag.
+
+        Args:
+            scores: shape (rows, subwords, labels).
+            labels: shape (rows, subwords).
+        """
+        return torch.nn.functional.cross_entropy(
+            scores.flatten(0, 1),
+            labels.flatten(),
+            ignore_index=IGNORE,
+            reduction="sum",
+            label_smoothing=self.args.label_smoothing_factor,
+        )
 
     def _no_number(self, what: str, value: float, step: int) -> NertoolError:
         return NertoolError(f"the {what} is {value} at step {step} of {self.state.max_steps}", lower_rate(self.args))

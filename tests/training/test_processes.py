@@ -43,18 +43,22 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*launcher, "-m", "nertool", *arguments], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("accumulation", [1, 2])
+@pytest.mark.parametrize(("accumulation", "teacher"), [(1, False), (2, True)])
 @pytest.mark.slow
 def test_two_processes_end_with_the_losses_and_weights_of_one(
-    accumulation: int, workspace: Workspace, still_model: str, tmp_path: Path
+    accumulation: int, teacher: bool, workspace: Workspace, trained: Path, still_model: str, tmp_path: Path
 ) -> None:
     from safetensors.torch import load_file
 
+    text = tmp_path / "text.txt"
+    text.write_text("anna saw vienna .\nclara left new lisbon and praised oslo !\n")
     lines = (workspace / "train.txt.tmp").read_text().split("\n\n")
     (workspace / "train.txt.tmp").write_text("\n\n".join(lines[:41]) + "\n\n")  # the last step is not full
     fill(workspace, still_model, "labels")
     alone = Path(shutil.copytree(workspace.path, tmp_path / "alone"))
     train = ["train", "-m", still_model, *TRAIN]
+    if teacher:
+        train += ["--teacher", str(trained), "--unlabelled", str(text), "--unlabelled-share", "0.25"]
     subprocess.run(
         [sys.executable, "-m", "nertool", *train, "--batch-size", "8", "-w", str(alone)],
         check=True,
@@ -64,7 +68,7 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(
     done = torchrun(*train, *shares, "--json", "-w", str(workspace.path))
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
-    assert told["facts"]["steps"] == 12
+    assert told["facts"]["steps"] == (14 if teacher else 12)  # of 6 and of 8 sentences of train
     assert done.stderr.count("train: done") == 1
     assert losses(workspace.path) == pytest.approx(losses(alone), abs=2e-4)
     assert told["facts"]["dev_f1"] == Workspace(alone).facts("train")["dev_f1"]

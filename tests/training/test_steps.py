@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption
-from nertool.training.steps import Share, Slot, Steps, StepSize
+from nertool.training.steps import Extra, Share, Slot, Steps, StepSize
 
 pytest.importorskip("torch")
 
@@ -96,3 +96,35 @@ def test_a_step_that_is_not_full_is_left_out_where_that_is_wanted() -> None:
 def test_a_budget_below_the_longest_sentence_is_refused() -> None:
     with pytest.raises(InvalidOption, match="no room for the longest sentence, which has 9"):
         steps_of([4, 9], budget=9)
+
+
+@given(gold=LENGTHS, more=LENGTHS, sentences=st.integers(2, 9), epoch=st.integers(0, 2), world=st.integers(1, 3))
+def test_every_step_has_its_share_of_unlabelled_examples(
+    gold: list[int], more: list[int], sentences: int, epoch: int, world: int
+) -> None:
+    first, second = StepSize(sentences).split(0.4)
+    extra = Extra(np.array(more, np.int32), second)
+    parts = []
+    for rank in range(world):
+        steps = steps_of(gold, first.sentences, extra=extra, share=Share(rank, world))
+        steps.set_epoch(epoch)
+        parts.append(list(steps))
+    alone = steps_of(gold, first.sentences, extra=extra)
+    alone.set_epoch(epoch)
+    drawn = []
+    for step, *shares in zip(alone, *parts, strict=True):
+        chosen = numbers(step)
+        assert sorted(sum(map(numbers, shares), [])) == sorted(chosen)
+        drawn.append([number for number in chosen if number >= len(gold)])
+        assert len(drawn[-1]) == second.sentences
+    assert sorted(number for step in alone for number in numbers(step) if number < len(gold)) == list(range(len(gold)))
+    assert len({*sum(drawn, [])}) == min(len(more), len(sum(drawn, [])))
+
+
+@given(more=LENGTHS, budget=st.integers(41, 90))
+def test_unlabelled_examples_stay_below_their_budget(more: list[int], budget: int) -> None:
+    steps = Extra(np.array(more, np.int32), StepSize(4, budget)).steps(1)
+    for _ in range(20):
+        assert 0 < sum(more[number] for number in next(steps)) <= budget
+    with pytest.raises(InvalidOption, match="has no room for the longest sentence"):
+        Extra(np.array(more, np.int32), StepSize(4, 1))

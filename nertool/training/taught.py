@@ -1,0 +1,88 @@
+"""Examples that teachers label too, and those that only teachers label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nertool.models.encode import NO_WORD
+from nertool.training.batches import Example
+from nertool.training.distillation import Teaching
+from nertool.training.examples import Examples, Source, load_examples
+from nertool.training.steps import Slot
+from nertool.training.teachers import Teachers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_taught_examples(
+    source: Source,
+    unlabelled: Source | None,
+    tokenizer: PreTrainedTokenizerBase,
+    cache: Path,
+    teachers: Teachers,
+    weight: float,
+    temperature: float,
+    anew: bool = False,
+) -> TaughtExamples:
+    """Make examples and the teachers' probabilities, or take them from the cache.
+
+    Args:
+        source: of the examples with gold tags.
+        unlabelled: of those without; None for none.
+        tokenizer: splits words into sub-words.
+        cache: a directory for all of this.
+        teachers: that label the words.
+        weight, temperature: as `Teaching` has them.
+        anew: make the examples, even if they are there.
+
+    Raises:
+        NertoolError: a teacher cannot teach these labels; or as `load_examples` does.
+    """
+    matches = teachers.matches()
+    gold = load_examples(source, tokenizer, cache, anew)
+    parts = [teachers.probabilities(source, cache / "teachers" / "train", matches)]
+    extra = None
+    if unlabelled:
+        extra = load_examples(unlabelled, tokenizer, cache / "unlabelled", anew)
+        parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
+    known = np.any([match.known for match in matches], 0)
+    return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, weight, temperature))
+
+
+class TaughtExamples(Examples):
+    """Examples that teachers label too; behind them those that only teachers label, if there are any.
+
+    Args:
+        gold: examples with gold tags.
+        unlabelled: examples without.
+        teaching: what the teachers say, of the words of the former, then of the latter.
+    """
+
+    def __init__(self, gold: Examples, unlabelled: Examples | None, teaching: Teaching) -> None:
+        self.gold, self.unlabelled = gold, unlabelled
+        self.counts, self.max_length, self.lengths = gold.counts, gold.max_length, gold.lengths
+        self.teaching: Teaching = teaching
+
+    def take(self, slots: Sequence[Slot]) -> list[Example]:
+        """The examples of these slots, those with gold tags first."""
+        count = len(self.gold)
+        examples = self.gold.take([slot for slot in slots if slot.number < count])
+        behind = [slot._replace(number=slot.number - count) for slot in slots if slot.number >= count]
+        if behind and self.unlabelled:
+            first_word = len(self.teaching.parts[0])
+            examples += [_moved(example, first_word) for example in self.unlabelled.take(behind)]
+        return examples
+
+    __getitems__ = take
+    """What a DataLoader calls."""
+
+
+def _moved(example: Example, first_word: int) -> Mapping[str, Sequence[int]]:
+    """The example with the numbers that its words have behind so many others."""
+    targets = [word if word == NO_WORD else first_word + word for word in example["targets"]]
+    return {**example, "targets": targets}

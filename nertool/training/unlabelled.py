@@ -1,0 +1,63 @@
+"""Sentences without tags, which only teachers label: files of any form, read as they stream by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nertool.corpus.running_text import CHARACTERS, cutter
+from nertool.documents.reader import Reader, tell
+from nertool.errors import InvalidData
+from nertool.training.examples import Source, Tagged, Totals
+from nertool.workspace.digests import digest
+
+
+@dataclass(frozen=True)
+class UnlabelledSource(Source):
+    """What examples without tags are made of; `path` is the first file.
+
+    Attributes:
+        more: the other files.
+        cut: how running text is cut into words, as `running_text.cutter` names it.
+        on_error: `stop` at what cannot be read, or `skip` it.
+    """
+
+    more: tuple[Path, ...] = ()
+    cut: str = CHARACTERS
+    on_error: Literal["stop", "skip"] = "stop"
+
+    def content(self) -> list[Any]:
+        """What the sentences follow from, as JSON."""
+        return [*(digest(path) for path in (self.path, *self.more)), self.cut, self.on_error]
+
+    def tagged(self) -> Iterator[Tagged]:
+        """The words of each sentence, without tags."""
+        return self._read(self._reader())
+
+    def totals(self) -> Totals:
+        """Count sentences and words, and tell how much could not be read.
+
+        Raises:
+            InvalidData: something cannot be read, and `on_error` is `stop`; or there is no sentence.
+        """
+        reader = self._reader()
+        sentences = words = 0
+        for tokens, _ in self._read(reader):
+            sentences += 1
+            words += len(tokens)
+        tell({"broken": reader.broken}, self.on_error)
+        if not sentences:
+            raise InvalidData(f"{self.path}: no sentence in the files of --unlabelled", "Name files with text.")
+        return Totals(sentences, words)
+
+    def _reader(self) -> Reader:
+        return Reader(labels=self.labels, on_error=self.on_error, cut=cutter(self.cut))
+
+    def _read(self, reader: Reader) -> Iterator[Tagged]:
+        for path in (self.path, *self.more):
+            for document in reader.read(str(path)):
+                for words in document.sentences:
+                    if words.tokens:
+                        yield words.tokens, None
