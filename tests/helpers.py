@@ -119,6 +119,27 @@ def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
 
+# -- random models ---------------------------------------------------------------------------------
+
+FOUR_LAYERS = {
+    **{"vocab_size": 50, "hidden_size": 16, "dim": 16, "emb_dim": 16, "embedding_size": 16, "d_model": 16},
+    **{"intermediate_size": 16, "hidden_dim": 16, "max_position_embeddings": 40, "global_attn_every_n_layers": 2},
+    **{"num_attention_heads": 2, "n_heads": 2, "num_hidden_layers": 4, "n_layers": 4, "pad_token_id": 0},
+    **{"cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2},
+}
+
+
+def random_model(family: str) -> Any:
+    """A random model for tags, of four layers."""
+    import torch
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    default = AutoConfig.for_model(family)
+    own = {name: value for name, value in FOUR_LAYERS.items() if hasattr(default, name)}
+    torch.manual_seed(0)
+    return AutoModelForTokenClassification.from_config(AutoConfig.for_model(family, **own)).eval()
+
+
 # -- permissions -----------------------------------------------------------------------------------
 
 

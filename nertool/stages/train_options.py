@@ -63,7 +63,10 @@ class Options(StageOptions):
             *("max_tokens_per_batch", "gradient_accumulation_steps", "gradient_checkpointing", "packing"),
             "pad_to_max_length",
         ),
-        "Optimizer": ("warmup_ratio", "weight_decay", "precision", "compile", "fast_dropout", "settings"),
+        "Optimizer": (
+            *("head_learning_rate", "layer_decay", "warmup_ratio", "weight_decay", "ema", "precision"),
+            *("compile", "fast_dropout", "settings"),
+        ),
         "Teachers": ("teachers", *OF_TEACHERS),
         "Runs": ("seeds", "search", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
@@ -214,6 +217,21 @@ class Options(StageOptions):
             help="Fraction of steps for linear learning-rate warm-up; 0.1 steadies large models.",
         ),
     ] = 0.0
+    head_learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--head-learning-rate", min=0, help="Peak learning rate of the head [default: that of the encoder]."
+        ),
+    ] = None
+    layer_decay: Annotated[
+        float,
+        typer.Option(
+            "--layer-decay",
+            min=0.01,
+            max=1,
+            help="Factor of the learning rate from each layer to the one below it; 1: the same rate for all.",
+        ),
+    ] = 1.0
     weight_decay: Annotated[float, typer.Option("--weight-decay", min=0, help="Weight decay of AdamW.")] = 0.01
     teachers: Annotated[
         list[str] | None,
@@ -258,6 +276,17 @@ class Options(StageOptions):
         Literal["stop", "skip"],
         typer.Option("--unlabelled-on-error", help="Stop at, or skip, an unlabelled record that cannot be read."),
     ] = "stop"
+    ema: Annotated[
+        float | None,
+        typer.Option(
+            "--ema",
+            min=0,
+            max=0.999999,
+            help="Decay of the exponential moving average of the weights, such as 0.99, which is scored and published "
+            "in place of the weights [default: none].",
+            show_default=False,
+        ),
+    ] = None
     keep: Annotated[
         Literal["best", "last"],
         typer.Option("--keep", help="Weights to keep: those of the epoch that is best on dev, or of the last epoch."),

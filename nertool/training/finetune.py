@@ -15,6 +15,7 @@ from nertool.models.inputs import check_finite
 from nertool.models.names import usable_length
 from nertool.progress import Shown, bar, logger
 from nertool.training import processes
+from nertool.training.averages import Averages
 from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, RunFacts, all_results, run_facts
@@ -61,6 +62,7 @@ class FineTuning:
         self.directory = directory
         self.plan = plan
         self.arguments = arguments
+        self.averages = Averages(model, plan.ema) if plan.ema is not None else None
 
     def run(self, name: str, callbacks: Sequence[TrainerCallback] = ()) -> RunFacts:
         """Train, and leave the kept weights in `directory/kept`.
@@ -83,8 +85,11 @@ class FineTuning:
                 trainer = self._trainer(name, shown, callbacks)
                 trainer.train(resume_from_checkpoint=checkpoint)
             state = trainer.state
+        elif checkpoint and not self.plan.keep_best:
+            self._load(Path(checkpoint))
         if not self.plan.keep_best:
-            self._keep()
+            with self.averages.in_place() if self.averages else nullcontext():
+                self._keep()
         facts = run_facts(state.log_history, state.global_step, self.plan.keep_best)
         if processes.rank() == 0:
             results = all_results(state.log_history, facts, self.examples.counts["sentences"])
@@ -92,6 +97,12 @@ class FineTuning:
                 json.dumps(results, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
             )
         return facts
+
+    def _load(self, checkpoint: Path) -> None:
+        """Take the weights of a checkpoint, and their averages."""
+        read_weights(self.model, checkpoint)
+        if self.averages:
+            self.averages.load(checkpoint)
 
     def _last_checkpoint(self) -> str | None:
         """The latest whole checkpoint; None to begin anew. Those that are damaged or were cut short are removed."""
@@ -109,19 +120,21 @@ class FineTuning:
     def _trainer(self, name: str, shown: Shown, callbacks: Sequence[TrainerCallback]) -> TagTrainer:
         from transformers import PrinterCallback, ProgressCallback, set_seed
 
-        from nertool.training.trainer import TagTrainer, Watcher
+        from nertool.training.trainer import Averager, TagTrainer, Watcher
 
         set_seed(self.arguments.seed)
         keep = self._keep if self.plan.keep_best else None
         watcher = Watcher(name, self.plan.dev is not None, keep, self.plan.patience, shown)
+        averagers = [Averager(self.averages)] if self.averages else []
         trainer = TagTrainer(
             self.examples,
             self._collator(),
             self.plan,
             self._score_dev if self.plan.dev else None,
+            self.averages,
             model=self.model,
             args=self.arguments,
-            callbacks=[watcher, *self._reporters(), *callbacks],
+            callbacks=[watcher, *averagers, *self._reporters(), *callbacks],
         )
         for callback in (PrinterCallback, ProgressCallback):  # they print to stdout, which carries results
             trainer.remove_callback(callback)
@@ -177,6 +190,16 @@ class FineTuning:
             shutil.rmtree(before, ignore_errors=True)
             os.replace(kept, before)  # a kill between these lines leaves one of them: see `run`
         os.replace(partial, kept)
+
+
+def read_weights(model: PreTrainedModel, directory: Path) -> None:
+    """Give a model the weights of a directory, which it has saved itself; tied weights are in the file once."""
+    from safetensors.torch import load_file
+
+    weights = {}
+    for path in directory.glob("model*.safetensors"):
+        weights.update(load_file(path))
+    model.load_state_dict(weights, strict=False)
 
 
 def _last_whole(directory: Path, limit: int) -> tuple[Path | None, list[LogEntry]]:

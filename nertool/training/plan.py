@@ -27,6 +27,9 @@ class Plan:
         accumulation_steps: batches of a step, each of a batch size of sentences (gradient accumulation).
         max_subwords: sub-words of a batch at most, in place of a number of sentences; None for no such limit.
         unlabelled_share: of the sentences of a step, those without gold tags, where there are such.
+        ema: decay of the exponential moving average of the weights, which is scored and kept; None for the weights.
+        head_rate: learning rate of the head; None for that of the encoder.
+        layer_decay: factor of the learning rate from each layer to the one below; 1 for none.
         packed: pack several sentences into a row where the model supports it; otherwise batch by length.
         pad_to: sub-words of every row; None for as many as a batch needs.
         fast_dropout: on a CPU, draw the masks of dropout from cheaper random numbers.
@@ -42,6 +45,9 @@ class Plan:
     accumulation_steps: int
     max_subwords: int | None
     unlabelled_share: float
+    ema: float | None
+    head_rate: float | None
+    layer_decay: float
     packed: bool
     pad_to: int | None
     fast_dropout: bool

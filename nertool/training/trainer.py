@@ -29,10 +29,12 @@ from nertool.models.tagger import Tagger
 from nertool.progress import Shown, logger
 from nertool.scoring.scorer import Scorer
 from nertool.training import processes
+from nertool.training.averages import Averages
 from nertool.training.batches import Collator
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, choice_of, metric_of
 from nertool.training.plan import Plan, lower_rate
+from nertool.training.rates import rates_of, split_groups
 from nertool.training.steps import Extra, Share, Steps, StepSize
 from nertool.training.trainer_arguments import translate_refusals
 from nertool.workspace.seals import seal
@@ -63,6 +65,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         collator: makes the batches of a step.
         plan: how to train.
         score_dev: scores dev with the model as it is; None where there is no dev.
+        averages: of the weights, in place of which they are scored; None for the weights themselves.
         arguments: of the Trainer.
     """
 
@@ -72,6 +75,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         collator: Collator,
         plan: Plan,
         score_dev: Callable[[Any], DevScore] | None,
+        averages: Averages | None = None,
         **arguments: Any,
     ) -> None:
         with translate_refusals():
@@ -85,6 +89,7 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         self.collator = collator
         self.plan = plan
         self.score_dev = score_dev
+        self.averages = averages
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The steps of an epoch; each process gets its share of a step."""
@@ -121,7 +126,12 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             InvalidOption: they make none.
         """
         with translate_refusals():
-            return super().create_optimizer(*model)
+            optimizer = super().create_optimizer(*model)
+        if self.plan.head_rate is not None or self.plan.layer_decay != 1:
+            rates = rates_of(self.model, self.args.learning_rate, self.plan.head_rate, self.plan.layer_decay)
+            names = {parameter: name for name, parameter in self.model.named_parameters()}
+            optimizer.param_groups[:] = split_groups(optimizer.param_groups, names, rates)
+        return optimizer
 
     def create_scheduler(self, *arguments: Any, **named: Any) -> Any:
         """Make it as the arguments say.
@@ -179,16 +189,26 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
     def _no_number(self, what: str, value: float, step: int) -> NertoolError:
         return NertoolError(f"the {what} is {value} at step {step} of {self.state.max_steps}", lower_rate(self.args))
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the weights of a checkpoint, and their averages beside them."""
+        super().save_model(output_dir, _internal_call)
+        if self.averages and output_dir and self.args.should_save:
+            self.averages.save(Path(output_dir))
+
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: the Trainer's estimate knows no packed batches."""
         return 0
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Score dev, log it, and tell the callbacks.
+        """Score dev with the weights or their averages, log it, and tell the callbacks, which may keep them.
 
         Raises:
             NertoolError: the model gives no numbers.
         """
+        with self.averages.in_place() if self.averages else nullcontext():
+            return self._score_now()
+
+    def _score_now(self) -> dict[str, float]:
         assert self.score_dev
         step = self.state.global_step
         check_finite(self.model, f"the model after step {step}", lower_rate(self.args))
@@ -370,6 +390,28 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
             self.keep()
         if out_of_patience([*before, value], self.patience):
             control.should_training_stop = control.should_save = True
+
+
+class Averager(transformers.TrainerCallback):  # type: ignore[misc]
+    """Averages the weights after each step; goes on from the averages of a checkpoint.
+
+    Args:
+        averages: of the weights.
+    """
+
+    def __init__(self, averages: Averages) -> None:
+        self.averages = averages
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin with the weights, or with what a checkpoint holds."""
+        if state.global_step:
+            self.averages.load(Path(args.output_dir, f"checkpoint-{state.global_step}"))
+        else:
+            self.averages.begin()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the new weights in."""
+        self.averages.update(state.global_step)
 
 
 class TrialReporter(transformers.TrainerCallback):  # type: ignore[misc]

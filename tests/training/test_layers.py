@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers import random_model
 
 from nertool.errors import InvalidOption
 from nertool.stages import evaluate, quantize, train
@@ -16,29 +16,12 @@ torch = pytest.importorskip("torch")
 
 from nertool.training.layers import find_layers, parse_layers, with_layers  # noqa: E402
 
-SMALL = {
-    **{"vocab_size": 50, "hidden_size": 16, "dim": 16, "emb_dim": 16, "embedding_size": 16, "d_model": 16},
-    **{"intermediate_size": 16, "hidden_dim": 16, "max_position_embeddings": 40, "global_attn_every_n_layers": 2},
-    **{"num_attention_heads": 2, "n_heads": 2, "num_hidden_layers": 4, "n_layers": 4, "pad_token_id": 0},
-    **{"cls_token_id": 1, "sep_token_id": 2, "bos_token_id": 1, "eos_token_id": 2},
-}
-
-
-def model(family: str) -> Any:
-    """A random model of four layers."""
-    from transformers import AutoConfig, AutoModelForTokenClassification
-
-    default = AutoConfig.for_model(family)
-    own = {name: value for name, value in SMALL.items() if hasattr(default, name)}
-    torch.manual_seed(0)
-    return AutoModelForTokenClassification.from_config(AutoConfig.for_model(family, **own)).eval()
-
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "mpnet"])
 def test_a_model_has_the_chosen_layers_in_their_order(family: str, tmp_path: Path) -> None:
     from transformers import AutoModelForTokenClassification
 
-    whole = model(family)
+    whole = random_model(family)
     layers = find_layers(whole)
     assert layers
     weights = [next(layer.parameters()).clone() for layer in layers.modules]
@@ -57,7 +40,7 @@ def test_a_model_has_the_chosen_layers_in_their_order(family: str, tmp_path: Pat
 @pytest.mark.parametrize(("family", "why"), [("albert", "are not known"), ("xlm", "are not known")])
 def test_a_family_whose_layers_cannot_be_chosen_is_refused(family: str, why: str) -> None:
     with pytest.raises(InvalidOption, match=f"--layers 0,3: .*layers.* of {family} models {why}"):
-        with_layers(model(family), "0,3", "it")
+        with_layers(random_model(family), "0,3", "it")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1,", "2,1", "1,1", "-1,2", "1.5"])

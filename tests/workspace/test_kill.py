@@ -269,12 +269,13 @@ def test_checkpoints_of_another_run_are_not_gone_on_from(
 
 
 @pytest.mark.slow
-def test_a_killed_training_with_teachers_ends_as_one_that_ran_through(
+def test_a_killed_training_with_teachers_and_averages_ends_as_one_that_ran_through(
     trained: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text("anna saw vienna .\nclara left new lisbon and praised oslo !\n")
     options = ["--teacher", str(trained), "--unlabelled", str(text), "--num-epochs", "1", "--save-steps", "7"]
+    options += ["--ema", "0.9", "--head-learning-rate", "1e-3", "--layer-decay", "0.8"]
     command = ["train", "-m", tiny_model, *options, "--batch-size", "4", "--overwrite-output-dir", "-w"]
     cut_short, whole = (Path(shutil.copytree(trained, tmp_path / name)) for name in ("cut-short", "whole"))
     stopped(("open", "checkpoint-21/trainer_state.json", 1), *command, str(cut_short))
