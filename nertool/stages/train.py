@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.corpus.running_text import cut_of_tokens
@@ -29,8 +30,8 @@ from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, StartFacts, TrainFacts
 from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
-from nertool.training.teachers import teacher_sources
-from nertool.workspace.names import EXAMPLES, LABELS, LOGS
+from nertool.training.teacher_files import find_teachers, teacher_sources
+from nertool.workspace.names import EXAMPLES, LABELS, LOGS, SEEDS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from nertool.training.examples import Examples, Source
+    from nertool.training.seeds import SeedRun
     from nertool.training.setup import TrainingSetup
 
 __all__ = ["Options", "run"]
@@ -82,9 +84,11 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
     def work(stage: Stage) -> None:
         processes.from_first(False)
         running.begin(stage.identity, anew=options.force)
-        directory, facts = _train(workspace, options)
-        stage.facts = dict(facts)
-        _publish(workspace, options, stage, directory)
+        trained = _train(workspace, options)
+        stage.facts = dict(trained.facts)
+        _publish(workspace, options, stage, trained.directory)
+        if options.ensemble:
+            _publish_seeds(workspace, options, stage, trained.seeds)
 
     result = workspace.run(_planned(workspace, options), work)
     if result.fresh:
@@ -96,7 +100,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 def _run_other_process(workspace: Workspace, options: Options) -> Result:
     """Train along, if the first process finds that there is something to do."""
     fresh = processes.from_first(True)
-    facts = {} if fresh else dict(_train(workspace, options)[1])
+    facts = {} if fresh else dict(_train(workspace, options).facts)
     return Result("train", facts, fresh)
 
 
@@ -104,6 +108,8 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
     reads = ["train.txt", LABELS]
     if _dev(workspace):
         reads.append("dev.txt")
+    if options.seeds and _test(workspace):
+        reads.append("test.txt")
     sources = model_sources(options.model, MODEL_FILES)
     for name in options.pretrained.names[1:]:
         sources |= model_sources(name, MODEL_FILES)
@@ -115,12 +121,17 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
         options,
         reads=reads,
         writes=[f"{options.output_dir}/config.json"],
-        replaces=[options.output_dir],
+        replaces=[options.output_dir, *(f"{SEEDS}/{seed}" for seed in _kept_seeds(options))],
         protects=not options.overwrite_output_dir,
         sources=sources,
         packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
         force=options.force,
     )
+
+
+def _kept_seeds(options: Options) -> list[int]:
+    """The seeds whose models are all kept."""
+    return parse_seeds(options.seeds) if options.seeds and options.ensemble else []
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -156,6 +167,10 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
             )
 
 
+def _test(workspace: Workspace) -> Path | None:
+    return workspace / "test.txt" if "test" in workspace.splits(".txt") else None
+
+
 def _dev(workspace: Workspace) -> Path | None:
     return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
 
@@ -163,28 +178,45 @@ def _dev(workspace: Workspace) -> Path | None:
 # -- training --------------------------------------------------------------------------------------
 
 
-def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
-    """Train once, or with each seed, or in each trial; returns directory and facts of the best training."""
+class Trained(NamedTuple):
+    """What has been trained.
+
+    Attributes:
+        directory: that holds the kept weights of the best training.
+        facts: of the stage.
+        seeds: the trainings of `--seeds`.
+    """
+
+    directory: Path
+    facts: TrainFacts
+    seeds: Sequence[SeedRun]
+
+
+def _train(workspace: Workspace, options: Options) -> Trained:
+    """Train once, or with each seed, or in each trial."""
     from nertool.training.examples import warn_of_losses
 
     setup = _setup(workspace, options)
     if processes.rank() == 0:
         warn_of_losses(setup.examples.counts, setup.examples.max_length)
     compared: ComparisonFacts = {}
+    runs: list[SeedRun] = []
     if options.search:
         from nertool.training.search import Search
 
         directory, run, compared["trials"] = Search(setup, options.search).run()
     elif options.seeds:
-        from nertool.training.seeds import train_with_seeds
+        from nertool.training.seeds import best_on_dev, compare_seeds, train_with_seeds
 
-        directory, run, compared = train_with_seeds(setup, parse_seeds(options.seeds))
+        runs = train_with_seeds(setup, parse_seeds(options.seeds), _test(workspace))
+        best, compared = best_on_dev(runs), compare_seeds(runs)
+        directory, run = best.directory, best.facts.copy()
     else:
         tuning = setup.fine_tuning()
         directory, run = tuning.directory, tuning.run("train")
     if not options.return_entity_level_metrics:
         run.pop("types", None)
-    return directory, {
+    facts: TrainFacts = {
         "model": options.model if options.model == "minilm" else public_name(options.model),
         "output_dir": options.output_dir,
         **_start(setup, options),
@@ -193,6 +225,7 @@ def _train(workspace: Workspace, options: Options) -> tuple[Path, TrainFacts]:
         **run,
         **compared,
     }
+    return Trained(directory, facts, runs)
 
 
 def _start(setup: TrainingSetup, options: Options) -> StartFacts:
@@ -249,15 +282,17 @@ def _examples(workspace: Workspace, options: Options, source: Source, tokenizer:
     if not options.teachers:
         return load_examples(source, tokenizer, cache, anew=options.force)
     from nertool.training.taught import load_taught_examples
-    from nertool.training.teachers import Teachers, find_teacher
+    from nertool.training.teachers import Teachers
 
-    directories = [find_teacher(name, options.cache_dir, options.token) for name in options.teachers]
+    directories: list[Path] = []
+    for name in options.teachers:
+        directories += find_teachers(name, options.cache_dir, options.token)
     return load_taught_examples(
         source,
         _unlabelled(workspace, options, source),
         tokenizer,
         cache,
-        Teachers(tuple(options.teachers), tuple(directories), source.labels),
+        Teachers(tuple(directories), source.labels),
         options.distil_weight,
         options.distil_temperature,
         anew=options.force,
@@ -339,18 +374,12 @@ def _settings(workspace: Workspace, options: Options) -> TaggingSettings:
 
 def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> None:
     """Put the weights of a training into the staged model directory, and add what people look at."""
-    from nertool.models.calibration import Calibration
-    from nertool.training import model_card
-    from nertool.training.publish import link_weights, write_learning_curve
+    from nertool.training import model_card, publish
 
     target = stage.directory(options.output_dir)
-    link_weights(directory, target)
-    options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
-    write_learning_curve(target, stage.facts)
-    _settings(workspace, options).write(target)
-    labels = read_labels(workspace / LABELS)
-    if "calibration" in stage.facts:
-        Calibration.from_dict(stage.facts["calibration"]).write(target, labels)
+    publish.link_weights(directory, target)
+    _complete(workspace, options, target, stage.facts)
+    publish.write_learning_curve(target, stage.facts)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     base = (
         MINILM_HUB
@@ -360,4 +389,24 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
         else public_name(options.model)
     )
     card, data = target / model_card.CARD, workspace.facts("download")
-    model_card.write(card, options.output_dir, base, labels, training, data)
+    model_card.write(card, options.output_dir, base, read_labels(workspace / LABELS), training, data)
+
+
+def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, runs: Sequence[SeedRun]) -> None:
+    """Put the weights of all seeds into staged model directories of their own."""
+    from nertool.training import publish
+
+    for run in runs:
+        target = stage.directory(f"{SEEDS}/{run.seed}")
+        publish.link_kept(run.directory, target)
+        _complete(workspace, options, target, run.facts)
+
+
+def _complete(workspace: Workspace, options: Options, target: Path, facts: Mapping[str, Any]) -> None:
+    """Add what a model directory needs beside the weights to tag: tokenizer, settings, calibration."""
+    from nertool.models.calibration import Calibration
+
+    options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
+    _settings(workspace, options).write(target)
+    if "calibration" in facts:
+        Calibration.from_dict(facts["calibration"]).write(target, read_labels(workspace / LABELS))

@@ -68,7 +68,7 @@ class Options(StageOptions):
             *("compile", "fast_dropout", "settings"),
         ),
         "Teachers": ("teachers", *OF_TEACHERS),
-        "Runs": ("seeds", "search", "keep", "patience", "decoding"),
+        "Runs": ("seeds", "ensemble", "search", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
         "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
     }
@@ -190,6 +190,10 @@ class Options(StageOptions):
         str | None,
         typer.Option("--seeds", help="Seeds such as 1,2,3: train with each, and keep the model that is best on dev."),
     ] = None
+    ensemble: Annotated[
+        bool,
+        typer.Option("--ensemble", help="Keep the models of all --seeds in seeds/ too; together they are a --teacher."),
+    ] = False
     search: Annotated[
         int | None,
         typer.Option(
@@ -347,6 +351,8 @@ class Options(StageOptions):
             refuse_unused(self, ("seed",), "does not go with --seeds", "Name every seed in --seeds.")
         if self.max_tokens_per_batch is not None:
             refuse_unused(self, ("batch_size",), "does not go with --max-tokens-per-batch", "Give one of both.")
+        if self.seeds is None:
+            refuse_unused(self, ("ensemble",), "is for --seeds", "Name several seeds, or leave it out.")
         if not self.teachers:
             refuse_unused(self, OF_TEACHERS, "is for --teacher", "Name a teacher, or leave it out.")
         if not self.unlabelled:

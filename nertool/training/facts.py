@@ -77,7 +77,14 @@ class RunFacts(TypedDict, total=False):
     """Dev scores by entity type; only with `--return-entity-level-metrics`."""
 
 
-class SeedFacts(TypedDict):
+class SeedTestFacts(TypedDict, total=False):
+    """What is known of a seed where there is a test file."""
+
+    test_f1: float
+    """Test score of its kept weights, which were chosen on dev."""
+
+
+class SeedFacts(SeedTestFacts):
     """One of the trainings of `--seeds`."""
 
     seed: int
@@ -114,6 +121,10 @@ class ComparisonFacts(TypedDict, total=False):
     """Mean dev score over `--seeds`."""
     deviation: float
     """Sample standard deviation of the dev score over `--seeds`."""
+    test_mean: float
+    """Mean test score over `--seeds`; missing without a test file."""
+    test_deviation: float
+    """Sample standard deviation of the test score over `--seeds`."""
     seeds: list[SeedFacts]
     """An entry for each of `--seeds`."""
     trials: list[TrialFacts]

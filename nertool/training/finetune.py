@@ -98,6 +98,14 @@ class FineTuning:
             )
         return facts
 
+    def score(self, path: Path) -> float:
+        """Score a file with the kept weights, once `run` has ended, through the same path as `evaluate`."""
+        from nertool.training.trainer import score_file
+
+        processes.from_first(None)
+        read_weights(self.model, self.directory / KEPT)
+        return score_file(self.model, self.tokenizer, self.plan, path)
+
     def _load(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint, and their averages."""
         read_weights(self.model, checkpoint)

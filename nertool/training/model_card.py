@@ -121,6 +121,10 @@ def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
     if "mean" in facts:
         seeds = ", ".join(str(row["seed"]) for row in facts["seeds"])
         spread = f"mean {facts['mean']:.4f}, standard deviation {facts['deviation']:.4f}"
+        if "test_mean" in facts:
+            spread += (
+                f" on dev; mean {facts['test_mean']:.4f}, standard deviation {facts['test_deviation']:.4f} on test"
+            )
         lines += ["", f"Over the seeds {seeds}: {spread}; this model is the best of them on dev."]
     if keep_best:
         lines += ["", "The epoch was chosen on dev, so the score on new text will be lower."]

@@ -25,13 +25,23 @@ def link_weights(source: Path, target: Path) -> None:
     Raises:
         NertoolError: the weights are no longer what was kept.
     """
+    link_kept(source, target)
+    link_or_copy(source / RESULTS, target / RESULTS)
+    for checkpoint in source.glob("checkpoint-*"):
+        without_seal = shutil.ignore_patterns(SEAL)
+        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=link_or_copy, ignore=without_seal)
+
+
+def link_kept(source: Path, target: Path) -> None:
+    """Link the kept weights of a training into an empty model directory.
+
+    Raises:
+        NertoolError: they are no longer what was kept.
+    """
     if not is_whole(source / KEPT):
         raise NertoolError(f"{source / KEPT} was damaged meanwhile", "Train anew: add --force.")
     without_seal = shutil.ignore_patterns(SEAL)
     shutil.copytree(source / KEPT, target, copy_function=link_or_copy, dirs_exist_ok=True, ignore=without_seal)
-    link_or_copy(source / RESULTS, target / RESULTS)
-    for checkpoint in source.glob("checkpoint-*"):
-        shutil.copytree(checkpoint, target / checkpoint.name, copy_function=link_or_copy, ignore=without_seal)
 
 
 def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:

@@ -18,17 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.errors import InvalidOption
-from nertool.models.names import MODEL_FILES, TOKENIZER_FILES, model_sources, resolve_model
-from nertool.models.onnx_model import GRAPH
 from nertool.progress import logger, track
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
 from nertool.training import processes
 from nertool.training.examples import Source
-from nertool.training.model_card import hub_errors
+from nertool.training.teacher_files import model_files
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest
-from nertool.workspace.names import MODEL, RECORDS
 from nertool.workspace.seals import is_whole, seal
 
 if TYPE_CHECKING:
@@ -39,49 +36,6 @@ FORMAT = 1
 """To be raised whenever the same teachers and words give other probabilities."""
 SENTENCES_AHEAD = 2048
 PROBABILITIES = "probabilities.npy"
-FETCHED = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
-"""Files of a teacher on the Hub; no code and no pickle is among them."""
-
-
-# -- which models ----------------------------------------------------------------------------------
-
-
-def local_teacher(name: str) -> Path | None:
-    """Directory of a teacher, that of the model where a workspace is named; None for a name on the Hub."""
-    path = Path(resolve_model(name))
-    if (path / RECORDS).is_file() and not (path / "config.json").exists():
-        return path / MODEL
-    return path if path.is_dir() else None
-
-
-def teacher_sources(names: Sequence[str]) -> dict[str, Path]:
-    """Local files of the teachers, by names without a machine path; see `names.model_sources`."""
-    sources = {}
-    for number, name in enumerate(names, start=1):
-        if directory := local_teacher(name):
-            for path in model_sources(str(directory), (*MODEL_FILES, GRAPH)).values():
-                sources[f"teacher-{number}/{path.name}"] = path
-    return sources
-
-
-def find_teacher(name: str, cache_dir: str | None, token: str | None) -> Path:
-    """Directory of a teacher, which is fetched from the Hub if need be.
-
-    Raises:
-        InvalidOption: there is no such directory, and no such model on the Hub.
-    """
-    if directory := local_teacher(name):
-        return directory
-    from huggingface_hub import snapshot_download
-
-    refusals: tuple[type[Exception], ...] = (*hub_errors(), ValueError)
-    try:
-        return Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))
-    except refusals as error:
-        raise InvalidOption(
-            f"--teacher {name}: no such directory, and no model of the Hub: {str(error).strip().splitlines()[0]}",
-            "Name a directory or a workspace that holds a fine-tuned model, or a model on the Hub.",
-        ) from error
 
 
 # -- labels ----------------------------------------------------------------------------------------
@@ -149,12 +103,10 @@ class Teachers:
     """Models that label words together: the mean of their probabilities.
 
     Attributes:
-        names: as `--teacher` names them.
         directories: that hold them.
         labels: of the model that learns.
     """
 
-    names: tuple[str, ...]
     directories: tuple[Path, ...]
     labels: tuple[str, ...]
 
@@ -166,8 +118,7 @@ class Teachers:
         """
         from nertool.models.tagger import stored_labels
 
-        pairs = zip(self.names, self.directories, strict=True)
-        return [match_labels(name, stored_labels(directory), self.labels) for name, directory in pairs]
+        return [match_labels(str(path), stored_labels(path), self.labels) for path in self.directories]
 
     def probabilities(self, source: Source, cache: Path, matches: Sequence[Match]) -> Array:
         """What they say of the words of a source, computed or taken from the cache; the first process computes it.
@@ -193,8 +144,7 @@ class Teachers:
         """Name of the file in the cache: a hash of the teachers' files, the words and the labels."""
         files = []
         for directory in self.directories:
-            sources = model_sources(str(directory), (*MODEL_FILES, GRAPH))
-            files.append(sorted((path.name, digest(path)["sha256"]) for path in sources.values()))
+            files.append(sorted((path.name, digest(path)["sha256"]) for path in model_files(directory)))
         parts = [FORMAT, files, source.content(), self.labels]
         return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()[:16]
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -284,12 +285,12 @@ def score_dev(model: Any, tokenizer: Any, plan: Plan) -> DevScore:
     """
     training = model.training
     model.eval()
-    labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
-    scheme = plan.settings.allowed_scheme("", labels)
-    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), scheme=scheme)
-    words = (sentence.tokens for sentence in _own_share(plan))
+    tagger = _tagger(model, tokenizer, plan)
+    assert plan.dev
+    sentences = partial(_own_share, plan.dev, plan.dev_limit)
+    words = (sentence.tokens for sentence in sentences())
     own = DevScore()
-    for sentence, tagging in zip(_own_share(plan), tagger.tag_scored(words), strict=True):
+    for sentence, tagging in zip(sentences(), tagger.tag_scored(words), strict=True):
         own.scorer.add(sentence.tags, tagging.tags)
         assert tagging.logits is not None
         gold = [model.config.label2id[tag] for tag in sentence.tags]
@@ -305,6 +306,31 @@ def score_dev(model: Any, tokenizer: Any, plan: Plan) -> DevScore:
     return whole
 
 
+def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path) -> float:
+    """F1 on a file, or accuracy for tags without types, as `evaluate` counts it; each process tags its share.
+
+    Args:
+        model: for token classification.
+        tokenizer: of the model.
+        plan: says how sentences are tagged.
+        path: of the file.
+    """
+    model.eval()
+    words = (sentence.tokens for sentence in _own_share(path))
+    own, whole = Scorer(), Scorer()
+    for sentence, tags in zip(_own_share(path), _tagger(model, tokenizer, plan).tag(words), strict=True):
+        own.add(sentence.tags, tags)
+    for part in processes.from_all(own):
+        whole.merge(part)
+    return whole.headline
+
+
+def _tagger(model: Any, tokenizer: Any, plan: Plan) -> Tagger:
+    labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    scheme = plan.settings.allowed_scheme("", labels)
+    return Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), scheme=scheme)
+
+
 def cross_entropy(logits: Any, labels: Sequence[int]) -> torch.Tensor:
     """Loss of each word that has sub-words.
 
@@ -317,10 +343,9 @@ def cross_entropy(logits: Any, labels: Sequence[int]) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(rows[read], gold[read], reduction="none")
 
 
-def _own_share(plan: Plan) -> Iterator[Sentence]:
-    """The sentences that this process scores."""
-    assert plan.dev
-    return islice(read_sentences(plan.dev), processes.rank(), plan.dev_limit, processes.world())
+def _own_share(path: Path, limit: int | None = None) -> Iterator[Sentence]:
+    """The sentences of a file that this process scores, among its first ones where there is a limit."""
+    return islice(read_sentences(path), processes.rank(), limit, processes.world())
 
 
 class Watcher(transformers.TrainerCallback):  # type: ignore[misc]

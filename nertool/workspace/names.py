@@ -8,6 +8,8 @@ SPLITS = ("train", "dev", "test")
 RAW = "raw"
 LABELS = "labels.txt"
 MODEL = "model"
+SEEDS = "seeds"
+"""Models of all seeds of a training, each in a folder named by its seed."""
 EVALUATION = "evaluation"
 QUANTIZED = "quantized"
 TABLE = "quantization.json"
@@ -37,7 +39,9 @@ STAGES = tuple(OUTPUTS)
 """Names of the stages, in their order."""
 FOLDERS = {"download": RAW, "evaluate": EVALUATION, "quantize": QUANTIZED, "predict": PREDICTIONS}
 """Folders that stages publish into; that of `train` has the name that the user gives."""
-TAKEN = {RAW, RECORDS, RUNS, LOGS, *(name.partition("/")[0] for names in OUTPUTS.values() for name in names)} - {MODEL}
+TAKEN = {RAW, RECORDS, RUNS, LOGS, SEEDS, *(name.partition("/")[0] for names in OUTPUTS.values() for name in names)} - {
+    MODEL
+}
 """Names at the top of a workspace that no model may have."""
 
 
@@ -60,7 +64,7 @@ def is_output(record: str, name: object) -> bool:
         return False
     stage, first = record.partition(":")[0], name.partition("/")[0]
     if stage == "train":
-        return is_model_name(first)
+        return is_model_name(first) or (first == SEEDS and name != SEEDS)
     if stage == "evaluate" and name == f"{first}/{THRESHOLDS}" and (is_model_name(first) or first == QUANTIZED):
         return True
     return name in OUTPUTS.get(stage, ()) or first == FOLDERS.get(stage)

@@ -16,9 +16,11 @@ from helpers import fill
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models.tagger import load_tagger
-from nertool.stages import download, labels, preprocess, train
+from nertool.scoring.scorer import Scorer
+from nertool.stages import download, evaluate, labels, preprocess, train
 from nertool.training import publish
-from nertool.workspace.names import EXAMPLES
+from nertool.training.teacher_files import local_teachers
+from nertool.workspace.names import EXAMPLES, SEEDS
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
@@ -474,14 +476,39 @@ def test_an_ended_training_that_was_killed_before_it_published_takes_no_step_mor
 
 
 def test_several_seeds_are_trained_and_the_best_on_dev_is_kept(ready: Workspace, tiny_model: str) -> None:
-    facts = quick(ready, tiny_model, seeds="1,2,3")
+    facts = quick(ready, tiny_model, seeds="1,2,3", ensemble=True)
     values = [row["dev_f1"] for row in facts["seeds"]]
     assert [row["seed"] for row in facts["seeds"]] == [1, 2, 3]
     assert facts["dev_f1"] == max(values)
     assert (facts["mean"], facts["deviation"]) == (statistics.mean(values), statistics.stdev(values))
+    assert_test_scores(ready, facts)
     best = weights(ready)
     quick(ready, tiny_model, seed=facts["seeds"][values.index(max(values))]["seed"])
     assert weights(ready) == best
+
+
+def assert_test_scores(workspace: Workspace, facts: dict[str, Any]) -> None:
+    """Every seed has the test score that `evaluate` finds with its model; table, card and page show the mean."""
+    on_test = [row["test_f1"] for row in facts["seeds"]]
+    assert (facts["test_mean"], facts["test_deviation"]) == (statistics.mean(on_test), statistics.stdev(on_test))
+    kept = next(row for row in facts["seeds"] if row["kept"])
+    scores = evaluate.run(workspace, evaluate.Options()).facts
+    assert (scores["dev"]["f1"], scores["test"]["f1"]) == (kept["dev_f1"], kept["test_f1"])
+    folders = {path.name: path for path in (workspace / SEEDS).iterdir()}
+    assert [*sorted(folders)] == ["1", "2", "3"] and not [*(workspace / SEEDS).glob("*/checkpoint-*")]
+    sentences = [*read_sentences(workspace / "test.txt")]
+    for row in facts["seeds"]:
+        scorer = Scorer()
+        tagger = load_tagger(folders[str(row["seed"])])
+        for sentence, tags in zip(sentences, tagger.tag(one.tokens for one in sentences), strict=True):
+            scorer.add(sentence.tags, tags)
+        assert scorer.headline == row["test_f1"]
+    assert local_teachers(str(workspace / SEEDS)) == [folders[name] for name in ("1", "2", "3")]
+    mean = f"{facts['test_mean']:.4f}"
+    assert mean in (workspace / "model/README.md").read_text()
+    page = (workspace / "evaluation/report.html").read_text()
+    assert '<table id="seeds">' in page and mean in page
+    assert "seeds/2/config.json" in workspace.records()["train"]["writes"]
 
 
 def test_a_model_that_exists_is_replaced_only_by_word_and_another_directory_leaves_it(

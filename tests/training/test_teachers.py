@@ -19,7 +19,8 @@ from nertool.stages import train
 from nertool.training.batches import Collator
 from nertool.training.distillation import Teaching
 from nertool.training.examples import Source
-from nertool.training.teachers import Teachers, local_teacher, match_labels, mean_probabilities
+from nertool.training.teacher_files import local_teachers
+from nertool.training.teachers import Teachers, match_labels, mean_probabilities
 from nertool.training.unlabelled import UnlabelledSource
 from nertool.workspace.names import EXAMPLES
 from nertool.workspace.workspace import Workspace
@@ -106,7 +107,7 @@ def test_each_subword_has_its_word_whatever_the_tokenizers_are(
     """The model that learns cuts words into letters and sentences into windows; its teacher does neither."""
     source = Source(trained / "train.txt", LABELS, 12, all_subwords, taught=True)
     more = UnlabelledSource(text_file(tmp_path), LABELS, 12, all_subwords, taught=True)
-    teachers = Teachers(("it",), (trained / "model",), LABELS)
+    teachers = Teachers((trained / "model",), LABELS)
     examples = load_taught_examples(source, more, letters, tmp_path / "cache", teachers, 0.5, 1.0)
     sentences = [sentence.tokens for sentence in read_sentences(trained / "train.txt")]
     sentences += [line.split() for line in TEXT.splitlines() if line]
@@ -211,9 +212,9 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
 
 
 def test_a_workspace_stands_for_its_model(trained: Path, tmp_path: Path) -> None:
-    assert local_teacher(str(trained)) == trained / "model"
-    assert local_teacher(str(trained / "model")) == trained / "model"
-    assert local_teacher("nobody/nothing") is None
+    assert local_teachers(str(trained)) == [trained / "model"]
+    assert local_teachers(str(trained / "model")) == [trained / "model"]
+    assert local_teachers("nobody/nothing") == []
 
 
 @pytest.mark.parametrize(
@@ -264,6 +265,7 @@ def test_teachers_that_cannot_teach_are_refused_in_two_lines(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"ensemble": True}, "--ensemble is for --seeds"),
         ({"distil_weight": 0.3}, "--distil-weight is for --teacher"),
         ({"unlabelled": ["x"]}, "--unlabelled is for --teacher"),
         ({"teachers": ["x"], "unlabelled_share": 0.2}, "--unlabelled-share is for --unlabelled"),

@@ -1,0 +1,63 @@
+"""Where the files of teachers are: directories, workspaces, folders of models, the Hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nertool.errors import InvalidOption
+from nertool.models.names import MODEL_FILES, TOKENIZER_FILES, model_sources, resolve_model
+from nertool.training.model_card import hub_errors
+from nertool.workspace.names import MODEL, RECORDS
+
+INT8_FILES = ("*.onnx",)
+FETCHED = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
+"""Files of a teacher on the Hub; no code and no pickle is among them."""
+
+
+def local_teachers(name: str) -> list[Path]:
+    """Directories of the models that a name stands for; none for a name on the Hub.
+
+    A workspace stands for its model, and a folder of models, such as `seeds/`, for all of them.
+    """
+    path = Path(resolve_model(name))
+    if (path / RECORDS).is_file() and not (path / "config.json").exists():
+        return [path / MODEL]
+    if path.is_dir() and not (path / "config.json").exists():
+        return sorted(config.parent for config in path.glob("*/config.json")) or [path]
+    return [path] if path.is_dir() else []
+
+
+def teacher_sources(names: Sequence[str]) -> dict[str, Path]:
+    """Local files of the teachers, by names without a machine path; see `names.model_sources`."""
+    sources = {}
+    directories = [directory for name in names for directory in local_teachers(name)]
+    for number, directory in enumerate(directories, start=1):
+        for path in model_files(directory):
+            sources[f"teacher-{number}/{path.name}"] = path
+    return sources
+
+
+def model_files(directory: Path) -> list[Path]:
+    """The files that make a model what it is."""
+    return list(model_sources(str(directory), (*MODEL_FILES, *INT8_FILES)).values())
+
+
+def find_teachers(name: str, cache_dir: str | None, token: str | None) -> list[Path]:
+    """Directories of the models that a name stands for; one on the Hub is fetched.
+
+    Raises:
+        InvalidOption: there is no such directory, and no such model on the Hub.
+    """
+    if directories := local_teachers(name):
+        return directories
+    from huggingface_hub import snapshot_download
+
+    refusals: tuple[type[Exception], ...] = (*hub_errors(), ValueError)
+    try:
+        return [Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))]
+    except refusals as error:
+        raise InvalidOption(
+            f"--teacher {name}: no such directory, and no model of the Hub: {str(error).strip().splitlines()[0]}",
+            "Name a directory or a workspace that holds a fine-tuned model, or a model on the Hub.",
+        ) from error
