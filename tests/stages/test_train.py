@@ -410,7 +410,7 @@ def test_so_many_of_the_last_checkpoints_are_kept(limit: int, ready: Workspace, 
 
 
 def test_a_budget_of_subwords_makes_batches_that_train(ready: Workspace, tiny_model: str) -> None:
-    facts = quick(ready, tiny_model, max_tokens_per_batch=48, num_epochs=4.0)
+    facts = quick(ready, tiny_model, max_tokens_per_batch=48, num_epochs=4.0, batch_size=32)
     assert facts["dev_f1"] > 0.9
     assert facts["steps"] > 4 * 7
 
