@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,11 +22,13 @@ def local_teachers(name: str) -> list[Path]:
     A workspace stands for its model, and a folder of models, such as `seeds/`, for all of them.
     """
     path = Path(resolve_model(name))
-    if (path / RECORDS).is_file() and not (path / "config.json").exists():
+    if not os.path.isdir(path):  # which is true of no name that is too long for a file system
+        return []
+    if (path / "config.json").exists():
+        return [path]
+    if (path / RECORDS).is_file():
         return [path / MODEL]
-    if path.is_dir() and not (path / "config.json").exists():
-        return sorted(config.parent for config in path.glob("*/config.json")) or [path]
-    return [path] if path.is_dir() else []
+    return sorted(config.parent for config in path.glob("*/config.json")) or [path]
 
 
 def teacher_sources(names: Sequence[str]) -> dict[str, Path]:
