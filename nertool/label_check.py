@@ -307,7 +307,7 @@ def _lines(sentence: Sentence) -> Iterator[str]:
 
 def _keep(path: Path, judged: Sequence[Judged]) -> None:
     """Write what a fold's model said."""
-    predicted = json.dumps([sentence.predicted for sentence in judged])
+    predicted = json.dumps([sentence.predicted for sentence in judged], allow_nan=False)
     probabilities = np.concatenate([sentence.probabilities for sentence in judged]).astype(np.float16)
     with replacing(path) as partial, partial.open("wb") as file:
         np.savez(file, predicted=np.array(predicted), probabilities=probabilities)

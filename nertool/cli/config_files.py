@@ -75,7 +75,7 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
     for key, value in config.items():
         if key == "data_dir":
             values["workspace"] = value
-        elif key == "labels":
+        elif key == "labels" and not isinstance(value, bool):  # which is the switch of check
             _check_labels(path, value, config)
         elif key in PRECISIONS:
             values |= {"precision": key} if value and "precision" in here else {}
@@ -93,6 +93,8 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
 
 
 def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidOption(f"--config {path}: labels: this is no name of a file", "Leave the key out.")
     if Path(value).resolve() != Path(config.get("data_dir", "."), LABELS).resolve():
         raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
 
