@@ -16,10 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 from int8 import figures, seconds_of, settings_here, tag, with_model
-from onnx import helper, numpy_helper
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
@@ -40,10 +37,13 @@ Array = np.ndarray
 
 def values_of(model: Any, names: Sequence[str], batches: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Array]]:
     """Tensors of a graph for each batch, a row a sub-word, without padding."""
+    import onnx
+    import onnxruntime
+
     shown = onnx.ModelProto()
     shown.CopyFrom(model)
     del shown.graph.output[:]
-    shown.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    shown.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(shown.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = [one.name for one in session.get_inputs()]
     for batch in batches:
@@ -56,6 +56,8 @@ def smoothed(
     model: Any, products: Sequence[Product], moments: Mapping[str, Array], batches: Any, strength: float
 ) -> dict[str, Array]:
     """Divide the inputs of layers by factors, and multiply their weights; returns the moments of those inputs."""
+    from onnx import helper, numpy_helper
+
     tensors = list(dict.fromkeys(product.tensor for product in products))
     greatest = {name: np.zeros(1) for name in tensors}
     for found in values_of(model, tensors, batches):
@@ -82,6 +84,8 @@ def smoothed(
 
 def biases_made_right(model: Any, exact: Any, products: Sequence[Product], batches: Any) -> None:
     """Add to each layer's bias what the means of its outputs lack, layer by layer, since each moves those behind it."""
+    from onnx import numpy_helper
+
     outputs = {node.name: node.output[0] for node in exact.graph.node}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     wanted = [outputs[product.node] for product in products]
@@ -99,6 +103,8 @@ def biases_made_right(model: Any, exact: Any, products: Sequence[Product], batch
 
 def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Each attempt's name and graph."""
+    import onnx
+
     config = quantizer.config_of(Attempt("dynamic", 0))
     path = quantizer.exported.path
     yield "FP32 graph", path

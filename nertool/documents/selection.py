@@ -151,7 +151,7 @@ class Selection:
             before, doubt, number = heap[0]
             traits = self._read(number, file)[1]
             new = sum(1 for trait in traits if not seen[trait])
-            now = doubt * new / len(traits) if traits else doubt
+            now = doubt * (new / len(traits)) if traits else doubt
             if now > before:
                 heapq.heapreplace(heap, (now, doubt, number))
                 continue
