@@ -28,6 +28,7 @@ for _name in (
     os.environ.pop(_name, None)  # the README's variables would reach every command
 os.environ.pop("NERTOOL_WORKSPACE", None)
 
+from faults.forks import QUANTIZING, TRAINING, Forks  # noqa: E402
 from helpers import NAMES, SHARED, VERBS, fill, write_corpus  # noqa: E402
 
 from nertool.progress import bars, logger  # noqa: E402
@@ -114,6 +115,13 @@ def build_tiny_model(folder: Path) -> None:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A directory with a random two-layer BERT and its tokenizer; not to be changed."""
     return str(build_once(tmp_path_factory, "tiny-model", build_tiny_model))
+
+
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Runs commands of nertool in forks of a process that has loaded what is heavy, so that each starts at once."""
+    with Forks(tmp_path_factory.mktemp("forks"), *TRAINING, *QUANTIZING) as running:
+        yield running
 
 
 @pytest.fixture

@@ -173,27 +173,7 @@ class PermissionsBind:
         assert ctypes.CDLL(None).capset(self.header, capabilities) == 0
 
 
-# -- a command that is killed ----------------------------------------------------------------------
-
-KILLER = """
-import os, signal, sys
-
-number, event, place, left = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-
-def hook(name, arguments):
-    global left
-    if name == event and place in " ".join(map(str, arguments)):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), number)
-
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-sys.addaudithook(hook)
-sys.argv = ["nertool", *sys.argv[5:]]
-from nertool.cli.main import main
-main()
-"""
-"""nertool in a process that gets a signal just before it does what the interpreter calls `event`, at that place."""
+# -- the command line -----------------------------------------------------------------------------
 
 
 @cache

@@ -10,12 +10,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from faults.forks import Forks
 from helpers import commands, fill, needs_inc, stamps
 from typer.testing import CliRunner
 
@@ -451,7 +453,9 @@ def test_a_table_that_is_read_by_a_program_has_no_colour_and_whole_lines(trained
 
 
 @pytest.mark.slow
-def test_the_command_that_mends_a_stale_model_does_so_word_for_word(cli: Cli, copy: Workspace, tiny_model: str) -> None:
+def test_the_command_that_mends_a_stale_model_does_so_word_for_word(
+    cli: Cli, copy: Workspace, tiny_model: str, forks: Forks
+) -> None:
     place = copy.path.with_name("a workspace")
     shutil.move(copy.path, place)
     settings = ["--num-epochs", "1", "--batch-size", "16", "--output-dir", "my model"]
@@ -461,7 +465,7 @@ def test_the_command_that_mends_a_stale_model_does_so_word_for_word(cli: Cli, co
     assert message == f"error: {place}/my model is stale: labels.txt changed"
     command = shlex.split(hint.removeprefix("Run: ").partition(" (or ")[0])
     assert command[0] == "nertool"
-    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    assert forks.run(*command[1:]).code == 0
     assert "I-PER" in json.loads((place / "my model/config.json").read_text())["label2id"]
     cli("evaluate", "-w", place)
 
@@ -469,31 +473,37 @@ def test_the_command_that_mends_a_stale_model_does_so_word_for_word(cli: Cli, co
 # -- predict in a pipe -----------------------------------------------------------------------------
 
 
-def pipe(shell: str, workspace: Path) -> subprocess.CompletedProcess[str]:
-    """A shell line in which $nertool stands for the command and $w for the workspace."""
-    environment = {**os.environ, "nertool": f"{shlex.quote(sys.executable)} -m nertool", "w": str(workspace)}
-    return subprocess.run(["bash", "-o", "pipefail", "-c", shell], capture_output=True, text=True, env=environment)
+Pipe = Callable[[str], "subprocess.CompletedProcess[str]"]
 
 
-def test_tokens_in_a_pipe_come_out_tagged(trained: Path) -> None:
+@pytest.fixture
+def pipe(trained: Path, forks: Forks) -> Pipe:
+    """Runs a shell line in which `predict` stands for the command."""
+
+    def run(shell: str) -> subprocess.CompletedProcess[str]:
+        define = f'predict() {{ {forks.in_shell("predict", "-w", str(trained))} "$@"; }}\n'
+        return subprocess.run(["bash", "-o", "pipefail", "-c", define + shell], capture_output=True, text=True)
+
+    return run
+
+
+def test_tokens_in_a_pipe_come_out_tagged(trained: Path, pipe: Pipe) -> None:
     before = stamps(trained)
-    done = pipe(r"""printf 'anna\nvisited\noslo\n\nbruno\n' | $nertool predict -w "$w" | cut -d ' ' -f 2""", trained)
+    done = pipe(r"""printf 'anna\nvisited\noslo\n\nbruno\n' | predict | cut -d ' ' -f 2""")
     assert (done.returncode, done.stdout) == (0, "B-PER\nO\nB-LOC\n\nB-PER\n\n")
     assert done.stderr == "read as one token a line (--input text reads one sentence a line)\n"
     assert stamps(trained) == before
 
 
-def test_a_reader_that_leaves_early_ends_it_quietly(trained: Path) -> None:
+def test_a_reader_that_leaves_early_ends_it_quietly(pipe: Pipe) -> None:
     """With more output than a pipe holds."""
-    done = pipe(
-        """yes 'anna left oslo, bruno left vienna' | head -9000 | $nertool predict -w "$w" | head -1""", trained
-    )
+    done = pipe("yes 'anna left oslo, bruno left vienna' | head -9000 | predict | head -1")
     assert done.stdout == "anna B-PER\n"
     assert done.stderr == ""
 
 
-def test_bytes_that_are_not_utf8_are_told_in_two_lines(trained: Path) -> None:
-    done = pipe(r"""printf 'anna left oslo\nZ\374rich\n' | $nertool predict -w "$w" """, trained)
+def test_bytes_that_are_not_utf8_are_told_in_two_lines(pipe: Pipe) -> None:
+    done = pipe(r"printf 'anna left oslo\nZ\374rich\n' | predict")
     assert done.returncode == 1
     assert done.stderr.splitlines()[0].startswith("error: standard input:2: not UTF-8")
     assert len(done.stderr.splitlines()) == 2 and "iconv" in done.stderr

@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults.forks import Forks
 
 from nertool.cli.main import main
 from nertool.corpus.column_files import read_sentences
@@ -436,8 +436,8 @@ def test_what_cannot_be_written_is_told(name: str, wanted: str, tmp_path: Path, 
         ("yes anna | $nertool --input text | head -1", 0, "anna B-PER\n", ""),
     ],
 )
-def test_streams_that_fail(shell: str, code: int, out: str, err: str, trained: Path) -> None:
-    command = shell.replace("$nertool", shlex.join([sys.executable, "-m", "nertool", "predict", "-w", str(trained)]))
+def test_streams_that_fail(shell: str, code: int, out: str, err: str, trained: Path, forks: Forks) -> None:
+    command = shell.replace("$nertool", forks.in_shell("predict", "-w", str(trained)))
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (code, out), done.stderr
     assert done.stderr.startswith(err) and len(done.stderr.splitlines()) == 2 * code, done.stderr

@@ -1,20 +1,12 @@
-"""The process that runs commands for the tests here, with a workspace of its own for each."""
+"""A workspace of its own for each test that runs commands with faults."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faults.bench import Bench
-from faults.forks import QUANTIZING, TRAINING, Forks
-
-
-@pytest.fixture(scope="session")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Runs commands; it takes seconds to start, so tests that use it stay together."""
-    with Forks(tmp_path_factory.mktemp("forks"), *TRAINING, *QUANTIZING) as running:
-        yield running
+from faults.forks import Forks
 
 
 @pytest.fixture

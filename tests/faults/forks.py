@@ -1,7 +1,7 @@
 """Runs commands of nertool in forks of one process that has loaded what is heavy, each with a fault of its own.
 
-Run as `python tests/faults/forks.py FOLDER MODULE...` it is that process: it takes a call a line and gives an end a
-line, both JSON. `Forks` starts it.
+Run as `python tests/faults/forks.py ADDRESS MODULE...` it is that process: it listens at a socket for calls of
+`fork_client.py`, as long as its standard input is open. `Forks` starts it.
 """
 
 from __future__ import annotations
@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from mmap import mmap
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from faults.fork_client import call
 
 from nertool.models.names import quiet_transformers
 
@@ -42,10 +47,9 @@ QUANTIZING = [
     ),
     *("neural_compressor.training", "neural_compressor.quantization", "onnxruntime.quantization", "networkx"),
 ]
-WRITES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.symlink")
+WRITES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.truncate", "os.symlink")
 """What the interpreter calls the moments at which a file system changes; `open` only where it may write."""
-MOMENTS = mmap(-1, 8)
-"""How many of them a command has seen; shared with the process that it was forked from."""
+HERE = Path(__file__).parent
 STREAMS = ("open", "open", "open")
 """Standard input, output and error; each may be `full` or `closed` too."""
 
@@ -75,11 +79,14 @@ class Forks:
 
     def __init__(self, folder: Path, *modules: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.address = folder, str(folder / "socket")
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        command = [sys.executable, __file__, str(folder), *LOADED, *modules]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        places = [str(HERE.parent), *filter(None, [environment.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(places)
+        command = [sys.executable, __file__, self.address, *LOADED, *modules]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        assert self.process.stdout
+        assert self.process.stdout.readline() == b"ready\n"
 
     def __enter__(self) -> Forks:
         return self
@@ -87,46 +94,84 @@ class Forks:
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
 
-    def run(self, *arguments: str, streams: tuple[str, ...] = STREAMS, **fault: Any) -> End:
+    def run(self, *arguments: str, streams: tuple[str, ...] = STREAMS, text: str = "", **fault: Any) -> End:
         """Run a command.
 
         Args:
             arguments: behind `nertool`.
             streams: standard input, output and error.
+            text: what is read from standard input.
             fault: see `set_fault`.
         """
-        assert self.process.stdin and self.process.stdout
-        call = {"arguments": arguments, "streams": streams, "fault": fault}
-        self.process.stdin.write(json.dumps(call) + "\n")
-        self.process.stdin.flush()
-        return End(*json.loads(self.process.stdout.readline()))
+        for name in ("0", "1", "2"):
+            (self.folder / name).write_text("" if name != "0" else text)
+        with ExitStack() as files:
+            descriptors = {}
+            for number, kind in enumerate(streams):
+                path = Path("/dev/full") if kind == "full" else self.folder / str(number)
+                if kind != "closed":
+                    descriptors[number] = files.enter_context(path.open("r+b", buffering=0)).fileno()
+            code, moments = call(self.address, list(arguments), descriptors, fault)
+        out, err = ((self.folder / name).read_text(errors="replace") for name in ("1", "2"))
+        return End(code, out, err, moments)
+
+    def command(self, *arguments: str, **fault: Any) -> list[str]:
+        """What stands for a command in a shell or for a launcher: a process with streams of its own."""
+        return [sys.executable, "-IS", str(HERE / "fork_client.py"), self.address, json.dumps(fault), *arguments]
+
+    def in_shell(self, *arguments: str, **fault: Any) -> str:
+        """The same as a word of a shell."""
+        return shlex.join(self.command(*arguments, **fault))
 
 
 # -- the process -----------------------------------------------------------------------------------
 
 
-def serve(folder: Path, answers: int) -> None:
-    """Run the calls that come on standard input, and write how they end to a descriptor."""
-    for line in sys.stdin:
-        call = json.loads(line)
-        for name in ("0", "1", "2"):
-            (folder / name).write_text("")
-        MOMENTS[:] = bytes(8)
-        if (child := os.fork()) == 0:
-            run_call(folder, **call)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        out, err = ((folder / name).read_text(errors="replace") for name in ("1", "2"))
-        os.write(answers, (json.dumps([code, out, err, int.from_bytes(MOMENTS, "little")]) + "\n").encode())
+def serve(listener: socket.socket) -> None:
+    """Answer calls until standard input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes that answer
+    while listener in select.select([listener, 0], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            answer(connection)
+            os._exit(0)
+        connection.close()
 
 
-def run_call(folder: Path, arguments: list[str], streams: list[str], fault: dict[str, Any]) -> None:
-    """Run one command and end the process."""
+def answer(connection: socket.socket) -> None:
+    """Run the command of one call, and tell how it ended."""
+    data, received, _, _ = socket.recv_fds(connection, 1 << 20, 64)
+    while not data.endswith(b"\n"):
+        data += connection.recv(1 << 20)
+    request = json.loads(data)
+    numbers, moments = request.pop("numbers"), mmap(-1, 8)  # shared with the fork
+    ended, alive = os.pipe()
+    if (child := os.fork()) == 0:
+        connection.close()
+        set_streams(dict(zip(numbers, received, strict=True)))
+        run_call(moments, **request)
+    for descriptor in (*received, alive):
+        os.close(descriptor)
+    if connection in select.select([connection, ended], [], [])[0]:  # whoever called was killed
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    connection.sendall(json.dumps([code, int.from_bytes(moments, "little")]).encode())
+
+
+def run_call(
+    moments: mmap, arguments: list[str], fault: dict[str, Any], folder: str, environment: dict[str, str]
+) -> None:
+    """Run one command and end the process; see `fork_client.call`."""
     from nertool.cli.main import main
 
     code: Any = 1
     try:
-        set_fault(**fault)
-        set_streams(folder, streams)
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        set_fault(moments, **fault)
         sys.argv = ["nertool", *arguments]
         main()
     except SystemExit as ending:
@@ -142,24 +187,28 @@ def run_call(folder: Path, arguments: list[str], streams: list[str], fault: dict
         os._exit(code)  # to tear down the interpreter takes longer than most commands
 
 
-def set_streams(folder: Path, streams: list[str]) -> None:
-    for descriptor, kind in enumerate(streams):
-        opened = os.open("/dev/full" if kind == "full" else folder / str(descriptor), os.O_RDWR)
-        os.dup2(opened, descriptor)
-        os.close(opened)
-    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
-        if streams[descriptor] == "closed":  # as Python finds it at its start
-            os.close(descriptor)
+def set_streams(descriptors: dict[int, int]) -> None:
+    """Let these descriptors have these numbers; of the standard streams, close those that are not among them."""
+    for number, descriptor in descriptors.items():
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if number not in descriptors:  # as Python finds it at its start
+            os.close(number)
             setattr(sys, name, None)
 
 
-def set_fault(number: int = 0, at: int = 0, place: str = "", largest: int = 0, here: bool = True) -> None:
+def set_fault(
+    moments: mmap, number: int = 0, at: int = 0, place: str = "", event: str = "", largest: int = 0, here: bool = True
+) -> None:
     """Let something go wrong in this process.
 
     Args:
+        moments: gets how many moments have been seen.
         number: of a signal; 0 for none.
         at: 1-based number of the moment at which it comes, just before something is changed.
         place: count only the moments at files whose paths hold this.
+        event: count every event of this name, even an `open` to read, in place of changes.
         largest: bytes of the largest file that may be written; 0 for no limit.
         here: measure models in this process, as another one would load PyTorch anew.
     """
@@ -170,33 +219,48 @@ def set_fault(number: int = 0, at: int = 0, place: str = "", largest: int = 0, h
 
         measure.measure = measure.measure_here
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.addaudithook(watcher(number, at, place))
+    sys.addaudithook(watcher(moments, number, at, place, event))
 
 
-def watcher(number: int, at: int, place: str) -> Callable[[str, tuple[Any, ...]], None]:
+def is_change(event: str, arguments: tuple[Any, ...]) -> bool:
+    """Whether something in a file system changes."""
+    if event == "open":
+        return isinstance(arguments[2], int) and bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))
+    return event in WRITES
+
+
+def watcher(moments: mmap, number: int, at: int, place: str, only: str) -> Callable[[str, tuple[Any, ...]], None]:
     """A hook that counts moments, and sends this process a signal at one of them."""
     process, seen = os.getpid(), 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal seen
-        if event not in WRITES or os.getpid() != process:
-            return
-        if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+        if not (event == only if only else is_change(event, arguments)) or os.getpid() != process:
             return
         if place in " ".join(map(str, arguments)):
             seen += 1
-            MOMENTS[:] = seen.to_bytes(8, "little")
+            moments[:] = seen.to_bytes(8, "little")
             if seen == at:
                 os.kill(process, number)
 
     return hook
 
 
-if __name__ == "__main__":
-    own_answers = os.dup(1)
-    os.dup2(2, 1)  # what modules print while they load is no answer
-    for module in sys.argv[2:]:
+def load(modules: list[str]) -> None:
+    """Import what there is of these modules."""
+    quiet_transformers()
+    for module in modules:
         with suppress(ImportError):
             import_module(module)
-    quiet_transformers()
-    serve(Path(sys.argv[1]), own_answers)
+
+
+if __name__ == "__main__":
+    own_output = os.dup(1)
+    os.dup2(2, 1)  # what modules print while they load is no answer
+    load(sys.argv[2:])
+    with socket.socket(socket.AF_UNIX) as own_listener:
+        own_listener.bind(sys.argv[1])
+        own_listener.listen()
+        os.write(own_output, b"ready\n")
+        os.close(own_output)
+        serve(own_listener)

@@ -6,12 +6,12 @@ import ast
 import io
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults.forks import Forks
 from helpers import needs_inc
 
 import nertool
@@ -83,10 +83,6 @@ STDIN = "anna left\ny\n1\ny\n"
 """Data that could be answers."""
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "nertool", *arguments], input=STDIN, capture_output=True, text=True)
-
-
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., None]:
     """Runs a command in this process, which must end with an error in two lines that name the option."""
@@ -145,47 +141,56 @@ def test_a_model_that_needs_its_own_code_is_refused(
     assert not proof.exists()
 
 
-def test_piped_data_are_no_answers(copy: Workspace, proof: Path) -> None:
+def test_piped_data_are_no_answers(copy: Workspace, proof: Path, forks: Forks) -> None:
     give_code(copy / "model", proof)
     record_again(copy)
-    done = command("predict", "--allow-stale", "-w", str(copy.path))
-    check_refused(done.returncode, done.stdout, done.stderr)
+    end = forks.run("predict", "--allow-stale", "-w", str(copy.path), text=STDIN)
+    check_refused(end.code, end.out, end.err)
     assert not proof.exists()
 
 
 @pytest.mark.parametrize("stage", ["preprocess", "check"])
 def test_a_tokenizer_that_needs_its_own_code_is_refused(
-    stage: str, workspace: Workspace, tiny_model: str, proof: Path, tmp_path: Path, refused: Callable[..., None]
+    stage: str,
+    workspace: Workspace,
+    tiny_model: str,
+    proof: Path,
+    tmp_path: Path,
+    refused: Callable[..., None],
+    forks: Forks,
 ) -> None:
     model = give_tokenizer_code(shutil.copytree(tiny_model, tmp_path / "theirs"), proof)
     refused(stage, "-m", str(model), "-w", str(workspace.path))
     assert not proof.exists()
-    done = command(stage, "-m", str(model), "-w", str(workspace.path), "--trust-remote-code")
-    assert done.returncode == 0, done
+    end = forks.run(stage, "-m", str(model), "-w", str(workspace.path), "--trust-remote-code", text=STDIN)
+    assert end.code == 0, end
     assert proof.exists()
 
 
 @pytest.mark.slow
-def test_a_trusted_model_runs_its_code_and_the_record_says_so(copy: Workspace, proof: Path) -> None:
+def test_a_trusted_model_runs_its_code_and_the_record_says_so(copy: Workspace, proof: Path, forks: Forks) -> None:
     give_code(copy / "model", proof)
     record_again(copy)
     trusting = ["--allow-stale", "--trust-remote-code", "-w", str(copy.path)]
-    done = command("predict", "--split", "test", *trusting)
-    assert done.returncode == 0, done
+    end = forks.run("predict", "--split", "test", *trusting, text=STDIN)
+    assert end.code == 0, end
     assert proof.exists()
     assert copy.records()["predict:test"]["options"]["trust_remote_code"] is True
 
 
 @pytest.mark.parametrize("backend", [pytest.param("inc", marks=needs_inc), "onnx"])
 @pytest.mark.slow
-def test_a_trusted_model_is_quantized_in_processes_that_trust_it(backend: str, copy: Workspace, proof: Path) -> None:
+def test_a_trusted_model_is_quantized_in_processes_that_trust_it(
+    backend: str, copy: Workspace, proof: Path, forks: Forks
+) -> None:
     if backend == "onnx":
         pytest.importorskip("onnxruntime")
     give_code(copy / "model", proof)
     record_again(copy)
     trusting = ["--allow-stale", "--trust-remote-code", "-w", str(copy.path)]
-    done = command("quantize", "--backend", backend, "--max-trials", "1", "--tolerance", "0.9", *trusting)
-    assert done.returncode == 0, done
+    options = ["--backend", backend, "--max-trials", "1", "--tolerance", "0.9"]
+    end = forks.run("quantize", *options, *trusting, text=STDIN, here=False)
+    assert end.code == 0, end
     assert copy.records()["quantize"]["options"]["trust_remote_code"] is True
 
 

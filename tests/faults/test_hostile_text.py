@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
-import sys
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.forks import Forks
 from helpers import commands, stamps
 
 from nertool.cli.main import main
@@ -132,7 +131,7 @@ def test_an_option_that_is_not_utf8_is_refused(
     assert stamps(workspace.path) == before
 
 
-def test_a_file_in_a_folder_that_is_not_utf8_is_read_and_recorded(tmp_path: Path) -> None:
+def test_a_file_in_a_folder_that_is_not_utf8_is_read_and_recorded(tmp_path: Path, forks: Forks) -> None:
     """By a shell, which gives the folder its bytes; nothing names the folder but the working directory."""
     folder = os.fsencode(tmp_path) + b"/x\xff"
     os.mkdir(folder)
@@ -140,7 +139,6 @@ def test_a_file_in_a_folder_that_is_not_utf8_is_read_and_recorded(tmp_path: Path
         file.write("anna B-PER\nleft O\n\n")
     with open(folder + b"/y\xff.txt", "w") as file:
         file.write("anna B-PER\nleft O\n\n")
-    nertool = f"{shlex.quote(sys.executable)} -m nertool"
     for shell, code in {
         "download --train-file a.txt -w .": 0,
         "labels -w .": 1,
@@ -148,7 +146,7 @@ def test_a_file_in_a_folder_that_is_not_utf8_is_read_and_recorded(tmp_path: Path
         r"download --train-file $'y\xff.txt' -w w": 1,
         r"status -w $'\xff'": 1,
     }.items():
-        done = subprocess.run(["bash", "-c", f"{nertool} {shell}"], cwd=folder, capture_output=True)
+        done = subprocess.run(["bash", "-c", f"{forks.in_shell()} {shell}"], cwd=folder, capture_output=True)
         assert done.returncode == code, (shell, done.stderr)
         assert b"Traceback" not in done.stderr
         assert b"\xff" not in done.stdout + done.stderr

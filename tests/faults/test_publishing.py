@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from helpers import KILLER, PermissionsBind, fill, snapshot
+from faults.forks import Forks
+from helpers import PermissionsBind, fill, snapshot
 
 from nertool.cli.main import main
 from nertool.errors import NertoolError
@@ -203,22 +204,21 @@ def test_old_files_that_cannot_be_removed_stop_nobody(
 # -- what a kill left ------------------------------------------------------------------------------
 
 
-def killed(moment: tuple[str, str, int], *arguments: str) -> None:
-    """Run a command that is killed at that moment; see helpers.KILLER."""
-    event, place, times = moment
-    command = [sys.executable, "-c", KILLER, str(int(signal.SIGKILL)), event, place, str(times), *arguments]
-    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+def killed(forks: Forks, moved: int, *arguments: str) -> None:
+    """Run a command that is killed once it has moved so many files to where they are published."""
+    fault = {"number": signal.SIGKILL, "event": "os.rename", "place": "/.commit/files/", "at": moved + 1}
+    assert forks.run(*arguments, **fault).code == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2])
 def test_the_next_stage_reads_all_that_was_published_before_a_kill(
-    moved: int, workspace: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+    moved: int, workspace: Workspace, tiny_model: str, forks: Forks
 ) -> None:
     fill(workspace, tiny_model, "labels")
     with (workspace / "test.txt.tmp").open("a") as file:
         file.write("clara B-NEW\n\n")
     place = str(workspace.path)
-    killed(("os.rename", "/.commit/files/", moved + 1), "preprocess", "--model", tiny_model, "-w", place)
+    killed(forks, moved, "preprocess", "--model", tiny_model, "-w", place)
     result = labels.run(Workspace(workspace.path), labels.Options())
     assert "B-NEW" in result.facts["tags"]
     assert {state.stage: state.name for state in workspace.status()}["labels"] == "fresh"
@@ -226,10 +226,10 @@ def test_the_next_stage_reads_all_that_was_published_before_a_kill(
 
 @pytest.mark.parametrize("moved", [0, 1])
 def test_the_next_stage_lists_the_splits_of_a_first_download_that_was_killed(
-    moved: int, tmp_path: Path, tiny_model: str
+    moved: int, tmp_path: Path, tiny_model: str, forks: Forks
 ) -> None:
     workspace = Workspace(tmp_path / "workspace")
-    killed(("os.rename", "/.commit/files/", moved + 1), "download", "sample", "-w", str(workspace.path))
+    killed(forks, moved, "download", "sample", "-w", str(workspace.path))
     preprocess.run(workspace, preprocess.Options(model=tiny_model))
     assert workspace.splits(".txt") == ["train", "dev", "test"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.forks import Forks
 
 from nertool.documents import output_file, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
@@ -227,8 +228,8 @@ def test_typed_sentences_are_shown_in_pieces(trained: Path) -> None:
     assert list(predict.words_of(tagger, "")) == []
 
 
-def test_a_reader_that_has_enough_ends_the_run_quietly(trained: Path) -> None:
-    code = f"{sys.executable} -m nertool predict --input text -w {trained} | head -n 1"
+def test_a_reader_that_has_enough_ends_the_run_quietly(trained: Path, forks: Forks) -> None:
+    code = f"{forks.in_shell('predict', '--input', 'text', '-w', str(trained))} | head -n 1"
     done = subprocess.run(["bash", "-c", code], input=b"anna left .\n" * 20_000, capture_output=True)
     assert done.stdout == b"anna B-PER\n"
     assert b"Traceback" not in done.stderr and b"Error" not in done.stderr, done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults.forks import Forks
 from helpers import fill
 
 from nertool.workspace.workspace import Workspace
@@ -35,37 +36,52 @@ def losses(workspace: Path) -> list[float]:
 
 
 ACCELERATE = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+ACCELERATE += ["--dynamo_backend", "no", "--no_python"]
 """Accelerate starts several processes on a CPU too, if it is asked for several GPUs."""
 
 
-def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    return subprocess.run([*launcher, "-m", "nertool", *arguments], capture_output=True, text=True)
+def torchrun(forks: Forks, *arguments: str) -> subprocess.CompletedProcess[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    return subprocess.run([*launcher, *forks.command(*arguments)], capture_output=True, text=True)
+
+
+def train_alone(workspace: Workspace, model: str, forks: Forks, train: list[str]) -> Path:
+    """A copy of the workspace, in which one process has trained; the last step of an epoch is not full."""
+    lines = (workspace / "train.txt.tmp").read_text().split("\n\n")
+    (workspace / "train.txt.tmp").write_text("\n\n".join(lines[:41]) + "\n\n")
+    fill(workspace, model, "labels")
+    copy = Path(shutil.copytree(workspace.path, workspace.path.with_name("alone")))
+    end = forks.run(*train, "--batch-size", "8", "-w", str(copy))
+    assert end.code == 0, end.err
+    return copy
+
+
+@pytest.fixture
+def alone(workspace: Workspace, still_model: str, forks: Forks) -> Path:
+    """What one process trains."""
+    return train_alone(workspace, still_model, forks, ["train", "-m", still_model, *TRAIN])
 
 
 @pytest.mark.parametrize(("accumulation", "teacher"), [(1, False), (2, True)])
 @pytest.mark.slow
 def test_two_processes_end_with_the_losses_and_weights_of_one(
-    accumulation: int, teacher: bool, workspace: Workspace, trained: Path, still_model: str, tmp_path: Path
+    accumulation: int,
+    teacher: bool,
+    workspace: Workspace,
+    trained: Path,
+    still_model: str,
+    forks: Forks,
+    tmp_path: Path,
 ) -> None:
     from safetensors.torch import load_file
 
     text = tmp_path / "text.txt"
     text.write_text("anna saw vienna .\nclara left new lisbon and praised oslo !\n")
-    lines = (workspace / "train.txt.tmp").read_text().split("\n\n")
-    (workspace / "train.txt.tmp").write_text("\n\n".join(lines[:41]) + "\n\n")  # the last step is not full
-    fill(workspace, still_model, "labels")
-    alone = Path(shutil.copytree(workspace.path, tmp_path / "alone"))
-    train = ["train", "-m", still_model, *TRAIN]
-    if teacher:
-        train += ["--teacher", str(trained), "--unlabelled", str(text), "--unlabelled-share", "0.25"]
-    subprocess.run(
-        [sys.executable, "-m", "nertool", *train, "--batch-size", "8", "-w", str(alone)],
-        check=True,
-        capture_output=True,
-    )
+    options = ["--teacher", str(trained), "--unlabelled", str(text), "--unlabelled-share", "0.25"] if teacher else []
+    train = ["train", "-m", still_model, *TRAIN, *options]
+    alone = train_alone(workspace, still_model, forks, train)
     shares = ["--batch-size", str(4 // accumulation), "--gradient-accumulation-steps", str(accumulation)]
-    done = torchrun(*train, *shares, "--json", "-w", str(workspace.path))
+    done = torchrun(forks, *train, *shares, "--json", "-w", str(workspace.path))
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     assert told["facts"]["steps"] == (14 if teacher else 12)  # of 6 and of 8 sentences of train
@@ -79,28 +95,24 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(
 
 @pytest.mark.slow
 def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
-    trained: Path, tiny_model: str, tmp_path: Path
+    trained: Path, tiny_model: str, forks: Forks, tmp_path: Path
 ) -> None:
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
-    refused = torchrun("train", "-m", tiny_model, "--seed", "9", "-w", str(copy))
+    refused = torchrun(forks, "train", "-m", tiny_model, "--seed", "9", "-w", str(copy))
     assert refused.returncode == 1
     assert refused.stderr.count("error: ") == 1 and "--overwrite-output-dir" in refused.stderr
     same = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "1000"]
-    fresh = torchrun("train", "-m", tiny_model, *same, "-w", str(copy))
+    fresh = torchrun(forks, "train", "-m", tiny_model, *same, "-w", str(copy))
     assert fresh.returncode == 0 and fresh.stderr.count("train: nothing to do") == 1
 
 
 @pytest.mark.slow
 def test_accelerate_starts_processes_that_train_together(
-    workspace: Workspace, still_model: str, tmp_path: Path
+    workspace: Workspace, alone: Path, still_model: str, forks: Forks
 ) -> None:
-    fill(workspace, still_model, "labels")
-    alone = Path(shutil.copytree(workspace.path, tmp_path / "alone"))
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", *ACCELERATE, "--dynamo_backend", "no"]
-    command = ["-m", "nertool", "train", "-m", still_model, *TRAIN]
-    shared = ["--batch-size", "4", "-w", str(workspace.path)]
-    done = subprocess.run([*launcher, *command, *shared], capture_output=True, text=True)
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", *ACCELERATE]
+    command = forks.command("train", "-m", still_model, *TRAIN, "--batch-size", "4", "-w", str(workspace.path))
+    done = subprocess.run([*launcher, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("train: done") == 1
-    subprocess.run([sys.executable, *command, "--batch-size", "8", "-w", str(alone)], check=True, capture_output=True)
     assert losses(workspace.path) == pytest.approx(losses(alone), abs=2e-4)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers import KILLER
+from faults.forks import Forks
 
 from nertool.errors import InvalidOption, NertoolError
 from nertool.stages import train
@@ -42,14 +41,15 @@ def test_the_best_trial_is_published_with_all_of_them_in_the_record(
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(ready: Workspace, tiny_model: str) -> None:
+def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(
+    ready: Workspace, tiny_model: str, forks: Forks
+) -> None:
     command = ["train", "-m", tiny_model, "--search", "2", "-w", str(ready.path)]
-    moment = ["9", "open", "run-1/kept.partial", "1"]
-    killed = subprocess.run([sys.executable, "-c", KILLER, *moment, *command], capture_output=True, text=True)
-    assert killed.returncode == -9, killed.stderr
-    done = subprocess.run([sys.executable, "-m", "nertool", *command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "the search goes on after 1 of 2 trials" in done.stderr
+    killed = forks.run(*command, number=9, event="open", place="run-1/kept.partial", at=1)
+    assert killed.code == -9, killed.err
+    done = forks.run(*command)
+    assert done.code == 0, done.err
+    assert "the search goes on after 1 of 2 trials" in done.err
     assert len(Workspace(ready.path).facts("train")["trials"]) == 2
 
 

@@ -6,18 +6,18 @@ import itertools
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from helpers import KILLER, fill, needs_inc, snapshot
+from faults.forks import Forks
+from helpers import fill, needs_inc, snapshot
 
 from nertool.cli.main import main
+from nertool.int8 import measure
 from nertool.stages import preprocess
 from nertool.workspace.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("kill")  # the module's models are built once
+pytestmark = pytest.mark.xdist_group("kill")  # the module's models are built once, as is the process that is forked
 
 TRAIN = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "7"]
 """The settings of the fixture `trained`, with more checkpoints: after each 7 steps, and after each epoch of 15."""
@@ -25,13 +25,14 @@ AGAIN = [*TRAIN, "--seed", "2", "--overwrite-output-dir"]
 """Trains another model in the place of that."""
 
 
-def stopped(moment: tuple[str, str, int], *arguments: str, number: int = signal.SIGKILL) -> str:
+def stopped(
+    forks: Forks, moment: tuple[str, str, int], *arguments: str, number: signal.Signals = signal.SIGKILL
+) -> str:
     """Run a command that gets the signal at that moment; returns its stderr."""
-    event, place, times = moment
-    command = [sys.executable, "-c", KILLER, str(int(number)), event, place, str(times), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == (-number if number == signal.SIGKILL else 128 + number), done.stderr
-    return done.stderr
+    event, place, at = moment
+    end = forks.run(*arguments, number=number, event=event, place=place, at=at)
+    assert end.code == (-number if number == signal.SIGKILL else 128 + number), end.err
+    return end.err
 
 
 def succeeds(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -68,7 +69,7 @@ LIGHT = {
     ("stage", "when"), [("download", "while it writes"), *itertools.product(["preprocess", "labels"], LIGHT)]
 )
 def test_a_killed_stage_leaves_what_an_earlier_run_wrote(
-    stage: str, when: str, workspace: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+    stage: str, when: str, workspace: Workspace, tiny_model: str, forks: Forks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = {"download": ["sample"], "preprocess": ["--model", tiny_model], "labels": []}[stage]
     command = [stage, *arguments, "-w", str(workspace.path)]
@@ -80,7 +81,7 @@ def test_a_killed_stage_leaves_what_an_earlier_run_wrote(
         changed.write_text(changed.read_text() + "clara B-NEW\n\n")
     before = snapshot(workspace.path)
     event, place, times = LIGHT[when]
-    stopped((event, place.format(stage), times), *command)
+    stopped(forks, (event, place.format(stage), times), *command)
     assert snapshot(workspace.path) == before
     assert state(workspace, stage) == {"download": "edited", "preprocess": "stale", "labels": "stale"}[stage]
     succeeds(capsys, *command)
@@ -88,10 +89,12 @@ def test_a_killed_stage_leaves_what_an_earlier_run_wrote(
     assert state(workspace, stage) == "fresh"
 
 
-def test_a_first_run_that_is_killed_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_first_run_that_is_killed_leaves_nothing(
+    tmp_path: Path, forks: Forks, capsys: pytest.CaptureFixture[str]
+) -> None:
     workspace = Workspace(tmp_path / "workspace")
     for event, place, times in LIGHT.values():
-        stopped((event, place.format("download"), times), "download", "sample", "-w", str(workspace.path))
+        stopped(forks, (event, place.format("download"), times), "download", "sample", "-w", str(workspace.path))
         assert snapshot(workspace.path) == {}
         assert state(workspace, "download") == "missing"
     succeeds(capsys, "download", "sample", "-w", str(workspace.path))
@@ -107,29 +110,30 @@ def test_a_first_run_that_is_killed_leaves_nothing(tmp_path: Path, capsys: pytes
     ],
 )
 def test_what_was_published_before_the_kill_is_there_whole_for_whoever_asks_next(
-    moment: tuple[str, str, int], moved: int, workspace: Workspace, tiny_model: str
+    moment: tuple[str, str, int], moved: int, workspace: Workspace, tiny_model: str, forks: Forks
 ) -> None:
     other = Workspace(shutil.copytree(workspace.path, workspace.path.with_name("other") / "workspace"))
     preprocess.run(workspace, preprocess.Options(model=tiny_model))
     preprocess.run(other, preprocess.Options(model=tiny_model, max_length=5))
     old, new = snapshot(workspace.path), snapshot(other.path)
-    stopped(moment, "preprocess", "--model", tiny_model, "--max-length", "5", "-w", str(workspace.path))
+    stopped(forks, moment, "preprocess", "--model", tiny_model, "--max-length", "5", "-w", str(workspace.path))
     files = ["train.txt", "dev.txt", "test.txt"]
     between = snapshot(workspace.path)
     assert [between[name] for name in files] == [new[name] for name in files[:moved]] + [
         old[name] for name in files[moved:]
     ]
-    status = [sys.executable, "-m", "nertool", "status", "--json", "-w", str(workspace.path)]
-    told = json.loads(subprocess.run(status, capture_output=True, check=True).stdout)
+    told = json.loads(forks.run("status", "--json", "-w", str(workspace.path)).out)
     assert told["preprocess"]["state"] == "fresh"
     assert snapshot(workspace.path) == new != between
 
 
-def test_an_interrupted_stage_ends_with_130_and_changes_nothing(workspace: Workspace, tiny_model: str) -> None:
+def test_an_interrupted_stage_ends_with_130_and_changes_nothing(
+    workspace: Workspace, tiny_model: str, forks: Forks
+) -> None:
     fill(workspace, tiny_model, "preprocess")
     before = snapshot(workspace.path)
     command = ["labels", "-w", str(workspace.path)]
-    errors = stopped(("open", ".partial-labels/files/", 1), *command, number=signal.SIGINT)
+    errors = stopped(forks, ("open", ".partial-labels/files/", 1), *command, number=signal.SIGINT)
     assert "Traceback" not in errors
     assert snapshot(workspace.path) == before
     last = json.loads((workspace / "runs.jsonl").read_text().splitlines()[-1])
@@ -156,13 +160,18 @@ HEAVY = {
 @pytest.mark.parametrize("stage", ["evaluate", pytest.param("quantize", marks=needs_inc), "predict"])
 @pytest.mark.slow
 def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
-    stage: str, copy: Workspace, capsys: pytest.CaptureFixture[str]
+    stage: str,
+    copy: Workspace,
+    forks: Forks,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(measure, "measure", measure.measure_here)
     arguments, moment, names = HEAVY[stage]
     old_files(copy, *names)
     before = snapshot(copy.path)
     command = [stage, *arguments, "-w", str(copy.path), "--force"]
-    stopped(moment, *command)
+    stopped(forks, moment, *command)
     assert snapshot(copy.path) == before
     assert next(state.name for state in copy.status() if state.stage.startswith(stage)) == "edited"
     succeeds(capsys, *command)
@@ -173,12 +182,12 @@ def test_a_killed_stage_leaves_the_files_it_would_have_replaced(
 
 @pytest.mark.slow
 def test_train_killed_once_it_has_published_has_the_new_model(
-    copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+    copy: Workspace, tiny_model: str, forks: Forks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", "-m", tiny_model, "--num-epochs", "1", "--seed", "2", "-w", str(copy.path)]
     command.append("--overwrite-output-dir")
     before = snapshot(copy.path)
-    stopped(("os.rename", "/.commit/files/", 1), *command)
+    stopped(forks, ("os.rename", "/.commit/files/", 1), *command)
     assert state(copy, "train") == "fresh"
     after = snapshot(copy.path)
     assert after["model/model.safetensors"] != before["model/model.safetensors"]
@@ -189,20 +198,19 @@ def test_train_killed_once_it_has_published_has_the_new_model(
 
 
 @pytest.fixture(scope="module")
-def ran_through(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ran_through(trained: Path, tiny_model: str, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the model of `AGAIN`, in a process of its own, as it is killed in."""
     copy = shutil.copytree(trained, tmp_path_factory.mktemp("ran-through") / "workspace")
-    command = [sys.executable, "-m", "nertool", "train", "-m", tiny_model, *AGAIN, "-w", str(copy)]
-    subprocess.run(command, capture_output=True, check=True)
+    assert forks.run("train", "-m", tiny_model, *AGAIN, "-w", str(copy)).code == 0
     return copy
 
 
 @pytest.fixture(scope="module")
-def cut_short(trained: Path, tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cut_short(trained: Path, tiny_model: str, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training killed while it wrote the checkpoint of step 56; the last whole one is that of step 49."""
     copy = shutil.copytree(trained, tmp_path_factory.mktemp("cut-short") / "workspace")
     before = snapshot(copy)
-    stopped(("open", "checkpoint-56/trainer_state.json", 1), "train", "-m", tiny_model, *AGAIN, "-w", str(copy))
+    stopped(forks, ("open", "checkpoint-56/trainer_state.json", 1), "train", "-m", tiny_model, *AGAIN, "-w", str(copy))
     assert snapshot(copy) == before
     assert {path.name for path in (copy / ".training").glob("checkpoint-*")} == {"checkpoint-49", "checkpoint-56"}
     return copy
@@ -241,11 +249,11 @@ def test_a_killed_training_ends_as_one_that_ran_through(
 
 @pytest.mark.slow
 def test_a_checkpoint_that_was_about_to_go_is_not_published(
-    copy: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+    copy: Workspace, tiny_model: str, forks: Forks, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--num-epochs", "1", "--batch-size", "4", "--save-steps", "7", "--overwrite-output-dir"]
     command = ["train", "-m", tiny_model, *options, "-w", str(copy.path)]
-    stopped(("shutil.rmtree", "checkpoint-14", 1), *command)
+    stopped(forks, ("shutil.rmtree", "checkpoint-14", 1), *command)
     assert {path.name for path in (copy / ".training").glob("checkpoint-*")} == {"checkpoint-14", "checkpoint-15"}
     succeeds(capsys, *command)
     assert [path.name for path in (copy / "model").glob("checkpoint-*")] == ["checkpoint-15"]
@@ -270,7 +278,7 @@ def test_checkpoints_of_another_run_are_not_gone_on_from(
 
 @pytest.mark.slow
 def test_a_killed_training_with_teachers_and_averages_ends_as_one_that_ran_through(
-    trained: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tiny_model: str, forks: Forks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "text.txt"
     text.write_text("anna saw vienna .\nclara left new lisbon and praised oslo !\n")
@@ -278,7 +286,7 @@ def test_a_killed_training_with_teachers_and_averages_ends_as_one_that_ran_throu
     options += ["--ema", "0.9", "--head-learning-rate", "1e-3", "--layer-decay", "0.8"]
     command = ["train", "-m", tiny_model, *options, "--batch-size", "4", "--overwrite-output-dir", "-w"]
     cut_short, whole = (Path(shutil.copytree(trained, tmp_path / name)) for name in ("cut-short", "whole"))
-    stopped(("open", "checkpoint-21/trainer_state.json", 1), *command, str(cut_short))
+    stopped(forks, ("open", "checkpoint-21/trainer_state.json", 1), *command, str(cut_short))
     assert "goes on from step 14 of 30" in succeeds(capsys, *command, str(cut_short))
     succeeds(capsys, *command, str(whole))
     ours, theirs = snapshot(cut_short), snapshot(whole)
