@@ -30,6 +30,7 @@ PAGES = {
     "score": "evaluation.md#score-anybodys-predictions",
     "quantize": "quantization.md",
     "predict": "prediction.md",
+    "serve": "serving.md",
     "status": "files.md",
     "run": "tutorial.md",
 }

@@ -116,6 +116,20 @@ def _predict(predict: Any, workspace: Workspace, options: Any, common: Common) -
         write_stdout(predict.tag_files(workspace, options, _stdin(options), progress=not sys.stdout.isatty()))
 
 
+def _serve(serve: Any, workspace: Workspace, options: Any, common: Common) -> None:
+    """Serve; once the server answers, its address is a line of standard output, for scripts that wait for it."""
+
+    def ready(address: str, model: str) -> None:
+        if common.json:
+            print_json({"address": address, "model": model})
+        else:
+            write_stdout([f"{address}\n"])
+        sys.stdout.flush()
+        logger.info("%s answers; Ctrl-C ends this", model)
+
+    serve.run(workspace, options, ready)
+
+
 def _stdin(options: Any) -> BinaryIO | None:
     """The bytes of standard input; None where it is closed. Says how to end it where a person types."""
     if sys.stdin is None:
@@ -208,6 +222,7 @@ class Nertool(TyperGroup):
             "nertool.stages.quantize", _run_stage, "Make an INT8 model and judge it.", "docs/quantization.md"
         ),
         "predict": Entry("nertool.stages.predict", _predict, "Tag text, tokens or a split.", "docs/prediction.md"),
+        "serve": Entry("nertool.stages.serve", _serve, "Tag texts over HTTP.", "docs/serving.md"),
         "check": Entry("nertool.stages.check", _check, "Report what is odd in the data.", "docs/data.md"),
         "score": Entry("nertool.stages.score", _score, "Score predictions of any tool.", "docs/evaluation.md"),
         "status": Entry("nertool.stages.status", _status, "Show the state of each stage.", "docs/files.md"),

@@ -115,6 +115,7 @@ class Tagger:
         self.tokenizer = tokenizer
         self.labels = list(labels)
         self.spelling = spelling_of_labels(self.labels)
+        self.scheme = scheme
         self.decoder = Decoder(self.labels, self.spelling, scheme)
         self.calibration = calibration or Calibration()
         self.thresholds: Thresholds | None = None

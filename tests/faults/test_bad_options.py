@@ -54,6 +54,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "predict files": FILE,
     "predict output": TARGET,
     "predict thresholds": FILE,
+    "serve thresholds": FILE,
+    "serve api_key_file": FILE,
     "score file": FILE,
     "score predicted": FILE,
     "score compare": FILE,
@@ -81,6 +83,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "predict tokenizer": ("nonsense", "spacy:"),
     "predict language": ("zz",),
     "predict tokens_column": (),
+    "serve host": ("203.0.113.7", "1.2.3.4.5.6"),
+    "serve min_score": LEAST,
+    "serve tokenizer": ("nonsense", "spacy:"),
+    "serve cors": ("*", "example.org", "https://a.example/path"),
 }
 """Other texts that an option cannot be."""
 BASE: dict[str, tuple[str, ...]] = {
@@ -88,6 +94,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "preprocess": ("--model", "tiny", "--force"),
     "train": ("--model", "tiny", "--force"),
     "predict": ("text",),
+    "serve": ("--port", "0"),
     "score": ("columns",),
     "run": ("sample", "--until", "download"),
 }
@@ -266,7 +273,7 @@ def test_a_bad_value_in_a_configuration_file_is_refused(
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("name", ["preprocess", "train", "evaluate", "quantize", "predict"])
+@pytest.mark.parametrize("name", ["preprocess", "train", "evaluate", "quantize", "predict", "serve"])
 def test_a_bad_option_of_a_command_with_a_model_is_refused(
     name: str, places: Path, tiny_model: str, trained: Path, commands_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

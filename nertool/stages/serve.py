@@ -1,0 +1,198 @@
+"""Answer requests over HTTP with tags and entities, until a signal asks for the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from nertool.corpus.files import translate_read_errors
+from nertool.errors import InvalidData, InvalidOption, MissingInput, require
+from nertool.models.names import quiet_transformers
+from nertool.models.thresholds import check_least, read_thresholds
+from nertool.progress import logger
+from nertool.stages.options import (
+    AllowMissingWeightsOption,
+    AllowStaleOption,
+    DecodingOption,
+    FP32KernelsOption,
+    QuantizedOption,
+    TokenizerOption,
+    TrustRemoteCodeOption,
+)
+from nertool.workspace.digests import digest
+from nertool.workspace.names import THRESHOLDS
+from nertool.workspace.workspace import ModelFiles, StageOptions, Workspace
+
+if TYPE_CHECKING:
+    from nertool.serving.answers import ServedModel
+
+OWN = "own"
+"""In place of a file of thresholds: that of the model."""
+LOOPBACK = ("127.", "::1", "localhost")
+"""How addresses begin that only this machine reaches."""
+
+
+@dataclass(frozen=True)
+class Options(StageOptions):
+    """Options of `serve`."""
+
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Access": ("api_key_file", "cors"),
+        "Limits": ("max_body", "max_texts", "max_characters", "queue", "timeout", "gather"),
+    }
+
+    host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1"
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one and prints it.")
+    ] = 8000
+    quantized: QuantizedOption = False
+    tokenizer: TokenizerOption = ""
+    decoding: DecodingOption = ""
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--min-score",
+            help="Least probability of an entity, such as 0.9, or of a type, such as PER=0.9, for requests that name "
+            "none; may be repeated.",
+            show_default=False,
+        ),
+    ] = None
+    thresholds: Annotated[
+        str | None,
+        typer.Option(
+            "--thresholds",
+            help="File of least probabilities that evaluate --precision or --recall has kept; own: that of the model.",
+            show_default=False,
+        ),
+    ] = None
+    api_key_file: Annotated[
+        str | None,
+        typer.Option("--api-key-file", help="File of keys, one a line; requests to tag have to have one of them."),
+    ] = None
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cors",
+            help="Origin of pages elsewhere that may ask, such as https://example.org; may be repeated.",
+            show_default=False,
+        ),
+    ] = None
+    max_body: Annotated[int, typer.Option("--max-body", min=1, max=1 << 26, help="Bytes of a request.")] = 1 << 20
+    max_texts: Annotated[int, typer.Option("--max-texts", min=1, help="Texts of a request.")] = 1000
+    max_characters: Annotated[int, typer.Option("--max-characters", min=1, help="Characters of a text.")] = 100_000
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Requests that wait for the model.")] = 128
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, max=3600, help="Seconds to read a request, and to answer it.")
+    ] = 30.0
+    gather: Annotated[
+        float,
+        typer.Option("--gather", min=0, max=1000, help="Milliseconds in which requests come together in a batch."),
+    ] = 3.0
+    fp32_kernels: FP32KernelsOption = "auto"
+    allow_missing_weights: AllowMissingWeightsOption = False
+    trust_remote_code: TrustRemoteCodeOption = False
+    allow_stale: AllowStaleOption = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, and options that do not go together."""
+        super().__post_init__()
+        if self.thresholds and self.min_score:
+            raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
+        check_least("--min-score", self.min_score or [])
+        for origin in self.cors or []:
+            scheme, _, place = origin.partition("://")
+            if scheme not in ("http", "https") or not place or "/" in place or not origin.isascii():
+                raise InvalidOption(f"--cors {origin}: no origin", "Write one such as https://example.org")
+
+
+def run(workspace: Workspace, options: Options, ready: Callable[[str, str], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT; those that have come until then are answered, too.
+
+    Args:
+        ready: is called with the address and the version of the model, once the server answers.
+
+    Raises:
+        MissingInput: no model.
+        StaleInput: the model was made from files that have changed since.
+        NertoolError: a package is missing, or the address is taken.
+    """
+    require(["starlette", "uvicorn"], "serve", "nertool serve")
+    from nertool.serving.app import Service, build_app
+    from nertool.serving.current_model import CurrentModel
+    from nertool.serving.limits import Limits
+    from nertool.serving.metrics import Metrics
+    from nertool.serving.server import address_of, allow_many_connections, build_server, listen_at
+
+    limits = Limits(
+        body=options.max_body,
+        texts=options.max_texts,
+        length=options.max_characters,
+        waiting=options.queue,
+        seconds=options.timeout,
+        gather=options.gather / 1000,
+    )
+    keys = read_keys(Path(options.api_key_file)) if options.api_key_file else []
+    directory = workspace.model(options.quantized, options.allow_stale).path
+    with listen_at(options.host, options.port) as listener:
+        metrics = Metrics()
+        current = CurrentModel(lambda: _load(workspace, options), directory, metrics)
+        if not keys and not options.host.startswith(LOOPBACK):
+            logger.warning("whoever reaches %s can use this server; --api-key-file asks for a key", options.host)
+        allow_many_connections()
+        app = build_app(Service(current, limits, metrics, keys, options.cors or []))
+        address = address_of(listener)
+        build_server(app, limits.seconds, lambda: ready(address, current.model.version)).run([listener])
+
+
+def read_keys(path: Path) -> list[bytes]:
+    """The keys of a file, one a line.
+
+    Raises:
+        MissingInput: there is no such file.
+        InvalidData: it cannot be read, or holds no key, or one that no header can hold.
+    """
+    if not os.path.isfile(path):
+        raise MissingInput(f"--api-key-file: there is no file {path}", "Write one key a line into a file.")
+    with translate_read_errors(path):
+        keys = path.read_bytes().split()
+    if not keys:
+        raise InvalidData(f"--api-key-file {path}: it holds no key", "Write one key a line into it.")
+    if not all(0x21 <= byte <= 0x7E for byte in b"".join(keys)):
+        raise InvalidData(f"--api-key-file {path}: a key that no header can hold", "Take letters and digits of ASCII.")
+    return keys
+
+
+def _load(workspace: Workspace, options: Options) -> ServedModel:
+    """The model as it is in the workspace now."""
+    from nertool.models.tagger import load_tagger
+    from nertool.serving.answers import ServedModel
+
+    quiet_transformers()
+    with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
+        model = workspace.model(options.quantized, options.allow_stale)
+        kept = model.path / THRESHOLDS if options.thresholds == OWN else Path(options.thresholds or "")
+        tagger = load_tagger(
+            model.path,
+            fp32_kernels=options.fp32_kernels,
+            decoding=options.decoding,
+            min_score=list(options.min_score or []),
+            thresholds=read_thresholds(kept) if options.thresholds else None,
+            allow_missing_weights=options.allow_missing_weights,
+            trust_remote_code=options.trust_remote_code,
+            tokenizer=options.tokenizer,
+        )
+        version = _version(workspace, model)
+    thresholds, tagger.thresholds = tagger.thresholds, None
+    return ServedModel(tagger, version, thresholds)
+
+
+def _version(workspace: Workspace, model: ModelFiles) -> str:
+    """Name of the model's directory, and the beginning of a digest of its files."""
+    digests = [digest(workspace / name)["sha256"] for name in model.files]
+    return f"{model.name}-{hashlib.sha256(''.join(digests).encode()).hexdigest()[:8]}"
