@@ -157,7 +157,8 @@ def answer(connection: socket.socket) -> None:
     if connection in select.select([connection, ended], [], [])[0]:  # whoever called was killed
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    connection.sendall(json.dumps([code, int.from_bytes(moments, "little")]).encode())
+    with suppress(OSError):  # of whoever was killed
+        connection.sendall(json.dumps([code, int.from_bytes(moments, "little")]).encode())
 
 
 def run_call(
