@@ -35,8 +35,9 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 def replace(directory: Path, content: str) -> None:
-    (directory / "new").write_text(content)
-    (directory / "new").replace(directory / "config.json")
+    beside = directory.with_suffix(".new")
+    beside.write_text(content)
+    beside.replace(directory / "config.json")
 
 
 def test_a_newer_model_answers_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +61,8 @@ def test_a_newer_model_answers_from_then_on(tmp_path: Path, monkeypatch: pytest.
         done.set()
         for thread in threads:
             thread.join()
-    assert set(seen) == {"one", "two", "three"} or set(seen) == {"two", "three"}
-    assert client.metrics.loads == {"loaded": 2}
+    assert set(seen) - {"one"} == {"two", "three"}
+    assert set(client.metrics.loads) == {"loaded"} and client.metrics.loads["loaded"] >= 2
 
 
 def test_the_old_model_stays_where_the_newer_one_is_damaged(
@@ -88,4 +89,5 @@ def test_files_that_vanish_are_a_change_and_no_error(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text("")
         client.current.refresh()
         client.current.refresh()
-        assert client.metrics.loads == {"failed": 1} and client.tag({"texts": []})[0] == 200
+        wait_until(lambda: client.metrics.loads["failed"] == 1)
+        assert client.tag({"texts": []})[0] == 200

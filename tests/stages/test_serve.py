@@ -130,6 +130,12 @@ def test_an_address_elsewhere_is_refused(host: str) -> None:
     assert "--host" in error.value.message
 
 
+def test_answers_are_sent_at_once() -> None:
+    """asyncio turns off the delay of small packets for sockets that say that they are TCP."""
+    with listen_at("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_addresses_are_written_as_browsers_take_them() -> None:
     if socket.has_ipv6:
         try:
