@@ -24,9 +24,16 @@ def shown(client: Client, folder: Path, *options: str) -> str:
     """The page as a browser has it after it has tagged its text."""
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
-    quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={folder}")
+    quiet = (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        f"--user-data-dir={folder}",
+    )
     command = [CHROMIUM, *quiet, "--virtual-time-budget=4000", "--dump-dom", *options]
-    done = subprocess.run([*command, f"http://127.0.0.1:{client.port}/"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*command, f"http://127.0.0.1:{client.port}/"], capture_output=True, text=True, timeout=120)
     assert "Content Security Policy" not in done.stderr
     return done.stdout
 
@@ -55,5 +62,5 @@ def test_a_model_of_parts_of_speech_and_a_key_that_is_asked_for(tmp_path: Path) 
     with running(lambda: rule_model(Rule(labels=("NOUN", "VERB")))) as client:
         assert ">Keller<small>NOUN 0.90</small></mark>" in of(shown(client, tmp_path), "shown")
     with running(keys=[b"secret"]) as client:
-        dom = shown(client, tmp_path)
+        dom = shown(client, tmp_path / "another")
     assert "the key is missing or wrong" in of(dom, "told") and '<div id="key-row">' in dom
