@@ -142,7 +142,7 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and end."""
-        body = json.dumps(NOT_HTTP).encode()
+        body = json.dumps(NOT_HTTP, allow_nan=False).encode()
         headers = [("content-type", "application/json"), ("connection", "close"), ("content-length", str(len(body)))]
         events: list[Any] = [
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),

@@ -56,6 +56,7 @@ def calls_in(bench: Bench) -> dict[str, list[str]]:
         "score": ["score", str(columns)],
         "status": ["status", *place],
         "run": ["run", "--until", "labels", *model, *place],
+        "serve": ["serve", "--print-config", *place],
     }
 
 
