@@ -6,6 +6,8 @@ import ctypes
 import os
 import random
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +17,9 @@ import pytest
 import typer
 from hypothesis import strategies as st
 
+from nertool.int8 import measure
 from nertool.models import cpu
+from nertool.report import plots
 from nertool.stages import evaluate, labels, preprocess, quantize, train
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.workspace import Workspace
@@ -27,6 +31,22 @@ DATA = Path(__file__).parent / "data"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NAMES = {"PER": ["anna", "bruno", "clara"], "LOC": ["oslo", "vienna", "new lisbon"]}
 VERBS = ["visited", "left", "praised", "saw"]
+
+
+@contextmanager
+def measured_here() -> Iterator[None]:
+    """`quantize` measures models in this process, as a new one takes seconds to start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "measure", measure.measure_here)
+        yield
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Pages have no plots, which take longer than tagging does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "available", lambda: False)
+        yield
 
 
 def sentence_lines(chance: random.Random) -> list[str]:

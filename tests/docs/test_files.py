@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import write_corpus
+from helpers import measured_here, undrawn, write_corpus
 
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.workspace.workspace import Workspace
@@ -99,11 +99,12 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Workspace:
     labels.run(workspace, labels.Options())
     settings = {"num_epochs": 2.0, "batch_size": 4, "learning_rate": 1e-3, "save_steps": 1000}
     train.run(workspace, train.Options(model=tiny_model, **settings))
-    evaluate.run(workspace, evaluate.Options(recall=["0.1"]))
-    quantize.run(workspace, quantize.Options(backend="onnx", tolerance=0.9))
-    evaluate.run(workspace, evaluate.Options(quantized=True))
-    evaluate.run(workspace, evaluate.Options(compare=str(workspace / "quantized")))
-    predict.run(workspace, predict.Options(split="test"))
+    with measured_here(), undrawn():
+        evaluate.run(workspace, evaluate.Options(recall=["0.1"]))
+        quantize.run(workspace, quantize.Options(backend="onnx", tolerance=0.9))
+        evaluate.run(workspace, evaluate.Options(quantized=True))
+        evaluate.run(workspace, evaluate.Options(compare=str(workspace / "quantized")))
+        predict.run(workspace, predict.Options(split="test"))
     return workspace
 
 

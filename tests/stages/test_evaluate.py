@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import undrawn
 from seqeval.metrics import f1_score
 
 from nertool.corpus.column_files import read_sentences
@@ -224,6 +226,12 @@ def _with_texts(workspace: Workspace) -> Workspace:
 
 
 # -- thresholds ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_plots() -> Iterator[None]:
+    with undrawn():
+        yield
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pickle
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
-from helpers import needs_inc, snapshot
+from helpers import measured_here, needs_inc, snapshot, undrawn
 
 from nertool.cli.tables import render
 from nertool.corpus.column_files import read_sentences
@@ -33,6 +33,12 @@ from nertool.workspace.workspace import Result, Workspace
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.xdist_group("quantize")  # the module's models are built once
+
+
+@pytest.fixture(autouse=True)
+def no_plots() -> Iterator[None]:
+    with undrawn():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -271,8 +277,6 @@ def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
     made_up(monkeypatch, [0.9, 0.5, 0.89, *[0.5] * 20])
     facts = quantize.run(copy, quantize.Options(approach="auto", tolerance=0.02)).facts
     assert [(trial["approach"], trial["kept"]) for trial in facts["trials"]] == [("dynamic", False), ("static", True)]
-    monkeypatch.undo()
-    monkeypatch.setattr(measure, "measure", measure.measure_here)
     made_up(monkeypatch, [0.9, *[0.5] * 20])
     facts = quantize.run(copy, quantize.Options(approach="auto", qat_epochs=0.2)).facts
     assert [trial["approach"] for trial in facts["trials"]][-1] == "qat"
@@ -393,7 +397,8 @@ def test_trials_of_another_run_are_dropped(
 def graph(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace filled up to `quantize`, with every approach of ONNX Runtime."""
     copy = shutil.copytree(trained, tmp_path_factory.mktemp("graph") / "workspace")
-    assert quantize.run(Workspace(copy), quantize.Options(backend="onnx", approach="auto", tolerance=0.5)).ok
+    with measured_here():
+        assert quantize.run(Workspace(copy), quantize.Options(backend="onnx", approach="auto", tolerance=0.5)).ok
     return copy
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import fill
+from helpers import fill, measured_here
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
@@ -676,6 +676,7 @@ def test_a_model_with_a_slow_tokenizer_goes_the_whole_way(workspace: Workspace, 
     assert workspace.facts("evaluate:dev")["f1"] == facts["dev_f1"]
     quantized = find_spec("optimum") is not None
     if quantized:
-        assert quantize.run(workspace, quantize.Options(tolerance=0.5)).ok
+        with measured_here():
+            assert quantize.run(workspace, quantize.Options(tolerance=0.5)).ok
     predict.run(workspace, predict.Options(split="test", quantized=quantized))
     assert "東京 B-LOC" in (workspace / "predictions/test.conll").read_text()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers import random_model
+from helpers import measured_here, random_model
 
 from nertool.errors import InvalidOption
 from nertool.stages import evaluate, quantize, train
@@ -68,6 +68,7 @@ def test_a_model_of_fewer_layers_goes_the_whole_way(ready: Workspace, tiny_model
     assert json.loads((ready / "model/config.json").read_text())["num_hidden_layers"] == 1
     assert ready.facts("train")["layers"] == [0]
     assert ready.records()["train"]["options"]["layers"] == "1"
-    quantize.run(ready, quantize.Options(backend="onnx", tolerance=0.9, max_trials=1))
+    with measured_here():
+        quantize.run(ready, quantize.Options(backend="onnx", tolerance=0.9, max_trials=1))
     results = evaluate.run(ready, evaluate.Options(quantized=True, split=["dev"]))
     assert results.facts["dev"]["f1"] > 0.9
