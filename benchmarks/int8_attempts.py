@@ -21,7 +21,7 @@ from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
-from nertool.int8.onnx_runtime import Product, _products
+from nertool.int8.onnx_runtime import Product, matrix_products
 from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import RowRanges
 from nertool.models.onnx_model import GRAPH, OnnxModel
@@ -114,7 +114,7 @@ def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
         *((f"and inputs made smooth by {strength}", strength, False) for strength in STRENGTHS),
     ):
         model = onnx.load(path)
-        products = [product for product in _products(model.graph) if product.layer]
+        products = [product for product in matrix_products(model.graph) if product.layer]
         moments: Mapping[str, Array] = config.moments
         if strength is not None:
             moments = smoothed(model, products, moments, quantizer.batches, strength)

@@ -17,7 +17,7 @@ import numpy as np
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
-from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
 from nertool.models.names import MODEL_FILES, is_fine_tuned, model_sources, quiet_transformers, resolve_model
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import Judged, Suggestion, entities_of, suggest, type_columns, types_of
@@ -313,19 +313,22 @@ def _keep(path: Path, judged: Sequence[Judged]) -> None:
         np.savez(file, predicted=np.array(predicted), probabilities=probabilities)
 
 
-def _read_kept(path: Path, corpus: Corpus, sentences: Sequence[Gold]) -> Iterator[Judged]:
+def _read_kept(path: Path, corpus: Corpus, sentences: Sequence[Gold]) -> list[Judged]:
     """Read what a fold's model said of these sentences.
 
     Raises:
         InvalidData: the file is damaged.
     """
-    try:
+    judged = []
+    with translate_odd_content(
+        f"{path} is damaged", f"Remove it, and check again: rm {path}", also=(OSError, BadZipFile)
+    ):
         with np.load(path) as kept:
             predicted, probabilities = json.loads(str(kept["predicted"])), kept["probabilities"].astype(np.float32)
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InvalidData(f"{path} is damaged", f"Remove it, and check again: rm {path}") from error
-    first = 0
-    for gold, spans in zip(sentences, predicted, strict=True):
-        end = first + len(gold.sentence.tokens)
-        yield _judged(corpus, gold, [Span(*span) for span in spans], probabilities[first:end])
-        first = end
+        ends = np.cumsum([len(gold.sentence.tokens) for gold in sentences])
+        for gold, spans, rows in zip(sentences, predicted, np.split(probabilities, ends[:-1]), strict=True):
+            found = [Span(*span) for span in spans]
+            if len(rows) != len(gold.sentence.tokens):
+                raise ValueError("probabilities of other words")
+            judged.append(_judged(corpus, gold, found, rows))
+    return judged

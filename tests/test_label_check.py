@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nertool import label_check
@@ -84,6 +85,10 @@ def test_folds_are_kept_and_gone_on_with(
     (kept / "fold-1.npz").write_bytes(b"PK damaged")
     with pytest.raises(InvalidData, match="is damaged"):
         label_check.run(workspace, options)
+    for spans in ("[[1]]", json.dumps([[]] * 30)):  # a whole file, of other sentences
+        np.savez(kept / "fold-1.npz", predicted=np.array(spans), probabilities=np.zeros((3, 2), np.float16))
+        with pytest.raises(InvalidData, match="is damaged"):
+            label_check.run(workspace, options)
     with (workspace / "train.txt.tmp").open("a") as file:
         file.write("\nzoe B-RARE\n")
     label_check.run(workspace, options)

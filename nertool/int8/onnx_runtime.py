@@ -112,7 +112,7 @@ class Exported:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        products = list(_products(onnx.load(self.path).graph))
+        products = list(matrix_products(onnx.load(self.path).graph))
         excluded: list[str] = []
         in_fp32: dict[str, None] = {}
         for product in products:
@@ -237,7 +237,7 @@ def _export(model: Any, batch: Inputs, path: Path, trust_remote_code: bool) -> N
         )
 
 
-def _products(graph: Any) -> Iterator[Product]:
+def matrix_products(graph: Any) -> Iterator[Product]:
     """The matrix products of a graph."""
     weights = {initializer.name for initializer in graph.initializer}
     for node in graph.node:

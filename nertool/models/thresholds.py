@@ -14,6 +14,7 @@ from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
+from nertool.workspace.names import THRESHOLDS
 
 if TYPE_CHECKING:
     from nertool.models.tagging import Tagging
@@ -84,6 +85,25 @@ class KeptThresholds:
                 f"--thresholds: they are for scores of --decoding {self.decoding}, and tags are decoded by {decoding}"
             )
             raise InvalidData(what, f"Add: --decoding {self.decoding}; or write them anew with the other one.")
+
+
+OWN = "own"
+"""In place of a file of thresholds: that of the model."""
+
+
+def read_named_thresholds(name: str | None, directory: Path) -> KeptThresholds | None:
+    """Read the thresholds that `--thresholds` names; None where it names none.
+
+    Args:
+        name: of a file, or `OWN`.
+        directory: of the model.
+
+    Raises:
+        MissingInput, InvalidData: as `read_thresholds`.
+    """
+    if not name:
+        return None
+    return read_thresholds(directory / THRESHOLDS if name == OWN else Path(name))
 
 
 def read_thresholds(path: Path) -> KeptThresholds:
@@ -170,6 +190,17 @@ def parse_least(option: str, values: Iterable[str], types: Collection[str]) -> d
             raise InvalidOption(f"{option} {value}: {label or 'all types'} stands there twice", HELP)
         least[label] = _number(option, value, number)
     return least
+
+
+def check_given(min_score: Sequence[str], thresholds: str | None) -> None:
+    """Check the values of `--min-score` and `--thresholds`, before a model is loaded.
+
+    Raises:
+        InvalidOption: both are given, or one is no probability.
+    """
+    if thresholds and min_score:
+        raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
+    check_least("--min-score", min_score)
 
 
 def check_least(option: str, values: Iterable[str]) -> None:

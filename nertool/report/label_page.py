@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nertool.report.templates import page_templates
+
 
 def write_label_page(path: Path, title: str, counts: Mapping[str, int], places: Sequence[Mapping[str, Any]]) -> None:
     """Write the page.
@@ -16,14 +18,5 @@ def write_label_page(path: Path, title: str, counts: Mapping[str, int], places: 
         places: those that are shown: `file`, `line`, `score`, words `before`, in question (`text`) and `behind`, and
             entities as text (`gold`, `predicted`).
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("nertool.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("label_errors.html")
+    template = page_templates().get_template("label_errors.html")
     path.write_text(template.render(title=title, suggestions=places, **counts), encoding="utf-8")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from nertool.counts import METRICS
 from nertool.progress import logger
 from nertool.report import plots
+from nertool.report.templates import page_templates
 
 MOST_SENTENCES = 1000
 """Sentences with errors that a page shows of one model and split; the files of errors hold all."""
@@ -80,15 +81,7 @@ class Page:
 
 def write_report(path: Path, page: Page) -> None:
     """Write a page; without matplotlib it has no plots, and says so."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("nertool.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates()
     environment.filters["figure"] = _figure
     if not plots.available():
         logger.info("the page has no plots: %s", plots.MISSING)

@@ -50,6 +50,14 @@ LARGEST_SEED = 2**32 - 1
 SeedOption = Annotated[
     int, typer.Option("--seed", envvar="SEED", min=0, max=LARGEST_SEED, help="Seed of everything that is random.")
 ]
+ThresholdsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--thresholds",
+        help="File of least probabilities that evaluate --precision or --recall has kept; own: that of the model.",
+        show_default=False,
+    ),
+]
 StrictOption = Annotated[
     Literal["iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou", "bmewo"] | None,
     typer.Option("--strict", help="Scheme of the strict mode [default: the scheme of most gold tags]."),

@@ -18,7 +18,7 @@ from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
-from nertool.models.thresholds import check_least
+from nertool.models.thresholds import OWN, check_given, read_named_thresholds
 from nertool.progress import track
 from nertool.spelling import PLAIN, spelling_of_labels
 from nertool.stages.options import (
@@ -28,6 +28,7 @@ from nertool.stages.options import (
     ForceOption,
     FP32KernelsOption,
     QuantizedOption,
+    ThresholdsOption,
     TokenizerOption,
     TrustRemoteCodeOption,
 )
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from nertool.documents.writers import Write
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts, Tagging
-    from nertool.models.thresholds import KeptThresholds
 
 
 MADE_BY = (
@@ -50,8 +50,6 @@ MADE_BY = (
     *("decoding", "min_score", "mask", "types", "recall_first", "order"),
 )
 """Options that the tags of a file follow from."""
-OWN = "own"
-"""In place of a file of thresholds: that of the model."""
 ANNOTATION_FORMS = ("label-studio", "doccano", "prodigy")
 """Forms that annotation tools import."""
 ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "prodigy": "prodigy.jsonl"}
@@ -193,14 +191,7 @@ class Options(StageOptions):
             show_default=False,
         ),
     ] = None
-    thresholds: Annotated[
-        str | None,
-        typer.Option(
-            "--thresholds",
-            help="File of least probabilities that evaluate --precision or --recall has kept; own: that of the model.",
-            show_default=False,
-        ),
-    ] = None
+    thresholds: ThresholdsOption = None
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False
     trust_remote_code: TrustRemoteCodeOption = False
@@ -210,9 +201,7 @@ class Options(StageOptions):
     def __post_init__(self) -> None:
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
-        if self.thresholds and self.min_score:
-            raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
-        check_least("--min-score", self.min_score or [])
+        check_given(self.min_score or [], self.thresholds)
         if self.entities and self.format not in ("conll", "entities"):
             raise InvalidOption(f"--entities and --format {self.format} are two forms", "Give one of them.")
         if not self.split_sentences:
@@ -335,7 +324,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         model = workspace.model(options.quantized, options.allow_stale)
         own = [f"{model.name}/{THRESHOLDS}"] if options.thresholds == OWN else []
         kept = {"thresholds": Path(options.thresholds)} if options.thresholds and not own else {}
-        read_kept_thresholds(model, options)  # complains before anything else does
+        read_named_thresholds(options.thresholds, model.path)  # complains before anything else does
         planned = StageRun(
             f"predict:{split}",
             options,
@@ -448,7 +437,7 @@ def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
     kept["model"] = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
     for name in MADE_BY:
         kept[name] = getattr(options, name) or ""
-    thresholds = read_kept_thresholds(model, options)
+    thresholds = read_named_thresholds(options.thresholds, model.path)
     kept["thresholds"] = thresholds.least if thresholds else ""
     kept["on_error"] = None if options.on_error == "stop" else options.on_error  # as far as it stopped all was read
     return kept
@@ -508,7 +497,7 @@ def _ray_settings(model: ModelFiles, options: Options) -> Settings:
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
         min_score=list(options.min_score or []),
-        thresholds=read_kept_thresholds(model, options),
+        thresholds=read_named_thresholds(options.thresholds, model.path),
         redaction=redaction,
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
@@ -543,26 +532,13 @@ def _load(model: ModelFiles, options: Options) -> Tagger:
         fp32_kernels=options.fp32_kernels,
         decoding=options.decoding,
         min_score=list(options.min_score or []),
-        thresholds=read_kept_thresholds(model, options),
+        thresholds=read_named_thresholds(options.thresholds, model.path),
         allow_missing_weights=options.allow_missing_weights,
         trust_remote_code=options.trust_remote_code,
         tokenizer=options.tokenizer,
     )
     redaction = options.redaction(tagger.labels)
     return redaction.prepare(tagger) if redaction else tagger
-
-
-def read_kept_thresholds(model: ModelFiles, options: Options) -> KeptThresholds | None:
-    """Read the file that `thresholds` names; None where it names none.
-
-    Raises:
-        MissingInput, InvalidData: as `read_thresholds`.
-    """
-    from nertool.models.thresholds import read_thresholds
-
-    if not options.thresholds:
-        return None
-    return read_thresholds(model.path / THRESHOLDS if options.thresholds == OWN else Path(options.thresholds))
 
 
 def _open_input(

@@ -14,7 +14,7 @@ import typer
 from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, require
 from nertool.models.names import quiet_transformers
-from nertool.models.thresholds import check_least, read_thresholds
+from nertool.models.thresholds import check_given, read_named_thresholds
 from nertool.progress import logger
 from nertool.stages.options import (
     AllowMissingWeightsOption,
@@ -22,18 +22,16 @@ from nertool.stages.options import (
     DecodingOption,
     FP32KernelsOption,
     QuantizedOption,
+    ThresholdsOption,
     TokenizerOption,
     TrustRemoteCodeOption,
 )
 from nertool.workspace.digests import digest
-from nertool.workspace.names import THRESHOLDS
 from nertool.workspace.workspace import ModelFiles, StageOptions, Workspace
 
 if TYPE_CHECKING:
     from nertool.serving.answers import ServedModel
 
-OWN = "own"
-"""In place of a file of thresholds: that of the model."""
 LOOPBACK = ("127.", "::1", "localhost")
 """How addresses begin that only this machine reaches."""
 
@@ -63,14 +61,7 @@ class Options(StageOptions):
             show_default=False,
         ),
     ] = None
-    thresholds: Annotated[
-        str | None,
-        typer.Option(
-            "--thresholds",
-            help="File of least probabilities that evaluate --precision or --recall has kept; own: that of the model.",
-            show_default=False,
-        ),
-    ] = None
+    thresholds: ThresholdsOption = None
     api_key_file: Annotated[
         str | None,
         typer.Option("--api-key-file", help="File of keys, one a line; requests to tag have to have one of them."),
@@ -102,9 +93,7 @@ class Options(StageOptions):
     def __post_init__(self) -> None:
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
-        if self.thresholds and self.min_score:
-            raise InvalidOption("--thresholds and --min-score both set least probabilities", "Give one of them.")
-        check_least("--min-score", self.min_score or [])
+        check_given(self.min_score or [], self.thresholds)
         for origin in self.cors or []:
             scheme, _, place = origin.partition("://")
             if scheme not in ("http", "https") or not place or "/" in place or not origin.isascii():
@@ -176,13 +165,12 @@ def _load(workspace: Workspace, options: Options) -> ServedModel:
     quiet_transformers()
     with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
         model = workspace.model(options.quantized, options.allow_stale)
-        kept = model.path / THRESHOLDS if options.thresholds == OWN else Path(options.thresholds or "")
         tagger = load_tagger(
             model.path,
             fp32_kernels=options.fp32_kernels,
             decoding=options.decoding,
             min_score=list(options.min_score or []),
-            thresholds=read_thresholds(kept) if options.thresholds else None,
+            thresholds=read_named_thresholds(options.thresholds, model.path),
             allow_missing_weights=options.allow_missing_weights,
             trust_remote_code=options.trust_remote_code,
             tokenizer=options.tokenizer,
