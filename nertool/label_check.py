@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,13 +16,22 @@ from zipfile import BadZipFile
 import numpy as np
 
 from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.corpus.decisions import KEEP, Decision, write_decisions
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
 from nertool.models.names import MODEL_FILES, is_fine_tuned, model_sources, quiet_transformers, resolve_model
 from nertool.progress import logger, track
-from nertool.scoring.label_errors import Judged, Suggestion, entities_of, suggest, type_columns, types_of
-from nertool.spelling import Spelling, spelling_of_labels
+from nertool.scoring.label_errors import (
+    Judged,
+    Suggestion,
+    corrected_tags,
+    entities_of,
+    suggest,
+    type_columns,
+    types_of,
+)
+from nertool.spelling import Reading, spelling_of_labels
 from nertool.stages import preprocess, train
 from nertool.stages.check import Options
 from nertool.tags import Span
@@ -71,17 +81,17 @@ class Corpus:
 
     Attributes:
         paths: its files.
-        spelling: of its tags.
+        reading: of its tags.
         sentences: all of them.
     """
 
     paths: list[Path]
-    spelling: Spelling
+    reading: Reading
     sentences: list[Gold]
 
     def entities(self, gold: Gold) -> list[Span]:
         """The gold entities of a sentence."""
-        return entities_of(gold.sentence.tags, self.spelling)
+        return entities_of(gold.sentence.tags, self.reading.spelling)
 
 
 def run(workspace: Workspace, options: Options) -> LabelReport:
@@ -89,12 +99,12 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
 
     Raises:
         MissingInput: there are no data, or no such model.
-        InvalidOption: no such split, fewer sentences than folds, or no place for the page.
+        InvalidOption: no such split, fewer sentences than folds, or no place for a file to write.
         InvalidData: gold has types that the model does not know.
         NertoolError: as `preprocess` and `train`.
     """
     quiet_transformers()
-    _check_page(options)
+    _check_targets(options)
     fine_tuned = options.folds is None and _is_fine_tuned(options.model)
     splits = options.split or (SPLITS[1:] if fine_tuned else SPLITS[:1])
     with workspace.locked("check", creates=False):
@@ -112,18 +122,22 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
     report = LabelReport(len(judged), entities, len(suggestions), suggestions[: options.first])
     if options.page:
         _write_page(Path(options.page), workspace, report)
+    if options.decisions:
+        _write_places(Path(options.decisions), corpus, report.suggestions)
     return report
 
 
-def _check_page(options: Options) -> None:
-    """Refuse a page that cannot be, before anything is trained.
+def _check_targets(options: Options) -> None:
+    """Refuse files to write that cannot be, before anything is trained.
 
     Raises:
-        InvalidOption: it is a directory, or is in none.
+        InvalidOption: one is a directory, or is in none; or what somebody has decided would be lost.
     """
-    page = Path(options.page or "page.html")
-    if page.is_dir() or not page.parent.is_dir():
-        raise InvalidOption(f"--page {page}: no file can be there", "Name a file in a directory that is there.")
+    for flag, name in (("--page", options.page), ("--decisions", options.decisions)):
+        if name and (os.path.isdir(name) or not os.path.isdir(os.path.dirname(name) or ".")):
+            raise InvalidOption(f"{flag} {name}: no file can be there", "Name a file in a directory that is there.")
+    if options.decisions and os.path.lexists(options.decisions):
+        raise InvalidOption(f"--decisions {options.decisions} is there already", "Name a new file.")
 
 
 def _write_page(path: Path, workspace: Workspace, report: LabelReport) -> None:
@@ -134,6 +148,28 @@ def _write_page(path: Path, workspace: Workspace, report: LabelReport) -> None:
     with translate_write_errors(str(path)), replacing(path) as partial:
         write_label_page(partial, title, counts, [suggestion.as_text() for suggestion in report.suggestions])
     logger.info("written: %s", path)
+
+
+def _write_places(path: Path, corpus: Corpus, suggestions: Iterable[Suggestion]) -> None:
+    """Write the places for somebody to decide on."""
+    sentences = {(gold.file, gold.sentence.line): gold.sentence for gold in corpus.sentences}
+    with translate_write_errors(str(path)), replacing(path) as partial:
+        write_decisions(partial, (_undecided(one, sentences, corpus.reading) for one in suggestions))
+    logger.info("written: %s", path)
+
+
+def _undecided(
+    place: Suggestion, sentences: Mapping[tuple[str, int], Sentence], reading: Reading
+) -> tuple[Decision, float, str]:
+    """A place as `write_decisions` takes it: the words whose tags would change, and those in question."""
+    sentence = sentences[place.file, place.line - place.start]
+    new = corrected_tags(sentence.tags, place, reading)
+    changed = [at for at, (old, tag) in enumerate(zip(sentence.tags, new, strict=True)) if old != tag]
+    start, end = min([place.start, *changed]), max([place.end, *(at + 1 for at in changed)])
+    tokens, gold, proposed = (part[start:end] for part in (sentence.tokens, sentence.tags, new))
+    decision = Decision(KEEP, place.file, sentence.line + start, tokens, gold, proposed)
+    text = place.as_text()
+    return decision, place.score, f"{text['before']} [{text['text']}] {text['behind']}".strip()
 
 
 def _is_fine_tuned(model: str) -> bool:
@@ -173,7 +209,7 @@ def _paths(workspace: Workspace, splits: Iterable[str]) -> list[Path]:
 
 def _read(paths: list[Path]) -> Corpus:
     sentences = [Gold(path.name, sentence) for path in paths for sentence in read_sentences(path)]
-    return Corpus(paths, recognise_tags(paths).spelling, sentences)
+    return Corpus(paths, recognise_tags(paths), sentences)
 
 
 def _check_types(corpus: Corpus, types: Sequence[str]) -> None:

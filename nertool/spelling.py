@@ -79,6 +79,22 @@ class Spelling(NamedTuple):
         letter, label = _parse(tag, self.order, self.separator)
         return f"{letter.upper()}-{label}" if letter else tag
 
+    def spell(self, tag: str) -> str:
+        """Give a canonical tag as this corpus spells it; the inverse of `canonical`.
+
+        >>> Spelling("suffix").spell("B-PER"), Spelling("types").spell("I-PER"), Spelling("bare").spell("B-ENTITY")
+        ('PER-B', 'PER', 'B')
+        """
+        letter, hyphen, label = tag.partition("-")
+        if tag == OUTSIDE and self.outside:
+            return self.outside[0]
+        if self.order == "plain" or not hyphen:
+            return tag
+        letter = letter.lower() if self.lower else letter
+        if self.order in ("types", "bare"):
+            return label if self.order == "types" else letter
+        return self.separator.join((letter, label) if self.order == "prefix" else (label, letter))
+
     def read(self, tags: Sequence[str]) -> Sequence[str]:
         """Give the tags of a sentence in their canonical form."""
         return tags if self.is_canonical else [_canonical(self, tag) for tag in tags]

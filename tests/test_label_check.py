@@ -14,7 +14,7 @@ import pytest
 from nertool import label_check
 from nertool.cli.main import main
 from nertool.errors import InvalidData, InvalidOption, MissingInput
-from nertool.stages import train
+from nertool.stages import download, train
 from nertool.stages.check import Options
 from nertool.workspace.workspace import Workspace
 
@@ -53,6 +53,27 @@ def test_a_damaged_tag_is_found_by_a_model_that_has_not_seen_it(
     assert f"dev.txt.tmp:{line}" in page.read_text() and "<mark>bruno</mark>" in page.read_text()
     report = json.loads(checked(capsys, *arguments, "--split", "test", "--json"))
     assert all(one["file"] == "test.txt.tmp" for one in report["suggestions"])
+
+
+def test_what_is_decided_on_is_taken_into_the_data_and_listed_no_more(
+    copy: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = damage(copy / "dev.txt.tmp")
+    decisions, data = tmp_path / "decisions.tsv", str(tmp_path / "data")
+    arguments = ["--model", str(copy / "model"), "-w", data, "--split", "dev"]
+    files = download.Options(train_file=str(copy / "train.txt.tmp"), validation_file=str(copy / "dev.txt.tmp"))
+    download.run(Workspace(data), files)
+    before = json.loads(checked(capsys, *arguments, "--decisions", str(decisions), "--json"))
+    first = decisions.read_text().splitlines()[1].split("\t")
+    assert first[:6] == ["keep", "dev.txt.tmp", str(line), "bruno", "B-LOC", "B-PER"] and "[bruno]" in first[7]
+    with pytest.raises(InvalidOption, match="is there already"):
+        label_check.run(Workspace(data), Options(labels=True, decisions=str(decisions)))
+    decisions.write_text("\t".join(["apply", *first[1:]]) + "\n")
+    facts = download.run(Workspace(data), replace(files, decisions=[str(decisions)])).facts
+    assert facts["dev"]["places_corrected"] == 1
+    assert (tmp_path / "data/dev.txt.tmp").read_text().splitlines()[line - 1] == "bruno B-PER"
+    after = json.loads(checked(capsys, *arguments, "--json"))
+    assert [one["line"] for one in after["suggestions"]] == [one["line"] for one in before["suggestions"][1:]]
 
 
 @pytest.fixture

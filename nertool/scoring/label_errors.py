@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from nertool.spelling import Spelling
-from nertool.tags import OUTSIDE, Span, split_tag
+from nertool.spelling import Reading, Spelling
+from nertool.tags import OUTSIDE, Span, mark, spans, split_tag
 
 Array = npt.NDArray[Any]
 LEAST_USUAL = 0.01
@@ -112,6 +112,32 @@ def type_columns(labels: Sequence[str], spelling: Spelling) -> Array:
         label = tag if spelling.order == "plain" else split_tag(tag)[1] or OUTSIDE
         columns[row, types.index(label)] = 1
     return columns
+
+
+def corrected_tags(tags: Sequence[str], place: Suggestion, reading: Reading) -> list[str]:
+    """The tags of a sentence in which a place has the predicted entities.
+
+    Other tags stay as they are, but for those by which a scheme parts an entity from a neighbour of its type.
+
+    Args:
+        tags: of the sentence, as they are.
+        place: in this sentence.
+        reading: of the corpus.
+    """
+    changed = list(tags)
+    if reading.spelling.order == "plain":
+        for span in place.predicted:
+            changed[span.start] = span.label
+        return changed
+    scheme = "iob2" if reading.scheme == "plain" else reading.scheme
+    canonical = reading.spelling.read(tags)
+    gold = {*spans(canonical)}
+    proposed = sorted(gold - {*place.gold} | {*place.predicted}, key=lambda span: span.start)
+    before, after = (mark(entities, canonical, scheme) for entities in (spans(canonical), proposed))
+    for at, (old, new) in enumerate(zip(before, after, strict=True)):
+        if place.start <= at < place.end or old != new:
+            changed[at] = reading.spelling.spell(new)
+    return changed
 
 
 # -- suggestions -----------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ class SplitCounts(TypedDict, total=False):
     """What the reader found out about the file that no option said; missing where that is nothing."""
     dropped_lines: int
     """Comment lines left out; only from files that go through the README's shell filters."""
+    places_corrected: int
+    """Places that got new tags; only with `--decisions`."""
+    sentences_dropped: int
+    """Sentences removed; only with `--decisions`."""
 
 
 class DownloadFacts(TypedDict, total=False):

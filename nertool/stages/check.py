@@ -39,7 +39,7 @@ class Options(StageOptions):
     """Options of `check`."""
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Labels": ("folds", "num_epochs", "seed", "split", "first", "page")
+        "Labels": ("folds", "num_epochs", "seed", "split", "first", "page", "decisions")
     }
 
     model: ModelOption = "minilm"
@@ -86,6 +86,13 @@ class Options(StageOptions):
     page: Annotated[
         str | None, typer.Option("--page", help="HTML file to write, in which one looks through the places.")
     ] = None
+    decisions: Annotated[
+        str | None,
+        typer.Option(
+            "--decisions",
+            help="File to write, a place a line, in which somebody decides what download --decisions takes in.",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, and options that do not go together."""
@@ -93,7 +100,9 @@ class Options(StageOptions):
         if self.labels:
             refuse_unused(self, ("fail_on",), "does not go with --labels, which is no finding")
         else:
-            refuse_unused(self, ("folds", "split", "first", "page"), "is for --labels", "Give both, or none.")
+            refuse_unused(
+                self, ("folds", "split", "first", "page", "decisions"), "is for --labels", "Give both, or none."
+            )
 
 
 def run(workspace: Workspace, options: Options) -> Report:

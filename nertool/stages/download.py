@@ -12,6 +12,7 @@ import typer
 from nertool.corpus.running_text import CHARACTERS, cutter
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
+from nertool.sources.apply_decisions import apply_decisions
 from nertool.sources.convert_tags import TagOptions, convert_splits, read_type_map
 from nertool.sources.data_sources import DataSource, HubData, OwnFiles, PublishedFiles
 from nertool.sources.facts import DownloadFacts
@@ -42,6 +43,7 @@ class Options(StageOptions):
 
     unrecorded: ClassVar[tuple[str, ...]] = (  # the bytes count, not where they came from
         *("force", "locked", "source", "train_file", "validation_file", "test_file", "tag_names", "type_map"),
+        "decisions",
     )
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -50,7 +52,7 @@ class Options(StageOptions):
             *("line_errors", "accept_as_is", "tag_names", "alignment", "tokenizer"),
             *("text_column", "spans_column", "annotator"),
         ),
-        "Tags": ("scheme", "tags", "type_map", "keep_types"),
+        "Tags": ("scheme", "tags", "type_map", "keep_types", "decisions"),
         "Hub": ("dataset", "dataset_config", "dataset_revision"),
     }
 
@@ -163,6 +165,15 @@ class Options(StageOptions):
     keep_types: Annotated[
         str, typer.Option("--keep-types", help="Types to keep, with commas between; others become O [default: all].")
     ] = ""
+    decisions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--decisions",
+            help="File of check --labels --decisions, in which somebody decided: take new tags in, drop sentences; may "
+            "be repeated, in this order.",
+            show_default=False,
+        ),
+    ] = None
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Number of sentences to take from each split, for a quick try.")
     ] = None
@@ -206,7 +217,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     _check_used(options, data)
     planned = _plan(options, data)
     tag_options = _tag_options(options)
-    as_published = tag_options.keeps_all and not options.limit and not options.tag_column
+    as_published = tag_options.keeps_all and not (options.limit or options.tag_column or options.decisions)
     editions = recipe.editions if recipe and as_published else {}
     recorded = not options.locked or _is_recorded(workspace, otherwise=bool(editions))
 
@@ -215,6 +226,8 @@ def run(workspace: Workspace, options: Options) -> Result:
         facts.update({"task": layout.task, "source": data.label})
         counts = data.bring(stage, options.limit)
         reading, counts = convert_splits(stage, counts, tag_options)
+        if options.decisions:
+            counts = apply_decisions(stage, counts, map(Path, options.decisions))
         facts.update(cast(DownloadFacts, counts))
         facts.update({"tags": reading.scheme, "spelling": str(reading.spelling)})
         if options.tokenizer:
@@ -336,6 +349,8 @@ def _plan(options: Options, data: DataSource) -> StageRun:
         files["tag names"] = Path(options.tag_names)
     if options.type_map:
         files["type map"] = Path(options.type_map)
+    for number, name in enumerate(options.decisions or [], start=1):
+        files[f"decisions {number}"] = Path(name)
     return StageRun(
         "download",
         options,

@@ -41,6 +41,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "download test_file": FILE,
     "download tag_names": FILE,
     "download type_map": FILE,
+    "download decisions": FILE,
     "download source": (*FOLDER, "closed"),
     "preprocess model": FOLDER,
     "train model": FOLDER,
@@ -101,7 +102,10 @@ BASE: dict[str, tuple[str, ...]] = {
 """Arguments with which a command has nothing to complain about."""
 OWN = ("--train-file", "columns", "--force")
 INSTEAD: dict[str, tuple[str, ...]] = {
-    **{f"download {name}": OWN for name in ("token_column", "encoding", "tag_names", "type_map", "keep_types")},
+    **{
+        f"download {name}": OWN
+        for name in ("token_column", "encoding", "tag_names", "type_map", "keep_types", "decisions")
+    },
     **{
         f"download {name}": ("--force",) for name in ("recipe", "train_file", "validation_file", "test_file", "dataset")
     },

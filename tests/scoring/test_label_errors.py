@@ -10,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nertool.report.label_page import write_label_page
-from nertool.scoring.label_errors import Judged, Suggestion, differences, entities_of, suggest, type_columns, types_of
-from nertool.spelling import spelling_of_labels
-from nertool.tags import Span, spans
+from nertool.scoring.label_errors import (
+    Judged,
+    Suggestion,
+    corrected_tags,
+    differences,
+    entities_of,
+    suggest,
+    type_columns,
+    types_of,
+)
+from nertool.spelling import Reading, Spelling, spelling_of_labels
+from nertool.tags import Span, broken, convert, pairs, spans
 
 TAGS = st.lists(st.sampled_from(["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]), min_size=8, max_size=8)
 LABELS = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
@@ -31,6 +40,31 @@ def test_each_difference_is_in_one_place(gold: list[str], predicted: list[str]) 
     assert [span for group in groups for span in group[1]] == sorted(theirs - ours, key=lambda span: span.start)
     for before, behind in pairwise(groups):
         assert max(span.end for span in sum(before, [])) <= min(span.start for span in sum(behind, []))
+
+
+SPELLINGS = [Spelling("prefix"), Spelling("suffix", "_", outside=("o",)), Spelling("prefix", ":", lower=True)]
+
+
+@given(TAGS, TAGS, st.sampled_from(["iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou"]), st.sampled_from(SPELLINGS))
+def test_a_corrected_place_has_the_predicted_entities_and_all_others_stay(
+    gold: list[str], predicted: list[str], scheme: str, spelling: Spelling
+) -> None:
+    tags = [spelling.spell(tag) for tag in convert(gold, scheme)]
+    before = set(spelling.entities(tags))
+    assert before == {*spans(gold)}
+    for ours, theirs in differences(before, spans(predicted)):
+        start, end = min(span.start for span in [*ours, *theirs]), max(span.end for span in [*ours, *theirs])
+        place = Suggestion("dev.txt", 1, 0.5, start, end, ["a"] * 8, ours, theirs)
+        changed = corrected_tags(tags, place, Reading(spelling, scheme))
+        assert set(spelling.entities(changed)) == before - {*ours} | {*theirs}
+        assert not broken(pairs(spelling.read(changed)), scheme)
+
+
+def test_a_corrected_word_without_entities_has_the_predicted_tag() -> None:
+    place = Suggestion("dev.txt", 1, 0.5, 1, 2, ["a", "b"], [Span("NN", 1, 2)], [Span("VB", 1, 2)])
+    assert corrected_tags(["DT", "NN"], place, Reading(Spelling("plain"), "plain")) == ["DT", "VB"]
+    types = Suggestion("dev.txt", 1, 0.5, 0, 1, ["a", "b"], [Span("PER", 0, 1)], [])
+    assert corrected_tags(["PER", "LOC"], types, Reading(Spelling("types"), "io")) == ["O", "LOC"]
 
 
 def test_the_least_plausible_gold_comes_first() -> None:
