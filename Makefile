@@ -80,8 +80,9 @@ demo: .venv/installed
 	$(NERTOOL) run sample -w demo
 	@printf '%s\n' $(SENTENCES) | $(NERTOOL) predict -w demo --quantized
 
-# As many test processes as processors; a module whose tests share one expensive model stays together.
-PARALLEL = -n logical --maxprocesses 8 --dist loadgroup
+# As many test processes as processors. A file, whose tests share a model or a cluster, is run by one of them; files
+# with slow tests come first, as tests/conftest.py puts them.
+PARALLEL = -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test: .venv/installed
 	.venv/bin/pytest $(PARALLEL)

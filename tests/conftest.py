@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,12 +51,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a model, or Ray, where the test itself shows it."""
+    """Mark what needs a model, or Ray, where the test itself shows it; put files with slow tests first."""
     for item in items:
         if isinstance(item, pytest.Function) and needs_model(item):
             item.add_marker("model")
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("ray")
+    slow = Counter(item.path for item in items if {"slow", "ray"} & {mark.name for mark in item.iter_markers()})
+    items.sort(key=lambda item: -slow[item.path])  # begun last, such a file would let the other processes wait
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: no search for garbage, of which each training makes one, goes through it again."""
+    gc.freeze()
 
 
 def needs_model(test: pytest.Function) -> bool:

@@ -26,7 +26,7 @@ from nertool.progress import logger
 from nertool.stages import predict
 from nertool.workspace.workspace import Workspace
 
-pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]  # one cluster serves the module
+pytestmark = pytest.mark.ray
 
 TEXTS = ["anna visited  oslo.", "bruno left new lisbon!\nclara saw it", "", "nobody came", "oslo " * 300, "ånna @x"]
 

@@ -12,8 +12,6 @@ from faults.bench import Bench, check_file_limit, check_full
 from nertool.errors import NertoolError
 from nertool.workspace.disk_errors import full_disk, translate_disk_errors
 
-pytestmark = pytest.mark.xdist_group("forks")
-
 SIZES = [0, 9_000, 30_000, 70_000, 110_000, 180_000, 300_000]
 """Bytes: too few for records, examples, weights, an optimizer's state, graphs, several models."""
 WRITERS = {

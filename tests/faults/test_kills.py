@@ -9,7 +9,7 @@ import pytest
 from faults.bench import Bench
 from faults.kills import FOLLOWED, check_kill, run_through
 
-pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.xdist_group("forks")]
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 TRIED = {"download": 4, "preprocess": 4, "labels": 6, "train": 3, "predict": 3}
 """Stage -> moments that are tried, by chance."""

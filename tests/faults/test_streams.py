@@ -10,8 +10,6 @@ import pytest
 from faults.bench import Bench
 from helpers import commands
 
-pytestmark = pytest.mark.xdist_group("forks")
-
 STREAMS = {
     ">/dev/full": ("open", "full", "open"),
     ">&-": ("open", "closed", "open"),

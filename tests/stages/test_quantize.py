@@ -24,6 +24,7 @@ from nertool.int8 import judge, measure, onnx_runtime
 from nertool.int8.config import QuantizationConfig
 from nertool.int8.facts import Cost, Figures, Latency
 from nertool.int8.judge import Judge
+from nertool.int8.quantizer import Quantizer
 from nertool.models import canary, cpu
 from nertool.models.stored_tokenizer import StoredTokenizer
 from nertool.models.tagger import load_tagger
@@ -32,7 +33,6 @@ from nertool.workspace.names import QUANTIZING
 from nertool.workspace.workspace import Result, Workspace
 
 torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.xdist_group("quantize")  # the module's models are built once
 
 
 @pytest.fixture(autouse=True)
@@ -277,10 +277,10 @@ def test_auto_tries_all_and_trains_only_where_nothing_else_will_do(
     made_up(monkeypatch, [0.9, 0.5, 0.89, *[0.5] * 20])
     facts = quantize.run(copy, quantize.Options(approach="auto", tolerance=0.02)).facts
     assert [(trial["approach"], trial["kept"]) for trial in facts["trials"]] == [("dynamic", False), ("static", True)]
-    made_up(monkeypatch, [0.9, *[0.5] * 20])
+    made_up(monkeypatch, [0.9, *[0.5] * 5])
+    monkeypatch.setattr(Quantizer, "layers", 2)  # of which one may be left in FP32
     facts = quantize.run(copy, quantize.Options(approach="auto", qat_epochs=0.2)).facts
-    assert [trial["approach"] for trial in facts["trials"]][-1] == "qat"
-    assert [trial["approach"] for trial in facts["trials"]].count("static") == 5
+    assert [trial["approach"] for trial in facts["trials"]] == ["dynamic", "static", "dynamic", "static", "qat"]
 
 
 def test_an_interrupted_trial_publishes_nothing(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

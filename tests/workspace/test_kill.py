@@ -17,8 +17,6 @@ from nertool.int8 import measure
 from nertool.stages import preprocess
 from nertool.workspace.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("kill")  # the module's models are built once, as is the process that is forked
-
 TRAIN = ["--num-epochs", "8", "--batch-size", "4", "--learning-rate", "5e-3", "--save-steps", "7"]
 """The settings of the fixture `trained`, with more checkpoints: after each 7 steps, and after each epoch of 15."""
 AGAIN = [*TRAIN, "--seed", "2", "--overwrite-output-dir"]
