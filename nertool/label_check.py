@@ -20,7 +20,14 @@ from nertool.corpus.decisions import KEEP, Decision, write_decisions
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
-from nertool.models.names import MODEL_FILES, is_fine_tuned, model_sources, quiet_transformers, resolve_model
+from nertool.models.names import (
+    MODEL_FILES,
+    is_fine_tuned,
+    load_tokenizer,
+    model_sources,
+    quiet_transformers,
+    resolve_model,
+)
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import (
     Judged,
@@ -33,7 +40,7 @@ from nertool.scoring.label_errors import (
 )
 from nertool.spelling import Reading, spelling_of_labels
 from nertool.stages import preprocess, train
-from nertool.stages.check import Options
+from nertool.stages.check import OF_FOLDS, Options
 from nertool.tags import Span
 from nertool.workspace.atomic import remove, replacing
 from nertool.workspace.digests import digest, read_json
@@ -260,11 +267,12 @@ def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], op
     """What the model of each fold says of the sentences that it has not seen; a fold that was finished is read again.
 
     Raises:
-        InvalidOption: there are fewer sentences than folds.
+        InvalidOption: there are fewer sentences than folds, or there is no such model.
     """
     folds = options.folds or FOLDS
     if len(corpus.sentences) < folds:
         raise InvalidOption(f"--folds {folds}: there are {len(corpus.sentences)} sentences", "Take fewer folds.")
+    load_tokenizer(options.model, options.trust_remote_code)  # so that a wrong name is refused before anything is said
     _tell_rare_types(corpus, folds)
     running = RunningDirectory(workspace / CHECKING, "fold")
     running.begin(_identity(corpus, options, folds))
@@ -308,7 +316,7 @@ def _identity(corpus: Corpus, options: Options, folds: int) -> dict[str, Any]:
     }
 
 
-FOLD_OPTIONS = ("model", "max_length", "num_epochs", "seed", "trust_remote_code")
+FOLD_OPTIONS = ("model", "max_length", "trust_remote_code", *OF_FOLDS)
 """Options that the models of folds follow from."""
 
 
@@ -325,8 +333,7 @@ def _train_fold(fold: Workspace, sentences: Sequence[Gold], labels: Sequence[str
     training = train.Options(
         model=options.model,
         max_length=options.max_length,
-        num_epochs=options.num_epochs,
-        seed=options.seed,
+        **{name: getattr(options, name) for name in OF_FOLDS},
         keep="last",
         overwrite_output_dir=True,
         trust_remote_code=options.trust_remote_code,

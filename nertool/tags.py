@@ -57,7 +57,7 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
 
     An entity begins at a B, S or [ tag, at any other entity tag that follows O, an ended entity or another type;
     it ends at E, S or ], before O, before a new beginning and before another type. L and U of BILOU, which conlleval
-    does not know, are read as E and S.
+    does not know, are read as E and S. A tag that is only an unknown prefix, such as X, gives an entity of no type.
 
     Source: conlleval (CoNLL-2000 to 2003 shared tasks), routines `startOfChunk` and `endOfChunk`; seqeval's default
     mode follows them.

@@ -134,3 +134,21 @@ def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog:
         label_check.run(copy, replace(options, page=str(copy / "none/page.html")))
     with pytest.raises(InvalidOption, match="--folds is for --labels"):
         Options(folds=3)
+    caplog.clear()
+    with pytest.raises(InvalidOption, match="nowhere"):
+        label_check.run(copy, Options(model=str(copy / "nowhere"), labels=True))
+    assert "fold" not in caplog.text
+
+
+def test_options_of_folds_are_refused_without_labels_on_the_command_line_alone(
+    workspace: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["check", "--model", tiny_model, "-w", str(workspace.path)]
+    with pytest.raises(SystemExit) as ending:
+        main([*arguments, "--num-epochs", "5"])
+    assert ending.value.code == 1
+    assert "error: --num-epochs is for the models of check --labels\nLeave it out.\n" in capsys.readouterr().err
+    monkeypatch.setenv("NUM_EPOCHS", "5")  # which is for train
+    with pytest.raises(SystemExit) as ending:
+        main(arguments)
+    assert ending.value.code == 0

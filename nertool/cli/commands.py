@@ -107,7 +107,9 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
                 values.print_config(context, merged, workspace)
                 return
             values.log_environment(context)
-            body(module, workspace, options_for(options, merged) if options else None, common)
+            chosen: Any = options_for(options, merged) if options else None
+            values.refuse_needless(context, getattr(chosen, "needless", {}))
+            body(module, workspace, chosen, common)
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [context, *_parameters([options, Common] if options else [Common])]

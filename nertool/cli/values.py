@@ -85,6 +85,21 @@ def refuse_workspace(context: typer.Context) -> None:
         raise InvalidOption(f"--workspace: nertool {context.info_name} needs none", "Leave it out.")
 
 
+def refuse_needless(context: typer.Context, needless: Mapping[str, str]) -> None:
+    """Refuse options on the command line that nothing would use.
+
+    Args:
+        needless: why, by the name of the option.
+
+    Raises:
+        InvalidOption: one was given.
+    """
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in needless and source_of(context, name) == "COMMANDLINE":
+            raise InvalidOption(f"{parameter.opts[0]} {needless[name]}", "Leave it out.")
+
+
 def check_encoding(context: typer.Context, values: Mapping[str, Any]) -> None:
     """Refuse text that is not UTF-8, from wherever it comes: no record, no page and no library takes it.
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.spelling import Reading, Spelling
-from nertool.tags import OUTSIDE, Span, mark, spans, split_tag
+from nertool.tags import OUTSIDE, Span, mark, split_tag
 
 Array = npt.NDArray[Any]
 LEAST_USUAL = 0.01
@@ -97,10 +97,13 @@ def types_of(labels: Sequence[str], spelling: Spelling) -> list[str]:
 
 
 def entities_of(tags: Sequence[str], spelling: Spelling) -> list[Span]:
-    """The entities; each word by itself where tags are no entities."""
+    """The entities; each word by itself where tags are no entities.
+
+    Entities of no type, which a stray tag such as X gives, are left out: nothing can be said of them.
+    """
     if spelling.order == "plain":
         return [Span(tag, at, at + 1) for at, tag in enumerate(tags)]
-    return spelling.entities(tags)
+    return [span for span in spelling.entities(tags) if span.label]
 
 
 def type_columns(labels: Sequence[str], spelling: Spelling) -> Array:
@@ -131,9 +134,9 @@ def corrected_tags(tags: Sequence[str], place: Suggestion, reading: Reading) -> 
         return changed
     scheme = "iob2" if reading.scheme == "plain" else reading.scheme
     canonical = reading.spelling.read(tags)
-    gold = {*spans(canonical)}
-    proposed = sorted(gold - {*place.gold} | {*place.predicted}, key=lambda span: span.start)
-    before, after = (mark(entities, canonical, scheme) for entities in (spans(canonical), proposed))
+    gold = entities_of(tags, reading.spelling)
+    proposed = sorted({*gold} - {*place.gold} | {*place.predicted}, key=lambda span: span.start)
+    before, after = (mark(entities, canonical, scheme) for entities in (gold, proposed))
     for at, (old, new) in enumerate(zip(before, after, strict=True)):
         if place.start <= at < place.end or old != new:
             changed[at] = reading.spelling.spell(new)

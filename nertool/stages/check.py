@@ -28,10 +28,21 @@ from nertool.sources.doubts import SENTENCES_HELP, Doubts, is_long
 from nertool.sources.recipes import RECIPES
 from nertool.sources.shell_filters import Filters
 from nertool.spelling import Spelling
-from nertool.stages.options import MaxLengthOption, ModelOption, NumEpochsOption, SeedOption, TrustRemoteCodeOption
+from nertool.stages.options import (
+    BatchSizeOption,
+    LearningRateOption,
+    MaxLengthOption,
+    ModelOption,
+    NumEpochsOption,
+    SeedOption,
+    TrustRemoteCodeOption,
+)
 from nertool.workspace.names import RAW
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import StageOptions, Workspace
+
+OF_FOLDS = ("num_epochs", "batch_size", "learning_rate", "seed")
+"""Options that only the trainings of folds use."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Options(StageOptions):
     """Options of `check`."""
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Labels": ("folds", "num_epochs", "seed", "split", "first", "page", "decisions")
+        "Labels": ("folds", *OF_FOLDS, "split", "first", "page", "decisions")
     }
 
     model: ModelOption = "minilm"
@@ -72,6 +83,8 @@ class Options(StageOptions):
         ),
     ] = None
     num_epochs: NumEpochsOption = 3.0
+    batch_size: BatchSizeOption = 32
+    learning_rate: LearningRateOption = 5e-5
     seed: SeedOption = 1
     split: Annotated[
         list[str] | None,
@@ -103,6 +116,11 @@ class Options(StageOptions):
             refuse_unused(
                 self, ("folds", "split", "first", "page", "decisions"), "is for --labels", "Give both, or none."
             )
+
+    @property
+    def needless(self) -> Mapping[str, str]:
+        """The options of folds, where there are none."""
+        return {} if self.labels else dict.fromkeys(OF_FOLDS, "is for the models of check --labels")
 
 
 def run(workspace: Workspace, options: Options) -> Report:

@@ -45,6 +45,22 @@ NumEpochsOption = Annotated[
         help="Passes over train (epochs).",
     ),
 ]
+BatchSizeOption = Annotated[
+    int,
+    typer.Option(
+        "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences in a batch."
+    ),
+]
+LearningRateOption = Annotated[
+    float,
+    typer.Option(
+        "--learning-rate",
+        "--lr",
+        envvar="LEARNING_RATE",
+        min=0,
+        help="Peak learning rate; linear decay to 0 follows.",
+    ),
+]
 LARGEST_SEED = 2**32 - 1
 """NumPy takes no larger one."""
 SeedOption = Annotated[

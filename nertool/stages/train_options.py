@@ -12,8 +12,10 @@ from nertool.errors import InvalidOption
 from nertool.stages.options import (
     LARGEST_SEED,
     AllowMissingWeightsOption,
+    BatchSizeOption,
     DecodingOption,
     ForceOption,
+    LearningRateOption,
     MaxLengthOption,
     ModelOption,
     NumEpochsOption,
@@ -152,12 +154,7 @@ class Options(StageOptions):
         bool,
         typer.Option("--overwrite-output-dir", help="Replace a model that other options or other data have made."),
     ] = False
-    batch_size: Annotated[
-        int,
-        typer.Option(
-            "--batch-size", "--per-device-train-batch-size", envvar="BATCH_SIZE", min=1, help="Sentences in a batch."
-        ),
-    ] = 32
+    batch_size: BatchSizeOption = 32
     max_tokens_per_batch: Annotated[
         int | None,
         typer.Option(
@@ -202,16 +199,7 @@ class Options(StageOptions):
             help="Number of trials with other learning rates, batch sizes and numbers of epochs (Optuna).",
         ),
     ] = None
-    learning_rate: Annotated[
-        float,
-        typer.Option(
-            "--learning-rate",
-            "--lr",
-            envvar="LEARNING_RATE",
-            min=0,
-            help="Peak learning rate; linear decay to 0 follows.",
-        ),
-    ] = 5e-5
+    learning_rate: LearningRateOption = 5e-5
     warmup_ratio: Annotated[
         float,
         typer.Option(

@@ -59,6 +59,14 @@ class StageOptions:
         """Refuse values that no stage could use."""
         check_values(self)
 
+    @property
+    def needless(self) -> Mapping[str, str]:
+        """Fields that nothing would use, with the reason: a command line may not set them.
+
+        An environment variable or a configuration file may, since they are for other commands too.
+        """
+        return {}
+
     def recorded(self) -> dict[str, Any]:
         """The options as they go into the record: no machine path, and JSON values only."""
         return {name: _portable(getattr(self, name)) for name in self._recorded_names()}

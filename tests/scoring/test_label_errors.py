@@ -67,6 +67,13 @@ def test_a_corrected_word_without_entities_has_the_predicted_tag() -> None:
     assert corrected_tags(["PER", "LOC"], types, Reading(Spelling("types"), "io")) == ["O", "LOC"]
 
 
+def test_a_stray_tag_gives_nothing_to_judge_and_goes_where_an_entity_is() -> None:
+    tags, reading = ["O", "X", "X"], Reading(Spelling("prefix"), "iob2")
+    assert entities_of(tags, reading.spelling) == []
+    place = Suggestion("dev.txt", 1, 0.5, 1, 2, ["a", "b", "c"], [], [Span("PER", 1, 2)])
+    assert corrected_tags(tags, place, reading) == ["O", "B-PER", "X"]
+
+
 def test_the_least_plausible_gold_comes_first() -> None:
     person, place = Span("PER", 0, 1), Span("LOC", 0, 1)
     sure = [judged(line, [person], [person], [0.1, 0.1, 0.8]) for line in range(1, 5)]
