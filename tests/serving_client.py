@@ -97,6 +97,7 @@ def running(
     directory: Path = Path("nowhere"),
     keys: Any = (),
     origins: Any = (),
+    label_studio: bool = False,
     **limits: Any,
 ) -> Iterator[Client]:
     """A server in a thread, on a free port."""
@@ -104,7 +105,8 @@ def running(
     current = CurrentModel(load or rule_model, directory, metrics)
     own = Limits(**{**LIMITS, **limits})
     with listen_at("127.0.0.1", 0) as listener:
-        server = build_server(build_app(Service(current, own, metrics, keys, origins)), own.seconds, started.set)
+        service = Service(current, own, metrics, keys, origins, label_studio)
+        server = build_server(build_app(service), own.seconds, started.set)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         client = Client(listener.getsockname()[1], metrics, current)
         thread.start()

@@ -54,23 +54,36 @@ class PreAnnotations:
         document = with_text(document)
         found = list(entities(document, taggings))
         if self.tool == "label-studio":
-            prediction = {
-                "model_version": self.model_version,
-                "score": _least_score(taggings),
-                "result": [_region(number, entity) for number, entity in enumerate(found, start=1)],
-            }
-            return {"data": {**document.record, "text": document.text}, "predictions": [prediction]}
+            regions = [region(number, entity) for number, entity in enumerate(found, start=1)]
+            predictions = [prediction(self.model_version, least_score(taggings), regions)]
+            return {"data": {**document.record, "text": document.text}, "predictions": predictions}
         return _doccano(document, found) if self.tool == "doccano" else _prodigy(document, found, taggings)
 
 
-def _least_score(taggings: Iterable[Tagging]) -> float:
+def least_score(taggings: Iterable[Tagging]) -> float:
     """Probability of the tag that the model is least sure of; 1 where there is none."""
     return round(min((score for tagging in taggings for score in tagging.scores), default=1.0), 4)
 
 
-def _region(number: int, entity: Entity) -> dict[str, Any]:
+def prediction(model_version: str, score: float, regions: Sequence[Any]) -> dict[str, Any]:
+    """A prediction of Label Studio.
+
+    Args:
+        score: by which tasks are sorted.
+    """
+    return {"model_version": model_version, "score": score, "result": list(regions)}
+
+
+def region(number: int, entity: Entity, from_name: str = "label", to_name: str = "text") -> dict[str, Any]:
+    """A region of Label Studio.
+
+    Args:
+        number: is its id.
+        from_name: name of the tag `Labels`.
+        to_name: name of the tag `Text`.
+    """
     value = {"start": entity.start, "end": entity.end, "text": entity.text, "labels": [entity.label or ONE_TYPE]}
-    kind = {"from_name": "label", "to_name": "text", "type": "labels"}
+    kind = {"from_name": from_name, "to_name": to_name, "type": "labels"}
     return {"id": str(number), **kind, "value": value, "score": round(entity.score, 4)}
 
 
@@ -97,7 +110,7 @@ def _prodigy(document: Document, found: Iterable[Entity], taggings: Iterable[Tag
         "text": text,
         "tokens": tokens,
         "spans": spans,
-        "meta": {**document.record, "score": _least_score(taggings)},
+        "meta": {**document.record, "score": least_score(taggings)},
     }
 
 

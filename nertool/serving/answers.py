@@ -9,6 +9,7 @@ from itertools import chain, islice
 from typing import Any
 
 from nertool.corpus.running_text import Cut, Words, line_offsets
+from nertool.documents.annotation_tools import least_score
 from nertool.documents.reader import Document, tag_documents
 from nertool.documents.writers import as_row
 from nertool.errors import InvalidOption, NertoolError
@@ -20,6 +21,8 @@ from nertool.serving.tag_request import TagRequest
 from nertool.spelling import PLAIN
 
 Answer = dict[str, Any]
+SCORED = "scored"
+"""A form for callers in the server: entities, and how sure the model is of the tag of which it is least sure."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def _plan(model: ServedModel, request: TagRequest) -> _Plan | Refusal:
     """How a request is answered, or why it is not."""
     has_entities = model.tagger.spelling != PLAIN
     form = request.form or ("entities" if has_entities else "tags")
-    if form == "entities" and not has_entities:
+    if form in ("entities", SCORED) and not has_entities:
         return Refusal(400, "the model's tags are no entities", 'Send "format": "tags".')
     try:
         return _Plan(form, _thresholds(model, request))
@@ -115,6 +118,8 @@ def _row(document: Document, taggings: Iterable[Tagging], plan: _Plan) -> Answer
     kept = [plan.thresholds.apply(tagging) if plan.thresholds else tagging for tagging in taggings]
     row = as_row(document, kept)
     assert row is not None  # no document here is a broken record
+    if plan.form == SCORED:
+        return {"entities": row["entities"], "score": least_score(kept)}
     if plan.form == "entities":
         return {"entities": row["entities"]}
     scores = [round(score, 4) for tagging in kept for score in tagging.scores]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import json
 import traceback
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,8 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nertool.progress import logger
+from nertool.serving import label_studio
 from nertool.serving.batches import Batches
+from nertool.serving.bodies import as_json, read_body
 from nertool.serving.current_model import CurrentModel
+from nertool.serving.description import description
+from nertool.serving.keys import BASIC, check_key
 from nertool.serving.limits import Limits, Refusal
 from nertool.serving.metrics import Metrics
 from nertool.serving.outside import Outside
@@ -28,11 +30,8 @@ from nertool.serving.page import content_policy, page
 from nertool.serving.tag_request import parse
 
 PATHS = ("/", "/health", "/metrics", "/openapi.json", "/tag")
-DRAINED = 1 << 26
-"""Bytes of a request that is too large which are read all the same, since few clients read an answer before."""
 LOOKS = 1.0
 """Seconds between two looks for a newer model."""
-NO_PATH = f"Paths: {', '.join(PATHS)}."
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class Service:
     Attributes:
         keys: one of which a request has to have; empty where it needs none.
         origins: of pages elsewhere that may ask.
+        label_studio: whether it answers the calls of Label Studio, too.
     """
 
     current: CurrentModel
@@ -49,6 +49,12 @@ class Service:
     metrics: Metrics
     keys: Sequence[bytes] = ()
     origins: Sequence[str] = ()
+    label_studio: bool = False
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What it answers at."""
+        return (*PATHS, *label_studio.PATHS) if self.label_studio else PATHS
 
 
 def build_app(service: Service) -> Outside:
@@ -71,15 +77,23 @@ def build_app(service: Service) -> Outside:
         Route("/openapi.json", endpoints.openapi),
         Route("/tag", endpoints.tag, methods=["POST"]),
     ]
+    if service.label_studio:
+        routes += [
+            Route("/predict", endpoints.predict, methods=["POST"]),
+            Route("/setup", endpoints.setup, methods=["POST"]),
+            Route("/train", endpoints.train, methods=["POST"]),
+            Route("/versions", endpoints.versions),
+            Route("/webhook", endpoints.train, methods=["POST"]),
+        ]
     handlers: Mapping[Any, Any] = {
         Refusal: _refused,
-        HTTPException: _no_such_path,
+        HTTPException: partial(_no_such_path, service.paths),
         ClientDisconnect: _left,
         Exception: _failed,
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.router.redirect_slashes = False
-    return Outside(app, service.metrics, PATHS, service.origins)
+    return Outside(app, service.metrics, service.paths, service.origins)
 
 
 class Endpoints:
@@ -90,104 +104,82 @@ class Endpoints:
 
     async def tag(self, request: Request) -> Response:
         """Tag texts or tokens."""
-        self._check_key(request)
+        check_key(request, self._service.keys)
         body = await read_body(request, self._service.limits)
-        return _json(200, await self._batches.answer(parse(body, self._service.limits)))
+        return as_json(200, await self._batches.answer(parse(body, self._service.limits)))
 
     async def health(self, request: Request) -> Response:
         """Say which model answers, and whether a newer one failed."""
         current = self._service.current
-        content = {"status": "ok", "model": current.model.version, "types": current.model.types}
-        return _json(200, {**content, "waiting": self._batches.waiting, "problem": current.problem})
+        if self._service.label_studio and "authorization" in request.headers:
+            check_key(request, self._service.keys, BASIC)  # Label Studio says that a password is wrong if this does
+        status = "UP" if self._service.label_studio else "ok"
+        content = {"status": status, "model": current.model.version, "types": current.model.types}
+        return as_json(200, {**content, "waiting": self._batches.waiting, "problem": current.problem})
 
     async def metrics(self, request: Request) -> Response:
         """Numbers for Prometheus."""
-        self._check_key(request)
+        check_key(request, self._service.keys)
         text = self._service.metrics.page(self._batches.waiting, self._service.limits.waiting)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def openapi(self, request: Request) -> Response:
         """The description of all this."""
-        return Response(files(__package__).joinpath("openapi.json").read_bytes(), media_type="application/json")
+        return as_json(200, description(self._service.label_studio))
 
     async def page(self, request: Request) -> Response:
         """The page on which one types a text."""
         headers = {"Content-Security-Policy": content_policy()}
         return Response(page(), media_type="text/html; charset=utf-8", headers=headers)
 
-    def _check_key(self, request: Request) -> None:
-        """Compare the key of a request with all there are, in a time that says nothing of them.
+    async def setup(self, request: Request) -> Response:
+        """Tell Label Studio the version of the model, if the labels of the project go with it."""
+        model = self._service.current.model
+        label_studio.parse_setup(await self._body_of_label_studio(request), model.types)
+        return as_json(200, {"model_version": model.version})
 
-        Raises:
-            Refusal: it has none, or another one.
-        """
-        if not self._service.keys:
-            return
-        given = request.headers.get("authorization", "").encode("latin-1")
-        right = [hmac.compare_digest(given, b"Bearer " + key) for key in self._service.keys]
-        if not any(right):
-            hint = "Send a header `Authorization: Bearer KEY`, with a key of --api-key-file."
-            raise Refusal(401, "the key is missing or wrong", hint, {"WWW-Authenticate": "Bearer"})
+    async def predict(self, request: Request) -> Response:
+        """Predict the regions of tasks of Label Studio."""
+        body = await self._body_of_label_studio(request)
+        asked = label_studio.parse_predict(body, self._service.current.model.types, self._service.limits)
+        return as_json(200, label_studio.predictions(await self._batches.answer(asked.request), asked))
 
+    async def versions(self, request: Request) -> Response:
+        """Tell Label Studio which versions of the model it can have."""
+        check_key(request, self._service.keys, BASIC)
+        return as_json(200, {"versions": [self._service.current.model.version]})
 
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The body of a request.
+    async def train(self, request: Request) -> Response:
+        """Refuse what Label Studio sends for training; its webhooks come without a key."""
+        raise Refusal(501, *label_studio.NO_TRAINING)
 
-    Raises:
-        Refusal: it is too large, or does not come in time.
-    """
-    try:
-        return await asyncio.wait_for(_read_body(request, limits.body), limits.seconds)
-    except asyncio.TimeoutError as error:
-        what = f"the request was not complete within {limits.seconds:g} seconds"
-        raise Refusal(408, what, "Send it faster, or less of it.", {"Connection": "close"}) from error
-
-
-async def _read_body(request: Request, most: int) -> bytes:
-    too_large = Refusal(413, f"the body has more than {most} bytes", "Send fewer texts at a time.")
-    length = request.headers.get("content-length", "")
-    waits = "expect" in request.headers  # for leave to send the body
-    if length.isdecimal() and int(length) > (most if waits else DRAINED):
-        raise too_large
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size <= most:
-            pieces.append(piece)
-        if size > DRAINED:
-            break
-    if size > most:
-        raise too_large
-    return b"".join(pieces)
-
-
-def _json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer in JSON; half a character, which UTF-8 does not have, becomes the escape that JSON has for it."""
-    body = json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
-    return Response(body, status, headers, "application/json")
+    async def _body_of_label_studio(self, request: Request) -> bytes:
+        check_key(request, self._service.keys, BASIC)
+        return await read_body(request, self._service.limits)
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
-    return _json(refusal.status, {"error": refusal.error, "hint": refusal.hint}, refusal.headers)
+    if request.url.path in label_studio.PATHS and refusal.status in (400, 413):  # Label Studio shows only the status
+        logger.warning("%s is refused: %s", request.url.path, refusal.error)
+    return as_json(refusal.status, {"error": refusal.error, "hint": refusal.hint}, refusal.headers)
 
 
-def _no_such_path(request: Request, error: HTTPException) -> Response:
+def _no_such_path(paths: Sequence[str], request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         content = {"error": "this path does not take this method", "hint": f"It takes {allowed}."}
-        return _json(405, content, error.headers)
-    content = {"error": "there is no such path", "hint": NO_PATH}
-    return _json(error.status_code, content, error.headers)
+        return as_json(405, content, error.headers)
+    content = {"error": "there is no such path", "hint": f"Paths: {', '.join(paths)}."}
+    return as_json(error.status_code, content, error.headers)
 
 
 def _left(request: Request, error: ClientDisconnect) -> Response:
     """An answer that nobody reads: the client has closed the connection."""
-    return _json(400, {"error": "the connection was closed", "hint": "Send the whole request."})
+    return as_json(400, {"error": "the connection was closed", "hint": "Send the whole request."})
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """The answer to a request over which the server itself failed; the log says where, and nothing of the text."""
     places = "".join(traceback.format_tb(error.__traceback__))
     logger.error("This is a bug in nertool. %s at:\n%s", type(error).__name__, places)
-    return _json(500, {"error": "the server failed on this request", "hint": "Its log says where."})
+    return as_json(500, {"error": "the server failed on this request", "hint": "Its log says where."})

@@ -44,9 +44,7 @@ def parse(body: bytes, limits: Limits) -> TagRequest:
     Raises:
         Refusal: it is no such JSON, or has more or longer texts than the server takes.
     """
-    content = _parse_json(body)
-    if not isinstance(content, dict):
-        raise Refusal(400, "the body is no JSON object", EXAMPLE)
+    content = parse_object(body, EXAMPLE)
     for name in content:
         if name not in FIELDS:
             raise Refusal(400, f"there is no field {name[:40]!r}", f"Fields: {', '.join(FIELDS)}.")
@@ -64,15 +62,26 @@ def parse(body: bytes, limits: Limits) -> TagRequest:
     return request
 
 
-def _parse_json(body: bytes) -> Any:
+def parse_object(body: bytes, example: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        example: what a hint shows.
+
+    Raises:
+        Refusal: the body is none.
+    """
     try:
-        return json.loads(body.decode("utf-8"))
+        content = json.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Refusal(400, f"the body is not UTF-8 at byte {error.start}", "Send JSON in UTF-8.") from error
     except RecursionError as error:
-        raise Refusal(400, "the body has lists or objects too deep", EXAMPLE) from error
+        raise Refusal(400, "the body has lists or objects too deep", example) from error
     except ValueError as error:  # of its own class for JSON, and of int() for numbers of thousands of digits
-        raise Refusal(400, f"the body is no JSON: {str(error)[:100]}", EXAMPLE) from error
+        raise Refusal(400, f"the body is no JSON: {str(error)[:100]}", example) from error
+    if not isinstance(content, dict):
+        raise Refusal(400, "the body is no JSON object", example)
+    return content
 
 
 def _optional(content: Mapping[str, Any], name: str, read: Callable[[Any], list[str]]) -> list[str] | None:
@@ -80,40 +89,43 @@ def _optional(content: Mapping[str, Any], name: str, read: Callable[[Any], list[
 
 
 def _texts(value: Any, name: str, limits: Limits) -> list[str]:
-    _check_list(value, name, limits)
+    check_list(value, name, limits)
     for number, text in enumerate(value):
-        _check_string(text, f"{name}[{number}]")
-        _check_length(len(text), f"{name}[{number}]", limits)
+        check_string(text, f"{name}[{number}]")
+        check_length(len(text), f"{name}[{number}]", limits)
     return list(value)
 
 
 def _tokens(value: Any, limits: Limits) -> list[list[str]]:
-    _check_list(value, "tokens", limits)
+    check_list(value, "tokens", limits)
     for number, tokens in enumerate(value):
         if not isinstance(tokens, list):
             raise Refusal(400, f"`tokens[{number}]` is no list", EXAMPLE)
         for token in tokens:
-            _check_string(token, f"tokens[{number}]")
-        _check_length(sum(map(len, tokens)) + len(tokens), f"tokens[{number}]", limits)
+            check_string(token, f"tokens[{number}]")
+        check_length(sum(map(len, tokens)) + len(tokens), f"tokens[{number}]", limits)
     return list(value)
 
 
-def _check_list(value: Any, name: str, limits: Limits) -> None:
+def check_list(value: Any, name: str, limits: Limits, example: str = EXAMPLE) -> None:
+    """Refuse what is no list, or a longer one than the server takes."""
     if not isinstance(value, list):
-        raise Refusal(400, f"`{name}` is no list", EXAMPLE)
+        raise Refusal(400, f"`{name}` is no list", example)
     if len(value) > limits.texts:
         raise Refusal(413, f"`{name}` holds {len(value)}, and the server takes {limits.texts}", "Send fewer at a time.")
 
 
-def _check_length(length: int, place: str, limits: Limits) -> None:
+def check_length(length: int, place: str, limits: Limits) -> None:
+    """Refuse a text that has more characters than the server takes."""
     if length > limits.length:
         error = f"`{place}` has {length} characters, and the server takes {limits.length}"
         raise Refusal(413, error, "Send it in pieces, such as its paragraphs.")
 
 
-def _check_string(value: Any, place: str) -> None:
+def check_string(value: Any, place: str) -> None:
+    """Refuse what is no string, or holds half a character."""
     if not isinstance(value, str):
-        raise Refusal(400, f"`{place}` holds something that is no string", EXAMPLE)
+        raise Refusal(400, f"`{place}` holds something that is no string", "Send a string of JSON there.")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise Refusal(400, f"`{place}` holds half a character (a lone surrogate)", "Send whole characters.")
 
@@ -122,7 +134,7 @@ def _min_score(value: Any) -> list[str]:
     """A number, or one for each type, as `--min-score` takes them; that of the type "" holds for all others."""
     numbers = value if isinstance(value, dict) else {"": value}
     for label, number in numbers.items():
-        _check_string(label, "min_score")
+        check_string(label, "min_score")
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= 1:
             raise Refusal(400, "`min_score` is no number from 0 to 1", 'Send one, or one a type: {"PER": 0.9}.')
     return [f"{label}={float(number)}" if label else str(float(number)) for label, number in numbers.items()]
@@ -132,5 +144,5 @@ def _types(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise Refusal(400, "`types` is no list", 'Send one, such as ["PER", "LOC"].')
     for label in value:
-        _check_string(label, "types")
+        check_string(label, "types")
     return list(value)

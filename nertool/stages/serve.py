@@ -41,7 +41,7 @@ class Options(StageOptions):
     """Options of `serve`."""
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Access": ("api_key_file", "cors"),
+        "Access": ("label_studio", "api_key_file", "cors"),
         "Limits": ("max_body", "max_texts", "max_characters", "queue", "timeout", "gather"),
     }
 
@@ -74,6 +74,9 @@ class Options(StageOptions):
             show_default=False,
         ),
     ] = None
+    label_studio: Annotated[
+        bool, typer.Option("--label-studio", help="Answer Label Studio, too, to which this server is a model.")
+    ] = False
     max_body: Annotated[int, typer.Option("--max-body", min=1, max=1 << 26, help="Bytes of a request.")] = 1 << 20
     max_texts: Annotated[int, typer.Option("--max-texts", min=1, help="Texts of a request.")] = 1000
     max_characters: Annotated[int, typer.Option("--max-characters", min=1, help="Characters of a text.")] = 100_000
@@ -131,10 +134,12 @@ def run(workspace: Workspace, options: Options, ready: Callable[[str, str], None
     with listen_at(options.host, options.port) as listener:
         metrics = Metrics()
         current = CurrentModel(lambda: _load(workspace, options), directory, metrics)
+        if options.label_studio and not current.model.types:
+            raise InvalidOption("--label-studio: the model's tags are no entities", "Serve a model of entities.")
         if not keys and not options.host.startswith(LOOPBACK):
             logger.warning("whoever reaches %s can use this server; --api-key-file asks for a key", options.host)
         allow_many_connections()
-        app = build_app(Service(current, limits, metrics, keys, options.cors or []))
+        app = build_app(Service(current, limits, metrics, keys, options.cors or [], options.label_studio))
         address = address_of(listener)
         build_server(app, limits.seconds, lambda: ready(address, current.model.version)).run([listener])
 
