@@ -1,6 +1,7 @@
 # make demo   the whole way on the embedded data and model; make test   the tests
 # make test-latest   the tests on current releases of transformers, and those without a model on the newest Python
 # make faults   kills, full disks, damaged files and the like, far more than the tests try; PART=0.1 for a tenth
+# make slim   the steps of the Dockerfile, without Docker, and a server that tags a sentence
 # make lock   the lock files anew from pyproject.toml; make dist   wheel and sdist, installed and tried
 # make e2e    the same way on a data set of your choice, rule by rule:
 #             make e2e RECIPE=wnut17 SOURCE=DIR WORKSPACE=wnut BERT_MODEL=minilm NUM_EPOCHS=3
@@ -22,9 +23,9 @@ W        = $(WORKSPACE)
 DOWNLOAD = $(NERTOOL) download $(DATA) -w $W
 QUANTIZE = $(NERTOOL) quantize --backend $(BACKEND) --approach $(APPROACH) --tolerance $(TOLERANCE) -w $W
 
-.PHONY: help demo test test-latest faults check docs format lock dist clean e2e FORCE
+.PHONY: help demo test test-latest faults check docs format lock slim dist clean e2e FORCE
 help:
-	@sed -n '1,8s/^# //p' Makefile
+	@sed -n '1,9s/^# //p' Makefile
 
 # -- set-up ---------------------------------------------------------------------------------
 
@@ -120,6 +121,9 @@ format: .venv/installed
 lock: .venv/installed
 	.venv/bin/python .ci/lock.py $(if $(UPGRADE),--upgrade)
 
+slim: .venv/installed
+	.venv/bin/python .ci/slim.py .venv-slim
+
 # The wheel is built from the sdist, and gets what it asks for, not what a lock file holds.
 dist: .venv/installed
 	rm -rf dist .venv-dist
@@ -130,7 +134,7 @@ dist: .venv/installed
 	cd .venv-dist && bin/python ../.ci/installed.py
 
 clean:
-	rm -rf .venv .venv-latest .venv-light .venv-dist demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-latest .venv-light .venv-dist .venv-slim demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # -- the workspace, file by file ------------------------------------------------------------
 # make decides by times what may be out of date, nertool by digests what is: a command whose inputs hold the same

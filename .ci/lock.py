@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,16 +26,28 @@ model asks for, of which nertool takes nothing but the files."""
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock file: the extras it installs, and the versions of Python it is resolved for, oldest first."""
+    """A lock file.
+
+    Attributes:
+        packages: what it installs, as pip takes it, with all that they need.
+        pythons: versions of Python it is resolved for, oldest first.
+        versions_of: the lock file whose versions it has; empty where it has its own.
+        alone: packages that it installs without what they need.
+    """
 
     name: str
-    extras: str
+    packages: tuple[str, ...]
     pythons: tuple[str, ...]
+    versions_of: str = ""
+    alone: tuple[str, ...] = ()
 
 
+SLIM = ("numpy", "onnxruntime", "typer", "rich", "regex", "filelock", "starlette", "uvicorn")
+"""What `predict --quantized` and `serve` need for a graph of ONNX."""
 LOCKS = [
-    Lock("requirements.lock", "inc,minilm,dev", ("3.10", "3.11")),
-    Lock("requirements-latest.lock", "minilm,test", ("3.11",)),
+    Lock("requirements.lock", (f"{ROOT}[inc,minilm,dev]",), ("3.10", "3.11")),
+    Lock("requirements-latest.lock", (f"{ROOT}[minilm,test]",), ("3.11",)),
+    Lock("requirements-slim.lock", SLIM, ("3.11",), "requirements-latest.lock", alone=("tokenizers",)),
 ]
 
 
@@ -47,7 +60,7 @@ def find_python(version: str) -> str:
     sys.exit(f"lock: python{version} is missing")
 
 
-def resolve(python: str, extras: str, pins: Path | None) -> dict[str, str]:
+def resolve(python: str, packages: Sequence[str], pins: Path | None, *flags: str) -> dict[str, str]:
     """Ask the pip of one Python for the version of every package.
 
     Args:
@@ -58,10 +71,10 @@ def resolve(python: str, extras: str, pins: Path | None) -> dict[str, str]:
         command = [find_python(python), "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
         command += ["--report", str(report)]
         command += ["--constraint", str(pins)] if pins else []
-        subprocess.run([*command, f"{ROOT}[{extras}]"], check=True)
-        packages = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
+        subprocess.run([*command, *flags, *packages], check=True)
+        metadata = [entry["metadata"] for entry in json.loads(report.read_text())["install"]]
     versions = {}
-    for package in packages:
+    for package in metadata:
         name = re.sub(r"[-_.]+", "-", package["name"]).lower()
         if name != "nertool" and not LEFT_OUT.match(name):
             versions[name] = package["version"].partition("+")[0]  # torch 2.13.0+cpu is 2.13.0 elsewhere
@@ -89,8 +102,12 @@ def write(lock: Lock, upgrade: bool) -> None:
     """Replace one lock file; the comment at its head stays."""
     path = ROOT / lock.name
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
-    pins = None if upgrade else path
-    lines = merge(lock.pythons, [resolve(python, lock.extras, pins) for python in lock.pythons])
+    pins = ROOT / lock.versions_of if lock.versions_of else None if upgrade else path
+    versions = [resolve(python, lock.packages, pins) for python in lock.pythons]
+    if lock.alone:
+        for own, python in zip(versions, lock.pythons, strict=True):
+            own |= resolve(python, lock.alone, pins, "--no-deps")
+    lines = merge(lock.pythons, versions)
     path.write_text("".join(f"{line}\n" for line in [*head, *lines]))
     print(f"{lock.name}: {len(lines)} lines")
 

@@ -24,6 +24,7 @@ OTHERS_OPTIONS = {
     "accelerate": {"multi_gpu", "num_processes"},
     "run_ner.py": set(NO_EFFECT),
     "LPOT": {"tune"},
+    "docker": {"rm", "user"},
     "pip": {"no-deps"},
     "ray": {"address", "head"},
     "torchrun": {"nnodes", "nproc-per-node", "rdzv-backend", "rdzv-endpoint", "rdzv-id"},
