@@ -11,7 +11,7 @@ from starlette.requests import Request
 from nertool.serving.limits import Refusal
 
 BEARER, BASIC = "Bearer", 'Basic realm="nertool"'
-"""What an answer says of the key that is missing. Pages get the first: for the second, a browser asks for a password."""
+"""How an answer asks for a key. Pages get the first, since for the second a browser asks for a password."""
 HINTS = {
     BEARER: "Send a header `Authorization: Bearer KEY`, with a key of --api-key-file.",
     BASIC: "Choose Basic Auth for the model in Label Studio: any user, and a key of --api-key-file as password.",

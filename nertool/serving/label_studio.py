@@ -19,7 +19,9 @@ from nertool.serving.limits import Limits, Refusal
 from nertool.serving.tag_request import TagRequest, check_length, check_list, check_string, parse_object
 
 PATHS = ("/predict", "/setup", "/train", "/versions", "/webhook")
-EXAMPLE = 'Send an object such as {"tasks": [{"data": {"text": "Anna left Bern."}}], "label_config": "<View>...</View>"}.'
+EXAMPLE = (
+    'Send an object such as {"tasks": [{"data": {"text": "Anna left Bern."}}], "label_config": "<View>...</View>"}.'
+)
 NO_TRAINING = "this server does not train", "Export the project, and run: nertool download, nertool train."
 
 

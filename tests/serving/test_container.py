@@ -67,7 +67,18 @@ def test_serving_imports_only_what_is_in_the_image(tmp_path: Path) -> None:
         pytest.importorskip(package)
     write_graph(tmp_path / "quantized")
     before = snapshot(tmp_path)
-    command = [sys.executable, "-c", SERVED, "serve", "-w", str(tmp_path), "--quantized", "--port", "0", "--label-studio"]
+    command = [
+        sys.executable,
+        "-c",
+        SERVED,
+        "serve",
+        "-w",
+        str(tmp_path),
+        "--quantized",
+        "--port",
+        "0",
+        "--label-studio",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline().startswith("http://")
     process.send_signal(signal.SIGTERM)

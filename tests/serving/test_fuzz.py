@@ -19,7 +19,16 @@ ODD = ["\ud800", "\udfff", "\x00", "\u202e", "\U0010ffff", "e\u0301", "\r\n", "\
 PATHS = ["/tag", "/tag", "/tag", "/tag", "/", "/health", "/metrics", "/openapi.json", "/tag/", "/%00", "/%ff", "/..%2f"]
 PATHS += ["/predict", "/predict", "/predict", "/setup", "/setup", "/versions", "/train", "/webhook"]
 MARKUP = ["<View>", "</View>", "<Labels name='a' toName='b'>", "</Labels>", "<Label value='PER'/>", "<Text name='b' "]
-MARKUP += ["value='$text'/>", "<!DOCTYPE a [", "<!ENTITY a 'b'>", "]>", "&a;", "&amp;", "<?xml version='1.0'?>", "<![CDATA["]
+MARKUP += [
+    "value='$text'/>",
+    "<!DOCTYPE a [",
+    "<!ENTITY a 'b'>",
+    "]>",
+    "&a;",
+    "&amp;",
+    "<?xml version='1.0'?>",
+    "<![CDATA[",
+]
 METHODS = ["POST", "POST", "POST", "POST", "GET", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE", "NONSENSE"]
 HEADERS = [
     *(b"Authorization: Bearer \xff\xfe", b"Origin: null", b"Expect: 100-continue", b"Content-Type: text/plain"),
@@ -62,7 +71,9 @@ def tasks_like(source: random.Random) -> Any:
     markup = TEMPLATE
     if source.random() < 0.5:
         at = source.randrange(len(markup))
-        markup = markup[:at] + "".join(source.choices(MARKUP, k=source.randrange(5))) + markup[at + source.randrange(9) :]
+        markup = (
+            markup[:at] + "".join(source.choices(MARKUP, k=source.randrange(5))) + markup[at + source.randrange(9) :]
+        )
     tasks: list[Any] = [{"data": {"text": source.choice([*WORDS, *ODD, None])}} for _ in range(source.randrange(4))]
     content: dict[str, Any] = {"tasks": tasks, "label_config": markup, "schema": markup}
     for name in ("tasks", "label_config", "schema", "params"):
