@@ -46,6 +46,7 @@ def require_runtime(what: str) -> None:
     Raises:
         NertoolError: it is not, or it does not on this processor.
     """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else 1.32 keeps a device id and reports to its maker
     require(["onnxruntime"], "onnx", what)
     import onnxruntime
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from helpers import write_graph
 
 from nertool.errors import NertoolError
 from nertool.models import cpu
@@ -51,3 +57,14 @@ def test_a_runtime_that_multiplies_wrong_on_this_processor_is_refused(monkeypatc
     assert "pip install" in raised.value.hint
     monkeypatch.setattr(cpu, "flags", lambda: frozenset({"avx2"}))
     require_onnx()
+
+
+def test_the_runtime_keeps_nothing_of_its_own(tmp_path: Path) -> None:
+    """Releases that report to their maker write a device id and what they are to send into the home directory."""
+    (tmp_path / "home").mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
+    code = "import sys; from nertool.models.tagger import load_tagger; load_tagger(sys.argv[1])"
+    graph = write_graph(tmp_path / "quantized")
+    subprocess.run([sys.executable, "-c", code, graph], check=True, env=environment)
+    assert list((tmp_path / "home").rglob("*")) == []
