@@ -83,7 +83,8 @@ def build(folder: Path) -> tuple[Stage, dict[str, str]]:
             origins = [stages[names[flag.partition("=")[2]]].path(origin) for flag in flags] or [source / origin]
             stages[-1].copy(origins[0], target)
         elif name == "RUN":
-            subprocess.run(stages[-1].command(shlex.split(rest)), check=True)
+            command = stages[-1].command(shlex.split(rest))
+            subprocess.run([*command, "--quiet"], check=True)  # all of them are pip's
         else:
             said[name] = rest
     return stages[-1], said
@@ -133,6 +134,8 @@ def serve(stage: Stage, said: dict[str, str]) -> None:
 def main() -> None:
     """Build, serve, and say how large it is."""
     folder = Path(sys.argv[1]).absolute()
+    os.environ.pop("PYTHONPATH", None)  # what is installed there, and nothing else
+    os.chdir(folder.parent)
     shutil.rmtree(folder, ignore_errors=True)
     stage, said = build(folder)
     site = next(stage.environment.glob("lib/python*/site-packages"))

@@ -67,7 +67,7 @@ def parse_predict(body: bytes, types: Sequence[str], limits: Limits) -> Asked:
         Refusal: it is no such JSON, has more or longer texts than the server takes, or no task has a text.
     """
     content = parse_object(body, EXAMPLE)
-    tasks = content.get("tasks")
+    tasks: Any = content.get("tasks")
     check_list(tasks, "tasks", limits, EXAMPLE)
     target = parse_config(content.get("label_config"), "label_config", types)
     texts = [_text_of(task, number, target.field, limits) for number, task in enumerate(tasks)]
@@ -104,7 +104,7 @@ def predictions(answer: Answer, asked: Asked) -> Answer:
 
 
 def _regions(rows: Sequence[Mapping[str, Any]], target: Target, left_out: Counter[str]) -> list[dict[str, Any]]:
-    regions = []
+    regions: list[dict[str, Any]] = []
     for row in rows:
         label = target.labels.get(row["label"])
         if label is None:
