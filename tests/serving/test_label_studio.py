@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -206,11 +208,17 @@ def test_a_password_is_a_key() -> None:
         assert client.ask("GET", "/health", headers=basic("old"))[0] == client.ask("GET", "/health")[0] == 200
 
 
-def test_a_full_queue_refuses_tasks_too() -> None:
-    with running(
-        lambda: rule_model(Rule(before=lambda: __import__("time").sleep(1.5))), label_studio=True, seconds=0.3
-    ) as slow:
-        assert predict(slow, TEXT)[0] == 503
+def test_limits_of_the_queue_and_of_time_hold_for_tasks_too() -> None:
+    reached, opened = threading.Event(), threading.Event()
+    rule = Rule(before=lambda: reached.set() or opened.wait(20))
+    limits = {"waiting": 1, "seconds": 1.0}
+    with running(lambda: rule_model(rule), label_studio=True, **limits) as busy, ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(predict, busy, TEXT)]
+        assert reached.wait(20)
+        answers += [pool.submit(predict, busy, TEXT) for _ in range(3)]
+        statuses = sorted(answer.result()[0] for answer in answers)
+        opened.set()
+    assert statuses == [429, 429, 503, 503]
 
 
 def test_calls_are_counted_and_described(client: Client) -> None:
