@@ -159,7 +159,7 @@ class Endpoints:
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
-    if request.url.path in label_studio.PATHS and refusal.status in (400, 413):  # Label Studio shows only the status
+    if request.url.path in label_studio.PATHS and refusal.status not in (401, 501):  # it shows no more than the status
         logger.warning("%s is refused: %s", request.url.path, refusal.error)
     return as_json(refusal.status, {"error": refusal.error, "hint": refusal.hint}, refusal.headers)
 

@@ -22,6 +22,7 @@ from nertool.cli.main import main
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.serving.server import address_of, listen_at
 from nertool.stages import serve
+from nertool.workspace.digests import digest
 
 TEXT = "Anna Keller flew to Bern .\nBern left Anna ."
 
@@ -121,6 +122,16 @@ def test_what_is_missing_is_told_before_it_listens(
         assert f"port {port} of 127.0.0.1 is taken" in failure(capsys, *place, "--port", str(port))[0]
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert failure(capsys, *place)[1] == "Install it: pip install 'nertool[serve]'"
+
+
+def test_label_studio_needs_entities(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("config.json", "calibration.json", "encoding.json"):
+        path = workspace / "quantized" / name
+        path.write_text(path.read_text().replace("B-LOC", "NOUN").replace("B-PER", "VERB").replace('"O"', '"X"'))
+    encoding = json.loads(path.read_text())
+    encoding["made_from"]["config.json"] = digest(workspace / "quantized/config.json")
+    path.write_text(json.dumps(encoding))
+    assert "tags are no entities" in failure(capsys, "-w", str(workspace), "--port", "0", "--label-studio")[0]
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "1.2.3.4.5.6", "\udcff", "a" * 300, "..", "::2"])
