@@ -1,4 +1,4 @@
-"""Check an installation of nertool from its wheel: entry point, page template, type marker, two stages.
+"""Check an installation of nertool from its wheel: entry point, templates, type marker, two stages.
 
 python .ci/installed.py        with the interpreter of that installation, outside the repository
 """
@@ -20,6 +20,7 @@ def main() -> None:
     assert version("nertool") in printed, printed
     assert (files("nertool") / "report" / "report.html").is_file(), "the page template is not in the wheel"
     assert (files("nertool") / "py.typed").is_file(), "py.typed is not in the wheel"
+    assert (files("nertool") / "exporting" / "export_readme.md").is_file(), "the README of exports is not in the wheel"
     with tempfile.TemporaryDirectory() as workspace:
         for words in (["download", "sample"], ["check"]):
             subprocess.run([nertool, *words, "--quiet", "-w", workspace], check=True, stdout=subprocess.DEVNULL)

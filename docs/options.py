@@ -31,6 +31,7 @@ PAGES = {
     "quantize": "quantization.md",
     "predict": "prediction.md",
     "serve": "serving.md",
+    "export": "export.md",
     "status": "files.md",
     "run": "tutorial.md",
 }

@@ -6,7 +6,7 @@ import ctypes
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -95,33 +95,42 @@ LOGITS = {"anna": [0.0, 3.0, 0.5], "keller": [1.0, 1.5, 0.0], "bern": [4.0, 0.0,
 """What the model of `write_graph` gives B-LOC, B-PER and O for a word, or a piece of one."""
 
 
-def write_graph(folder: Path) -> Path:
-    """A model as `quantize --backend onnx` publishes it, made without PyTorch: a row of logits for each word."""
+def write_graph(
+    folder: Path,
+    labels: Sequence[str] = ("B-LOC", "B-PER", "O"),
+    logits: Mapping[str, Sequence[float]] = LOGITS,
+    decoding: str = "viterbi",
+    scheme: str = "iob2",
+) -> Path:
+    """A model as `quantize --backend onnx` publishes it, made without PyTorch: a row of logits for each word.
+
+    A word of ~ alone has no sub-words.
+    """
     from onnx import TensorProto, helper
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     folder.mkdir(parents=True)
-    vocabulary = ["[PAD]", "[CLS]", "[SEP]", *LOGITS]
+    vocabulary = ["[PAD]", "[CLS]", "[SEP]", *logits]
     tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(vocabulary)}, "[UNK]"))
-    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.Whitespace()
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace("~", "")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     tokenizer.add_special_tokens(["[PAD]", "[CLS]", "[SEP]", "[UNK]"])
     tokenizer.save(str(folder / "tokenizer.json"))
-    rows = [number for word in vocabulary for number in LOGITS.get(word, [0.0, 0.0, 0.0])]
-    weight = helper.make_tensor("weight", TensorProto.FLOAT, [len(vocabulary), 3], rows)
+    rows = [number for word in vocabulary for number in logits.get(word, [0.0] * len(labels))]
+    weight = helper.make_tensor("weight", TensorProto.FLOAT, [len(vocabulary), len(labels)], rows)
     inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "subwords"])]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "subwords", 3])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "subwords", len(labels)])]
     node = helper.make_node("Gather", ["weight", "input_ids"], ["logits"])
     graph = helper.make_model(helper.make_graph([node], "tagger", inputs, outputs, [weight]))
     graph.ir_version, graph.opset_import[0].version = 8, 17
     (folder / "model.onnx").write_bytes(graph.SerializeToString())
-    labels = ["B-LOC", "B-PER", "O"]
     write_json(folder / "config.json", {"id2label": dict(enumerate(labels))})
-    write_json(folder / "tagging.json", {"decoding": "viterbi", "scheme": "iob2"})
-    write_json(folder / "calibration.json", {"temperature": 1.25, "labels": labels})
+    write_json(folder / "tagging.json", {"decoding": decoding, "scheme": scheme})
+    write_json(folder / "calibration.json", {"temperature": 1.25, "labels": list(labels)})
     write_json(folder / "quantization.json", {"cpu": cpu.describe()})
     made_from = {name: digest(folder / name) for name in ("config.json", "tokenizer.json")}
-    known = {"labels": labels, "max_length": 8, "pad_id": 0, "type_ids": False, "made_from": made_from}
+    known = {"labels": list(labels), "max_length": 8, "pad_id": 0, "type_ids": False, "made_from": made_from}
     write_json(folder / "encoding.json", known)
     return folder
 

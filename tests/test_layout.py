@@ -15,7 +15,7 @@ FLOORS = (
     {"chain", "label_check"},
     {"stages"},
     {"training", "int8"},
-    {"scoring", "serving"},
+    {"scoring", "serving", "exporting"},
     {"sources", "documents"},
     {"models"},
     {"corpus"},
@@ -68,7 +68,18 @@ def test_imports_point_down() -> None:
 
 
 def test_no_stage_imports_another() -> None:
-    stages = {"download", "preprocess", "labels", "train", "evaluate", "quantize", "predict", "serve", "check"}
+    stages = {
+        "download",
+        "preprocess",
+        "labels",
+        "train",
+        "evaluate",
+        "quantize",
+        "predict",
+        "serve",
+        "export",
+        "check",
+    }
     modules = {f"nertool.stages.{name}" for name in stages}
     assert modules <= MODULES.keys()
     wrong = [f"{name} imports {other}" for name in modules for other in imported_modules(MODULES[name]) & modules]

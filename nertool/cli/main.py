@@ -223,6 +223,9 @@ class Nertool(TyperGroup):
         ),
         "predict": Entry("nertool.stages.predict", _predict, "Tag text, tokens or a split.", "docs/prediction.md"),
         "serve": Entry("nertool.stages.serve", _serve, "Tag texts over HTTP.", "docs/serving.md"),
+        "export": Entry(
+            "nertool.stages.export", _run_stage, "Write a model that tags without nertool.", "docs/export.md"
+        ),
         "check": Entry("nertool.stages.check", _check, "Report what is odd in the data.", "docs/data.md"),
         "score": Entry("nertool.stages.score", _score, "Score predictions of any tool.", "docs/evaluation.md"),
         "status": Entry("nertool.stages.status", _status, "Show the state of each stage.", "docs/files.md"),

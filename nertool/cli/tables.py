@@ -419,6 +419,7 @@ TABLES: dict[str, Callable[[Facts], list[Table]]] = {
     "score": _evaluation,
     "quantize": _quantization,
     "predict": _plain,
+    "export": _plain,
 }
 """The tables of a stage's facts, by the stage's name."""
 FIGURES: dict[str, Callable[[Facts], str]] = {

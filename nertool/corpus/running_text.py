@@ -46,14 +46,9 @@ def cut_words(text: str) -> Words:
 
 def cut_text(text: str, start: int, end: int) -> Words:
     """Cut at white space and punctuation; in scripts without blanks each character is a token."""
-    from nertool.corpus import token_patterns as patterns
+    from nertool.corpus.token_patterns import pattern_of
 
-    piece = text[start:end]
-    if piece.isascii():
-        return _cut_by(patterns.ASCII_TOKEN, text, start, end)
-    korean = patterns.HANGUL.findall(piece)
-    is_korean = korean and len(korean) > len(patterns.CHARACTER_ALONE.findall(piece))
-    return _cut_by(patterns.WORD_TOKEN if is_korean else patterns.TOKEN, text, start, end)
+    return _cut_by(pattern_of(text[start:end], CHARACTERS), text, start, end)
 
 
 def _cut_by(token: re.Pattern[str] | regex.Pattern[str], text: str, start: int, end: int) -> Words:

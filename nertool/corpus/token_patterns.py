@@ -7,6 +7,7 @@ stays whole.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import regex
 
@@ -52,3 +53,23 @@ TOKEN = regex.compile(
     regex.VERBOSE | regex.VERSION1,
 )
 """As WORD_TOKEN, but each character of a script without blanks is a token."""
+
+
+def pattern_of(text: str, tokenizer: str) -> Any:
+    """The pattern of the tokens of a text.
+
+    Args:
+        tokenizer: `characters`, by which each character of a script without blanks is a token; or `words`.
+
+    Raises:
+        ValueError: it is another one, which has no pattern.
+    """
+    if tokenizer not in ("characters", "words"):
+        raise ValueError(f"texts are cut into tokens by {tokenizer}, which is not here")
+    if tokenizer == "words":
+        return WORD_TOKEN
+    if text.isascii():
+        return ASCII_TOKEN
+    korean = HANGUL.findall(text)
+    is_korean = korean and len(korean) > len(CHARACTER_ALONE.findall(text))
+    return WORD_TOKEN if is_korean else TOKEN

@@ -89,8 +89,8 @@ def check_canary(tagger: Asked, directory: Path) -> None:
             *(directory, made_on.get("name") or "the processor that made it", anew),
         )
         return
-    canary = _canary_of(table, tagger, directory / TABLE)
-    found, allowed = deviation(tagger, canary), max(ROUNDING, SHARE_OF_LOSS * canary["from_fp32"])
+    canary = canary_of(table, tagger, directory / TABLE)
+    found, allowed = deviation(tagger, canary), allowed_deviation(canary)
     if not found <= allowed:
         raise NertoolError(
             f"{directory} answers otherwise here than on {made_on.get('name')}, where it was made: probabilities of "
@@ -99,8 +99,12 @@ def check_canary(tagger: Asked, directory: Path) -> None:
         )
 
 
-def _canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
-    """The canary of a table, which somebody may have edited."""
+def canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
+    """The canary of a table, which somebody may have edited.
+
+    Raises:
+        InvalidData: it does not hold what `quantize` writes.
+    """
     canary: Canary = table["canary"]
     try:
         ids, expected = np.array(canary["ids"]), np.array(canary["log_probabilities"], float)
@@ -111,6 +115,11 @@ def _canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
     if not fits:
         raise InvalidData(f"{path}: its canary is not what quantize writes", HELP)
     return canary
+
+
+def allowed_deviation(canary: Canary) -> float:
+    """The greatest deviation of a model that answers as where it was made."""
+    return max(ROUNDING, SHARE_OF_LOSS * canary["from_fp32"])
 
 
 def deviation(tagger: Asked, canary: Canary) -> float:

@@ -87,7 +87,7 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_every_stage_is_a_command_and_so_is_what_changes_nothing() -> None:
-    assert set(COMMANDS) == {*OUTPUTS, "check", "score", "status", "run", "serve"}
+    assert set(COMMANDS) == {*OUTPUTS, "check", "score", "status", "run", "serve", "export"}
     shown = CliRunner().invoke(app, ["--help"], prog_name="nertool").stdout
     listed = [line.split()[0] for line in shown.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()]
     assert listed == list(COMMANDS)

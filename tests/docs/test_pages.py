@@ -27,6 +27,7 @@ OTHERS_OPTIONS = {
     "docker": {"rm", "user"},
     "pip": {"no-deps"},
     "ray": {"address", "head"},
+    "tag.py": {"text"},
     "torchrun": {"nnodes", "nproc-per-node", "rdzv-backend", "rdzv-endpoint", "rdzv-id"},
 }
 """Options of other programs that the pages name."""

@@ -57,6 +57,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "predict thresholds": FILE,
     "serve thresholds": FILE,
     "serve api_key_file": FILE,
+    "export output": ("file", "file/below", f"folder/{LONG_NAME}", "closed/below", "workspace/export"),
     "score file": FILE,
     "score predicted": FILE,
     "score compare": FILE,
@@ -96,6 +97,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "train": ("--model", "tiny", "--force"),
     "predict": ("text",),
     "serve": ("--port", "0"),
+    "export": ("--output", "out"),
     "score": ("columns",),
     "run": ("sample", "--until", "download"),
 }
@@ -277,7 +279,7 @@ def test_a_bad_value_in_a_configuration_file_is_refused(
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("name", ["preprocess", "train", "evaluate", "quantize", "predict", "serve"])
+@pytest.mark.parametrize("name", ["preprocess", "train", "evaluate", "quantize", "predict", "serve", "export"])
 def test_a_bad_option_of_a_command_with_a_model_is_refused(
     name: str, places: Path, tiny_model: str, trained: Path, commands_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

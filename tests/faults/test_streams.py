@@ -55,6 +55,7 @@ def calls_in(bench: Bench) -> dict[str, list[str]]:
         "status": ["status", *place],
         "run": ["run", "--until", "labels", *model, *place],
         "serve": ["serve", "--print-config", *place],
+        "export": ["export", "--print-config", "-o", str(copy.parent / "export"), *place],
     }
 
 
