@@ -39,20 +39,29 @@ class Thresholds:
     def apply(self, tagging: Tagging) -> Tagging:
         """The sentence without the entities below their threshold."""
         kept: dict[Span, float] = {}
-        tags = list(tagging.tags)
+        tags, outside = list(tagging.tags), tagging.spelling.spell(OUTSIDE)
         for span, score in tagging.scored_spans():
             if score >= least_of(span.label, self.least):
                 kept[span] = score
                 continue
-            tags[span.start : span.end] = [OUTSIDE] * (span.end - span.start)
+            tags[span.start : span.end] = [outside] * (span.end - span.start)
         if len(kept) == len(tagging.span_scores):
             return tagging
         if self.scheme in MARKED_BY_NEIGHBOURS:
-            tags = mark(kept, tags, self.scheme)
+            tags = _mark_anew(kept, tags, self.scheme, tagging.spelling)
         scores: list[float] = []
         for span in tagging.spelling.entities(tags):  # stray tags without a type may be read otherwise behind O
             scores.append(kept[span] if span in kept else min(tagging.scores[span.start : span.end]))
         return replace(tagging, tags=tags, span_scores=scores)
+
+
+def _mark_anew(entities: Iterable[Span], tags: Sequence[str], scheme: str, spelling: Spelling) -> list[str]:
+    """The tags that mark these entities, as the model spells them; a tag that marks the same as before is kept."""
+    marked: list[str] = []
+    canonical = spelling.read(tags)
+    for tag, before, after in zip(tags, canonical, mark(entities, canonical, scheme), strict=True):
+        marked.append(tag if before == after else spelling.spell(after))
+    return marked
 
 
 def least_of(label: str, least: Mapping[str, float]) -> float:

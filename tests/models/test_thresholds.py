@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nertool.errors import InvalidData, InvalidOption, MissingInput
-from nertool.models.thresholds import KeptThresholds, parse_least, read_thresholds, thresholds_for
-from nertool.spelling import CANONICAL, PLAIN
+from nertool.models.tagging import Tagging
+from nertool.models.thresholds import KeptThresholds, Thresholds, parse_least, read_thresholds, thresholds_for
+from nertool.spelling import CANONICAL, PLAIN, SEPARATORS, Spelling
+from nertool.tags import OUTSIDE, Span, mark
 
 LABELS = ["O", "B-PER", "I-PER"]
 POINT = '{"points": [{"type": "PER", "threshold": %s}], "labels": []}'
@@ -59,3 +63,36 @@ def test_numbers_by_type() -> None:
     for values in (["PER=0.9", "PER=0.8"], ["0.5", "0.6"], ["LOC=0.5"], ["=0.5"], ["nan"], ["1.01"]):
         with pytest.raises(InvalidOption, match="--precision"):
             parse_least("--precision", values, {"PER"})
+
+
+SPELLINGS = st.builds(
+    Spelling,
+    st.sampled_from(["prefix", "suffix", "bare"]),
+    st.sampled_from(SEPARATORS),
+    st.booleans(),
+    st.sampled_from([(), ("o",), ("_",)]),
+)
+PIECES = st.lists(st.tuples(st.sampled_from(["", "PER", "LOC"]), st.integers(1, 3), st.booleans()), max_size=8)
+"""The type of a stretch of words, "" for no entity; how many words; whether it is kept."""
+
+
+@given(SPELLINGS, st.sampled_from(["iob1", "iob2", "ioe1", "iobes"]), PIECES)
+def test_what_is_left_is_spelled_as_the_model_spells_it(
+    spelling: Spelling, scheme: str, pieces: list[tuple[str, int, bool]]
+) -> None:
+    entities: dict[Span, bool] = {}
+    place = 0
+    for label, length, keep in pieces:
+        if label:
+            entities[Span("ENTITY" if spelling.order == "bare" else label, place, place + length)] = keep
+        place += length
+
+    def spelled(marked: list[Span]) -> list[str]:
+        return [spelling.spell(tag) for tag in mark(marked, [OUTSIDE] * place, scheme)]
+
+    scores = [0.9 if keep else 0.1 for keep in entities.values()]
+    tagging = Tagging(spelled([*entities]), [0.95] * place, spelling, scores)
+    left = Thresholds({"": 0.5}, scheme).apply(tagging)
+    kept = [span for span, keep in entities.items() if keep]
+    assert left.tags == spelled(kept)
+    assert [*left.scored_spans()] == [(span, 0.9) for span in kept]
