@@ -66,6 +66,15 @@ LARGEST_SEED = 2**32 - 1
 SeedOption = Annotated[
     int, typer.Option("--seed", envvar="SEED", min=0, max=LARGEST_SEED, help="Seed of everything that is random.")
 ]
+MinScoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--min-score",
+        help="Least probability of an entity, such as 0.9, or of a type, such as PER=0.9; may be repeated. "
+        "What is below is tagged O.",
+        show_default=False,
+    ),
+]
 ThresholdsOption = Annotated[
     str | None,
     typer.Option(

@@ -27,6 +27,7 @@ from nertool.stages.options import (
     DecodingOption,
     ForceOption,
     FP32KernelsOption,
+    MinScoreOption,
     QuantizedOption,
     ThresholdsOption,
     TokenizerOption,
@@ -182,15 +183,7 @@ class Options(StageOptions):
     ] = None
     quantized: QuantizedOption = False
     decoding: DecodingOption = ""
-    min_score: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--min-score",
-            help="Least probability of an entity, such as 0.9, or of a type, such as PER=0.9; may be repeated. "
-            "What is below is tagged O.",
-            show_default=False,
-        ),
-    ] = None
+    min_score: MinScoreOption = None
     thresholds: ThresholdsOption = None
     fp32_kernels: FP32KernelsOption = "auto"
     allow_missing_weights: AllowMissingWeightsOption = False

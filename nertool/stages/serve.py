@@ -21,6 +21,7 @@ from nertool.stages.options import (
     AllowStaleOption,
     DecodingOption,
     FP32KernelsOption,
+    MinScoreOption,
     QuantizedOption,
     ThresholdsOption,
     TokenizerOption,
@@ -52,15 +53,7 @@ class Options(StageOptions):
     quantized: QuantizedOption = False
     tokenizer: TokenizerOption = ""
     decoding: DecodingOption = ""
-    min_score: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--min-score",
-            help="Least probability of an entity, such as 0.9, or of a type, such as PER=0.9, for requests that name "
-            "none; may be repeated.",
-            show_default=False,
-        ),
-    ] = None
+    min_score: MinScoreOption = None
     thresholds: ThresholdsOption = None
     api_key_file: Annotated[
         str | None,
