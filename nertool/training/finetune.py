@@ -27,7 +27,7 @@ from nertool.workspace.seals import is_sealed, is_whole, seal
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
 
-    from nertool.training.trainer import DevScore, TagTrainer
+    from nertool.training.trainer import DevScore, FileScore, TagTrainer
 
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
@@ -98,13 +98,18 @@ class FineTuning:
             )
         return facts
 
-    def score(self, path: Path) -> float:
-        """Score a file with the kept weights, once `run` has ended, through the same path as `evaluate`."""
+    def score(self, path: Path, limit: int | None = None) -> FileScore:
+        """Score a file with the kept weights, once `run` has ended, through the same path as `evaluate`.
+
+        Args:
+            path: of the file.
+            limit: number of its first sentences to score; None for all.
+        """
         from nertool.training.trainer import score_file
 
         processes.from_first(None)
         read_weights(self.model, self.directory / KEPT)
-        return score_file(self.model, self.tokenizer, self.plan, path)
+        return score_file(self.model, self.tokenizer, self.plan, path, limit)
 
     def _load(self, checkpoint: Path) -> None:
         """Take the weights of a checkpoint, and their averages."""

@@ -33,7 +33,7 @@ def train_with_seeds(setup: TrainingSetup, seeds: Sequence[int], test: Path | No
     for seed in seeds:
         tuning = setup.fine_tuning(f"seed-{seed}", seed=seed)
         facts = tuning.run(f"train, seed {seed}")
-        runs.append(SeedRun(seed, tuning.directory, facts, tuning.score(test) if test else None))
+        runs.append(SeedRun(seed, tuning.directory, facts, tuning.score(test).value if test else None))
     return runs
 
 

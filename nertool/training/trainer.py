@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import transformers
 from torch.utils.data import DataLoader
@@ -306,23 +308,42 @@ def score_dev(model: Any, tokenizer: Any, plan: Plan) -> DevScore:
     return whole
 
 
-def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path) -> float:
-    """F1 on a file, or accuracy for tags without types, as `evaluate` counts it; each process tags its share.
+class FileScore(NamedTuple):
+    """How well a model does on a file.
+
+    Attributes:
+        value: F1, or accuracy for tags without types.
+        interval: its 95 % bounds.
+        counts: (correct, predicted, gold) of each sentence; shape (sentences, 3).
+    """
+
+    value: float
+    interval: tuple[float, float]
+    counts: npt.NDArray[Any]
+
+
+def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path, limit: int | None = None) -> FileScore:
+    """Score a file as `evaluate` does; each process tags its share.
 
     Args:
         model: for token classification.
         tokenizer: of the model.
         plan: says how sentences are tagged.
         path: of the file.
+        limit: number of its first sentences to score; None for all.
     """
     model.eval()
-    words = (sentence.tokens for sentence in _own_share(path))
-    own, whole = Scorer(), Scorer()
-    for sentence, tags in zip(_own_share(path), _tagger(model, tokenizer, plan).tag(words), strict=True):
+    words = (sentence.tokens for sentence in _own_share(path, limit))
+    own, whole = Scorer(keep_sentences=True), Scorer()
+    for sentence, tags in zip(_own_share(path, limit), _tagger(model, tokenizer, plan).tag(words), strict=True):
         own.add(sentence.tags, tags)
-    for part in processes.from_all(own):
+    parts = processes.from_all(own)
+    for part in parts:
         whole.merge(part)
-    return whole.headline
+    counts = np.zeros((whole.sentences, 3), np.int64)
+    for rank, part in enumerate(parts):
+        counts[rank :: len(parts)] = part.sentence_counts()
+    return FileScore(whole.headline, whole.interval(), counts)
 
 
 def _tagger(model: Any, tokenizer: Any, plan: Plan) -> Tagger:
