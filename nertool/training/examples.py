@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, command
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 SENTENCES_AHEAD = 1000
 COUNTS = "counts.json"
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever the same inputs give other examples."""
 APART = ("unlabelled", "teachers")
 """Folders of a cache that other examples, and the probabilities of teachers, are kept in."""
@@ -137,6 +138,17 @@ class Examples:
     __getitems__ = take
     """What a DataLoader calls."""
 
+    def part(self, sentences: npt.NDArray[Any], words: int) -> Examples:
+        """The examples of some sentences alone.
+
+        Args:
+            sentences: their numbers, from 0; shape (sentences,).
+            words: how many they have.
+        """
+        numbers = np.asarray(self._rows.with_format("numpy")["sentence"][:])
+        rows = self._rows.select(np.flatnonzero(np.isin(numbers, sentences)))
+        return Examples(rows, _count(rows, Totals(len(sentences), words)), self.max_length)
+
 
 def _without_tags(example: Example) -> Example:
     """The example with nothing to learn from."""
@@ -194,17 +206,22 @@ def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, tota
             num_proc=len(shares) if len(shares) > 1 else None,
         )
     rows.save_to_disk(str(folder / "rows"))
+    counts = _count(rows, totals)
+    del rows
+    shutil.rmtree(folder / "building", ignore_errors=True)
+    write_json(folder / COUNTS, counts)
+    seal(folder)
+
+
+def _count(rows: Dataset, totals: Totals) -> ExampleCounts:
+    """Count what rows were made of."""
     columns = rows.with_format("numpy")
-    counts: ExampleCounts = {
+    return {
         "sentences": totals.sentences,
         "words": totals.words,
         "windowed": int((np.asarray(columns["windows"][:]) > 1).sum()),
         "without_subwords": totals.words - int(np.asarray(columns["words"][:]).sum()),
     }
-    del rows, columns
-    shutil.rmtree(folder / "building", ignore_errors=True)
-    write_json(folder / COUNTS, counts)
-    seal(folder)
 
 
 def _rows(
@@ -219,28 +236,28 @@ def _rows(
 
     Yields:
         `input_ids` and `labels`; `length`: sub-words; `words`: words that are read in this window; `windows`: windows
-        of the sentence in its first row, 0 in the others.
+        of the sentence in its first row, 0 in the others; `sentence`: its number, from 0.
     """
     encoder = Encoder(tokenizer, source.max_length)
     label_ids = {label: number for number, label in enumerate(source.labels)}
     for start, end in shares:
         stream = islice(_numbered(source.tagged()), start, end)
         while block := list(islice(stream, SENTENCES_AHEAD)):
-            firsts, tokens, tags = zip(*block, strict=True)
+            numbers, firsts, tokens, tags = zip(*block, strict=True)
             examples = labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords)
-            for first, windows in zip(firsts, examples, strict=True):
-                yield from _as_rows(windows, first if source.taught else None)
+            for number, first, windows in zip(numbers, firsts, examples, strict=True):
+                yield from _as_rows(windows, number, first if source.taught else None)
 
 
-def _numbered(sentences: Iterable[Tagged]) -> Iterator[tuple[int, Sequence[str], Sequence[str] | None]]:
-    """Give the number of the first word of each sentence, from 0, and the sentence."""
+def _numbered(sentences: Iterable[Tagged]) -> Iterator[tuple[int, int, Sequence[str], Sequence[str] | None]]:
+    """Give the number of each sentence and of its first word, both from 0, and the sentence."""
     first = 0
-    for tokens, tags in sentences:
-        yield first, tokens, tags
+    for number, (tokens, tags) in enumerate(sentences):
+        yield number, first, tokens, tags
         first += len(tokens)
 
 
-def _as_rows(windows: Sequence[LabelledWindow], first_word: int | None) -> Iterator[dict[str, Any]]:
+def _as_rows(windows: Sequence[LabelledWindow], sentence: int, first_word: int | None) -> Iterator[dict[str, Any]]:
     """The rows of a sentence, with `targets`, the numbers of words, where that of its first word is given."""
     window_count = len(windows)
     for window in windows:
@@ -252,6 +269,7 @@ def _as_rows(windows: Sequence[LabelledWindow], first_word: int | None) -> Itera
             "length": len(window.input_ids),
             "words": window.words,
             "windows": window_count,
+            "sentence": sentence,
         }
         if first_word is not None:
             row["targets"] = [word if word == NO_WORD else first_word + word for word in window.owners]

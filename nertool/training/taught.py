@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nertool.models.encode import NO_WORD
 from nertool.training.batches import Example
@@ -80,6 +81,10 @@ class TaughtExamples(Examples):
 
     __getitems__ = take
     """What a DataLoader calls."""
+
+    def part(self, sentences: npt.NDArray[Any], words: int) -> TaughtExamples:
+        """The examples of some sentences with gold tags, and all without."""
+        return TaughtExamples(self.gold.part(sentences, words), self.unlabelled, self.teaching)
 
 
 def _moved(example: Example, first_word: int) -> Mapping[str, Sequence[int]]:
