@@ -19,7 +19,7 @@ else:
     import tomli as tomllib
 
 PRECISIONS = ("bf16", "fp16")
-LISTS = ("seeds", "layers")
+LISTS = ("seeds", "layers", "curve")
 """Options that are a list of numbers with commas between, or a list in the file."""
 LARGEST_FILE = 2**20
 """Bytes of a file; options take a few hundred."""

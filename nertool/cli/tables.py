@@ -177,10 +177,12 @@ def _prediction_figures(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> list[Table]:
-    """Show the figures of a training, then dev scores by type, epochs, seeds and trials where there are any."""
+    """Show the figures of a training, then dev scores by type, epochs, seeds, trials and parts where there are any."""
     others = dict(facts)
     types, history = others.pop("types", None), others.pop("history", None)
     seeds, trials = others.pop("seeds", None), others.pop("trials", None)
+    parts, outlook = others.pop("curve", None), others.pop("outlook", "")
+    others.pop("gain", None)  # the outlook tells it
     if calibration := others.pop("calibration", None):
         others["temperature"] = calibration["temperature"]
     tables = []
@@ -196,7 +198,21 @@ def _training(facts: Facts) -> list[Table]:
         tables.append(
             _table("trials", [{**trial, "learning_rate": f"{trial['learning_rate']:.2e}"} for trial in trials])
         )
+    if parts:
+        tables.append(_with_caption(_table("data curve", [_part(row, _metric(facts)) for row in parts]), outlook))
     return tables
+
+
+def _part(facts: Facts, metric: str) -> Row:
+    """Give a line of the data curve."""
+    row = {"share": f"{facts['share']:g}", "sentences": facts["sentences"], "tokens": facts["words"]}
+    if facts["entities"]:
+        row["entities"] = facts["entities"]
+    for split in ("dev", "test"):
+        if f"{split}_f1" in facts:
+            row[f"{split} {metric}"] = facts[f"{split}_f1"]
+            row[f"95 % on {split}"] = _interval(facts[f"{split}_interval"])
+    return row
 
 
 def _training_figures(facts: Facts) -> str:

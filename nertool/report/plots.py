@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -250,6 +250,42 @@ def _draw_thresholds(axis: Axes, model: str, points: Sequence[Mapping[str, Any]]
         figures, label = [point[measure] for point in points], f"{model} {measure}".strip()
         axis.plot(thresholds, figures, style, color=colour, label=label)
     axis.set(title="least score", xlabel="entities from this score on", ylabel="precision, recall")
+
+
+def data_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Plot the scores of trainings with their intervals over the number of sentences; all doublings are equally wide.
+
+    Args:
+        rows: `sentences`, `dev_f1` and `dev_interval` of each training, and of test where there is one.
+        metric: key of METRICS.
+    """
+    sizes = [row["sentences"] for row in rows]
+    splits = [split for split in ("dev", "test") if f"{split}_f1" in rows[0]]
+    with _figure(6, 3.5) as (figure, (axis,)):
+        for number, split in enumerate(splits):
+            values, spread = _of_split(rows, split)
+            places = [size * 2 ** _dodge(number, len(splits), 0.04) for size in sizes]
+            style: dict[str, Any] = {"fmt": "o-", "color": COLOURS[number], "capsize": 2, "ms": 4}
+            axis.errorbar(places, values, yerr=spread, label=split, **style)
+        axis.set(xscale="log", xlabel="sentences of train", ylabel=METRICS[metric])
+        axis.set_xticks(sizes, labels=[f"{size:,}" for size in sizes])
+        axis.minorticks_off()
+        axis.grid(axis="y", alpha=0.3)
+        axis.legend(loc="best")
+        return _svg(figure, "data curve")
+
+
+def _of_split(rows: Iterable[Mapping[str, Any]], split: str) -> tuple[list[float], tuple[list[float], list[float]]]:
+    """The scores of a split, and how far their intervals reach below and above them."""
+    values: list[float] = []
+    below: list[float] = []
+    above: list[float] = []
+    for row in rows:
+        value, (low, high) = row[f"{split}_f1"], row[f"{split}_interval"]
+        values.append(value)
+        below.append(max(0.0, value - low))
+        above.append(max(0.0, high - value))
+    return values, (below, above)
 
 
 def learning_curve(history: Sequence[Mapping[str, Any]], metric: str) -> str:

@@ -96,6 +96,7 @@ def write_report(path: Path, page: Page) -> None:
         training=page.training,
         seeds=page.training.get("seeds"),
         test_mean=page.training.get("test_mean"),
+        parts=page.training.get("curve"),
         metric=METRICS[page.training.get("metric", "f1")],
         plots=_draw(page) if plots.available() else None,
         plots_missing=plots.MISSING,
@@ -115,6 +116,7 @@ class Plots(NamedTuple):
         groups: recall by group.
         confidence: how far probabilities can be trusted, by split.
         curve: loss and dev score by epoch; empty where the training is unknown.
+        data_curve: scores by the number of sentences; empty without `train --curve`.
     """
 
     scores: str
@@ -122,16 +124,19 @@ class Plots(NamedTuple):
     groups: list[str]
     confidence: dict[str, str]
     curve: str
+    data_curve: str
 
 
 def _draw(page: Page) -> Plots:
-    history = page.training.get("history")
+    history, parts = page.training.get("history"), page.training.get("curve")
+    metric = page.training.get("metric", "f1")
     return Plots(
         scores=plots.scores(_by_split(page.everything)),
         confusion=_confusion_plots(page.everything),
         groups=list(_group_plots(page.scored)),
         confidence=_confidence_plots(page.scored),
-        curve=plots.learning_curve(history, page.training.get("metric", "f1")) if history else "",
+        curve=plots.learning_curve(history, metric) if history else "",
+        data_curve=plots.data_curve(parts, metric) if parts else "",
     )
 
 

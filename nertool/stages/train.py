@@ -24,10 +24,10 @@ from nertool.models.names import (
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.spelling import read_corpus
-from nertool.stages.train_options import Options, parse_seeds
+from nertool.stages.train_options import Options, parse_seeds, parse_shares
 from nertool.tags import Pair, pairs
 from nertool.training import processes
-from nertool.training.facts import ComparisonFacts, StartFacts, TrainFacts
+from nertool.training.facts import ComparisonFacts, RunFacts, StartFacts, TrainFacts
 from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
 from nertool.training.teacher_files import find_teachers, teacher_sources
@@ -39,6 +39,7 @@ from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from nertool.training.data_curve import Part
     from nertool.training.examples import Examples, Source
     from nertool.training.seeds import SeedRun
     from nertool.training.setup import TrainingSetup
@@ -108,7 +109,7 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
     reads = ["train.txt", LABELS]
     if _dev(workspace):
         reads.append("dev.txt")
-    if options.seeds and _test(workspace):
+    if (options.seeds or options.curve) and _test(workspace):
         reads.append("test.txt")
     sources = model_sources(options.model, MODEL_FILES)
     for name in options.pretrained.names[1:]:
@@ -156,13 +157,14 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
     needs_dev = {
         "--search": options.search,
         "--seeds": options.seeds,
+        "--curve": options.curve,
         "--patience": options.patience,
         "--keep best": options.keep == "best",
     }
     for flag, given in needs_dev.items():
         if given:
             raise MissingInput(
-                f"{workspace / 'dev.txt'} is missing: {flag} chooses by its scores",
+                f"{workspace / 'dev.txt'} is missing: {flag} needs its scores",
                 "Add a dev file, or train without one: --keep last",
             )
 
@@ -192,28 +194,31 @@ class Trained(NamedTuple):
     seeds: Sequence[SeedRun]
 
 
+class Trainings(NamedTuple):
+    """One training or several.
+
+    Attributes:
+        directory: that holds the kept weights of the one that is published.
+        run: its facts.
+        compared: how several compare.
+        seeds: the trainings of `--seeds`.
+    """
+
+    directory: Path
+    run: RunFacts
+    compared: ComparisonFacts
+    seeds: Sequence[SeedRun] = ()
+
+
 def _train(workspace: Workspace, options: Options) -> Trained:
-    """Train once, or with each seed, or in each trial."""
+    """Train once or several times, and tell what that gave."""
     from nertool.training.examples import warn_of_losses
 
+    parts = _parts(workspace, options) if options.curve else []
     setup = _setup(workspace, options)
     if processes.rank() == 0:
         warn_of_losses(setup.examples.counts, setup.examples.max_length)
-    compared: ComparisonFacts = {}
-    runs: list[SeedRun] = []
-    if options.search:
-        from nertool.training.search import Search
-
-        directory, run, compared["trials"] = Search(setup, options.search).run()
-    elif options.seeds:
-        from nertool.training.seeds import best_on_dev, compare_seeds, train_with_seeds
-
-        runs = train_with_seeds(setup, parse_seeds(options.seeds), _test(workspace))
-        best, compared = best_on_dev(runs), compare_seeds(runs)
-        directory, run = best.directory, best.facts.copy()
-    else:
-        tuning = setup.fine_tuning()
-        directory, run = tuning.directory, tuning.run("train")
+    directory, run, compared, runs = _run_trainings(workspace, options, setup, parts)
     if not options.return_entity_level_metrics:
         run.pop("types", None)
     facts: TrainFacts = {
@@ -226,6 +231,38 @@ def _train(workspace: Workspace, options: Options) -> Trained:
         **compared,
     }
     return Trained(directory, facts, runs)
+
+
+def _run_trainings(workspace: Workspace, options: Options, setup: TrainingSetup, parts: Sequence[Part]) -> Trainings:
+    """Train once, or with each seed, or in each trial, or on each part."""
+    if options.search:
+        from nertool.training.search import Search
+
+        directory, run, trials = Search(setup, options.search).run()
+        return Trainings(directory, run, {"trials": trials})
+    if options.seeds:
+        from nertool.training.seeds import best_on_dev, compare_seeds, train_with_seeds
+
+        runs = train_with_seeds(setup, parse_seeds(options.seeds), _test(workspace))
+        best = best_on_dev(runs)
+        return Trainings(best.directory, best.facts.copy(), compare_seeds(runs), runs)
+    if parts:
+        from nertool.training.data_curve import train_on_parts
+
+        return Trainings(*train_on_parts(setup, parts, _test(workspace)))
+    tuning = setup.fine_tuning()
+    return Trainings(tuning.directory, tuning.run("train"), {})
+
+
+def _parts(workspace: Workspace, options: Options) -> list[Part]:
+    """The parts of train that `--curve` asks for; all of it is the last one."""
+    from nertool.training.data_curve import draw_parts
+
+    shares = parse_shares(options.curve or "")
+    if shares[-1] < 1:
+        logger.info("--curve %s: 1 is added, since the model that is kept learns from all sentences", options.curve)
+        shares.append(1.0)
+    return draw_parts(workspace / "train.txt", options.max_train_samples, shares, options.seed)
 
 
 def _start(setup: TrainingSetup, options: Options) -> StartFacts:
@@ -379,7 +416,7 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     target = stage.directory(options.output_dir)
     publish.link_weights(directory, target)
     _complete(workspace, options, target, stage.facts)
-    publish.write_learning_curve(target, stage.facts)
+    publish.write_curves(target, stage.facts)
     training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
     base = (
         MINILM_HUB

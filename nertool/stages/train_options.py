@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 import typer
@@ -70,7 +71,7 @@ class Options(StageOptions):
             *("compile", "fast_dropout", "settings"),
         ),
         "Teachers": ("teachers", *OF_TEACHERS),
-        "Runs": ("seeds", "ensemble", "search", "keep", "patience", "decoding"),
+        "Runs": ("seeds", "ensemble", "search", "curve", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
         "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
     }
@@ -197,6 +198,14 @@ class Options(StageOptions):
             "--search",
             min=1,
             help="Number of trials with other learning rates, batch sizes and numbers of epochs (Optuna).",
+        ),
+    ] = None
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve",
+            help="Shares of train such as 0.25,0.5,1: train on each, and show what more data may bring; the model of "
+            "all is kept.",
         ),
     ] = None
     learning_rate: LearningRateOption = 5e-5
@@ -332,6 +341,9 @@ class Options(StageOptions):
         if self.search:
             searched = ("learning_rate", "batch_size", "max_tokens_per_batch", "num_epochs")
             refuse_unused(self, searched, "does not go with --search, which tries values of its own")
+        if self.curve is not None:
+            parse_shares(self.curve)
+            refuse_unused(self, ("seeds", "search"), "does not go with --curve", "Give one of both.")
         if self.layers:
             parse_layers(self.layers)
         if self.seeds is not None:
@@ -387,3 +399,24 @@ def parse_seeds(text: str) -> list[int]:
     if not 0 <= min(seeds) <= max(seeds) <= LARGEST_SEED:
         raise InvalidOption(f"--seeds {text}: out of range", f"Write numbers from 0 to {LARGEST_SEED}.")
     return seeds
+
+
+def parse_shares(text: str) -> list[float]:
+    """The shares in a value of `--curve`, such as `0.25,0.5,1`.
+
+    Raises:
+        InvalidOption: it holds something else than numbers, one out of range, one that is not above the one before it,
+            or only 1.
+    """
+    hint = "Such as --curve 0.25,0.5,1"
+    try:
+        shares = list(map(float, text.split(",")))
+    except ValueError as error:
+        raise InvalidOption(f"--curve {text}: not numbers with commas between", hint) from error
+    if not all(0 < share <= 1 for share in shares):
+        raise InvalidOption(f"--curve {text}: a share is above 0, and 1 at most", hint)
+    if any(share >= following for share, following in pairwise(shares)):
+        raise InvalidOption(f"--curve {text}: each share has to be larger than the one before it", hint)
+    if shares == [1]:
+        raise InvalidOption(f"--curve {text}: a curve has two shares at least", hint)
+    return shares

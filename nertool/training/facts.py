@@ -114,8 +114,51 @@ class TrialFacts(TypedDict):
     """`kept` for the published model; `pruned` for a trial that was stopped early as worse than others."""
 
 
+class PartTestFacts(TypedDict, total=False):
+    """What is known of a part of train where there is a test file."""
+
+    test_f1: float
+    """Test score of its kept weights, which were chosen on dev."""
+    test_interval: list[float]
+    """Its 95 % bootstrap interval: low, high."""
+
+
+class PartFacts(PartTestFacts):
+    """One of the trainings of `--curve`; the last one is on all sentences, and was published."""
+
+    share: float
+    """Fraction of the sentences, 1.0 for all."""
+    sentences: int
+    """Sentences that were trained on."""
+    words: int
+    """Words of these sentences."""
+    entities: int
+    """Entities of these sentences; 0 for tags without types."""
+    steps: int
+    """Optimizer steps."""
+    epoch_kept: float
+    """Epoch at whose end the kept weights were taken."""
+    dev_f1: float
+    """Dev score of the kept weights."""
+    dev_interval: list[float]
+    """Its 95 % bootstrap interval: low, high."""
+
+
+class GainFacts(TypedDict):
+    """What the last doubling of the sentences brought on dev."""
+
+    sentences: int
+    """Sentences of the part that is nearest to half of them."""
+    times: float
+    """How many times as many all of them are."""
+    difference: float
+    """Dev score with all of them less that with this part."""
+    interval: list[float]
+    """Its 95 % interval, by paired bootstrap: low, high."""
+
+
 class ComparisonFacts(TypedDict, total=False):
-    """Several trainings, of which the one with the best dev score was published."""
+    """Several trainings, of which the one with the best dev score, or on most data, was published."""
 
     mean: float
     """Mean dev score over `--seeds`."""
@@ -129,6 +172,12 @@ class ComparisonFacts(TypedDict, total=False):
     """An entry for each of `--seeds`."""
     trials: list[TrialFacts]
     """An entry for each trial of `--search`."""
+    curve: list[PartFacts]
+    """An entry for each share of `--curve`, in rising order."""
+    gain: GainFacts
+    """What the last doubling of the sentences brought; only with `--curve`."""
+    outlook: str
+    """What more data may bring, in words; only with `--curve`."""
 
 
 class StartFacts(TypedDict, total=False):

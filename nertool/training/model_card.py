@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,20 @@ def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
                 f" on dev; mean {facts['test_mean']:.4f}, standard deviation {facts['test_deviation']:.4f} on test"
             )
         lines += ["", f"Over the seeds {seeds}: {spread}; this model is the best of them on dev."]
+    if "curve" in facts:
+        lines += ["", *_data_curve(facts["curve"], metric), "", facts["outlook"]]
     if keep_best:
         lines += ["", "The epoch was chosen on dev, so the score on new text will be lower."]
     return "\n".join(lines)
+
+
+def _data_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
+    """The lines of a table of trainings on parts of the data."""
+    yield f"| train sentences | dev {metric} | 95 % interval |"
+    yield "|---|---|---|"
+    for row in rows:
+        low, high = row["dev_interval"]
+        yield f"| {row['sentences']:,} | {row['dev_f1']:.4f} | {low:.4f} to {high:.4f} |"
 
 
 def _code(value: Any) -> str:

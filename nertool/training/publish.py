@@ -14,7 +14,8 @@ from nertool.training.finetune import KEPT, RESULTS
 from nertool.workspace.atomic import link_or_copy
 from nertool.workspace.seals import SEAL, is_whole
 
-CURVE = "learning_curve.svg"
+LEARNING_CURVE = "learning_curve.svg"
+DATA_CURVE = "data_curve.svg"
 
 
 def link_weights(source: Path, target: Path) -> None:
@@ -44,10 +45,15 @@ def link_kept(source: Path, target: Path) -> None:
     shutil.copytree(source / KEPT, target, copy_function=link_or_copy, dirs_exist_ok=True, ignore=without_seal)
 
 
-def write_learning_curve(target: Path, facts: Mapping[str, Any]) -> None:
-    """Draw loss and dev score by epoch into a model directory; skip that where matplotlib is not installed."""
+def write_curves(target: Path, facts: Mapping[str, Any]) -> None:
+    """Draw what a training gave by epoch, and of `--curve` by size of the data, into a model directory.
+
+    Where matplotlib is not installed, nothing is drawn.
+    """
     if not plots.available():
-        logger.info("no %s: %s", CURVE, plots.MISSING)
+        logger.info("no %s: %s", LEARNING_CURVE, plots.MISSING)
         return
-    curve = plots.learning_curve(facts["history"], facts.get("metric", "f1"))
-    (target / CURVE).write_text(curve, encoding="utf-8")
+    metric = facts.get("metric", "f1")
+    (target / LEARNING_CURVE).write_text(plots.learning_curve(facts["history"], metric), encoding="utf-8")
+    if "curve" in facts:
+        (target / DATA_CURVE).write_text(plots.data_curve(facts["curve"], metric), encoding="utf-8")

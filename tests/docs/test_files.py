@@ -98,7 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> Workspace:
     preprocess.run(workspace, preprocess.Options(model=tiny_model))
     labels.run(workspace, labels.Options())
     settings = {"num_epochs": 2.0, "batch_size": 4, "learning_rate": 1e-3, "save_steps": 1000}
-    train.run(workspace, train.Options(model=tiny_model, **settings))
+    train.run(workspace, train.Options(model=tiny_model, curve="0.5", **settings))
     with measured_here(), undrawn():
         evaluate.run(workspace, evaluate.Options(recall=["0.1"]))
         quantize.run(workspace, quantize.Options(backend="onnx", tolerance=0.9))

@@ -75,6 +75,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "train output_dir": ("..", "a/b", "raw", ".x", "/x", "labels.txt"),
     "train layers": ("0", "x", "1,", "2,1", "9", "9" * 5000),
     "train seeds": ("x", "1,,2", "-1", "1.5", str(2**32), "9" * 5000),
+    "train curve": ("x", "0.5,,1", "0,1", "-1,1", "0.5,2", "1,0.5", "0.5,0.5", "1", "nan", "9" * 5000, "0.0001,1"),
     "train settings": ("x", "=", "nonsense=1", "max_grad_norm=NaN", "seed=1", "logging_steps=x", "adam_beta1=2"),
     "train report_to": ("nonsense",),
     "evaluate split": ("validation", "DEV"),

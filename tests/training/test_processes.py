@@ -94,6 +94,19 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(
 
 
 @pytest.mark.slow
+def test_two_processes_draw_the_curve_of_one(workspace: Workspace, still_model: str, forks: Forks) -> None:
+    train = ["train", "-m", still_model, *TRAIN, "--curve", "0.5"]
+    alone = train_alone(workspace, still_model, forks, train)
+    done = torchrun(forks, *train, "--batch-size", "4", "--json", "-w", str(workspace.path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("1 is added") == done.stderr.count("part 1: 20 sentences") == 1
+    facts = json.loads(done.stdout)["facts"]
+    assert {name: facts[name] for name in ("curve", "gain")} == {
+        name: Workspace(alone).facts("train")[name] for name in ("curve", "gain")
+    }
+
+
+@pytest.mark.slow
 def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
     trained: Path, tiny_model: str, forks: Forks, tmp_path: Path
 ) -> None:
