@@ -32,6 +32,7 @@ from nertool.stages.options import (
     StrictOption,
     TrustRemoteCodeOption,
 )
+from nertool.training.model_card import CARD
 from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
@@ -492,6 +493,7 @@ def _write_report(workspace: Workspace, options: Options) -> Result:
     """Write a page about all results in the workspace: of the FP32 model, of INT8, of a model compared with them."""
     evaluated = list(_evaluated(workspace))
     files = [f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
+    files.append(f"{workspace.facts('train').get('output_dir', MODEL)}/{CARD}")  # it changes with what a training gave
     for _, _, stem in evaluated:
         files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
     there = [name for name in files if (workspace / name).exists()]
