@@ -422,6 +422,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
         "without_subwords": "tokens have no sub-words: tagged O",
         "below": "entities are below their least probability: tagged O",
         "empty": "texts hold no token: left out",
+        "labelled": "documents are in train, dev or test already: left out",
         "blanks": "tokens hold a blank, tab or line end: written as _",
     }
     for name, what in shown.items():

@@ -14,6 +14,7 @@ import typer
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.files import translate_read_errors
 from nertool.corpus.running_text import Words, sentence_splitter
+from nertool.documents.labelled import Labelled
 from nertool.documents.output_file import OutputFile
 from nertool.documents.reader import Document, Reader, tag_documents, tell
 from nertool.errors import InvalidOption, MissingInput
@@ -69,18 +70,18 @@ class Options(StageOptions):
         *StageOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
-        *("text_column", "tokens_column", "tokenizer", "engine", "workers", "order", "diverse", "first"),
+        *("text_column", "tokens_column", "tokenizer", "engine", "workers", "order", "diverse", "new", "first"),
     )
 
     alone = (
         *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "tokenizer"),
         *("split_sentences", "language", "on_error", "output", "resume", "interactive", "engine", "workers"),
-        *("mask", "types", "recall_first", "order", "diverse", "first"),
+        *("mask", "types", "recall_first", "order", "diverse", "new", "first"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
         "Redaction": ("mask", "types", "recall_first"),
-        "Selection for annotation": ("order", "diverse", "first"),
+        "Selection for annotation": ("order", "diverse", "new", "first"),
         "Ray": ("engine", "workers"),
     }
 
@@ -163,6 +164,12 @@ class Options(StageOptions):
         bool,
         typer.Option("--diverse", help="Write documents late that are much like earlier ones, with --order uncertain."),
     ] = False
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="Leave out documents that train, dev or test already hold, with --order uncertain."
+        ),
+    ] = False
     first: Annotated[
         int | None,
         typer.Option("--first", min=1, help="Write so many documents, with --order uncertain [default: all]."),
@@ -239,7 +246,7 @@ class Options(StageOptions):
 
     def _check_selection(self) -> None:
         if self.order == "input":
-            refuse_unused(self, ("diverse", "first"), "is for --order uncertain", "Leave it out, or give both.")
+            refuse_unused(self, ("diverse", "new", "first"), "is for --order uncertain", "Leave it out, or give both.")
         elif self.split is not None or self.interactive or self.engine == "ray":
             raise InvalidOption(
                 "--order uncertain is for files and standard input, tagged in this process",
@@ -555,6 +562,8 @@ def _open_input(
         whole_lines=options.form == "redacted",
     )
     documents = _all_documents(reader, names)
+    if options.new:
+        documents = _without_labelled(documents, workspace)
     return tagger, write, _with_tokens(documents) if options.form in ANNOTATION_FORMS else documents
 
 
@@ -574,6 +583,26 @@ def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     yield from chain.from_iterable(map(reader.read, names))
     counts = {name: getattr(reader, name) for name in ("broken", "replaced", "comments", "endless")}
     tell(counts, reader.on_error)
+
+
+def _without_labelled(documents: Iterable[Document], workspace: Workspace) -> Iterator[Document]:
+    """Leave out documents that a split of the workspace holds, and count them.
+
+    Raises:
+        MissingInput: the workspace has no split.
+    """
+    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
+    splits = workspace.splits(suffix)
+    if not splits:
+        raise MissingInput(f"--new: {workspace.path} holds no train, dev or test", "Leave it out: nothing is labelled.")
+    known = Labelled(workspace / f"{split}{suffix}" for split in splits)
+    labelled = 0
+    for document in documents:
+        if known.holds(document):
+            labelled += 1
+        else:
+            yield document
+    tell({"labelled": labelled})
 
 
 def _with_tokens(documents: Iterable[Document]) -> Iterator[Document]:

@@ -513,11 +513,31 @@ def test_the_least_certain_comes_first(trained: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out"]
 
 
+def test_what_is_labelled_is_not_asked_for_again(
+    trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever cuts them into tokens, and only where every sentence of a document is labelled."""
+    labelled = tmp_path / "labelled"
+    shutil.copytree(trained, labelled)
+    (labelled / "test.txt.tmp").write_text("anna's B-PER\ncat O\n\nwhere O\n\n")
+    lines = ["anna ' s cat", "zzz qqq anna new", "where", "where is anna"]
+    data = json.dumps([*lines, "where\nis anna"]).encode()
+    rows = json.loads(tag(labelled, data, format="label-studio", order="uncertain", new=True))
+    assert sorted(row["data"]["text"] for row in rows) == ["where is anna", "where\nis anna", "zzz qqq anna new"]
+    assert "2 documents are in train, dev or test already: left out" in caplog.text
+    for split in ("train", "dev", "test"):
+        (labelled / f"{split}.txt.tmp").unlink()
+        (labelled / f"{split}.txt").unlink()
+    with pytest.raises(MissingInput, match="holds no train, dev or test"):
+        tag(labelled, data, order="uncertain", new=True, allow_stale=True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"diverse": True}, "--diverse is for --order uncertain"),
         ({"first": 3}, "--first is for --order uncertain"),
+        ({"new": True}, "--new is for --order uncertain"),
         ({"order": "uncertain", "split": "test"}, "is for files and standard input"),
         ({"order": "uncertain", "interactive": True}, "is for files and standard input"),
         ({"order": "uncertain", "output": "out", "resume": True}, "known only when all is tagged"),

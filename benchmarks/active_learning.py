@@ -1,0 +1,204 @@
+"""Sentences that a model chooses for annotation against random ones: F1 on test after 200, 400 and 800 of WNUT'17.
+
+    python benchmarks/active_learning.py --source DIR --seeds 1,2,3 --work DIR
+
+`--source` is a folder with the published files. Gold tags of train stand for the person who annotates. All begin with
+the same 200 random sentences of train. Then 200, and again 400, come from the rest, and a model is trained anew:
+
+- `random`: random sentences;
+- `chosen`: the first ones of `predict --order uncertain --diverse`, by the model of the round before;
+- `uncertain`: the same without `--diverse`;
+- `tokens`: random sentences, as many as make the number of tokens that `chosen` has.
+
+Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and the
+temperature is 1. Each training sees the same number of sentences (`--passes`). `--work` keeps what is done, so a run
+that was killed goes on. Scores do not depend on the machine's speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from timing import add_json_option, write_json
+
+from nertool.corpus.column_files import Sentence, read_sentences, write_columns
+
+NERTOOL = [sys.executable, "-m", "nertool"]
+SIZES = (200, 400, 800)
+"""Labelled sentences at the end of each round."""
+ORDERS = {"chosen": ["--order", "uncertain", "--diverse"], "uncertain": ["--order", "uncertain"]}
+"""Options of `predict` of those arms that a model chooses for."""
+ARMS = ("random", "chosen", "uncertain", "tokens")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all trainings share.
+
+    Attributes:
+        work: folder that keeps what is done.
+        gold: sentences of train.
+        passes: sentences that a training sees, each as often as it is seen.
+        options: of `nertool run`.
+    """
+
+    work: Path
+    gold: Sequence[Sentence]
+    passes: int
+    options: Sequence[str]
+
+    def tokens(self, numbers: Sequence[int]) -> int:
+        """Tokens of these sentences."""
+        return sum(len(self.gold[number].tokens) for number in numbers)
+
+
+def nertool(*arguments: object) -> None:
+    """Run a command.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    subprocess.run([*NERTOOL, *map(str, arguments), "--quiet"], check=True, stdout=subprocess.DEVNULL)
+
+
+# -- one round -------------------------------------------------------------------------------------
+
+
+def score(folder: Path, numbers: Sequence[int], seed: int, settings: Settings) -> dict[str, Any]:
+    """Train on the gold tags of these sentences, and score on test; gives what was scored before, if it was."""
+    kept = folder / "figures.json"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        train = folder / "labelled.txt"
+        with train.open("w", encoding="utf-8") as file:
+            for number in numbers:
+                write_columns(file, settings.gold[number][:2])
+        data = ["--train-file", train, "--test-file", settings.work / "data" / "test.txt.tmp"]
+        epochs = ["--num-epochs", settings.passes / len(numbers), "--seed", seed]
+        nertool("run", *data, *epochs, *settings.options, "--until", "evaluate", "-w", folder / "workspace")
+        f1 = json.loads((folder / "workspace" / "evaluation" / "test_results.json").read_text())["f1"]
+        entities = sum(tag.startswith("B-") for number in numbers for tag in settings.gold[number].tags)
+        figures = {"labelled": len(numbers), "tokens": settings.tokens(numbers), "entities": entities, "f1": f1}
+        for checkpoint in (folder / "workspace" / "model").glob("checkpoint-*"):
+            shutil.rmtree(checkpoint)
+        kept.write_text(json.dumps(figures))
+    return dict(json.loads(kept.read_text()))
+
+
+def choose(folder: Path, labelled: Sequence[int], count: int, arm: str, settings: Settings) -> list[int]:
+    """The sentences that the model in a folder wants labelled next, of all that are not."""
+    kept = folder / f"{arm}.jsonl"
+    if not kept.exists():
+        pool = folder / "pool.jsonl"
+        with pool.open("w", encoding="utf-8") as file:
+            for number in sorted(set(range(len(settings.gold))) - set(labelled)):
+                file.write(json.dumps({"id": number, "tokens": settings.gold[number].tokens}) + "\n")
+        order = [*ORDERS[arm], "--first", count, "--format", "jsonl"]
+        nertool("predict", pool, *order, "-o", kept, "-w", folder / "workspace")
+    return [json.loads(line)["id"] for line in kept.read_text(encoding="utf-8").splitlines()]
+
+
+# -- one seed --------------------------------------------------------------------------------------
+
+
+def run_arm(arm: str, seed: int, settings: Settings) -> list[dict[str, Any]]:
+    """The figures of each round."""
+    order = random.Random(seed).sample(range(len(settings.gold)), len(settings.gold))
+    folder, labelled = settings.work / f"seed-{seed}" / "start", order[: SIZES[0]]
+    figures = [score(folder, labelled, seed, settings)]
+    for size in SIZES[1:]:
+        if arm in ORDERS:
+            labelled = labelled + choose(folder, labelled, size - len(labelled), arm, settings)
+        elif arm == "tokens":
+            labelled = with_tokens(order, chosen_tokens(size, seed, settings), settings)
+        else:
+            labelled = order[:size]
+        folder = settings.work / f"seed-{seed}" / f"{arm}-{size}"
+        figures.append(score(folder, labelled, seed, settings))
+        print(f"seed {seed}, {arm}, {size}: {figures[-1]}", flush=True)
+    return [{"arm": arm, "seed": seed, "round": number, **row} for number, row in enumerate(figures)]
+
+
+def chosen_tokens(size: int, seed: int, settings: Settings) -> int:
+    """Tokens that the arm `chosen` has labelled in the round that ends with this size."""
+    rows = run_arm("chosen", seed, settings)
+    return int(rows[SIZES.index(size)]["tokens"])
+
+
+def with_tokens(order: Sequence[int], tokens: int, settings: Settings) -> list[int]:
+    """The first sentences of an order, as many as come closest to this number of tokens from below."""
+    numbers: list[int] = []
+    for number in order:
+        tokens -= len(settings.gold[number].tokens)
+        if tokens < 0:
+            break
+        numbers.append(number)
+    return numbers
+
+
+# -- all of them -----------------------------------------------------------------------------------
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each arm and round: means over the seeds, and the difference from random sentences, paired by seed."""
+    f1 = {(row["arm"], row["round"], row["seed"]): row["f1"] for row in rows}
+    lines = []
+    for arm, number in dict.fromkeys((row["arm"], row["round"]) for row in rows):
+        runs = [row for row in rows if (row["arm"], row["round"]) == (arm, number)]
+        line: dict[str, Any] = {"arm": arm}
+        for name in ("labelled", "tokens", "entities"):
+            line[name] = round(statistics.mean(run[name] for run in runs))
+        line.update(mean_and_deviation("F1", [run["f1"] for run in runs]))
+        if arm != "random" and number:
+            gains = [run["f1"] - f1["random", number, run["seed"]] for run in runs if ("random", number, run["seed"]) in f1]
+            line.update(mean_and_deviation("more than random", gains))
+        lines.append(line | {f"seed {run['seed']}": run["f1"] for run in runs})
+    return lines
+
+
+def mean_and_deviation(name: str, values: Sequence[float]) -> dict[str, float]:
+    """Mean and sample deviation; nothing of no values."""
+    figures = {name: statistics.mean(values)} if values else {}
+    return figures | ({f"deviation of {name}": statistics.stdev(values)} if len(values) > 1 else {})
+
+
+def main() -> None:
+    """Run what is not done, and print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--source", required=True, help="folder with the published files of WNUT'17")
+    parser.add_argument("--work", type=Path, required=True, help="folder that keeps what is done")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--model", default="minilm")
+    parser.add_argument("--passes", type=int, default=8000, help="sentences that each training sees")
+    parser.add_argument("--lr", default="3e-4")
+    parser.add_argument("--batch-size", default="16")
+    add_json_option(parser)
+    given = parser.parse_args()
+    data = given.work / "data"
+    if not (data / "train.txt.tmp").exists():
+        nertool("download", "wnut17", "--source", given.source, "-w", data)
+    options = ["--model", given.model, "--lr", given.lr, "--batch-size", given.batch_size, "--keep", "last"]
+    settings = Settings(given.work, list(read_sentences(data / "train.txt.tmp")), given.passes, options)
+    rows = []
+    for arm in given.arms.split(","):
+        for seed in map(int, given.seeds.split(",")):
+            rows += run_arm(arm, seed, settings)
+    figures = summary(rows)
+    for line in figures:
+        print(", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()))
+    write_json(given.json, figures)
+
+
+if __name__ == "__main__":
+    main()

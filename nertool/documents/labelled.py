@@ -1,0 +1,35 @@
+"""Knows which documents are labelled already, so that nobody is asked for them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+from nertool.corpus.column_files import read_sentences
+from nertool.documents.reader import Document
+
+
+class Labelled:
+    """Knows the sentences of files of `token tag` lines by their characters, wherever these are cut into tokens.
+
+    Memory holds at most 200 bytes a sentence.
+
+    Raises:
+        InvalidData: a line has no tag (names file and line).
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.marks: set[bytes] = set()
+        for path in paths:
+            for sentence in read_sentences(path):
+                self.marks.add(_mark(sentence.tokens))
+
+    def holds(self, document: Document) -> bool:
+        """Whether every sentence of a document is among them; no for one without a sentence."""
+        sentences = [words.tokens for words in document.sentences if words.tokens]
+        return bool(sentences) and all(_mark(tokens) in self.marks for tokens in sentences)
+
+
+def _mark(tokens: Sequence[str]) -> bytes:
+    return blake2b("".join(tokens).encode("utf-8"), digest_size=16).digest()
