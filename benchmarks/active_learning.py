@@ -12,7 +12,7 @@ the same 200 random sentences of train. Then 200, and again 400, come from the r
 
 Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and the
 temperature is 1. Each training sees the same number of sentences (`--passes`). `--work` keeps what is done, so a run
-that was killed goes on. Scores do not depend on the machine's speed.
+that was killed goes on, and two processes may share the work. Scores do not depend on the machine's speed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
@@ -77,22 +78,28 @@ def nertool(*arguments: object) -> None:
 def score(folder: Path, numbers: Sequence[int], seed: int, settings: Settings) -> dict[str, Any]:
     """Train on the gold tags of these sentences, and score on test; gives what was scored before, if it was."""
     kept = folder / "figures.json"
-    if not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        train = folder / "labelled.txt"
-        with train.open("w", encoding="utf-8") as file:
-            for number in numbers:
-                write_columns(file, settings.gold[number][:2])
-        data = ["--train-file", train, "--test-file", settings.work / "data" / "test.txt.tmp"]
-        epochs = ["--num-epochs", settings.passes / len(numbers), "--seed", seed]
-        nertool("run", *data, *epochs, *settings.options, "--until", "evaluate", "-w", folder / "workspace")
-        f1 = json.loads((folder / "workspace" / "evaluation" / "test_results.json").read_text())["f1"]
-        entities = sum(tag.startswith("B-") for number in numbers for tag in settings.gold[number].tags)
-        figures = {"labelled": len(numbers), "tokens": settings.tokens(numbers), "entities": entities, "f1": f1}
-        for checkpoint in (folder / "workspace" / "model").glob("checkpoint-*"):
-            shutil.rmtree(checkpoint)
-        kept.write_text(json.dumps(figures))
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        if not kept.exists():
+            f1 = train_and_test(folder, numbers, seed, settings)
+            entities = sum(tag.startswith("B-") for number in numbers for tag in settings.gold[number].tags)
+            figures = {"labelled": len(numbers), "tokens": settings.tokens(numbers), "entities": entities, "f1": f1}
+            kept.write_text(json.dumps(figures))
     return dict(json.loads(kept.read_text()))
+
+
+def train_and_test(folder: Path, numbers: Sequence[int], seed: int, settings: Settings) -> float:
+    """F1 on test of a model trained on these sentences; the model stays in the folder."""
+    train, workspace = folder / "labelled.txt", folder / "workspace"
+    with train.open("w", encoding="utf-8") as file:
+        for number in numbers:
+            write_columns(file, settings.gold[number][:2])
+    data = ["--train-file", train, "--test-file", settings.work / "data" / "test.txt.tmp"]
+    epochs = ["--num-epochs", settings.passes / len(numbers), "--seed", seed]
+    nertool("run", *data, *epochs, *settings.options, "--until", "evaluate", "-w", workspace)
+    for checkpoint in (workspace / "model").glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)  # of 270 MB, and of no use here
+    return float(json.loads((workspace / "evaluation" / "test_results.json").read_text())["f1"])
 
 
 def choose(folder: Path, labelled: Sequence[int], count: int, arm: str, settings: Settings) -> list[int]:
@@ -160,7 +167,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             line[name] = round(statistics.mean(run[name] for run in runs))
         line.update(mean_and_deviation("F1", [run["f1"] for run in runs]))
         if arm != "random" and number:
-            gains = [run["f1"] - f1["random", number, run["seed"]] for run in runs if ("random", number, run["seed"]) in f1]
+            gains = [
+                run["f1"] - f1["random", number, run["seed"]] for run in runs if ("random", number, run["seed"]) in f1
+            ]
             line.update(mean_and_deviation("more than random", gains))
         lines.append(line | {f"seed {run['seed']}": run["f1"] for run in runs})
     return lines
@@ -180,7 +189,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--model", default="minilm")
-    parser.add_argument("--passes", type=int, default=8000, help="sentences that each training sees")
+    parser.add_argument("--passes", type=int, default=2400, help="sentences that each training sees")
     parser.add_argument("--lr", default="3e-4")
     parser.add_argument("--batch-size", default="16")
     add_json_option(parser)
@@ -196,7 +205,11 @@ def main() -> None:
             rows += run_arm(arm, seed, settings)
     figures = summary(rows)
     for line in figures:
-        print(", ".join(f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()))
+        print(
+            ", ".join(
+                f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()
+            )
+        )
     write_json(given.json, figures)
 
 

@@ -166,9 +166,7 @@ class Options(StageOptions):
     ] = False
     new: Annotated[
         bool,
-        typer.Option(
-            "--new", help="Leave out documents that train, dev or test already hold, with --order uncertain."
-        ),
+        typer.Option("--new", help="Leave out documents that train, dev or test already hold, with --order uncertain."),
     ] = False
     first: Annotated[
         int | None,

@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 def test_the_loop_runs_on_sample(tiny_model: str, forks: Forks, tmp_path: Path) -> None:
     blocks = BLOCK.findall((ROOT / "docs" / "active-learning.md").read_text(encoding="utf-8"))
     person = shlex.join([sys.executable, str(Path(__file__).with_name("annotator.py"))])
-    script = f"set -euo pipefail\nnertool() {{ {forks.in_shell()} \"$@\"; }}\n"
+    script = f'set -euo pipefail\nnertool() {{ {forks.in_shell()} "$@"; }}\n'
     script += "".join(f"{block}\n{person}\n" for block in blocks)
     script, count = re.subn("--num-epochs [0-9]+", "--num-epochs 1", script)
     assert count

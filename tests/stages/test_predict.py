@@ -522,14 +522,15 @@ def test_what_is_labelled_is_not_asked_for_again(
     (labelled / "test.txt.tmp").write_text("anna's B-PER\ncat O\n\nwhere O\n\n")
     lines = ["anna ' s cat", "zzz qqq anna new", "where", "where is anna"]
     data = json.dumps([*lines, "where\nis anna"]).encode()
-    rows = json.loads(tag(labelled, data, format="label-studio", order="uncertain", new=True))
-    assert sorted(row["data"]["text"] for row in rows) == ["where is anna", "where\nis anna", "zzz qqq anna new"]
+    options = {"order": "uncertain", "new": True, "allow_stale": True}
+    rows = json.loads(tag(labelled, data, format="label-studio", **options))
+    assert sorted(row["data"]["text"] for row in rows) == ["where\nis anna", "where is anna", "zzz qqq anna new"]
     assert "2 documents are in train, dev or test already: left out" in caplog.text
     for split in ("train", "dev", "test"):
         (labelled / f"{split}.txt.tmp").unlink()
         (labelled / f"{split}.txt").unlink()
     with pytest.raises(MissingInput, match="holds no train, dev or test"):
-        tag(labelled, data, order="uncertain", new=True, allow_stale=True)
+        tag(labelled, data, **options)
 
 
 @pytest.mark.parametrize(
