@@ -27,6 +27,7 @@ OTHERS_OPTIONS = {
     "docker": {"rm", "user"},
     "pip": {"no-deps"},
     "ray": {"address", "head"},
+    "shuf": {"random-source"},
     "tag.py": {"text"},
     "torchrun": {"nnodes", "nproc-per-node", "rdzv-backend", "rdzv-endpoint", "rdzv-id"},
 }
