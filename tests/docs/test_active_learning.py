@@ -34,6 +34,6 @@ def test_the_loop_runs_on_sample(tiny_model: str, forks: Forks, tmp_path: Path) 
     )
     assert done.returncode == 0, done.stderr[-3000:]
     facts = json.loads((tmp_path / "loop" / "workspace.json").read_text())["stages"]["download"]["facts"]
-    assert facts["train"]["sentences"] == 600 and facts["test"]["sentences"] == 100
+    assert facts["train"]["sentences"] == 400 and facts["test"]["sentences"] == 100
     texts = [row["data"]["text"] for row in json.loads((tmp_path / "labelled.json").read_text())]
     assert len(set(texts)) > 590, "no round asks for what is labelled already"
