@@ -7,8 +7,7 @@ the same 200 random sentences of train. Then 200, and again 400, come from the r
 
 - `random`: random sentences;
 - `chosen`: the first ones of `predict --order uncertain --diverse`, by the model of the round before;
-- `uncertain`: the same without `--diverse`;
-- `tokens`: random sentences, as many as make the number of tokens that `chosen` has.
+- `uncertain`: the same without `--diverse`, if `--arms random,chosen,uncertain` wants it.
 
 Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and the
 temperature is 1. Each training sees the same number of sentences (`--passes`). `--work` keeps what is done, so a run
@@ -30,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from tables import table
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
@@ -39,7 +39,6 @@ SIZES = (200, 400, 800)
 """Labelled sentences at the end of each round."""
 ORDERS = {"chosen": ["--order", "uncertain", "--diverse"], "uncertain": ["--order", "uncertain"]}
 """Options of `predict` of those arms that a model chooses for."""
-ARMS = ("random", "chosen", "uncertain", "tokens")
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,11 @@ class Settings:
     passes: int
     options: Sequence[str]
 
-    def tokens(self, numbers: Sequence[int]) -> int:
-        """Tokens of these sentences."""
-        return sum(len(self.gold[number].tokens) for number in numbers)
+    def counts(self, numbers: Sequence[int]) -> dict[str, int]:
+        """Sentences, tokens and entities that a person has labelled."""
+        tokens = sum(len(self.gold[number].tokens) for number in numbers)
+        entities = sum(tag.startswith("B-") for number in numbers for tag in self.gold[number].tags)
+        return {"labelled": len(numbers), "tokens": tokens, "entities": entities}
 
 
 def nertool(*arguments: object) -> None:
@@ -82,9 +83,7 @@ def score(folder: Path, numbers: Sequence[int], seed: int, settings: Settings) -
     with FileLock(folder / ".lock"):
         if not kept.exists():
             f1 = train_and_test(folder, numbers, seed, settings)
-            entities = sum(tag.startswith("B-") for number in numbers for tag in settings.gold[number].tags)
-            figures = {"labelled": len(numbers), "tokens": settings.tokens(numbers), "entities": entities, "f1": f1}
-            kept.write_text(json.dumps(figures))
+            kept.write_text(json.dumps({**settings.counts(numbers), "f1": f1}))
     return dict(json.loads(kept.read_text()))
 
 
@@ -126,31 +125,12 @@ def run_arm(arm: str, seed: int, settings: Settings) -> list[dict[str, Any]]:
     for size in SIZES[1:]:
         if arm in ORDERS:
             labelled = labelled + choose(folder, labelled, size - len(labelled), arm, settings)
-        elif arm == "tokens":
-            labelled = with_tokens(order, chosen_tokens(size, seed, settings), settings)
         else:
             labelled = order[:size]
         folder = settings.work / f"seed-{seed}" / f"{arm}-{size}"
         figures.append(score(folder, labelled, seed, settings))
         print(f"seed {seed}, {arm}, {size}: {figures[-1]}", flush=True)
     return [{"arm": arm, "seed": seed, "round": number, **row} for number, row in enumerate(figures)]
-
-
-def chosen_tokens(size: int, seed: int, settings: Settings) -> int:
-    """Tokens that the arm `chosen` has labelled in the round that ends with this size."""
-    rows = run_arm("chosen", seed, settings)
-    return int(rows[SIZES.index(size)]["tokens"])
-
-
-def with_tokens(order: Sequence[int], tokens: int, settings: Settings) -> list[int]:
-    """The first sentences of an order, as many as come closest to this number of tokens from below."""
-    numbers: list[int] = []
-    for number in order:
-        tokens -= len(settings.gold[number].tokens)
-        if tokens < 0:
-            break
-        numbers.append(number)
-    return numbers
 
 
 # -- all of them -----------------------------------------------------------------------------------
@@ -167,10 +147,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             line[name] = round(statistics.mean(run[name] for run in runs))
         line.update(mean_and_deviation("F1", [run["f1"] for run in runs]))
         if arm != "random" and number:
-            gains = [
-                run["f1"] - f1["random", number, run["seed"]] for run in runs if ("random", number, run["seed"]) in f1
-            ]
-            line.update(mean_and_deviation("more than random", gains))
+            pairs = [(run["f1"], f1.get(("random", number, run["seed"]))) for run in runs]
+            line.update(
+                mean_and_deviation(
+                    "more than random", [f1_here - f1_random for f1_here, f1_random in pairs if f1_random]
+                )
+            )
         lines.append(line | {f"seed {run['seed']}": run["f1"] for run in runs})
     return lines
 
@@ -181,35 +163,44 @@ def mean_and_deviation(name: str, values: Sequence[float]) -> dict[str, float]:
     return figures | ({f"deviation of {name}": statistics.stdev(values)} if len(values) > 1 else {})
 
 
-def main() -> None:
-    """Run what is not done, and print the tables."""
+def arguments() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--source", required=True, help="folder with the published files of WNUT'17")
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps what is done")
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--arms", default=",".join(ARMS))
+    parser.add_argument("--arms", default="random,chosen")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--passes", type=int, default=2400, help="sentences that each training sees")
     parser.add_argument("--lr", default="3e-4")
     parser.add_argument("--batch-size", default="16")
     add_json_option(parser)
-    given = parser.parse_args()
-    data = given.work / "data"
+    return parser.parse_args()
+
+
+def prepare(given: argparse.Namespace) -> Settings:
+    """Bring the data, and check that what is done was done with the same settings."""
+    data, kept = given.work / "data", given.work / "settings.json"
     if not (data / "train.txt.tmp").exists():
         nertool("download", "wnut17", "--source", given.source, "-w", data)
     options = ["--model", given.model, "--lr", given.lr, "--batch-size", given.batch_size, "--keep", "last"]
-    settings = Settings(given.work, list(read_sentences(data / "train.txt.tmp")), given.passes, options)
+    said = json.dumps([given.passes, *options])
+    if kept.exists() and kept.read_text() != said:
+        sys.exit(f"{kept}: done with other settings, {kept.read_text()}; name another folder: --work")
+    kept.write_text(said)
+    return Settings(given.work, list(read_sentences(data / "train.txt.tmp")), given.passes, options)
+
+
+def main() -> None:
+    """Run what is not done, and print the figures."""
+    given = arguments()
+    settings = prepare(given)
     rows = []
     for arm in given.arms.split(","):
         for seed in map(int, given.seeds.split(",")):
             rows += run_arm(arm, seed, settings)
     figures = summary(rows)
-    for line in figures:
-        print(
-            ", ".join(
-                f"{name} {value:.4f}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()
-            )
-        )
+    print("\n".join(table(figures)))
     write_json(given.json, figures)
 
 
