@@ -10,8 +10,9 @@ the same 200 random sentences of train. Then 200, and again 400, come from the r
 - `uncertain`: the same without `--diverse`, if `--arms random,chosen,uncertain` wants it.
 
 Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and the
-temperature is 1. Each training sees the same number of sentences (`--passes`). `--work` keeps what is done, so a run
-that was killed goes on, and two processes may share the work. Scores do not depend on the machine's speed.
+temperature is 1. A training sees 2,400 sentences (`--passes`), but each of its own six times at least (`--least-epochs`).
+`--work` keeps what is done, so a run that was killed goes on, and two processes may share the work. Scores do not depend
+on the machine's speed.
 """
 
 from __future__ import annotations
@@ -35,8 +36,6 @@ from timing import add_json_option, write_json
 from nertool.corpus.column_files import Sentence, read_sentences, write_columns
 
 NERTOOL = [sys.executable, "-m", "nertool"]
-SIZES = (200, 400, 800)
-"""Labelled sentences at the end of each round."""
 ORDERS = {"chosen": ["--order", "uncertain", "--diverse"], "uncertain": ["--order", "uncertain"]}
 """Options of `predict` of those arms that a model chooses for."""
 
@@ -48,13 +47,16 @@ class Settings:
     Attributes:
         work: folder that keeps what is done.
         gold: sentences of train.
-        passes: sentences that a training sees, each as often as it is seen.
+        sizes: labelled sentences at the end of each round.
+        passes, least_epochs: a training sees so many sentences, but each of them so often at least.
         options: of `nertool run`.
     """
 
     work: Path
     gold: Sequence[Sentence]
+    sizes: Sequence[int]
     passes: int
+    least_epochs: int
     options: Sequence[str]
 
     def counts(self, numbers: Sequence[int]) -> dict[str, int]:
@@ -94,7 +96,7 @@ def train_and_test(folder: Path, numbers: Sequence[int], seed: int, settings: Se
         for number in numbers:
             write_columns(file, settings.gold[number][:2])
     data = ["--train-file", train, "--test-file", settings.work / "data" / "test.txt.tmp"]
-    epochs = ["--num-epochs", settings.passes / len(numbers), "--seed", seed]
+    epochs = ["--num-epochs", max(settings.least_epochs, settings.passes / len(numbers)), "--seed", seed]
     nertool("run", *data, *epochs, *settings.options, "--until", "evaluate", "-w", workspace)
     for checkpoint in (workspace / "model").glob("checkpoint-*"):
         shutil.rmtree(checkpoint)  # of 270 MB, and of no use here
@@ -120,9 +122,9 @@ def choose(folder: Path, labelled: Sequence[int], count: int, arm: str, settings
 def run_arm(arm: str, seed: int, settings: Settings) -> list[dict[str, Any]]:
     """The figures of each round."""
     order = random.Random(seed).sample(range(len(settings.gold)), len(settings.gold))
-    folder, labelled = settings.work / f"seed-{seed}" / "start", order[: SIZES[0]]
+    folder, labelled = settings.work / f"seed-{seed}" / "start", order[: settings.sizes[0]]
     figures = [score(folder, labelled, seed, settings)]
-    for size in SIZES[1:]:
+    for size in settings.sizes[1:]:
         if arm in ORDERS:
             labelled = labelled + choose(folder, labelled, size - len(labelled), arm, settings)
         else:
@@ -130,30 +132,28 @@ def run_arm(arm: str, seed: int, settings: Settings) -> list[dict[str, Any]]:
         folder = settings.work / f"seed-{seed}" / f"{arm}-{size}"
         figures.append(score(folder, labelled, seed, settings))
         print(f"seed {seed}, {arm}, {size}: {figures[-1]}", flush=True)
-    return [{"arm": arm, "seed": seed, "round": number, **row} for number, row in enumerate(figures)]
+    arms = ["first, random", *[arm] * len(figures[1:])]
+    return [{"arm": name, "seed": seed, **row} for name, row in zip(arms, figures, strict=True)]
 
 
 # -- all of them -----------------------------------------------------------------------------------
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row for each arm and round: means over the seeds, and the difference from random sentences, paired by seed."""
-    f1 = {(row["arm"], row["round"], row["seed"]): row["f1"] for row in rows}
+    """A row for each arm and size: means over the seeds, and the difference from random sentences, paired by seed."""
+    runs = {(row["arm"], row["labelled"], row["seed"]): row for row in rows}
     lines = []
-    for arm, number in dict.fromkeys((row["arm"], row["round"]) for row in rows):
-        runs = [row for row in rows if (row["arm"], row["round"]) == (arm, number)]
-        line: dict[str, Any] = {"arm": arm}
-        for name in ("labelled", "tokens", "entities"):
-            line[name] = round(statistics.mean(run[name] for run in runs))
-        line.update(mean_and_deviation("F1", [run["f1"] for run in runs]))
-        if arm != "random" and number:
-            pairs = [(run["f1"], f1.get(("random", number, run["seed"]))) for run in runs]
-            line.update(
-                mean_and_deviation(
-                    "more than random", [f1_here - f1_random for f1_here, f1_random in pairs if f1_random]
-                )
-            )
-        lines.append(line | {f"seed {run['seed']}": run["f1"] for run in runs})
+    for arm, size in dict.fromkeys((row["arm"], row["labelled"]) for row in rows):
+        own = [run for key, run in runs.items() if key[:2] == (arm, size)]
+        gains = []
+        for run in own:
+            if arm != "random" and ("random", size, run["seed"]) in runs:
+                gains.append(run["f1"] - runs["random", size, run["seed"]]["f1"])
+        line: dict[str, Any] = {"sentences": arm, "labelled": size}
+        for name in ("tokens", "entities"):
+            line[name] = round(statistics.mean(run[name] for run in own))
+        line |= mean_and_deviation("F1", [run["f1"] for run in own]) | mean_and_deviation("more than random", gains)
+        lines.append(line | {f"seed {run['seed']}": run["f1"] for run in own})
     return lines
 
 
@@ -172,6 +172,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--arms", default="random,chosen")
     parser.add_argument("--model", default="minilm")
     parser.add_argument("--passes", type=int, default=2400, help="sentences that each training sees")
+    parser.add_argument("--least-epochs", type=int, default=6, help="but each of them so often")
+    parser.add_argument("--sizes", default="200,400,800", help="labelled sentences at the end of each round")
     parser.add_argument("--lr", default="3e-4")
     parser.add_argument("--batch-size", default="16")
     add_json_option(parser)
@@ -184,11 +186,12 @@ def prepare(given: argparse.Namespace) -> Settings:
     if not (data / "train.txt.tmp").exists():
         nertool("download", "wnut17", "--source", given.source, "-w", data)
     options = ["--model", given.model, "--lr", given.lr, "--batch-size", given.batch_size, "--keep", "last"]
-    said = json.dumps([given.passes, *options])
+    said = json.dumps([given.passes, given.least_epochs, *options])
     if kept.exists() and kept.read_text() != said:
         sys.exit(f"{kept}: done with other settings, {kept.read_text()}; name another folder: --work")
     kept.write_text(said)
-    return Settings(given.work, list(read_sentences(data / "train.txt.tmp")), given.passes, options)
+    gold = list(read_sentences(data / "train.txt.tmp"))
+    return Settings(given.work, gold, list(map(int, given.sizes.split(","))), given.passes, given.least_epochs, options)
 
 
 def main() -> None:
