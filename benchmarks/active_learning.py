@@ -9,10 +9,10 @@ the same 200 random sentences of train. Then 200, and again 400, come from the r
 - `chosen`: the first ones of `predict --order uncertain --diverse`, by the model of the round before;
 - `uncertain`: the same without `--diverse`, if `--arms random,chosen,uncertain` wants it.
 
-Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and the
-temperature is 1. A training sees 2,400 sentences (`--passes`), but each of its own six times at least (`--least-epochs`).
-`--work` keeps what is done, so a run that was killed goes on, and two processes may share the work. Scores do not depend
-on the machine's speed.
+Every step is a command of nertool. Nobody who begins has a dev set, so none is used: the last weights are kept, and
+the temperature is 1. A training sees 2,400 sentences (`--passes`), but each of its own six times at least
+(`--least-epochs`). `--work` keeps what is done, so a run that was killed goes on, and two processes may share the work.
+Scores do not depend on the machine's speed.
 """
 
 from __future__ import annotations
