@@ -257,7 +257,7 @@ class Options(StageOptions):
             max=100,
             help="Temperature of the probabilities of teachers and model when they are compared.",
         ),
-    ] = 2.0
+    ] = 1.0
     unlabelled: Annotated[
         list[str] | None,
         typer.Option(
