@@ -17,7 +17,7 @@ NO_SUBWORD = -1
 """Stands for the first sub-word of a word that has none."""
 NO_WORD = -1
 """Stands for the word of a sub-word that carries no tag."""
-REMEMBERED_WORDS = 200_000
+REMEMBERED_WORDS = 100_000
 """Distinct words in the cache before it is cleared, so that memory stays bounded."""
 
 
