@@ -59,8 +59,9 @@ def main() -> None:
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for (text, places), (tags, entities) in zip(lines, tagger.tag(sentences, options.thresholds), strict=True):
         row = row_of(text, places, tags, entities)
-        columns = [f"{token} {tag}\n" for token, tag in zip(row["tokens"], tags, strict=True)]
-        sys.stdout.write((json.dumps(row, ensure_ascii=False) if options.json else "".join(columns)) + "\n")
+        columns = "".join(f"{token} {tag}\n" for token, tag in zip(row["tokens"], tags, strict=True))
+        shown = json.dumps(row, ensure_ascii=False, allow_nan=False) if options.json else columns
+        sys.stdout.write(f"{shown}\n")
     sys.stdout.flush()
 
 

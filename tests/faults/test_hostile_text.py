@@ -103,6 +103,8 @@ def test_a_command_line_is_shown_as_it_is(
 
 # -- what is not UTF-8 -----------------------------------------------------------------------------
 
+NEEDED = {"score": ["file"], "export": ["--output", "directory"]}
+"""What a command asks for."""
 TEXT_OPTIONS = [
     (name, parameter)
     for name, command in commands().items()
@@ -121,7 +123,7 @@ def test_an_option_that_is_not_utf8_is_refused(
     for parameter in options:
         spelled = parameter.opts[0]
         given = ["x\udcff"] if parameter.param_type_name == "argument" else [f"{spelled}=x\udcff"]
-        needed = ["file"] if name == "score" and given[0] != "x\udcff" else []
+        needed = [] if parameter.required else NEEDED.get(name, [])
         place = [] if parameter.name == "workspace" else ["-w", str(workspace.path)]
         code, out, err = run(capsys, name, *needed, *given, *place)
         if code == 2 and "is not one of" in err:
