@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
 import shutil
 import statistics
@@ -67,7 +66,7 @@ def train(base: Path, workspace: Path, arguments: Sequence[str]) -> None:
     with Path(f"{workspace}.log").open("w") as log:
         for command in (["train", *arguments], ["evaluate"]):
             words = [*NERTOOL, *command, "-w", str(workspace)]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=log, env=os.environ)
+            subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=log)
     (workspace / "finished").write_text(f"{time.perf_counter() - started:.1f}")
 
 

@@ -11,10 +11,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from decoder import Decoder
-from onnxruntime import InferenceSession, SessionOptions
-from tokenizers import Tokenizer
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else onnxruntime 1.32 keeps a device id and reports to its maker
+import numpy as np  # noqa: E402
+from decoder import Decoder  # noqa: E402
+from onnxruntime import InferenceSession, SessionOptions  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 BLOCK = 2048

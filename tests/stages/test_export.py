@@ -244,6 +244,15 @@ def test_python_is_served_too(written: Path) -> None:
     assert done.stdout == "(['O'], []) ([], [])\n", done.stderr
 
 
+def test_the_runtime_keeps_nothing_of_its_own(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Releases that report to their maker write a device id and what they are to send into the home directory."""
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    assert run_script(written / "export", b"anna").returncode == 0
+    assert list(tmp_path.rglob("*")) == []
+
+
 def test_the_same_again_is_written_anew(written: Path, tmp_path: Path) -> None:
     folder = write_export(Workspace(written / "workspace"), tmp_path / "export")
     (folder / "__pycache__").mkdir()
