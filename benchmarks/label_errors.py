@@ -110,9 +110,8 @@ def write_damaged(base: Path, target: Path, splits: Sequence[str], share: float,
     files = []
     for split, sentences in rows.items():
         path = target / f"{split}.damaged"
-        path.write_text(
-            "\n".join("".join(f"{word} {tag}\n" for word, tag in zip(*one, strict=True)) for one in sentences)
-        )
+        blocks = ["".join(f"{word} {tag}\n" for word, tag in zip(*one, strict=True)) for one in sentences]
+        path.write_text("\n".join(blocks), encoding="utf-8")
         files += [f"--{split}-file", str(path)]
     if "train" not in splits:
         files += ["--train-file", str(base / "train.txt")]
