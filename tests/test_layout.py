@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -88,3 +89,13 @@ def test_no_stage_imports_another() -> None:
 
 def test_there_is_no_circle() -> None:
     TopologicalSorter({module: imported_modules(path) for module, path in MODULES.items()}).prepare()
+
+
+def test_the_picture_and_the_table_name_every_part() -> None:
+    docs = ROOT.parent / "docs"
+    picture = (docs / "images" / "layers.svg").read_text(encoding="utf-8")
+    boxes = re.findall(r">([\w, ]+)</text>", picture)
+    table = (docs / "architecture.md").read_text(encoding="utf-8")
+    parts = {part(module) for module in MODULES} - {"", "__main__"}
+    assert {name for box in boxes for name in box.split(", ")} == parts
+    assert {name for name in re.findall(r"`(\w+)(?:/|\.py)`", table) if name in parts} == parts

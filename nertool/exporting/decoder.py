@@ -23,7 +23,7 @@ class Decoder:
         names = ("allowed", "begins", "ends", "starts", "stops")
         tables = (np.array([list(row) for row in settings[name]]) == "1" for name in names)
         self.allowed, self.begins, self.ends, self.starts, self.stops = tables
-        self.settings, self.tags = settings, ["O", *settings["labels"]]
+        self.settings, self.tags = settings, [settings["outside"], *settings["labels"]]
 
     def tag(self, logits: Any, least: Mapping[str, float]) -> tuple[list[str], list[Any]]:
         """The tags of a sentence, and its entities: type, first word, word behind the last one, score.
@@ -45,7 +45,7 @@ class Decoder:
             if score >= least.get(label, least.get("", 0.0)):
                 entities.append(entity)
                 continue
-            tags[start:end] = ["O"] * (end - start)
+            tags[start:end] = self.tags[:1] * (end - start)
             for place, parting in ((start - 1, "parting_before"), (end, "parting_behind")):
                 if 0 <= place < len(tags):  # nothing is left to be parted from
                     tags[place] = self.settings[parting].get(tags[place], tags[place])

@@ -33,6 +33,7 @@ def settings_of(tagger: Tagger, canary: Canary, least: Mapping[str, float], toke
     calibration = tagger.calibration
     return {
         "labels": tagger.labels,
+        "outside": tagger.spelling.spell(OUTSIDE),
         "types": ["", *(split_tag(tag)[1] for tag in tagger.spelling.read(tagger.labels))],
         **{name: _rows(table) for name, table in _tables(tagger).items()},
         **_parting_tags(tagger),

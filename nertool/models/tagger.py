@@ -271,10 +271,10 @@ class Tagger:
         return np.where(np.isnan(logits[:, 0]), probabilities, scaled)
 
     def _tags(self, ids: Array, logits: Array) -> list[str]:
-        """The tags of label ids; O for words without sub-words."""
-        tags = [self.labels[label] for label in ids.tolist()]
+        """The tags of label ids; words without sub-words have the model's own spelling of O."""
+        tags, outside = [self.labels[label] for label in ids.tolist()], self.spelling.spell(OUTSIDE)
         for word in np.flatnonzero(np.isnan(logits[:, 0])).tolist():
-            tags[word] = OUTSIDE
+            tags[word] = outside
         return tags
 
     def _block_logits(self, block: list[Sequence[str]], counts: TagCounts) -> Array:

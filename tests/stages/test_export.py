@@ -190,6 +190,13 @@ def test_columns_and_running_text_are_those_of_predict(written: Path, predicted:
     assert (done.returncode, done.stderr) == (1, b"error: regex is blocked\n")
 
 
+def test_words_without_subwords_have_the_spelling_of_o(tmp_path: Path, predicted: Callable[..., bytes]) -> None:
+    workspace, text = write_model(tmp_path / "workspace", "other letters"), b"~\n"
+    folder = write_export(workspace, tmp_path / "export")
+    tags = predicted(workspace, text, "--tokenizer", "white")
+    assert tagged_by_script(folder, text) == tags == b"~ o\n\n"
+
+
 @pytest.mark.model
 @pytest.mark.slow
 def test_batches_are_those_of_predict(trained: Path, tmp_path: Path, predicted: Callable[..., bytes]) -> None:
