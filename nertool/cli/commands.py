@@ -107,6 +107,7 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
                 values.print_config(context, merged, workspace)
                 return
             values.log_environment(context)
+            values.log_tuned(context, merged, workspace)
             chosen: Any = options_for(options, merged) if options else None
             values.refuse_needless(context, getattr(chosen, "needless", {}))
             body(module, workspace, chosen, common)

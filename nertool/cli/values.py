@@ -18,6 +18,7 @@ from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.sources.recipes import RECIPES
 from nertool.stages.options import names_data
+from nertool.stages.train_options import SEARCHED
 from nertool.workspace.workspace import Workspace
 
 COMMON = ("workspace", "config", "print_config", "json", "quiet", "verbose", "help")
@@ -138,11 +139,17 @@ def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace:
     if not any(name in values for name in _names_of_recipes()):
         return {}  # status and the like, which also read a damaged workspace
     data = values if names_data(values) else workspace.facts("download")
-    name = data.get("recipe")
-    if name not in RECIPES:
+    if data.get("recipe") not in RECIPES:
         return {}
-    of_recipe = RECIPES[name].values(data.get("task"))
-    return {key: of_recipe[key] for key in of_recipe if key in values and source_of(context, key) == "DEFAULT"}
+    recipe = RECIPES[data["recipe"]]
+    free = {name for name in values if source_of(context, name) == "DEFAULT"}
+    of_recipe = recipe.values(data.get("task"))
+    model = of_recipe.get("model") if "model" in free else values.get("model")
+    if not values.get("as_readme"):
+        of_recipe |= recipe.tuned.get(str(model), {})
+    if values.get("search"):
+        free -= {*SEARCHED}
+    return {name: value for name, value in of_recipe.items() if name in free}
 
 
 def _names_of_recipes() -> set[str]:
@@ -151,6 +158,19 @@ def _names_of_recipes() -> set[str]:
     for recipe in RECIPES.values():
         names |= recipe.defaults.keys()
     return names
+
+
+def log_tuned(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> None:
+    """Say which values of a training come from the recipe's tuning, as others than the README's."""
+    if "as_readme" not in values:
+        return
+    of_recipe = _recipe_values(context, values, workspace)
+    of_readme = _recipe_values(context, {**values, "as_readme": True}, workspace)
+    tuned = {name: value for name, value in of_recipe.items() if of_readme.get(name) != value}
+    if tuned:
+        spelled = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+        found = " ".join(f"{spelled[name]} {value:g}" for name, value in tuned.items())
+        logger.info("tuned for %s on dev: %s (--as-readme: the README's)", values["model"], found)
 
 
 def log_environment(context: typer.Context) -> None:

@@ -58,6 +58,7 @@ class Recipe:
         tasks: tasks that its tags serve; the first one is the default.
         defaults: option values; they take precedence over nertool's defaults, the user's own over them.
         task_defaults: option values by task; they take precedence over `defaults`.
+        tuned: option values by model that `train --search` found on dev; they take precedence over both.
         note: remark on the published scores, shown in the report.
         scores: published entity counts by split, with the model of `defaults`.
         metric: ranking of its shared task, if that is not plain F1: `surface_forms` or `both_layers`; else empty.
@@ -74,6 +75,7 @@ class Recipe:
     tasks: tuple[str, ...] = ("ner",)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     task_defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tuned: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     note: str = ""
     scores: Mapping[str, Counts] = field(default_factory=dict)
     metric: str = ""
@@ -192,6 +194,7 @@ RECIPES = {
             },
             Filters(),
             defaults={"model": "bert-large-cased", "save_steps": 425},
+            tuned={"minilm": {"learning_rate": 1e-4, "num_epochs": 5.0}},
             scores={"dev": Counts(424, 605, 836), "test": Counts(431, 738, 1079)},
             metric="surface_forms",
             editions={

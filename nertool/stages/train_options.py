@@ -33,6 +33,8 @@ OF_UNLABELLED = ("unlabelled_share", "unlabelled_errors")
 """Options that nothing uses without `--unlabelled`."""
 OF_TEACHERS = ("distil_weight", "distil_temperature", "unlabelled", *OF_UNLABELLED)
 """Options that nothing uses without `--teacher`."""
+SEARCHED = ("learning_rate", "batch_size", "max_tokens_per_batch", "num_epochs")
+"""Options in whose place `--search` tries values of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Options(StageOptions):
     unrecorded = (
         *StageOptions.unrecorded,
         "overwrite_output_dir",
+        "as_readme",
         "cache_dir",
         "token",
         "preprocessing_num_workers",
@@ -71,7 +74,7 @@ class Options(StageOptions):
             *("compile", "fast_dropout", "settings"),
         ),
         "Teachers": ("teachers", *OF_TEACHERS),
-        "Runs": ("seeds", "ensemble", "search", "curve", "keep", "patience", "decoding"),
+        "Runs": ("seeds", "ensemble", "search", "as_readme", "curve", "keep", "patience", "decoding"),
         "Output": ("overwrite_output_dir", "save_steps", "save_total_limit", "report_to"),
         "Hub": ("token", "push_to_hub", "hub_model_id", "hub_private_repo"),
     }
@@ -200,6 +203,13 @@ class Options(StageOptions):
             help="Number of trials with other learning rates, batch sizes and numbers of epochs (Optuna).",
         ),
     ] = None
+    as_readme: Annotated[
+        bool,
+        typer.Option(
+            "--as-readme",
+            help="Train with the README's values, where a recipe has tuned others for the model on its dev data.",
+        ),
+    ] = False
     curve: Annotated[
         str | None,
         typer.Option(
@@ -339,8 +349,7 @@ class Options(StageOptions):
                 "--search goes neither with --seeds nor with --keep last", "Search first; then train with its result."
             )
         if self.search:
-            searched = ("learning_rate", "batch_size", "max_tokens_per_batch", "num_epochs")
-            refuse_unused(self, searched, "does not go with --search, which tries values of its own")
+            refuse_unused(self, SEARCHED, "does not go with --search, which tries values of its own")
         if self.curve is not None:
             parse_shares(self.curve)
             refuse_unused(self, ("seeds", "search"), "does not go with --curve", "Give one of both.")
