@@ -7,7 +7,8 @@
 In the splits, `--share` of the entities are damaged by a seeded generator, the kinds by turns: another type, a border
 moved by a word, or no entity at all. Of as many places as there are damages, the first that `check --labels` lists,
 the script counts those that cover a damage. The options behind `--` go to `check --labels`: models of folds, or one
-model that has not seen the splits. Tags are read as IOB2.
+model that has not seen the splits. Tags are read as IOB2. `--cleanlab MODEL` counts the words that cleanlab lists first
+by the same probabilities of types; cleanlab is to be installed for that.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
+from nertool.models.tagger import load_tagger
+from nertool.scoring.label_errors import type_columns, types_of
 from nertool.tags import Span, mark, spans
 
 NERTOOL = [sys.executable, "-m", "nertool"]
@@ -68,6 +72,7 @@ def main() -> None:
     parser.add_argument("--split", nargs="+", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--share", type=float, default=0.05)
+    parser.add_argument("--cleanlab", metavar="MODEL", help="also rank words by cleanlab, with this model")
     parser.add_argument("options", nargs="*", help="of check --labels")
     add_json_option(parser)
     options = parser.parse_args()
@@ -76,6 +81,8 @@ def main() -> None:
         target = options.work / str(seed)
         damages = write_damaged(options.workspace, target, options.split, options.share, random.Random(seed))
         rows.append({"seed": seed, **check(target, options.split, damages, options.options)})
+        if options.cleanlab:
+            rows[-1]["cleanlab"] = round(by_cleanlab(target, options.split, damages, options.cleanlab), 4)
         print(json.dumps(rows[-1]), flush=True)
     print(f"mean {statistics.mean(row['found'] for row in rows):.3f}, by chance {rows[-1]['by_chance']:.3f}")
     write_json(options.json, rows)
@@ -162,6 +169,26 @@ def check(target: Path, splits: Sequence[str], damages: Sequence[Damage], argume
         "by_chance": round(sum(map(bool, hits)) / len(hits), 4),
         **{kind: f"{kinds(top).count(kind)} of {sum(one.kind == kind for one in damages)}" for kind in KINDS},
     }
+
+
+def by_cleanlab(target: Path, splits: Sequence[str], damages: Sequence[Damage], model: str) -> float:
+    """The share of damages among as many words, those that cleanlab finds likeliest wrong first."""
+    from cleanlab.token_classification.filter import find_label_issues  # type: ignore[import-not-found]
+
+    tagger = load_tagger(Path(model))
+    types, columns = types_of(tagger.labels, tagger.spelling), type_columns(tagger.labels, tagger.spelling)
+    places, gold, probabilities = [], [], []
+    for split in splits:
+        path = target / "workspace" / f"{split}.txt.tmp"
+        sentences = list(read_sentences(path))
+        for sentence, tagging in zip(sentences, tagger.tag_scored(one.tokens for one in sentences), strict=True):
+            exponents = np.exp(tagging.logits - tagging.logits.max(-1, keepdims=True)) @ columns
+            places.append((path.name, sentence.line))
+            gold.append([types.index(tag.partition("-")[2] or tag) for tag in sentence.tags])
+            probabilities.append(np.nan_to_num(exponents / exponents.sum(-1, keepdims=True), nan=1 / len(types)))
+    listed = [(*places[number], word) for number, word in find_label_issues(gold, probabilities)]
+    spots = [{"file": file, "line": line + word, "start": 0, "end": 1} for file, line, word in listed]
+    return sum(bool(covered(spot, damages)) for spot in spots[: len(damages)]) / len(damages)
 
 
 def kinds(hits: Sequence[list[Damage]]) -> list[str]:
