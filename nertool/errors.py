@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -33,6 +34,16 @@ def command(workspace: Path, stage: str, *arguments: str) -> str:
     """
     named = [] if workspace == Path("workspace") else ["-w", str(workspace)]
     return shlex.join(["nertool", stage, *arguments, *named])
+
+
+def reason_of(error: Exception) -> str:
+    """What an error of another library says: its first line, and of that 300 characters at most.
+
+    >>> reason_of(ValueError("no model type\\nsee the manual"))
+    'no model type'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return textwrap.shorten(lines[0], 300, placeholder=" ...")
 
 
 def require(modules: Iterable[str], extra: str, option: str) -> None:

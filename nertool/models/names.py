@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
-from nertool.errors import InvalidOption, NertoolError
+from nertool.errors import InvalidOption, NertoolError, reason_of
 from nertool.models.limits import HINT, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.progress import shows_bars
@@ -95,8 +95,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
         tokenizer: PreTrainedTokenizerBase
         tokenizer = from_pretrained(AutoTokenizer, path, trust_remote_code=trust_remote_code, **hub)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InvalidOption(f"no tokenizer for --model {name}: {reason}", model_hint(name)) from error
+        raise InvalidOption(f"no tokenizer for --model {name}: {reason_of(error)}", model_hint(name)) from error
     with translate_wrong_files(name):
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
-from nertool.errors import MissingInput, NertoolError, command
+from nertool.errors import MissingInput, NertoolError, command, reason_of
 from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
@@ -529,7 +529,7 @@ def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     try:
         config = from_pretrained(AutoConfig, str(directory), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise NertoolError(f"{directory} holds no model: {str(error).splitlines()[0]}", MODEL_HELP) from error
+        raise NertoolError(f"{directory} holds no model: {reason_of(error)}", MODEL_HELP) from error
     if not is_fine_tuned(config):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, reason_of
 from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
@@ -146,4 +146,4 @@ def _check_labels(name: str, own_labels: Sequence[str], labels: Sequence[str]) -
 
 
 def _no_model(name: str, error: Exception) -> InvalidOption:
-    return InvalidOption(f"no model for --model {name}: {str(error).strip().splitlines()[0]}", model_hint(name))
+    return InvalidOption(f"no model for --model {name}: {reason_of(error)}", model_hint(name))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, reason_of
 from nertool.models.names import MODEL_FILES, TOKENIZER_FILES, model_sources, resolve_model
 from nertool.training.model_card import hub_errors
 from nertool.workspace.names import MODEL, RECORDS
@@ -61,6 +61,6 @@ def find_teachers(name: str, cache_dir: str | None, token: str | None) -> list[P
         return [Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))]
     except refusals as error:
         raise InvalidOption(
-            f"--teacher {name}: no such directory, and no model of the Hub: {str(error).strip().splitlines()[0]}",
+            f"--teacher {name}: no such directory, and no model of the Hub: {reason_of(error)}",
             "Name a directory or a workspace that holds a fine-tuned model, or a model on the Hub.",
         ) from error

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, NertoolError
 from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, labelled_windows
 from nertool.models.names import load_tokenizer, model_sources, usable_length
+from nertool.models.tagger import stored_labels
 
 WORDS = [
     "anna",
@@ -260,6 +261,15 @@ def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(name: str) -> None:
     with pytest.raises(InvalidOption, match=f"no tokenizer for --model {name}: ") as error:
         load_tokenizer(name)
     assert "\n" not in error.value.message
+
+
+@pytest.mark.model
+def test_a_directory_without_a_type_of_model_is_told_without_the_list_of_all_types(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    for refused in (lambda: load_tokenizer(str(tmp_path)), lambda: stored_labels(tmp_path)):
+        with pytest.raises(NertoolError, match="model_type") as error:
+            refused()
+        assert len(error.value.message) < 500
 
 
 def test_a_local_models_files_are_named_without_its_place(tiny_model: str) -> None:
