@@ -122,17 +122,12 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
         options,
         reads=reads,
         writes=[f"{options.output_dir}/config.json"],
-        replaces=[options.output_dir, *(f"{SEEDS}/{seed}" for seed in _kept_seeds(options))],
+        replaces=[options.output_dir, SEEDS] if options.ensemble else [options.output_dir],
         protects=not options.overwrite_output_dir,
         sources=sources,
         packages=["torch", "transformers", "tokenizers", "datasets", "accelerate"],
         force=options.force,
     )
-
-
-def _kept_seeds(options: Options) -> list[int]:
-    """The seeds whose models are all kept."""
-    return parse_seeds(options.seeds) if options.seeds and options.ensemble else []
 
 
 # -- before ----------------------------------------------------------------------------------------
@@ -430,11 +425,12 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
 
 
 def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, runs: Sequence[SeedRun]) -> None:
-    """Put the weights of all seeds into staged model directories of their own."""
+    """Put the weights of all seeds into model directories of their own, in one that is staged."""
     from nertool.training import publish
 
+    together = stage.directory(SEEDS)
     for run in runs:
-        target = stage.directory(f"{SEEDS}/{run.seed}")
+        target = together / str(run.seed)
         publish.link_kept(run.directory, target)
         _complete(workspace, options, target, run.facts)
 

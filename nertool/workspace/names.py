@@ -64,7 +64,7 @@ def is_output(record: str, name: object) -> bool:
         return False
     stage, first = record.partition(":")[0], name.partition("/")[0]
     if stage == "train":
-        return is_model_name(first) or (first == SEEDS and name != SEEDS)
+        return is_model_name(first) or first == SEEDS
     if stage == "evaluate" and name == f"{first}/{THRESHOLDS}" and (is_model_name(first) or first == QUANTIZED):
         return True
     return name in OUTPUTS.get(stage, ()) or first == FOLDERS.get(stage)

@@ -30,7 +30,7 @@ from nertool.workspace.atomic import flush, remove, share
 from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
-from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SPLITS, THRESHOLDS, join_names, versions
+from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SEEDS, SPLITS, THRESHOLDS, join_names, versions
 from nertool.workspace.option_values import check_values
 from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
@@ -466,28 +466,32 @@ class Workspace:
                 self._check_protected(planned.name, directory, why)
 
     def _check_replaced(self, name: str, directory: str, force: bool) -> None:
-        """Refuse to replace a directory that holds files nertool did not write, except a model with `force`."""
+        """Refuse to replace a directory that holds files the last run did not publish, except models with `force`."""
         path = self.path / directory
-        if not path.is_dir() or (force and (path / "config.json").exists()):
+        if not path.is_dir() or (force and _holds_models(path)):
             return
-        allowed = [*self._last_writes(name), f"{directory}/{THRESHOLDS}"]
         foreign = []
-        for file in sorted(path.iterdir()):
-            if f"{directory}/{file.name}" not in allowed and not file.name.startswith("checkpoint-"):
-                foreign.append(file.name)
+        for file in sorted(path.rglob("*")):
+            below = file.relative_to(path).as_posix()
+            published = f"{directory}/{below}" in self._last_writes(name) or below == THRESHOLDS
+            is_folder = file.is_dir() and not file.is_symlink()
+            if not (published or is_folder or below.startswith("checkpoint-")):
+                foreign.append(below)
         if foreign:
+            replace = f", or replace it: {self._forced(name)}" if _holds_models(path) else ""
             raise NertoolError(
-                f"{path} holds {join_names(foreign)}, not written by nertool, and would be replaced",
-                "Move what is yours to another place first.",
+                f"{path} holds {join_names(foreign)}, not written by the last {name}, and would be replaced",
+                f"Move what is yours to another place first{replace}",
             )
 
     def _check_protected(self, name: str, directory: str, why: str) -> None:
         """Refuse to replace a directory that holds all that the last run published there."""
         written = [file for file in self._last_writes(name) if file.startswith(f"{directory}/")]
         if written and all((self.path / file).exists() for file in written):
+            keep = "move it to another place" if directory == SEEDS else "--output-dir NAME"
             raise NertoolError(
                 f"{self.path / directory} holds what {name} made before, and it would be replaced ({why})",
-                f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: --output-dir NAME)",
+                f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: {keep})",
             )
 
     def _last_writes(self, name: str) -> Collection[str]:
@@ -521,6 +525,13 @@ def _places(planned: StageRun) -> dict[str, bool]:
     """What a stage will write, and whether each is a directory that it replaces."""
     places = {name: False for name in planned.writes if not name.startswith(tuple(f"{d}/" for d in planned.replaces))}
     return places | dict.fromkeys(planned.replaces, True)
+
+
+def _holds_models(path: Path) -> bool:
+    """Whether a directory is a model, or holds those of all seeds and nothing else."""
+    if path.name != SEEDS:
+        return (path / "config.json").exists()
+    return all((model / "config.json").exists() for model in path.iterdir())
 
 
 def _owner(path: Path) -> str:

@@ -511,6 +511,20 @@ def assert_test_scores(workspace: Workspace, facts: dict[str, Any]) -> None:
     assert "seeds/2/config.json" in workspace.records()["train"]["writes"]
 
 
+def test_models_of_seeds_are_replaced_together_and_only_by_word(ready: Workspace, tiny_model: str) -> None:
+    quick(ready, tiny_model, seeds="1,2,3", ensemble=True)
+    with pytest.raises(NertoolError, match=r"seeds holds what train made before.*\n.*keep it: move it"):
+        quick(ready, tiny_model, seeds="1,2", ensemble=True, output_dir="b", overwrite_output_dir=False)
+    quick(ready, tiny_model, seeds="1,2", ensemble=True)
+    assert sorted(path.name for path in (ready / SEEDS).iterdir()) == ["1", "2"], "none of other trainings is a teacher"
+    quick(ready, tiny_model, output_dir="student")
+    assert (ready / SEEDS).exists(), "they may be teachers of another model"
+    with pytest.raises(NertoolError, match=r"seeds holds 1/calibration.json.*\n.*nertool train --force"):
+        quick(ready, tiny_model, seeds="3,4", ensemble=True, output_dir="student")
+    quick(ready, tiny_model, seeds="3,4", ensemble=True, output_dir="student", force=True)
+    assert sorted(path.name for path in (ready / SEEDS).iterdir()) == ["3", "4"]
+
+
 def test_a_model_that_exists_is_replaced_only_by_word_and_another_directory_leaves_it(
     ready: Workspace, tiny_model: str
 ) -> None:
@@ -521,7 +535,7 @@ def test_a_model_that_exists_is_replaced_only_by_word_and_another_directory_leav
         train.run(ready, train.Options(model=tiny_model, **other))  # type: ignore[arg-type]
     train.run(ready, train.Options(model=tiny_model, output_dir="second", **other))  # type: ignore[arg-type]
     assert weights(ready) == before != (ready / "second/model.safetensors").read_bytes()
-    with pytest.raises(NertoolError, match="not written by nertool"):
+    with pytest.raises(NertoolError, match=r"not written by the last train.*\n.*: nertool train --force"):
         train.run(ready, train.Options(model=tiny_model, overwrite_output_dir=True, **QUICK))  # type: ignore[arg-type]
     assert weights(ready) == before
 

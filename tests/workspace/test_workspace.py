@@ -466,7 +466,7 @@ def test_a_directory_of_the_users_own_is_never_replaced(force: bool, trained: Pa
     workspace = Workspace(shutil.copytree(trained, tmp_path / "copy"))
     (workspace / "src").mkdir()
     (workspace / "src/code.py").write_text("mine")
-    with pytest.raises(NertoolError, match=r"src holds code.py, not written by nertool"):
+    with pytest.raises(NertoolError, match=r"src holds code.py, not written by the last train"):
         training.run(workspace, training.Options(model=str(trained / "model"), output_dir="src", force=force))
     assert (workspace / "src/code.py").read_text() == "mine"
 
