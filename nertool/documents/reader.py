@@ -80,6 +80,7 @@ class Reader:
         stdin: the bytes of standard input, which is read for the name `-`.
         cut: how texts are cut into tokens.
         whole_lines: the text of a line has its blanks at both ends, and blank lines are documents too.
+        form_hint: how the user chooses another form than that which lines tell; None: the form is not logged.
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
         comments: number of lines so far that were comments before sentences of tokens.
@@ -95,6 +96,7 @@ class Reader:
     stdin: IO[bytes] | None = None
     cut: Cut = cut_text
     whole_lines: bool = False
+    form_hint: str | None = "--input text reads one sentence a line"
     broken: int = 0
     replaced: int = 0
     comments: int = 0
@@ -144,8 +146,8 @@ class Reader:
         """Tell the form from the first lines; gives all lines again."""
         first: list[tuple[int, bytes]] = []
         form = form_of(label, _peek(lines, first), set(self.labels))
-        if form.shown and first:
-            logger.info("read as %s (--input text reads one sentence a line)", form.shown)
+        if form.shown and first and self.form_hint:
+            logger.info("read as %s (%s)", form.shown, self.form_hint)
         return form, chain(first, lines)
 
     def _without_comments(self, lines: Lines) -> Lines:

@@ -526,6 +526,9 @@ def _check_directory(directory: Path) -> None:
 def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoConfig
 
+    if not (directory / "config.json").exists():  # else transformers guesses a type of model from the name
+        what = "it has no config.json" if directory.is_dir() else "there is no such directory"
+        raise MissingInput(f"{directory} holds no model: {what}", MODEL_HELP)
     try:
         config = from_pretrained(AutoConfig, str(directory), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
@@ -533,7 +536,7 @@ def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     if not is_fine_tuned(config):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",
-            f"Fine-tune it first: {command(directory.parent, 'train')}",
+            f"Fine-tune it first: {command(Path('workspace'), 'train', '--model', str(directory))}",
         )
     return config
 

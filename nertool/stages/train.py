@@ -139,7 +139,8 @@ def _check(workspace: Workspace, options: Options) -> None:
         refuse_unused(options, ("model_revision",), "is for models of the Hub")
     for file in options.unlabelled or []:
         if not os.path.isfile(file):
-            raise MissingInput(f"--unlabelled {file}: no such file", "Name files of text, columns or JSON Lines.")
+            what = "not a file" if os.path.exists(file) else "no such file"
+            raise MissingInput(f"--unlabelled {file}: {what}", "Name files of text, columns or JSON Lines.")
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
     if _dev(workspace) is None:

@@ -221,7 +221,9 @@ def test_a_workspace_stands_for_its_model(trained: Path, tmp_path: Path) -> None
     ("content", "errors", "message"),
     [
         (b"\n \n", "stop", "no sentence in the files of --unlabelled"),
-        (b"anna left\n\xff\xfe\xfa\n", "stop", "2: not UTF-8"),
+        (b"anna left\n\xff\xfe\xfa\n", "stop", "2: not UTF-8.*\n.* --unlabelled-on-error skip$"),
+        (b'{"text": "anna left"}\n{"words": 1}\n', "stop", "2: neither.*\n.*: --unlabelled-on-error skip$"),
+        (b"#begin document (a); part 000\n", "stop", "this looks like CoNLL-2012.*\n.* JSON Lines with a field text"),
     ],
 )
 def test_unlabelled_text_that_is_none_is_refused(content: bytes, errors: Any, message: str, tmp_path: Path) -> None:
@@ -236,8 +238,18 @@ def test_unlabelled_lines_that_are_no_text_are_left_out_with_a_count(
 ) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(b"anna left oslo\n\xff\xfe\xfa\nclara saw anna !\n")
-    assert UnlabelledSource(path, LABELS, 12, on_error="skip").totals() == (2, 7)
-    assert "1 records could not be read: left out" in caplog.text
+    source = UnlabelledSource(path, LABELS, 12, on_error="skip")
+    assert source.totals() == source.totals() == (2, 7)
+    assert caplog.messages == ["1 records could not be read: left out"]
+
+
+def test_the_form_of_unlabelled_files_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(b"anna\nleft\noslo\n")
+    with caplog.at_level("INFO", logger="nertool"):
+        source = UnlabelledSource(path, LABELS, 12)
+        assert source.totals() == (1, 3) and len([*source.tagged()]) == 1
+    assert caplog.messages == ["read as one token a line (JSON Lines with a field text say that it is text)"]
 
 
 def test_teachers_that_cannot_teach_are_refused_in_two_lines(
@@ -249,7 +261,8 @@ def test_teachers_that_cannot_teach_are_refused_in_two_lines(
         assert error.value.hint and not (ready / "model").exists()
 
     refused("no such directory, and no model of the Hub", "nobody/nothing")
-    refused("holds a model without a head for tags", tiny_model)
+    refused(r"holds a model without a head for tags\n.*: nertool train --model", tiny_model)
+    refused("holds no model: it has no config.json", tmp_path)
     other = shutil.copytree(trained / "model", tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
     own = {**config, "id2label": {"0": "B-X", "1": "I-X", "2": "B-Y", "3": "O"}}
