@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.files import translate_read_errors
-from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, command
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
-from nertool.workspace.names import THRESHOLDS
+from nertool.workspace.names import QUANTIZED, THRESHOLDS
 
 if TYPE_CHECKING:
     from nertool.models.tagging import Tagging
@@ -112,7 +112,13 @@ def read_named_thresholds(name: str | None, directory: Path) -> KeptThresholds |
     """
     if not name:
         return None
-    return read_thresholds(directory / THRESHOLDS if name == OWN else Path(name))
+    if name != OWN:
+        return read_thresholds(Path(name))
+    if not os.path.isfile(directory / THRESHOLDS):
+        options = ["--quantized"] if directory.name == QUANTIZED else []
+        find = command(directory.parent, "evaluate", *options, "--precision", "0.95")
+        raise MissingInput(f"--thresholds own: there is no file {directory / THRESHOLDS}", f"Find them: {find}")
+    return read_thresholds(directory / THRESHOLDS)
 
 
 def read_thresholds(path: Path) -> KeptThresholds:

@@ -147,11 +147,11 @@ def read_keys(path: Path) -> list[bytes]:
     if not os.path.isfile(path):
         raise MissingInput(f"--api-key-file: there is no file {path}", "Write one key a line into a file.")
     with translate_read_errors(path):
-        keys = path.read_bytes().split()
+        keys = [line.strip() for line in path.read_bytes().splitlines() if line.strip()]
     if not keys:
         raise InvalidData(f"--api-key-file {path}: it holds no key", "Write one key a line into it.")
     if not all(0x21 <= byte <= 0x7E for byte in b"".join(keys)):
-        raise InvalidData(f"--api-key-file {path}: a key that no header can hold", "Take letters and digits of ASCII.")
+        raise InvalidData(f"--api-key-file {path}: a key that no header can hold", "Take ASCII letters and digits, no blanks.")
     return keys
 
 

@@ -116,6 +116,8 @@ def test_what_is_missing_is_told_before_it_listens(
     assert "there is no file" in failure(capsys, *place, "--api-key-file", str(workspace / "none"))[0]
     (workspace / "keys").write_text(" \n")
     assert "holds no key" in failure(capsys, *place, "--api-key-file", str(workspace / "keys"))[0]
+    own = failure(capsys, *place, "--port", "0", "--thresholds", "own")
+    assert own[1].startswith("Find them: nertool evaluate --quantized --precision 0.95 -w ")
     assert "no such way to cut" in failure(capsys, *place, "--port", "0", "--tokenizer", "nonsense")[0]
     with listen_at("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
@@ -172,6 +174,7 @@ def test_least_probabilities_are_given_once() -> None:
 def test_a_key_a_line(tmp_path: Path) -> None:
     (tmp_path / "keys").write_bytes(b"one\r\n\ntwo")
     assert serve.read_keys(tmp_path / "keys") == [b"one", b"two"]
-    (tmp_path / "keys").write_bytes("schlüssel".encode())
-    with pytest.raises(InvalidData, match="no header can hold"):
-        serve.read_keys(tmp_path / "keys")
+    for other in ("schlüssel", "one\n# of Anna"):  # no word of a remark is a key
+        (tmp_path / "keys").write_bytes(other.encode())
+        with pytest.raises(InvalidData, match="no header can hold"):
+            serve.read_keys(tmp_path / "keys")
