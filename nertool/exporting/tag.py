@@ -70,5 +70,7 @@ if __name__ == "__main__":
         main()
     except BrokenPipeError:
         os._exit(1)  # nobody reads on
-    except (ImportError, OSError, ValueError) as error:
+    except ImportError as error:
+        sys.exit(f"error: {error}; README.md says what to install")
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -187,7 +187,7 @@ def test_columns_and_running_text_are_those_of_predict(written: Path, predicted:
         found = tagged_by_script(written / "export", text, "--text", *form, blocked=4)
         assert found == predicted(workspace, text, *(["--format", "jsonl"] if form else []))
     done = run_script(written / "export", text, "--text")
-    assert (done.returncode, done.stderr) == (1, b"error: regex is blocked\n")
+    assert (done.returncode, done.stderr) == (1, b"error: regex is blocked; README.md says what to install\n")
 
 
 def test_words_without_subwords_have_the_spelling_of_o(tmp_path: Path, predicted: Callable[..., bytes]) -> None:
