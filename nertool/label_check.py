@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
@@ -17,16 +16,15 @@ import numpy as np
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.corpus.decisions import KEEP, Decision, write_decisions
+from nertool.corpus.files import translate_read_errors
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
 from nertool.models.names import (
     MODEL_FILES,
-    is_fine_tuned,
     load_tokenizer,
     model_sources,
     quiet_transformers,
-    resolve_model,
 )
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import (
@@ -43,7 +41,7 @@ from nertool.stages import preprocess, train
 from nertool.stages.check import OF_FOLDS, Options
 from nertool.tags import Span
 from nertool.workspace.atomic import remove, replacing
-from nertool.workspace.digests import digest, read_json
+from nertool.workspace.digests import digest
 from nertool.workspace.names import CHECKING, LABELS, MODEL, SPLITS, versions
 from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import Workspace
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 
 FOLDS = 5
 """Folds where no number is given."""
+PAGE_BEGINS = b"<!doctype html>"
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,10 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
     """
     quiet_transformers()
     _check_targets(options)
-    fine_tuned = options.folds is None and _is_fine_tuned(options.model)
-    splits = options.split or (SPLITS[1:] if fine_tuned else SPLITS[:1])
+    splits = options.split or (SPLITS[1:] if options.fine_tuned else SPLITS[:1])
     with workspace.locked("check", creates=False):
         corpus = _read(_paths(workspace, splits))
-        if fine_tuned:
+        if options.fine_tuned:
             tagger = _load(options.model, options)
             types = types_of(tagger.labels, tagger.spelling)
             judged = list(_judge(tagger, corpus, corpus.sentences, "check"))
@@ -138,13 +136,25 @@ def _check_targets(options: Options) -> None:
     """Refuse files to write that cannot be, before anything is trained.
 
     Raises:
-        InvalidOption: one is a directory, or is in none; or what somebody has decided would be lost.
+        InvalidOption: one is a directory, or is in none; or another file, such as one of decisions, would be lost.
     """
     for flag, name in (("--page", options.page), ("--decisions", options.decisions)):
         if name and (os.path.isdir(name) or not os.path.isdir(os.path.dirname(name) or ".")):
             raise InvalidOption(f"{flag} {name}: no file can be there", "Name a file in a directory that is there.")
     if options.decisions and os.path.lexists(options.decisions):
         raise InvalidOption(f"--decisions {options.decisions} is there already", "Name a new file.")
+    if options.page and os.path.exists(options.page) and not _is_page(Path(options.page)):
+        raise InvalidOption(f"--page {options.page} is there already, and is no page", "Name a new file.")
+    if options.page and options.decisions and os.path.realpath(options.page) == os.path.realpath(options.decisions):
+        raise InvalidOption("--page and --decisions name one file", "Name two files.")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page, such as that of an earlier check."""
+    if not path.is_file():
+        return False
+    with translate_read_errors(path), path.open("rb") as file:
+        return file.read(len(PAGE_BEGINS)).lower() == PAGE_BEGINS
 
 
 def _write_page(path: Path, workspace: Workspace, report: LabelReport) -> None:
@@ -177,15 +187,6 @@ def _undecided(
     decision = Decision(KEEP, place.file, sentence.line + start, tokens, gold, proposed)
     text = place.as_text()
     return decision, place.score, f"{text['before']} [{text['text']}] {text['behind']}".strip()
-
-
-def _is_fine_tuned(model: str) -> bool:
-    """Whether a directory holds a model that tags already."""
-    try:
-        config = read_json(Path(resolve_model(model)) / "config.json")
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(config, dict) and is_fine_tuned(SimpleNamespace(architectures=config.get("architectures")))
 
 
 def _load(model: str | Path, options: Options) -> Tagger:

@@ -132,12 +132,31 @@ def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog:
         label_check.run(Workspace(copy / "none"), Options(model=tiny_model, labels=True))
     with pytest.raises(InvalidOption, match="no file can be there"):
         label_check.run(copy, replace(options, page=str(copy / "none/page.html")))
+    with pytest.raises(InvalidOption, match="train.txt is there already, and is no page"):
+        label_check.run(copy, replace(options, page=str(copy / "train.txt")))
+    with pytest.raises(InvalidOption, match="name one file"):
+        label_check.run(copy, replace(options, page=str(copy / "new"), decisions=f"{copy.path}/./new"))
     with pytest.raises(InvalidOption, match="--folds is for --labels"):
         Options(folds=3)
     caplog.clear()
     with pytest.raises(InvalidOption, match="nowhere"):
         label_check.run(copy, Options(model=str(copy / "nowhere"), labels=True))
     assert "fold" not in caplog.text
+
+
+def test_options_of_trainings_are_refused_where_a_model_judges(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["check", "--labels", "--model", str(copy / "model"), "-w", str(copy.path)]
+    for option in ("--num-epochs", "--max-length"):
+        with pytest.raises(SystemExit) as ending:
+            main([*arguments, option, "5"])
+        assert ending.value.code == 1
+        assert f"error: {option} is for --folds, and --model is fine-tuned: it only judges" in capsys.readouterr().err
+    monkeypatch.setenv("NUM_EPOCHS", "5")  # which is for train
+    with pytest.raises(SystemExit) as ending:
+        main(arguments)
+    assert ending.value.code == 0
 
 
 def test_options_of_folds_are_refused_without_labels_on_the_command_line_alone(

@@ -68,7 +68,7 @@ def read_decisions(path: Path) -> Iterator[Decision]:
         InvalidData: a line is not as `write_decisions` writes it (names file and line).
     """
     for number, line in numbered_lines(path):
-        fields = line.rstrip("\n").split("\t")
+        fields = line.removeprefix("\ufeff").rstrip("\n").split("\t")
         if fields == [""] or fields[:NEEDED] == list(COLUMNS[:NEEDED]):
             continue
         yield _read_line(fields, f"{path}:{number}")

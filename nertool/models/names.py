@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
@@ -14,6 +15,7 @@ from nertool.errors import InvalidOption, NertoolError, reason_of
 from nertool.models.limits import HINT, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.progress import shows_bars
+from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -111,6 +113,15 @@ def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: in
 def is_fine_tuned(config: Any) -> bool:
     """The model has a head for tags that was trained."""
     return any("ForTokenClassification" in name for name in config.architectures or [])
+
+
+def holds_tagger(directory: Path) -> bool:
+    """Whether a directory holds a model that is fine-tuned; only its configuration is read."""
+    try:
+        config = read_json(directory / "config.json")
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and is_fine_tuned(SimpleNamespace(architectures=config.get("architectures")))
 
 
 def label_names(config: Any) -> list[str]:

@@ -22,7 +22,7 @@ from nertool.corpus.recognise import recognise_tags
 from nertool.corpus.unicode_forms import words_in_two_forms
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.encode import count_subwords
-from nertool.models.names import load_tokenizer, quiet_transformers
+from nertool.models.names import holds_tagger, load_tokenizer, quiet_transformers, resolve_model
 from nertool.progress import bar
 from nertool.sources.doubts import SENTENCES_HELP, Doubts, is_long
 from nertool.sources.recipes import RECIPES
@@ -119,8 +119,17 @@ class Options(StageOptions):
 
     @property
     def needless(self) -> Mapping[str, str]:
-        """The options of folds, where there are none."""
-        return {} if self.labels else dict.fromkeys(OF_FOLDS, "is for the models of check --labels")
+        """The options of trainings, where there are none."""
+        if not self.labels:
+            return dict.fromkeys(OF_FOLDS, "is for the models of check --labels")
+        if self.fine_tuned:
+            return dict.fromkeys((*OF_FOLDS, "max_length"), "is for --folds, and --model is fine-tuned: it only judges")
+        return {}
+
+    @property
+    def fine_tuned(self) -> bool:
+        """Whether `--model` judges as it is, since it is fine-tuned and no folds are asked for."""
+        return self.folds is None and holds_tagger(Path(resolve_model(self.model)))
 
 
 def run(workspace: Workspace, options: Options) -> Report:

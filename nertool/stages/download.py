@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 import typer
 
 from nertool.corpus.running_text import CHARACTERS, cutter
-from nertool.errors import InvalidData, InvalidOption
+from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.progress import logger
 from nertool.sources.apply_decisions import apply_decisions
 from nertool.sources.convert_tags import TagOptions, convert_splits, read_type_map
@@ -350,6 +350,9 @@ def _plan(options: Options, data: DataSource) -> StageRun:
     if options.type_map:
         files["type map"] = Path(options.type_map)
     for number, name in enumerate(options.decisions or [], start=1):
+        if not Path(name).exists():
+            write = "Write it first: nertool check --labels --decisions FILE"
+            raise MissingInput(f"--decisions {name}: no such file", write)
         files[f"decisions {number}"] = Path(name)
     return StageRun(
         "download",

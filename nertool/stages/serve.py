@@ -151,7 +151,9 @@ def read_keys(path: Path) -> list[bytes]:
     if not keys:
         raise InvalidData(f"--api-key-file {path}: it holds no key", "Write one key a line into it.")
     if not all(0x21 <= byte <= 0x7E for byte in b"".join(keys)):
-        raise InvalidData(f"--api-key-file {path}: a key that no header can hold", "Take ASCII letters and digits, no blanks.")
+        raise InvalidData(
+            f"--api-key-file {path}: a key that no header can hold", "Take ASCII letters and digits, no blanks."
+        )
     return keys
 
 

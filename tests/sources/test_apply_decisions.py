@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nertool.corpus.decisions import read_decisions
 from nertool.errors import InvalidData, NertoolError
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
@@ -88,8 +89,13 @@ def test_what_is_decided_on_other_data_is_refused(decided: Path, text: str, erro
 
 
 def test_a_file_that_is_not_there_is_refused(decided: Path) -> None:
-    with pytest.raises(NertoolError, match=r"decided\.tsv"):
+    with pytest.raises(NertoolError, match=r"--decisions .*decided\.tsv: no such file\n.*check --labels"):
         downloaded(decided)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_decision(tmp_path: Path) -> None:
+    (tmp_path / "decided.tsv").write_bytes(b"\xef\xbb\xbfdrop\ttrain.txt.tmp\t1\tanna\tO\tO\n")
+    assert [one.decision for one in read_decisions(tmp_path / "decided.tsv")] == ["drop"]
 
 
 def test_all_other_bytes_stay(decided: Path) -> None:
