@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 MASK = "***"
-ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]+:/+|\burl: /)(\S+?)(?=[\"'`,;:.)\]>]*(?:\s|$))", re.IGNORECASE)
-"""An address in a text, with its scheme and the rest. A path may have lost a slash; libraries tell paths alone."""
+ADDRESS = re.compile(r"(\b[a-z][a-z0-9+.-]{1,30}:/+|\burl: /)(\S*[^\s\"'`,;:.)\]>]|\S)", re.IGNORECASE)
+"""An address in a text, with its scheme and the rest, less the punctuation behind it. A path may have lost a slash;
+libraries tell paths alone."""
 USER = re.compile(r"(?:[^/?#]*|[^/:?#]*:(?!\d+(?:[/?#]|$))\S*)@")
 """User name and password before the host, those with signs that they should not hold as well."""
 PUBLIC = ("id", "export", "download")

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from nertool.addresses import without_secrets
 
+LONGEST = 4000
+"""Characters of a message or a hint; a line or a name in a file may have millions."""
+
 
 class NertoolError(Exception):
-    """An error that the user can fix. Secrets in web addresses are left out.
+    """An error that the user can fix. Secrets in web addresses are left out, and what is too long is cut off.
 
     Attributes:
         message: what is wrong, with file and line where there is one.
@@ -21,9 +24,13 @@ class NertoolError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        self.message = without_secrets(" ".join(message.splitlines()))
-        self.hint = without_secrets(" ".join(hint.splitlines()))
+        self.message, self.hint = _line(message), _line(hint)
         super().__init__(f"{self.message}\n{self.hint}")
+
+
+def _line(text: str) -> str:
+    line = without_secrets(" ".join(text.splitlines()))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
 
 
 def command(workspace: Path, stage: str, *arguments: str) -> str:

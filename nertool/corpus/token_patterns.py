@@ -27,13 +27,16 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
         letter: class of the characters that a word begins with.
         rest: class of those that it goes on with.
         alone: pattern of a character that is a token by itself.
+
+    A number is looked for once at a place, and not for ever: else a long list of numbers without blanks takes a time
+    that grows with its square, or more.
     """
     return rf"""
       https?://\S*[^\s.,;:!?'")\]}}>»”’…]                      # a web address, without the punctuation behind it
     | [\w.+-]{{1,64}}@\w[\w-]*(?:\.\w[\w-]*)+                        # an e-mail address
     | [\d\#*]\ufe0f?\u20e3                                    # a keycap
     | [@\#]{rest}+                                            # a user name or hash tag
-    | \d+(?:[.,:]\d+)*(?![.,:]?\d|[A-Z]\b)                    # a number, price or time; 3D is a word
+    | (?=(\d+(?:[.,:]\d+){{,19}}))\1(?![A-Z]\b)                 # a number, price or time; 3D is a word
     | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.
     | {letter}{rest}*(?:[-'’.&/]{letter}{rest}*)*             # a word, with inner hyphens, apostrophes and dots
     | {alone}                                                 # any other sign by itself
@@ -42,14 +45,12 @@ def _token_pattern(letter: str, rest: str, alone: str) -> str:
 
 ASCII_TOKEN = re.compile(_token_pattern(r"\w", r"\w", r"\S"), re.VERBOSE)
 """Faster, and the same for text in ASCII."""
-WORD_TOKEN = regex.compile(
-    _token_pattern(r"\w", r"[\w\p{M}\u200c\u200d]", r"(?![\s\x1c-\x1f])\X"), regex.VERBOSE | regex.VERSION1
-)
+SIGN = r"\p{RI}{2}(?=\p{RI}) | (?![\s\x1c-\x1f])\X"
+r"""What a person takes for one character; flags one by one, as `\X` looks at all those before each."""
+WORD_TOKEN = regex.compile(_token_pattern(r"\w", r"[\w\p{M}\u200c\u200d]", SIGN), regex.VERBOSE | regex.VERSION1)
 """A run of characters without blanks is one token."""
 TOKEN = regex.compile(
-    _token_pattern(
-        f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]", r"(?![\s\x1c-\x1f])\X"
-    ),
+    _token_pattern(f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]", SIGN),
     regex.VERBOSE | regex.VERSION1,
 )
 """As WORD_TOKEN, but each character of a script without blanks is a token."""

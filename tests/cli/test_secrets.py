@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_the_command_line_is_logged_without_it(given: list[str]) -> None:
 def test_an_address_is_told_without_its_secrets(address: str, public: str) -> None:
     assert without_secrets(address) == public
     assert str(NertoolError(address, address)) == f"{public}\n{public}"
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 50_000, f"http://{'.' * 100_000}a", "http://a" * 20_000, f"http:{'/' * 50_000}"]
+)
+def test_long_messages_are_looked_through_at_once_and_cut_off(text: str) -> None:
+    begun = time.process_time()
+    error = NertoolError(f"{text} https://me:{SECRET}@host", text)
+    assert time.process_time() - begun < 2
+    assert len(str(error)) < 10_000 and SECRET not in str(error)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +55,22 @@ def test_however_text_is_cut_places_are_those_of_the_tokens(name: str, text: str
     words = cutter(name)(text, 0, len(text))
     assert [text[start:end] for start, end in words.offsets] == words.tokens
     assert "".join(words.tokens) == "".join(text.split())
+
+
+@pytest.mark.parametrize("name", ["characters", "words"])
+@pytest.mark.parametrize(
+    "text", ["1," * 10_000 + "1A", "1," * 10_000 + "1Aé", "\U0001f1e9" * 20_001, ("1:" * 19 + "1A ") * 500]
+)
+def test_no_text_takes_a_time_that_grows_with_its_square(name: str, text: str) -> None:
+    begun = time.process_time()
+    assert "".join(cutter(name)(text, 0, len(text)).tokens) == text.replace(" ", "")
+    assert time.process_time() - begun < 1
+
+
+def test_flags_in_a_row_are_cut_one_by_one() -> None:
+    german, french = "\U0001f1e9\U0001f1ea", "\U0001f1eb\U0001f1f7"
+    flags = [german, french, german, f"{french}\u0301", german, "\U0001f1e9"]
+    assert cut_words("".join(flags)).tokens == flags
 
 
 def test_text_is_cut_in_the_named_way() -> None:
