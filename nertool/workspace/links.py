@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from nertool.errors import InvalidOption, NertoolError
-from nertool.workspace.names import EXAMPLES, QUANTIZING, RECORDS, RUNS
+from nertool.workspace.names import CHECKING, EXAMPLES, LABELS, QUANTIZING, RECORDS, RUNS, SPLITS
 
-OWN = (".commit", ".download", ".lock", ".lock-owner.json", ".training", EXAMPLES, QUANTIZING, RECORDS, RUNS)
+OWN = (".commit", ".download", ".lock", ".lock-owner.json", ".training", CHECKING, EXAMPLES, QUANTIZING, RECORDS, RUNS)
 """What nertool writes for itself at the top of a workspace, beside the staging directories."""
+DATA = (LABELS, *(f"{split}.txt" for split in SPLITS), *(f"{split}.txt.tmp" for split in SPLITS))
+"""What anybody may write there, or link to."""
 STAGING = ".partial-"
 """How the names of staging directories begin."""
 
 
 def refuse_links(root: Path, below: bool) -> None:
-    """Check that nertool's own files are files and folders of the workspace.
+    """Check that nertool's own files are files and folders of the workspace, and that data are no pipes or devices.
 
     Args:
         root: the workspace; it need not exist.
@@ -26,21 +30,23 @@ def refuse_links(root: Path, below: bool) -> None:
         InvalidOption: the workspace cannot be read.
         NertoolError: there is a link, or something that is neither file nor folder.
     """
-    for entry in _own_entries(root):
+    for entry in _entries(root):
         path = Path(entry.path)
-        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-            raise _refused(path)
+        if entry.name in DATA:
+            if path.exists() and not (entry.is_file() or entry.is_dir()):
+                raise NertoolError(f"{path} is neither a file nor a folder", "Remove it, or put a file in its place.")
+            continue
+        _check_own(path)
         if below and entry.is_dir():
             for folder, folders, files in os.walk(path):
                 for name in (*folders, *files):
-                    if os.path.islink(os.path.join(folder, name)):
-                        raise _refused(Path(folder, name))
+                    _check_own(os.path.join(folder, name))
 
 
-def _own_entries(root: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(root: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(root) as entries:
-            yield from (entry for entry in entries if entry.name in OWN or entry.name.startswith(STAGING))
+            yield from (entry for entry in entries if entry.name in OWN + DATA or entry.name.startswith(STAGING))
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -49,8 +55,11 @@ def _own_entries(root: Path) -> Iterator[os.DirEntry[str]]:
         ) from error
 
 
-def _refused(path: Path) -> NertoolError:
-    what = "a link" if path.is_symlink() else "neither a file nor a folder"
-    return NertoolError(
-        f"{path} is {what}: a workspace holds its own files itself", "Remove it; nertool makes it anew."
-    )
+def _check_own(path: str | Path) -> None:
+    with suppress(FileNotFoundError):  # another process has just removed it
+        mode = os.lstat(path).st_mode
+        if not (S_ISREG(mode) or S_ISDIR(mode)):
+            what = "a link" if S_ISLNK(mode) else "neither a file nor a folder"
+            raise NertoolError(
+                f"{path} is {what}: a workspace holds its own files itself", "Remove it; nertool makes it anew."
+            )

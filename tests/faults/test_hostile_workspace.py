@@ -16,6 +16,7 @@ from nertool.cli.main import main
 from nertool.errors import Locked, NertoolError
 from nertool.stages import labels
 from nertool.workspace import commit
+from nertool.workspace.digests import read_json
 from nertool.workspace.names import is_inside, is_model_name, is_output
 from nertool.workspace.workspace import Workspace
 
@@ -260,7 +261,7 @@ def test_an_owner_of_wrong_types_is_somebody(owner: str, workspace: Workspace) -
 
 LINKS = [
     *(".lock-owner.json", ".lock", "runs.jsonl", "workspace.json", ".training", ".examples", ".download", ".commit"),
-    *(".partial-labels", ".training/checkpoint-1", ".examples/a/rows", ".quantizing"),
+    *(".partial-labels", ".training/checkpoint-1", ".examples/a/rows", ".quantizing", ".checking", ".checking/fold-1"),
 ]
 
 
@@ -286,11 +287,39 @@ def test_a_file_that_is_being_written_is_a_new_one(name: str, workspace: Workspa
     assert (elsewhere / "precious").read_text() == "mine"
 
 
+@pytest.mark.parametrize("name", ["workspace.json", "train.txt.tmp", "dev.txt", "labels.txt"])
 def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(
+    name: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / name).unlink(missing_ok=True)
+    os.mkfifo(workspace / name)
+    for command in ("check", "labels"):
+        assert f"{name} is neither a file nor a folder" in refused(capsys, command, "-w", str(workspace.path))[0]
+
+
+def test_a_pipe_in_a_folder_of_nertool_makes_nobody_wait(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    os.mkfifo(workspace / "workspace.json")
-    assert "neither a file nor a folder" in refused(capsys, "status", "-w", str(workspace.path))[0]
+    (workspace / ".checking").mkdir()
+    os.mkfifo(workspace / ".checking/fold-1.npz")
+    assert "neither a file nor a folder" in refused(capsys, "labels", "-w", str(workspace.path))[0]
+
+
+def test_data_may_be_linked_but_not_to_a_device(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.move(workspace / "train.txt", workspace.path.with_name("elsewhere.txt"))
+    (workspace / "train.txt").symlink_to("../elsewhere.txt")
+    (workspace / "dev.txt").unlink()
+    (workspace / "dev.txt").symlink_to("nowhere")
+    assert workspace.status()
+    (workspace / "test.txt").unlink()
+    (workspace / "test.txt").symlink_to("/dev/tty")
+    assert "test.txt is neither a file nor a folder" in refused(capsys, "status", "-w", str(workspace.path))[0]
+
+
+def test_a_pipe_of_records_is_no_json(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "quantization.json")
+    with pytest.raises(ValueError, match="a pipe"):
+        read_json(tmp_path / "quantization.json")
 
 
 # -- names -----------------------------------------------------------------------------------------
