@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
-from nertool.workspace.digests import read_json
+from nertool.workspace.digests import MOST_BYTES, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -33,9 +33,12 @@ PARTS = re.compile(r"(layers?|blocks|depth|stages|experts|groups?|group_num)$")
 """Keys that say how many modules are built."""
 NO_SIZE = re.compile(r"theta|window|max_length|token_id")
 """Keys of numbers that nothing is as large as."""
-FILES = {".json", ".txt", ".safetensors", ".bin", ".onnx", ".model"}
-"""Ends of the names of a model's files."""
+READ_WHOLE = {".json", ".txt", ".model", ".jinja"}
+"""Ends of the names of files that libraries read into memory: of the configuration, of the tokenizer."""
 WEIGHTS = {".safetensors", ".bin"}
+FILES = {*READ_WHOLE, *WEIGHTS, ".onnx"}
+"""Ends of the names of a model's files."""
+ADAPTER = "adapter_config.json"
 BYTES = {"float16": 2, "bfloat16": 2, "float64": 8}
 """Bytes of a weight, where they are not the 4 of FP32."""
 UNPACKED = 4
@@ -46,14 +49,37 @@ HINT = "Take a whole copy of the model, from where it was published."
 
 
 def check_files(directory: Path) -> None:
-    """Check that the files of a model are files: a device or a pipe in the place of one has no end.
+    """Check that the files of a model are files, as a device or a pipe has no end, and that its weights are among them.
 
     Raises:
-        NertoolError: one is not.
+        NertoolError: one is no file, or too large; or the weights are those of another model, with an adapter.
     """
     for path in sorted(directory.iterdir()):
         if path.exists() and not path.is_file() and not (path.is_dir() and path.suffix not in FILES):
             raise NertoolError(f"{path} is no regular file", HINT)
+        if path.suffix in READ_WHOLE and path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise NertoolError(f"{path} has more than {MOST_BYTES >> 20} MiB", HINT)
+    if (directory / ADAPTER).exists():
+        raise NertoolError(
+            f"{directory / ADAPTER} names another model, of whose weights this is an adapter",
+            "Merge both into one model, as merge_and_unload of peft does, and name that.",
+        )
+
+
+def check_tokenizer_files(config: Mapping[str, Any], name: str) -> None:
+    """Check that a tokenizer takes its files out of its own directory.
+
+    Args:
+        config: `tokenizer_config.json`, as it was parsed; transformers follows any path in it.
+        name: directory, or name on a hub.
+
+    Raises:
+        NertoolError: it takes one out of another place.
+    """
+    for key, path in config.items():
+        if key.endswith("_file") and isinstance(path, str) and os.path.exists(path):
+            if os.path.dirname(os.path.abspath(path)) != os.path.abspath(name):
+                raise NertoolError(f"{name}: its tokenizer_config.json takes {key} out of another place: {path}", HINT)
 
 
 def check_numbers(config: Mapping[str, Any], name: str) -> None:
@@ -111,7 +137,7 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
 
 
 def check_size(empty: torch.nn.Module, name: str) -> None:
-    """Check that the files of a model hold about as much as its configuration says; of a model on a hub, the memory.
+    """Check that the memory, and the files of a model that is here, hold about as much as its configuration says.
 
     Args:
         empty: the model, without memory for its weights; see `without_weights`.
@@ -122,13 +148,12 @@ def check_size(empty: torch.nn.Module, name: str) -> None:
     """
     needed = sum(tensor.numel() * tensor.element_size() for tensor in (*empty.parameters(), *empty.buffers()))
     directory = Path(name)
-    if directory.is_dir():
+    holder, most = "this machine has", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    fits = needed <= most
+    if fits and directory.is_dir():
         weights = (path for path in directory.iterdir() if path.suffix in WEIGHTS and path.is_file())
         holder, most = "its files hold", sum(path.stat().st_size for path in weights)
         fits = needed <= UNPACKED * most + SPARE
-    else:
-        holder, most = "this machine has", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        fits = needed <= most
     if not fits:
         what = f"its config.json says a model of {needed / 1e9:,.1f} GB, and {holder} {most / 1e9:,.3f} GB"
         raise NertoolError(f"{name}: {what}", HINT)

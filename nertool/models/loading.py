@@ -10,7 +10,14 @@ from pickle import UnpicklingError
 from typing import Any
 
 from nertool.errors import NertoolError
-from nertool.models.limits import HINT, check_files, check_numbers, check_size, without_weights
+from nertool.models.limits import (
+    HINT,
+    check_files,
+    check_numbers,
+    check_size,
+    check_tokenizer_files,
+    without_weights,
+)
 
 WRONG = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, RuntimeError, TypeError),
@@ -125,7 +132,9 @@ def hide_path(config: Any, name: str) -> None:
 
 
 def check_tokenizer(name: str, **options: Any) -> None:
-    """Check that a tokenizer needs no code of its own; transformers 5 takes another one in its place without a word.
+    """Check that a tokenizer needs no code of its own, and no files of others.
+
+    transformers 5 takes another one in the place of one that needs code without a word.
 
     Args:
         name: a directory, or a name on the Hub.
@@ -137,7 +146,10 @@ def check_tokenizer(name: str, **options: Any) -> None:
     from transformers.models.auto.tokenization_auto import get_tokenizer_config, tokenizer_class_from_name
 
     with translate_wrong_files(name):
+        if Path(name).is_dir():
+            check_files(Path(name))
         config = get_tokenizer_config(name, **options)
+        check_tokenizer_files(config, name)
         own_class = config.get("tokenizer_class") or ""
         if "AutoTokenizer" in (config.get("auto_map") or {}) and tokenizer_class_from_name(own_class) is None:
             raise _untrusted(name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, NertoolError, reason_of
-from nertool.models.limits import HINT, check_tokens
+from nertool.models.limits import HINT, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.progress import shows_bars
 from nertool.workspace.digests import read_json
@@ -66,10 +66,14 @@ def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
     """Local files of a model or its tokenizer, by names without a machine path.
 
     Empty for a model on the hub: there the name and the revision are its identity.
+
+    Raises:
+        NertoolError: one of the files of the directory is none, or too large.
     """
     directory = Path(resolve_model(name))
     if not directory.is_dir():
         return {}
+    check_files(directory)
     label = name if name == "minilm" else directory.resolve().name
     paths: set[Path] = set()
     for pattern in patterns:

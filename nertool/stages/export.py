@@ -135,7 +135,7 @@ def _load(workspace: Workspace, path: Path) -> _Model:
     from nertool.models.tagger import load_tagger
 
     anew = f"Make the model anew: {workspace.command('quantize', '--backend', 'onnx', '--force')}"
-    table, tagger = read_table(path), load_tagger(path)
+    tagger, table = load_tagger(path), read_table(path)
     if not isinstance(tagger.tokenizer, StoredTokenizer):
         raise NertoolError(f"{path}: its tokenizer needs transformers, which an export has not", anew)
     if "canary" not in table:

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from nertool.cli.main import main
+from nertool.errors import NertoolError
+from nertool.models.limits import check_size
 from nertool.workspace.workspace import Workspace
 
 pytest.importorskip("transformers")
@@ -100,6 +102,11 @@ def settings(**values: object) -> Damage:
     return damaged_json("tokenizer_config.json", lambda content: content.update(values))
 
 
+def takes_tokenizer_elsewhere(model: Path) -> None:
+    os.mkfifo(model.with_name("pipe"))
+    settings(tokenizer_file=str(model.with_name("pipe")))(model)
+
+
 SIZES = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     *("max_position_embeddings", "type_vocab_size"),
@@ -120,6 +127,8 @@ MODELS: dict[str, Damage] = {
     "config.json a list": file("config.json", "[]"),
     "config.json empty": file("config.json", ""),
     "config.json a device": instead("config.json", to_a_device),
+    "config.json of 3 GiB": lambda model: os.truncate(model / "config.json", 3 << 30),
+    "weights of another model": file("adapter_config.json", '{"base_model_name_or_path": "nowhere"}'),
     "tagging.json a device": instead("tagging.json", to_a_device),
     "calibration.json a pipe": instead("calibration.json", os.mkfifo),
     "model.safetensors a pipe": instead("model.safetensors", os.mkfifo),
@@ -152,6 +161,8 @@ MODELS: dict[str, Damage] = {
     "a wrong pattern": tokenizer("pre_tokenizer", type="Split", pattern={"Regex": "("}, behavior="Isolated"),
     "tokenizer_config.json too deep": file("tokenizer_config.json", f'{{"a": {DEEP}}}'),
     "tokenizer_config.json a list": file("tokenizer_config.json", "[]"),
+    "tokenizer_config.json a pipe": instead("tokenizer_config.json", os.mkfifo),
+    "a tokenizer out of a pipe elsewhere": takes_tokenizer_elsewhere,
     "a class that is no tokenizer": settings(tokenizer_class="BertModel"),
     "a length that is a text": settings(model_max_length="long"),
     "a length below 0": settings(model_max_length=-5),
@@ -173,6 +184,7 @@ CASES = [
     *(("evaluate", what) for what in SEEN_BY_ALL),
     *(("quantize", what) for what in SEEN_BY_ALL),
     ("preprocess", "tokenizer.json too deep"),
+    ("preprocess", "tokenizer_config.json a pipe"),
 ]
 
 
@@ -197,6 +209,15 @@ def test_a_hostile_model_is_two_lines(
     assert time.monotonic() - began < MOST_SECONDS
     assert peak() - before < MOST_KIB
     assert not Path("ran").exists()
+
+
+def test_a_model_larger_than_the_memory_is_refused_however_large_its_files_are(tmp_path: Path) -> None:
+    """A file may have holes, which take no room on the disk."""
+    torch = pytest.importorskip("torch")
+    (tmp_path / "model.safetensors").touch()
+    os.truncate(tmp_path / "model.safetensors", 4 << 40)
+    with pytest.raises(NertoolError, match="this machine has"):
+        check_size(torch.nn.Linear(10**6, 10**6, device="meta"), str(tmp_path))
 
 
 def forget_digests(workspace: Workspace) -> None:
