@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from nertool.corpus.column_files import ENTITY_TAG, Sentence, counted
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.readers.columns import EMPTY
+from nertool.sources.readers.column_roles import EMPTY
 from nertool.sources.readers.layout import TAG_NAMES
 
 SENTENCES = 2000
@@ -18,6 +18,8 @@ FEW_TOKENS, FEW_SENTENCES = 30, 6
 """Less than that tells nothing of the tags, or of the sentences."""
 LEAST_TOKENS = 2
 """Less than that tells nothing of the tokens."""
+FEW_PARTS = 20
+"""Parts in which one of what no sound file has is too many."""
 LONG_SENTENCE = 400
 """Tokens of a single sentence that are likely those of a whole file."""
 LONGEST_TOKEN = 10_000
@@ -25,7 +27,14 @@ LONGEST_TOKEN = 10_000
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
+ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&]+)"
+SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&]{ONE_TAG})+")
+"""Tags of nested entities in one field, such as B-PER|B-LOC."""
+TWICE_PREFIXED = re.compile(r"[BI]-[BIESLUMW]-\S")
+"""What becomes of a span whose label has a prefix of its own."""
 SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"
+TEXTS_HELP = "Write JSON Lines of tokens and tags, or of text and spans; a table whose cells are quoted is named .csv"
+SPANS_HELP = "Write one span for a whole entity, with the type alone as its label"
 COLUMNS_HELP = "Say which columns hold tokens and tags: --token-column, --tag-column"
 INSIST = "to take them as they are: --accept-as-is."
 
@@ -41,7 +50,7 @@ class Doubts:
         self.place = place
         self.kinds: Counter[str] = Counter()
         self.tags: Counter[str] = Counter()
-        self.sentences = self.tokens = self.longest = 0
+        self.sentences = self.tokens = self.words = self.longest = 0
         self.first: Sentence | None = None
 
     def watch(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
@@ -62,6 +71,8 @@ class Doubts:
         for token in tokens:
             if len(token) > LONGEST_TOKEN:
                 continue
+            self.kinds["sub-words"] += token.startswith("##") and len(token) > 2
+            self.words += len(token.split())
             if token == "O" or ENTITY_TAG.match(token):
                 self.kinds["tags"] += 1
             elif token.isdecimal():
@@ -110,7 +121,13 @@ class Doubts:
         for kind, told in kinds.items():
             if 2 * self.kinds[kind] > self.tokens:
                 return told
-        return ("all tokens are numbers", COLUMNS_HELP) if self.kinds["numbers"] == self.tokens else None
+        if self.words > 2 * self.tokens:
+            return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
+        if FEW_PARTS * self.kinds["sub-words"] > self.tokens:
+            return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
+        if self.kinds["numbers"] < self.tokens:
+            return None
+        return "all tokens are numbers", f"{COLUMNS_HELP}; which one numbers the sentences: --sentence-column"
 
     def _begins_with_names(self, first: Sentence) -> bool:
         """Whether the first tag is a column's name, or the only one that is no entity's among entities."""
@@ -123,9 +140,13 @@ class Doubts:
 
     def _wrong_tags(self) -> tuple[str, str] | None:
         outside = self.tags["O"] + self.tags["_"]
-        numbered = sum(count for tag, count in self.tags.items() if NUMBERED_TAG.match(tag))
-        if 2 * numbered > self.tokens - outside > 0:
+        entities = self.tokens - outside
+        if 2 * self._count(NUMBERED_TAG) > entities > 0:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
+        if 2 * self._count(TWICE_PREFIXED) > entities > 0:
+            return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
+        if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
+            return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
         if self.tokens >= LEAST_TOKENS and self.tags.keys() <= EMPTY:
             return f"no tag has a letter: {' '.join(sorted(self.tags))}", COLUMNS_HELP
         odd = [tag for tag in self.tags if not ENTITY_TAG.match(tag)]
@@ -133,6 +154,10 @@ class Doubts:
             shown = ", ".join(odd[:5])
             return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
         return None
+
+    def _count(self, pattern: re.Pattern[str]) -> int:
+        """Number of tokens whose tag begins like this."""
+        return sum(count for tag, count in self.tags.items() if pattern.match(tag))
 
     def _wrong_sentences(self) -> tuple[str, str] | None:
         if self.sentences >= FEW_SENTENCES and self.longest == 1:

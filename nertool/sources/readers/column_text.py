@@ -9,10 +9,13 @@ from pathlib import Path
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
+from nertool.sources.readers.column_roles import EMPTY_TAGS
 from nertool.sources.readers.columns import DOCSTART, Columns, find_columns
 from nertool.sources.readers.layout import Layout
+from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
+from nertool.tags import OUTSIDE
 
 LINES_AHEAD = 2000
 """Lines from which the columns are told."""
@@ -43,9 +46,10 @@ def _rows(
     """Give the token and tag of each line; None where a sentence ends."""
     width, token_at, tag_at = columns.width, columns.token_at, columns.tag_at
     comment, sentence_end = layout.comment or "#", layout.sentence_end
+    ends = SentenceEnds(path, layout, columns.id_at) if columns.id_at else None
     inside = False
     for number, line in lines:
-        if not line.strip() or number == columns.header:
+        if not line.strip() or number == columns.header or line.strip() == sentence_end:
             inside = False
             yield number, None
             continue
@@ -54,21 +58,36 @@ def _rows(
             continue
         fields = columns.split(line)
         if len(fields) != width:
-            fields = columns.fields(line)
+            fields = _mended(line, columns, tally)
         if DOCSTART in (fields[0], fields[token_at] if len(fields) > token_at else ""):
             tally.add("-DOCSTART- lines left out")
             inside = False
             yield number, None
             continue
-        if len(fields) != width or not fields[tag_at].strip():
+        tag = fields[tag_at] if len(fields) == width else ""
+        if not tag.strip() and columns.empty_is_outside and len(fields) == width:
+            tally.add(EMPTY_TAGS)
+            tag = OUTSIDE
+        if not tag.strip():
             bad.add(number, _bad_line(path, number, line, len(fields), width))
             continue
+        if ends and ends.before(number, fields):
+            yield number, None
         inside = True
         token = fields[token_at]
-        yield number, (token, fields[tag_at])
+        yield number, (token, tag)
         if sentence_end and token == sentence_end:
             inside = False
             yield number, None
+
+
+def _mended(line: str, columns: Columns, tally: Tally) -> list[str]:
+    """The fields of a line that has more or fewer than the first one, as far as it can be told what is meant."""
+    fields = columns.fields(line)
+    if len(fields) == 1 and (at_blanks := columns.fields_at_blanks(line)):
+        tally.add("lines cut at blanks in place of tabs")
+        return at_blanks
+    return fields
 
 
 def _is_comment(line: str, layout: Layout, columns: Columns, inside: bool) -> bool:
@@ -79,9 +98,11 @@ def _is_comment(line: str, layout: Layout, columns: Columns, inside: bool) -> bo
 
 
 def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> InvalidData:
-    if fields in (1, width):
-        return InvalidData(f"{path}:{number}: no tag behind the token: {line!r}", "Every token needs a tag.")
     what = f"{path}:{number}: {fields} columns, the first line has {width}: {line[:80]!r}"
-    if line.startswith("#"):
-        return InvalidData(what, "If that is a comment: --comment '#' leaves such lines out.")
-    return InvalidData(what, "Give every line the same number of columns, or say what separates them: --delimiter.")
+    hint = "Give every line as many columns; or say what separates them: --delimiter; or how comments begin: --comment."
+    if fields in (1, width):
+        what = f"{path}:{number}: no tag behind the token: {line[:80]!r}"
+        hint = f"Every token needs a tag; if such a line ends a sentence: --sentence-end '{line.strip()[:20]}'."
+    if not line[0].isalnum():
+        hint = f"If that is a comment, leave such lines out: --comment '{line[:2].strip()}'."
+    return InvalidData(what, hint)

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.column_files import ENTITY_TAG, counted
+from nertool.corpus.column_files import ENTITY_TAG
 from nertool.errors import InvalidData, InvalidOption
-from nertool.sources.readers.layout import TAG_NAMES, TOKEN_NAMES, Layout, column_number, tag_columns
+from nertool.sources.readers.column_roles import (
+    Rows,
+    Table,
+    counts_tokens,
+    empty_is_outside,
+    holds_entities,
+    id_columns,
+    is_header,
+    join,
+    last_with_tags,
+    only_tags,
+    parted,
+    prefixes_stand_apart,
+    types_of,
+)
+from nertool.sources.readers.layout import TOKEN_NAMES, Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
+from nertool.tags import OUTSIDE
 
+Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
-Rows = list[list[str]]
 DOCSTART = "-DOCSTART-"
 WHITE = re.compile(r"[ \t]+")
 ESCAPES = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ","}
-OUTER = "-2"
-"""Column of the outer entities where there are two of entities."""
-FIRST_ROWS = 3
-"""Rows that are enough to tell an index by."""
-PREFIXES = frozenset("BIOESLUMW")
-EMPTY = frozenset({"_", "-", "*", "--"})
-"""What stands in a column that holds nothing."""
-NO_TYPE = frozenset({"", "O", "_", "-"})
-"""What stands where a type would, beside a prefix in a column of its own, outside entities."""
+QUOTED_QUOTE = '""""'
+"""A quote as a field of CSV, which no other form would write so."""
+SEPARATORS_HELP = (
+    "Say what separates them: --delimiter; how lines that are no tokens begin: --comment; what ends a sentence: "
+    "--sentence-end."
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,8 @@ class Columns:
         tag_at: 0-based index of the tags' column.
         header: number of the line that names the columns; 0 without one.
         tags: those of the first lines.
+        id_at: 0-based indices of the columns with the id of a sentence, behind that of its document; empty without.
+        empty_is_outside: an empty tag stands for O.
     """
 
     split: Split
@@ -47,6 +63,8 @@ class Columns:
     tag_at: int
     header: int
     tags: frozenset[str]
+    id_at: Sequence[int] = ()
+    empty_is_outside: bool = False
 
     def fields(self, line: str) -> list[str]:
         """The fields of a line, without empty ones behind the last column; a blank in front is an empty token."""
@@ -56,18 +74,71 @@ class Columns:
             return ["", *fields]
         return fields
 
+    def fields_at_blanks(self, line: str) -> list[str]:
+        """The fields of a line with blanks where others have tabs; none unless its tag is one that the file has."""
+        fields = WHITE.split(line.strip(" \t"))
+        return fields if len(fields) == self.width and self._is_tag(fields[self.tag_at]) else []
+
     def is_token(self, line: str) -> bool:
         """Whether a line that begins like a comment holds a token: its tag is one that the file has."""
         fields = self.fields(line)
         return len(fields) == self.width and self._is_tag(fields[self.tag_at])
 
     def _is_tag(self, tag: str) -> bool:
-        return tag == "O" or tag in self.tags or ENTITY_TAG.match(tag) is not None
+        return tag == OUTSIDE or tag in self.tags or ENTITY_TAG.match(tag) is not None
+
+
+def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Columns | None:
+    """Tell the columns from a file's first lines; None where none of them holds a token.
+
+    The first line that is no comment decides how many columns there are, and what separates them. What no option
+    asked for is noted.
+
+    Raises:
+        InvalidData: there is only one column (names file and line).
+        InvalidOption: there is no such column, or two that may hold the tags.
+    """
+    first = _first_line(lines, layout)
+    if first is None:
+        return None
+    place = f"{path}:{first[0]}"
+    split, table = _cut(path, layout, lines, first, tally)
+    id_at, id_named = _ids(place, layout, table)
+    if id_at and not layout.sentence_column:
+        shown = ", ".join(str(at + 1) for at in id_at)
+        tally.note(f"{path.name}: column {shown} says which sentence a token belongs to (--sentence-column)")
+    table = parted(table, id_at) if id_at else table
+    front = 1 if id_at == (0,) else 0
+    index = not layout.token_column and counts_tokens(table, front)
+    if index:
+        counter, next_one = ("second", "third") if front else ("first", "second")
+        tally.note(
+            f"{path.name}: the {counter} column counts the tokens, so they are taken from the {next_one} "
+            "(--token-column)"
+        )
+    token_at, token_named = _find(place, layout.token_column or _token_column(table, front + index), "token", table)
+    tag_at, tag_named = _tags(place, layout, table, token_at, index, tally)
+    tags = table.column(tag_at)
+    return Columns(
+        split,
+        table.width,
+        token_at,
+        tag_at,
+        header=first[0] if table.has_header or token_named or tag_named or id_named else 0,
+        tags=frozenset(tags),
+        id_at=id_at,
+        empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
+    )
+
+
+# -- cutting ---------------------------------------------------------------------------------------
 
 
 def splitter(delimiter: str, line: str) -> Split:
     """Give the function that cuts lines: at the delimiter, else at tabs if the line has any, else at white space."""
-    delimiter = ESCAPES.get(delimiter, delimiter) or ("\t" if "\t" in line.strip() else "")
+    delimiter = ESCAPES.get(delimiter, delimiter)
+    if not delimiter and "\t" in (line if len(line.split()) == 1 else line.strip()):
+        delimiter = "\t"
     if delimiter:
         return lambda text: text.split(delimiter)
     return lambda text: WHITE.split(text.strip(" \t"))
@@ -80,94 +151,60 @@ def trim(fields: list[str], width: int) -> list[str]:
     return fields
 
 
-def find_columns(path: Path, layout: Layout, lines: Sequence[tuple[int, str]], tally: Tally) -> Columns | None:
-    """Tell the columns from a file's first lines; None where none of them holds a token.
-
-    The first line that is no comment decides how many columns there are, and what separates them. What no option
-    asked for is noted.
-
-    Raises:
-        InvalidData: there is only one column (names file and line).
-        InvalidOption: there is no such column.
-    """
-    first = _first_line(lines, layout.comment or "#")
-    if first is None:
-        return None
-    number, line = first
-    place = f"{path}:{number}"
+def _splitter(path: Path, layout: Layout, line: str, lines: Lines, tally: Tally) -> Split:
+    """The function that cuts lines like this one; it takes quotes off where the file has them as CSV does."""
     split = splitter(layout.delimiter, line)
-    names = trim(split(line), 1)
-    width = len(names)
-    if width == 1:
-        raise InvalidData(f"{place}: one column, so no tags: {names[0]!r}", "Say what separates them: --delimiter")
-    sentences = _sentences(lines, split, width, layout.comment or "#")
-    header = _is_header(names)
-    if header:
-        sentences[0] = sentences[0][1:]
-        tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")
-    if not layout.tag_column and _prefixes_stand_apart(sentences):
-        split, names, width = _joining(split, width), [*names[:-2], names[-1]], width - 1
-        sentences = [[_join(row) for row in sentence] for sentence in sentences]
-        tally.note(f"{path.name}: prefixes and types of tags stand in two columns, and are joined (--tag-column)")
-    index = not layout.token_column and _is_index(sentences, width)
-    if index:
-        tally.note(
-            f"{path.name}: the first column counts the tokens, so they are taken from the second (--token-column)"
-        )
-    token_at, token_named = _find(place, layout.token_column or _token_column(header, index, names), "token", names)
-    wanted = layout.tag_column or _tag_column(layout.task, header, index, names, sentences)
-    tag_at, tag_named = _find(place, wanted, "tag", names)
-    if index and wanted == OUTER:
-        tally.note(
-            f"{path.name}: two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)"
-        )
-    named = header or token_named or tag_named
-    tags: set[str] = set()
-    for sentence in sentences:
-        tags.update(row[tag_at] for row in sentence)
-    return Columns(split, width, token_at, tag_at, number if named else 0, frozenset(tags))
+    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or "\t"
+    quoted = len(delimiter) == 1 and any(QUOTED_QUOTE in other.split(delimiter) for _, other in lines)
+    if not quoted:
+        return split
+    tally.note(f"{path.name}: fields stand in quotes as in CSV: they are taken off")
+    return lambda text: next(csv.reader([text], delimiter=delimiter))
 
 
-def _first_line(lines: Sequence[tuple[int, str]], comment: str) -> tuple[int, str] | None:
+def _first_line(lines: Lines, layout: Layout) -> tuple[int, str] | None:
     """The first line that is no comment; where all seem to be, the first that is not blank."""
     first = None
     for number, line in lines:
-        if line.strip() and not line.startswith(DOCSTART):
-            if not line.startswith(comment):
+        if line.strip() and not line.startswith(DOCSTART) and line.strip() != layout.sentence_end:
+            if not line.startswith(layout.comment or "#"):
                 return number, line
             first = first or (number, line)
     return first
 
 
-def _prefixes_stand_apart(sentences: Sequence[Rows]) -> bool:
-    """Whether the last two columns hold the prefix and the type of a tag."""
-    prefixes: set[str] = set()
-    for sentence in sentences:
-        for row in sentence:
-            prefix, kind = row[-2:]
-            if len(row) < 3 or prefix not in PREFIXES or (prefix == "O") != (kind in NO_TYPE):
-                return False
-            prefixes.add(prefix)
-    return bool(prefixes - {"O"})
+def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally: Tally) -> tuple[Split, Table]:
+    """How the lines are cut, and the first rows.
+
+    Raises:
+        InvalidData: there is only one column (names file and line).
+    """
+    number, line = first
+    split = _splitter(path, layout, line, lines, tally)
+    names = trim(split(line), 1)
+    if len(names) == 1:
+        names = trim(split(line), _most_fields(lines, split, len(split(line))))
+    if len(names) == 1:
+        raise InvalidData(f"{path}:{number}: one column, so no tags: {names[0]!r}", SEPARATORS_HELP)
+    sentences = _sentences(lines, split, len(names), layout.comment or "#")
+    table = Table(names, is_header(names), sentences)
+    if table.has_header:
+        sentences[0] = sentences[0][1:]
+        tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")
+    if layout.tag_column or not prefixes_stand_apart(table):
+        return split, table
+    tally.note(f"{path.name}: prefixes and types of tags stand in two columns, and are joined (--tag-column)")
+    joined = [[join(row) for row in sentence] for sentence in sentences]
+    return _joining(split, len(names)), Table([*names[:-2], names[-1]], table.has_header, joined)
 
 
-def _joining(split: Split, width: int) -> Split:
-    """Cut lines so that the last two of `width` fields are one tag; a line that has fewer keeps too few."""
-
-    def cut(line: str) -> list[str]:
-        fields = trim(split(line), width)
-        return _join(fields) if len(fields) == width else fields[: width - 2]
-
-    return cut
+def _most_fields(lines: Lines, split: Split, limit: int) -> int:
+    """The most fields that a line has, without empty ones at its end; 1 if that is over the limit."""
+    most = max(len(trim(split(line), 1)) for _, line in lines)
+    return most if most <= limit else 1
 
 
-def _join(fields: list[str]) -> list[str]:
-    """Make one tag of a prefix and a type, the last two fields."""
-    prefix, kind = fields[-2:]
-    return [*fields[:-2], "O" if prefix == "O" else f"{prefix}-{kind}"]
-
-
-def _sentences(lines: Sequence[tuple[int, str]], split: Split, width: int, comment: str) -> list[Rows]:
+def _sentences(lines: Lines, split: Split, width: int, comment: str) -> list[Rows]:
     """The fields of the lines that have as many as the first one, by sentence; at least one sentence."""
     sentences: list[Rows] = [[]]
     for _, line in lines:
@@ -180,91 +217,93 @@ def _sentences(lines: Sequence[tuple[int, str]], split: Split, width: int, comme
     return sentences
 
 
-def _is_header(names: Sequence[str]) -> bool:
-    """Whether the first line names the columns, a token's and a tag's among them."""
-    lower = [name.strip().lower() for name in names]
-    likely = {*TAG_NAMES, *tag_columns("ner"), *tag_columns("pos"), *tag_columns("chunk")}
-    return not (likely.isdisjoint(lower) or {*TOKEN_NAMES}.isdisjoint(lower))
+def _joining(split: Split, width: int) -> Split:
+    """Cut lines so that the last two of `width` fields are one tag; a line that has fewer keeps too few."""
+
+    def cut(line: str) -> list[str]:
+        fields = trim(split(line), width)
+        return join(fields) if len(fields) == width else fields[: width - 2]
+
+    return cut
 
 
-def _is_index(sentences: Sequence[Rows], width: int) -> bool:
-    """Whether the first column counts: from 0 or 1 in each sentence, or through the whole file."""
-    if width < 3 or sum(map(len, sentences)) < FIRST_ROWS:
-        return False
-    before = None
-    for sentence in sentences:
-        for position, row in enumerate(sentence):
-            number = counted(row[0])
-            if number is None:
-                return False
-            begins = position == 0 and number in (0, 1)
-            if not begins and before is not None and number != before + 1:
-                return False
-            before = number
-    return True
+# -- which column ----------------------------------------------------------------------------------
 
 
-def _token_column(header: bool, index: bool, names: Sequence[str]) -> str:
-    """The tokens' column where no option names it."""
-    if header:
-        for number, name in enumerate(names, start=1):
-            if name.strip().lower() in TOKEN_NAMES:
-                return str(number)
-    return "2" if index else "1"
+def _ids(place: str, layout: Layout, table: Table) -> tuple[tuple[int, ...], bool]:
+    """Columns of a sentence's id; and whether an option names it by its name in the first line."""
+    if not layout.sentence_column:
+        return id_columns(table), False
+    at, named = _find(place, layout.sentence_column, "sentence", table)
+    return (at,), named
 
 
-def _tag_column(task: str, header: bool, index: bool, names: Sequence[str], sentences: Sequence[Rows]) -> str:
-    """The tags' column where no option names it.
+def _token_column(table: Table, behind: int) -> str:
+    """The tokens' column where no option names it.
+
+    Args:
+        behind: number of columns that number sentences and tokens.
+    """
+    at = table.named(TOKEN_NAMES)
+    return str((behind if at is None else at) + 1)
+
+
+def _tags(place: str, layout: Layout, table: Table, token_at: int, index: bool, tally: Tally) -> tuple[int, bool]:
+    """Column of the tags; and whether an option names it by its name in the first line.
+
+    Raises:
+        InvalidOption: there is no such column, or two that may hold them.
+    """
+    if layout.tag_column:
+        return _find(place, layout.tag_column, "tag", table)
+    at = table.named(tag_columns(layout.task))
+    if at is not None:
+        return at, False
+    behind = table.width - token_at - 1
+    if behind < 1:
+        raise InvalidOption(f"{place}: no column behind the tokens", "Say which one holds the tags: --tag-column")
+    if layout.task == "pos" or behind == 1:
+        return token_at + 1, False
+    return _tags_behind(place, layout, table, token_at, index, tally), False
+
+
+def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index: bool, tally: Tally) -> int:
+    """Column of the tags among several behind the tokens.
 
     Without names the columns are those of CoNLL-2003: token, part of speech, chunk, entity. Two columns of entities
     behind an index and a token are those of GermEval 2014, outer before inner.
     """
-    if header:
-        for likely in tag_columns(task):
-            for number, name in enumerate(names, start=1):
-                if name.strip().lower() == likely:
-                    return str(number)
-    behind = len(names) - (2 if index else 1)
-    if task == "pos":
-        return str(len(names) - behind + 1)
-    if behind == 1:
-        return "-1"
-    alone = _only_tags(sentences, len(names)) if index else ""
-    if alone:
+    alone = only_tags(table) if index else None
+    if alone is not None:
         return alone
-    both = _holds_entities(sentences, -1) and _holds_entities(sentences, -2)
-    if task == "chunk":
-        return "-1" if behind == 2 and not both and _holds_entities(sentences, -1) else "-2"
-    return OUTER if index and behind == 2 and both else "-1"
+    last = last_with_tags(table, token_at)
+    if last < table.width - 1:
+        shown = f"column {last + 1} holds the tags, and what stands behind it is left out (--tag-column)"
+        tally.note(f"{Path(place).name}: {shown}")
+    before = last - 1
+    both = holds_entities(table, last) and holds_entities(table, before)
+    two = before == token_at + 1
+    if layout.task == "chunk":
+        return last if two and not both and holds_entities(table, last) else before
+    if index and two and both:
+        shown = "two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)"
+        tally.note(f"{Path(place).name}: {shown}")
+        return before
+    if before > token_at and not types_of(table, last).isdisjoint(types_of(table, before)):
+        what = f"columns {before + 1} and {last + 1} hold the same types, as gold and predicted tags do"
+        raise InvalidOption(f"{place}: {what}", f"Take one: --tag-column {before + 1} or --tag-column {last + 1}.")
+    return last
 
 
-def _only_tags(sentences: Sequence[Rows], width: int) -> str:
-    """The one column of entities behind an index and tokens; empty unless the last one holds nothing, as in UNER's."""
-    for sentence in sentences:
-        if not EMPTY.issuperset(row[-1] for row in sentence):
-            return ""
-    holding = [column for column in range(2, width - 1) if _holds_entities(sentences, column)]
-    return str(holding[0] + 1) if len(holding) == 1 else ""
-
-
-def _holds_entities(sentences: Sequence[Rows], column: int) -> bool:
-    """Whether all tags of a column are O or those of entities."""
-    for sentence in sentences:
-        for row in sentence:
-            if row[column] != "O" and not ENTITY_TAG.match(row[column]):
-                return False
-    return True
-
-
-def _find(place: str, wanted: str, kind: str, names: Sequence[str]) -> tuple[int, bool]:
+def _find(place: str, wanted: str, kind: str, table: Table) -> tuple[int, bool]:
     """Find a column by number or by its name in the first line; gives its 0-based index and whether by name."""
-    width = len(names)
-    index = column_number(wanted, width)
+    names = table.names
+    index = column_number(wanted, len(names))
     if index is not None:
         return index, False
     if wanted in names:
-        return list(names).index(wanted), True
+        return names.index(wanted), True
     raise InvalidOption(
-        f"{place}: no column {wanted}: the first line has {width}: {' '.join(names)}",
-        f"Take one of 1 to {width} by --{kind}-column (or its name, where the first line names the columns).",
+        f"{place}: no column {wanted}: the first line has {len(names)}: {' '.join(names)}",
+        f"Take one of 1 to {len(names)} by --{kind}-column (or its name, where the first line names the columns).",
     )

@@ -3,93 +3,153 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import ENTITY_TAG, Sentence, TaggedRow, group_sentences
 from nertool.corpus.records import QUOTE_HELP, csv_rows
-from nertool.errors import InvalidData, InvalidOption
+from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.char_spans import tag_texts
+from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
+from nertool.sources.readers.column_roles import EMPTY_TAGS, counts_up, empty_is_outside
 from nertool.sources.readers.columns import ESCAPES
-from nertool.sources.readers.layout import SENTENCE_NAMES, TOKEN_NAMES, Layout, find_column, tag_columns
+from nertool.sources.readers.layout import (
+    DOCUMENT_NAMES,
+    SENTENCE_NAMES,
+    TOKEN_NAMES,
+    Layout,
+    column_index,
+    tag_columns,
+)
 from nertool.sources.readers.rows import may_hold_texts, read_rows
+from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
+from nertool.tags import OUTSIDE
 
 Rows = Iterator[tuple[int, list[str]]]
-SENTENCE_HELP = (
-    "Name the column with a sentence's id: --sentence-column; or a token that ends sentences: --sentence-end ."
-)
 LIST = re.compile(r"\[.*\]", re.DOTALL)
 WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")
 """Between strings as NumPy writes them, which Python would read as one."""
-LONGEST_SENTENCE = 100_000
-"""Rows without the end of a sentence, beyond which nothing seems to end one."""
+ROWS_AHEAD = 1000
+"""Rows from which the form is told."""
+HEADER_HELP = "Put a line in front that names all columns, such as sentence_id,token,tag."
 
 
 class Columns(NamedTuple):
     """Width of the table, and the 0-based index of each column that is read.
 
-    `sentence_at` is None where no column holds the sentence's id: then an empty row ends a sentence.
+    Attributes:
+        id_at: columns of the sentence's id, behind that of its document; empty where there is none: then an empty row
+            ends a sentence.
+        empty_is_outside: an empty tag stands for O.
     """
 
     width: int
-    sentence_at: int | None
+    id_at: Sequence[int]
     token_at: int
     tag_at: int
+    empty_is_outside: bool = False
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """Read the sentences of a CSV file.
 
     A sentence begins where the sentence id is another, and not empty; without such a column, behind an empty row. A
-    file whose rows hold lists of tokens and of tags, as pandas writes them, has a sentence a row; one whose rows hold
-    a text and a list of spans has a text a row.
+    file whose rows hold tokens and tags as lists, as pandas writes them, or with blanks between, has a sentence a row;
+    one whose rows hold a text and a list of spans has a text a row.
 
     Raises:
         InvalidData: a row with more or fewer columns, without a tag, or a quote that is never closed (names file and
-            line); a sentence whose rows do not stand together.
+            line); a sentence whose rows do not stand together; no names of columns.
         InvalidOption: there is no such column.
     """
     rows = _table(path, layout, tally)
-    header = [name.strip() for name in next(rows, (1, []))[1]]
-    if not any(header):
-        raise InvalidData(f"{path}:1: no columns are named here", "The first line of CSV names them.")
-    first = list(_first_filled(rows))
-    if first and _is_text_with_spans(first[0][1], header, layout):
-        texts = SpanRecords(path, layout, tally).read(_records(path, header, chain(first, rows), layout))
+    header = _header(path, next(rows, (1, []))[1])
+    ahead = list(islice(rows, ROWS_AHEAD))
+    filled = [fields for _, fields in ahead if any(fields) and len(fields) == len(header)]
+    rows = chain(ahead, rows)
+    if any(_is_text_with_spans(fields, header, layout) for fields in filled):
+        texts = SpanRecords(path, layout, tally).read(_records(path, header, rows, layout))
         yield from tag_texts(texts, layout, tally)
         return
-    token = find_column(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
-    tag = find_column(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
-    columns = Columns(len(header), _sentence_column(path, layout, header), header.index(token), header.index(tag))
-    if first and _holds_lists(first[0][1], columns):
-        lists = _rows_of_lists(path, chain(first, rows), columns, (token, tag))
-        yield from read_rows(lists, path, layout, [token, tag], tally)
+    _refuse_spans(path, layout, header)
+    columns = _columns(path, layout, header, filled)
+    names = (header[columns.token_at], header[columns.tag_at])
+    if filled and _holds_sentence(filled[0], columns):
+        listed = [LIST.fullmatch(filled[0][at].strip()) is not None for at in (columns.token_at, columns.tag_at)]
+        lists = _rows_of_lists(path, rows, columns, names, listed)
+        yield from read_rows(lists, path, layout, names, tally)
     else:
         bad = BadLines(layout.on_error, tally)
-        tagged = _tagged_rows(path, layout, columns, chain(first, rows), bad)
+        tagged = _tagged_rows(path, layout, columns, rows, bad, tally)
         yield from group_sentences(bad.guard(tagged))
 
 
-def _sentence_column(path: Path, layout: Layout, header: list[str]) -> int | None:
-    """Index of the sentence id's column; None where none is asked for and none is likely."""
-    likely = {name.lower() for name in header} & {*SENTENCE_NAMES}
-    if not layout.sentence_column and not likely:
-        return None
-    return header.index(find_column(path, layout.sentence_column, "--sentence-column", header, SENTENCE_NAMES))
+def _header(path: Path, fields: list[str]) -> list[str]:
+    """Names of the columns.
+
+    Raises:
+        InvalidData: the first line is empty, or holds a token and its tag.
+    """
+    header = [name.strip() for name in fields]
+    if not any(header):
+        raise InvalidData(f"{path}:1: no columns are named here", HEADER_HELP)
+    tags = [name for name in header if name == OUTSIDE or ENTITY_TAG.match(name)]
+    if tags:
+        raise InvalidData(f"{path}:1: the first line holds the tag {tags[0]}, and names no columns", HEADER_HELP)
+    return header
 
 
-def _first_filled(rows: Rows) -> Rows:
-    for number, fields in rows:
-        if any(fields):
-            yield number, fields
-            return
+def _refuse_spans(path: Path, layout: Layout, header: Sequence[str]) -> None:
+    """Refuse a table with one span a row, as Amazon Comprehend has.
+
+    Raises:
+        InvalidData: it is one.
+    """
+    names = {re.sub(r"[\s_]", "", name.lower()) for name in header}
+    tagged = layout.tag_column or not names.isdisjoint(tag_columns(layout.task))
+    if not tagged and names & {"start", "startoffset", "begin", "beginoffset"} and names & {"end", "endoffset"}:
+        raise InvalidData(f"{path}:1: a row holds one span, which is not read", SPANS_WAY)
+
+
+def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> Columns:
+    """Find the columns.
+
+    Args:
+        rows: the first ones, each as long as the header.
+
+    Raises:
+        InvalidOption: one is not there, or several have its name.
+    """
+    token_at = column_index(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
+    tag_at = column_index(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
+    empty = layout.task != "pos" and empty_is_outside([row[tag_at] for row in rows])
+    return Columns(len(header), _id_columns(path, layout, header, rows), token_at, tag_at, empty)
+
+
+def _id_columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> list[int]:
+    """Indices of the columns with the id of the document and the sentence; empty where no column is likely to be that.
+
+    A column that counts the rows is none.
+    """
+    names = [name.lower() for name in header]
+    if not layout.sentence_column:
+        likely = [names.index(name) for name in SENTENCE_NAMES if name in names]
+        likely = [at for at in likely if not counts_up([row[at] for row in rows])]
+        if not likely:
+            return []
+        sentence_at = likely[0]
+    else:
+        sentence_at = column_index(path, layout.sentence_column, "--sentence-column", header)
+    documents = [names.index(name) for name in DOCUMENT_NAMES if name in names]
+    return [*documents[:1], sentence_at] if documents[:1] != [sentence_at] else [sentence_at]
 
 
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
@@ -100,12 +160,14 @@ def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
 # -- a token a row ---------------------------------------------------------------------------------
 
 
-def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, bad: BadLines) -> Iterator[TaggedRow]:
+def _tagged_rows(
+    path: Path, layout: Layout, columns: Columns, rows: Rows, bad: BadLines, tally: Tally
+) -> Iterator[TaggedRow]:
     """Give the token and tag of each row; None where a sentence ends."""
-    ends = SentenceEnds(path, layout, columns)
+    ends = SentenceEnds(path, layout, columns.id_at)
     for number, fields in rows:
         if not any(fields):
-            if columns.sentence_at is None:
+            if not columns.id_at:
                 ends.here()
                 yield number, None
             continue
@@ -115,75 +177,27 @@ def _tagged_rows(path: Path, layout: Layout, columns: Columns, rows: Rows, bad: 
             continue
         if ends.before(number, fields):
             yield number, None
-        token = fields[columns.token_at]
-        yield number, (token, fields[columns.tag_at])
+        token, tag = fields[columns.token_at], fields[columns.tag_at]
+        if not tag.strip():
+            tally.add(EMPTY_TAGS)
+            tag = OUTSIDE
+        yield number, (token, tag)
         if layout.sentence_end and token == layout.sentence_end:
             ends.here()
             yield number, None
     ends.finish()
 
 
-class SentenceEnds:
-    """Tells where sentences end: at another id, or at an empty row.
-
-    Attributes:
-        current: id of the sentence; empty before the first.
-    """
-
-    def __init__(self, path: Path, layout: Layout, columns: Columns) -> None:
-        self.path, self.columns, self.as_is = path, columns, layout.as_is
-        self.current = ""
-        self.ended: set[int] = set()
-        self.rows = self.ends = 0
-
-    def here(self) -> None:
-        """A sentence ends behind the last row."""
-        self.rows, self.ends = 0, self.ends + 1
-
-    def before(self, number: int, fields: list[str]) -> bool:
-        """Whether a sentence ends in front of this row.
-
-        Raises:
-            InvalidData: the row belongs to a sentence that has ended already.
-            InvalidOption: nothing ends sentences.
-        """
-        at = self.columns.sentence_at
-        self.rows += 1
-        if at is None:
-            if self.rows > LONGEST_SENTENCE:
-                raise self._endless()
-            return False
-        if fields[at] in ("", self.current):
-            return False
-        if hash(fields[at]) in self.ended and not self.as_is:
-            raise InvalidData(
-                f"{self.path}:{number}: sentence {fields[at]!r} goes on here, but other rows stand between",
-                "Sort the rows by sentence; if its ids begin again here: --accept-as-is.",
-            )
-        self.ended.add(hash(fields[at]))
-        self.current = fields[at]
-        return True
-
-    def finish(self) -> None:
-        """End the file.
-
-        Raises:
-            InvalidOption: nothing ended a sentence.
-        """
-        if self.columns.sentence_at is None and self.rows and not self.ends:
-            raise self._endless()
-
-    def _endless(self) -> InvalidOption:
-        return InvalidOption(f"{self.path}: no column of sentence ids and no empty row", SENTENCE_HELP)
-
-
 def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str, str] | None:
     """What is wrong with a row, and the hint; None where nothing is."""
     if len(fields) != columns.width:
         return f"{len(fields)} columns, the first line names {columns.width}", QUOTE_HELP
-    if not fields[columns.tag_at].strip():
-        return f"no tag for {fields[columns.token_at]!r}", "Every token needs a tag."
-    if columns.sentence_at is not None and not (fields[columns.sentence_at] or sentence):
+    token = fields[columns.token_at]
+    if "\n" in token.strip():
+        return f"a token over several lines: {token[:60]!r}", QUOTE_HELP
+    if not fields[columns.tag_at].strip() and not columns.empty_is_outside:
+        return f"no tag for {token!r}", "Every token needs a tag."
+    if columns.id_at and not (fields[columns.id_at[-1]] or sentence):
         return "no sentence id yet", "Another column: --sentence-column"
     return None
 
@@ -193,7 +207,7 @@ def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str
 
 def _is_text_with_spans(fields: list[str], header: list[str], layout: Layout) -> bool:
     """Whether a row holds a text, and a list of its spans as text."""
-    if len(fields) != len(header) or not may_hold_texts(header, layout):
+    if not may_hold_texts(header, layout):
         return False
     cells = dict(zip(header, fields, strict=True))
     text, spans = _named(cells, layout.text_column, TEXT_KEYS), _named(cells, layout.spans_column, SPAN_KEYS)
@@ -225,6 +239,8 @@ def _parse_record(place: str, header: list[str], fields: list[str], spans: set[s
     for name in spans & {*header}:
         if LIST.fullmatch(record[name].strip()):
             record[name] = _as_lists(_parse_list(place, record[name]))
+        elif not record[name].strip():
+            record[name] = None
     return record
 
 
@@ -236,34 +252,44 @@ def _as_lists(value: Any) -> Any:
 # -- a sentence a row ------------------------------------------------------------------------------
 
 
-def _holds_lists(fields: list[str], columns: Columns) -> bool:
-    """Whether the cells of tokens and tags hold lists as text."""
-    if len(fields) != columns.width:
-        return False
-    return all(LIST.fullmatch(fields[at].strip()) for at in (columns.token_at, columns.tag_at))
+def _holds_sentence(fields: list[str], columns: Columns) -> bool:
+    """Whether the cells of tokens and tags hold several: as lists, or as many with blanks between."""
+    tokens, tags = fields[columns.token_at], fields[columns.tag_at]
+    if LIST.fullmatch(tags.strip()):
+        return LIST.fullmatch(tokens.strip()) is not None or len(tokens.split()) > 1
+    return 1 < len(tokens.split()) == len(tags.split())
 
 
 def _rows_of_lists(
-    path: Path, rows: Rows, columns: Columns, names: tuple[str, str]
+    path: Path, rows: Rows, columns: Columns, names: tuple[str, str], listed: Sequence[bool]
 ) -> Iterator[tuple[int, dict[str, Any] | InvalidData]]:
-    """Give each row as an object of its two lists, or what is wrong with it."""
+    """Give each row as an object of its two lists, or what is wrong with it.
+
+    Args:
+        listed: whether tokens, and tags, stand there as a list; else with blanks between.
+    """
     for number, fields in rows:
         if any(fields):
             try:
-                yield number, _parse_row(f"{path}:{number}", fields, columns, names)
+                yield number, _parse_row(f"{path}:{number}", fields, columns, names, listed)
             except InvalidData as error:
                 yield number, error
 
 
-def _parse_row(place: str, fields: list[str], columns: Columns, names: tuple[str, str]) -> dict[str, Any]:
+def _parse_row(
+    place: str, fields: list[str], columns: Columns, names: tuple[str, str], listed: Sequence[bool]
+) -> dict[str, Any]:
     if len(fields) != columns.width:
         raise InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)
     cells = (fields[columns.token_at], fields[columns.tag_at])
-    return {name: _parse_list(place, cell) for name, cell in zip(names, cells, strict=True)}
+    row: dict[str, Any] = {}
+    for name, cell, is_list in zip(names, cells, listed, strict=True):
+        row[name] = _parse_list(place, cell) if is_list else cell.split()
+    return row
 
 
 def _parse_list(place: str, cell: str) -> list[Any]:
-    """Read a list that Python printed; nothing in it is run.
+    """Read a list of JSON, or one that Python printed; nothing in it is run.
 
     Raises:
         InvalidData: it is none.
@@ -271,6 +297,8 @@ def _parse_list(place: str, cell: str) -> list[Any]:
     hint = "Write JSON Lines: an object with the lists tokens and tags a line."
     if WITHOUT_COMMA.search(cell):
         raise InvalidData(f"{place}: a list without commas, as NumPy prints: {cell[:60]}", hint)
+    with suppress(ValueError, RecursionError):
+        return list(json.loads(cell))
     try:
         found = ast.literal_eval(cell.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:

@@ -12,6 +12,7 @@ from nertool.errors import InvalidOption
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
 TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
 NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
+DOCUMENT_NAMES = ("doc_id", "document_id", "docid", "doc", "document", "article_id", "file", "filename")
 SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_idx", "sentence_number", "id")
 
 
@@ -23,7 +24,7 @@ class Layout:
         task: `ner`, `pos` or `chunk`; decides between several tag columns.
         token_column: name, or 1-based number (negative from the end), of the tokens' column.
         tag_column: the same of the tags' column; in CoNLL-U also `feats:NAME` and `misc:NAME`.
-        sentence_column: the same of the sentence id's, in CSV.
+        sentence_column: the same of the sentence id's, in CSV and column text.
         delimiter: what separates the columns of column text; empty: a tab where there is one, else white space.
         comment: column text's lines that begin with this are left out, unless they hold a token with a tag; empty: only
             lines before a sentence that begin with # and a blank.
@@ -61,7 +62,8 @@ class Layout:
 
 def tag_columns(task: str) -> tuple[str, ...]:
     """Likely names of the tag column: run_ner.py's `ner_tags` first."""
-    return (f"{task}_tags", task, *(["upos"] if task == "pos" else []), *TAG_NAMES)
+    own = {"pos": ["upos"], "ner": ["ne-coarse-lit"]}  # the latter is HIPE's
+    return (f"{task}_tags", task, *own.get(task, []), *TAG_NAMES)
 
 
 def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str], likely: Sequence[str]) -> str:
@@ -82,6 +84,23 @@ def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str]
                     return there
     what = f"no column {wanted!r}" if wanted else f"no column that {option} would stand for"
     raise InvalidOption(f"{path}: {what}", f"Its columns are {', '.join(names)}: take one by {option}.")
+
+
+def column_index(path: Path | str, wanted: str, option: str, names: Sequence[str], likely: Sequence[str] = ()) -> int:
+    """0-based index of the column that `find_column` finds.
+
+    Raises:
+        InvalidOption: there is none; or several columns have this name.
+    """
+    number = None if wanted in names else column_number(wanted, len(names))
+    if number is not None:
+        return number
+    name = find_column(path, wanted, option, names, likely)
+    places = [str(place) for place, other in enumerate(names, start=1) if other == name]
+    if len(places) > 1:
+        hint = f"Take one by its number: {option} {' or '.join(places)}."
+        raise InvalidOption(f"{path}: several columns are named {name}", hint)
+    return names.index(name)
 
 
 def column_number(wanted: str, width: int) -> int | None:

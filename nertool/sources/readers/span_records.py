@@ -15,6 +15,7 @@ from nertool.sources.readers.label_studio import first_label, holds_results, rea
 from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
 from nertool.sources.readers.tally import Tally
+from nertool.tags import OUTSIDE
 
 TEXT_KEYS = ("text", "content", "data", "document", "body", "raw_text", "full_text", "sentence", "raw", "input")
 SPAN_KEYS = (
@@ -228,7 +229,7 @@ class SpanRecords:
             return None
         spans: list[CharSpan] = []
         for entry in entries:
-            spans += self._entry_spans(entry, place)
+            spans += self._entry_spans(entry, text, place)
         return spans
 
     def _entries(self, holder: dict[str, Any], keys: Sequence[str], place: str) -> tuple[str, list[Any] | None]:
@@ -263,23 +264,24 @@ class SpanRecords:
         chosen = list(people)[index]
         return [entry for entry in entries if chosen in [names[0] for names in _entry_annotators(entry)]]
 
-    def _entry_spans(self, entry: Any, place: str) -> list[CharSpan]:
+    def _entry_spans(self, entry: Any, text: str, place: str) -> list[CharSpan]:
         """The span of an entry; Dataturks has several places for one label."""
         if isinstance(entry, dict) and isinstance(entry.get("points"), list):
             spans: list[CharSpan] = []
             for point in entry["points"]:
-                span = self._span({**point, "label": entry.get("label")}, place) if isinstance(point, dict) else None
+                labelled = {**point, "label": entry.get("label")} if isinstance(point, dict) else None
+                span = self._span(labelled, text, place) if labelled else None
                 spans += [span._replace(end=span.end + 1)] if span else []  # its end is the last character
             return spans
-        span = self._span(entry, place)
+        span = self._span(entry, text, place)
         return [span] if span else []
 
-    def _span(self, entry: Any, place: str) -> CharSpan | None:
+    def _span(self, entry: Any, text: str, place: str) -> CharSpan | None:
         start = end = label = own = None
         if isinstance(entry, dict):
             value = entry["value"] if isinstance(entry.get("value"), dict) else entry
             start, end = _get(value, START_KEYS), _get(value, END_KEYS)
-            label, own = _get(value, LABEL_KEYS), _get(value, OWN_TEXT_KEYS)
+            label, own = _label_and_text(value, text)
             if end is None and type(start) is int and type(value.get("length")) is int:
                 end = start + value["length"]
         elif isinstance(entry, list) and len(entry) in (3, 4):
@@ -287,7 +289,7 @@ class SpanRecords:
             own = entry[3] if len(entry) == 4 else None
             label = None if own is not None and not isinstance(own, str) else label
         placed = type(start) is int and type(end) is int
-        if placed and isinstance(entry, dict) and _has_no_label(label):
+        if placed and (label == OUTSIDE or (isinstance(entry, dict) and _has_no_label(label))):
             self.tally.add("regions without a label left out", place, f"span {start} to {end} has no label: left out")
             return None
         if type(label) is int and 0 <= label < len(self.layout.tag_names):
@@ -311,6 +313,16 @@ def _is_task(holder: dict[str, Any]) -> bool:
     return isinstance(holder.get("data"), dict) and any(
         isinstance(holder.get(key), list) for key in ("annotations", "completions", "predictions")
     )
+
+
+def _label_and_text(value: dict[str, Any], text: str) -> tuple[Any, Any]:
+    """The label of a span, and its own text; what stands as `entity` is either, by whether the record's text has it."""
+    own = _get(value, OWN_TEXT_KEYS)
+    entity = value.get("entity")
+    label = _get(value, [key for key in LABEL_KEYS if key != "entity"])
+    if label is not None and isinstance(entity, str) and entity and entity in text:
+        return label, own or entity
+    return _get(value, LABEL_KEYS), own
 
 
 def _has_no_label(label: Any) -> bool:

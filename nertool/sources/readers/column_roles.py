@@ -1,0 +1,184 @@
+"""What the columns of a table of tokens hold, as its first rows tell: numbers, tokens or tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from nertool.corpus.column_files import ENTITY_TAG, counted
+from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, tag_columns
+from nertool.tags import OUTSIDE
+
+Rows = list[list[str]]
+FIRST_ROWS = 3
+"""Rows that are enough to tell an index by."""
+PREFIXES = frozenset("BIOESLUMW")
+EMPTY = frozenset({"_", "-", "*", "--"})
+"""What stands in a column that holds nothing."""
+EMPTY_TAGS = "tokens with an empty tag, so O"
+"""What is counted of them."""
+NO_TYPE = frozenset({"", "O", "_", "-"})
+"""What stands where a type would, beside a prefix in a column of its own, outside entities."""
+NO_TAG = re.compile(r"[_*-]+|[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?|\(\S*|\S*\*\S*|\S*\)")
+"""What stands in columns behind the tags: scores, brackets of other layers, or nothing."""
+
+
+class Table(NamedTuple):
+    """The first rows of a file, each as long as the first line.
+
+    Attributes:
+        names: fields of the first line.
+        has_header: they name the columns; else they are the first row too.
+        sentences: rows by sentence, as far as blank lines tell; at least one sentence.
+    """
+
+    names: list[str]
+    has_header: bool
+    sentences: list[Rows]
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.names)
+
+    def column(self, at: int) -> list[str]:
+        """The cells of a column."""
+        return [row[at] for sentence in self.sentences for row in sentence]
+
+    def named(self, likely: Iterable[str]) -> int | None:
+        """0-based index of the column with the likeliest name; None where none has one of them."""
+        lower = [name.strip().lower() for name in self.names]
+        return next((lower.index(name) for name in likely if name in lower), None) if self.has_header else None
+
+
+def is_header(names: Sequence[str]) -> bool:
+    """Whether the first line names the columns, a token's and a tag's among them."""
+    lower = [name.strip().lower() for name in names]
+    likely = {*TAG_NAMES, *tag_columns("ner"), *tag_columns("pos"), *tag_columns("chunk")}
+    return not (likely.isdisjoint(lower) or {*TOKEN_NAMES}.isdisjoint(lower))
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+def counts_up(column: Sequence[str]) -> bool:
+    """Whether a column of some rows counts them."""
+    numbers = [counted(cell) for cell in column]
+    first = numbers[0] if numbers else None
+    return first is not None and len(numbers) >= FIRST_ROWS and numbers == [*range(first, first + len(numbers))]
+
+
+def counts_tokens(table: Table, at: int) -> bool:
+    """Whether a column counts: from 0 or 1 in each sentence, or through the whole file."""
+    if table.width < 3 or sum(map(len, table.sentences)) < FIRST_ROWS:
+        return False
+    before = None
+    for sentence in table.sentences:
+        for position, row in enumerate(sentence):
+            number = counted(row[at])
+            if number is None:
+                return False
+            begins = position == 0 and number in (0, 1)
+            if not begins and before is not None and number != before + 1:
+                return False
+            before = number
+    return True
+
+
+def id_columns(table: Table) -> tuple[int, ...]:
+    """Columns of a sentence's id, behind that of its document: those with such names, else a first one that numbers.
+
+    Empty where there is none, or where it counts tokens.
+    """
+    at = table.named(SENTENCE_NAMES)
+    if at is not None and not counts_tokens(table, at):
+        document = table.named(DOCUMENT_NAMES)
+        return (at,) if document in (None, at) else (document, at)
+    return (0,) if not table.has_header and _numbers_sentences(table) else ()
+
+
+def _numbers_sentences(table: Table) -> bool:
+    """Whether the first column numbers the sentences, where no blank line ends one: 1 1 1 2 2 3."""
+    if table.width < 3 or sum(map(bool, table.sentences)) != 1:
+        return False
+    cells = table.column(0)
+    if not all(map(str.isdecimal, cells)):
+        return False
+    numbers = list(map(int, cells))
+    steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+    return steps == {0, 1}
+
+
+def parted(table: Table, id_at: Sequence[int]) -> Table:
+    """The table with its sentences parted where another id begins."""
+    sentences: list[Rows] = []
+    for sentence in table.sentences:
+        before: list[str] | None = None
+        for row in sentence:
+            own = [row[at] for at in id_at]
+            if before is None or (own[-1] and own != before):
+                sentences.append([])
+                before = own
+            sentences[-1].append(row)
+    return table._replace(sentences=sentences or [[]])
+
+
+# -- tags ------------------------------------------------------------------------------------------
+
+
+def empty_is_outside(tags: Sequence[str]) -> bool:
+    """Whether empty tags stand for O: all others are those of entities, and none is O."""
+    others = {tag.strip() for tag in tags}
+    return "" in others and len(others) > 1 and all(map(ENTITY_TAG.match, others - {""}))
+
+
+def prefixes_stand_apart(table: Table) -> bool:
+    """Whether the last two columns hold the prefix and the type of a tag."""
+    prefixes: set[str] = set()
+    for sentence in table.sentences:
+        for row in sentence:
+            prefix, kind = row[-2:]
+            if len(row) < 3 or prefix not in PREFIXES or (prefix == OUTSIDE) != (kind in NO_TYPE):
+                return False
+            prefixes.add(prefix)
+    return bool(prefixes - {OUTSIDE})
+
+
+def join(fields: list[str]) -> list[str]:
+    """Make one tag of a prefix and a type, the last two fields."""
+    prefix, kind = fields[-2:]
+    return [*fields[:-2], OUTSIDE if prefix == OUTSIDE else f"{prefix}-{kind}"]
+
+
+def last_with_tags(table: Table, token_at: int) -> int:
+    """0-based index of the last column; if it holds scores or the like, of the last one that holds entities."""
+    last = table.width - 1
+    if _holds_no_tags(table, last):
+        for at in range(last - 1, token_at, -1):
+            if types_of(table, at):
+                return at
+    return last
+
+
+def _holds_no_tags(table: Table, at: int) -> bool:
+    cells = {*table.column(at)}
+    return all(map(NO_TAG.fullmatch, cells)) and not all(map(str.isdecimal, cells))
+
+
+def holds_entities(table: Table, at: int) -> bool:
+    """Whether all tags of a column are O or those of entities."""
+    return all(cell == OUTSIDE or ENTITY_TAG.match(cell) for cell in table.column(at))
+
+
+def types_of(table: Table, at: int) -> set[str]:
+    """Types of the entities of a column; none where it holds anything else."""
+    return {cell[2:] for cell in table.column(at) if cell != OUTSIDE} if holds_entities(table, at) else set()
+
+
+def only_tags(table: Table) -> int | None:
+    """The one column of entities behind an index and tokens; None unless the last one holds nothing, as in UNER's."""
+    if not EMPTY.issuperset(table.column(-1)):
+        return None
+    holding = [at for at in range(2, table.width - 1) if holds_entities(table, at)]
+    return holding[0] if len(holding) == 1 else None

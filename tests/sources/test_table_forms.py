@@ -1,0 +1,223 @@
+"""Tables of tokens as other programs write them: which column is what, where sentences end, what is no table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from own_file import lines, taken
+
+from nertool.errors import InvalidData, InvalidOption
+
+HIPE = "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNEL-LIT\tMISC\n# language = de\n# date = 1790\n"
+READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "HIPE": (
+        "own.tsv",
+        HIPE + "Anna\tB-pers\tO\t_\t_\nleft\tO\tO\t_\tEndOfLine\n\n# document_id = 2\nRain\tO\tO\t_\t_\n",
+        "Anna B-pers left O / Rain O / ",
+        {},
+    ),
+    "scores behind the tags": ("own.txt", "Anna B-PER 0.98\nleft O 1\n", "Anna B-PER left O / ", {}),
+    "brackets behind the tags": (
+        "own.txt",
+        "Anna NNP B-NP B-PER - (A0*)\nleft VBD B-VP O leave (V*V)\nBern NNP B-NP B-LOC - (A1*\n",
+        "Anna B-PER left O Bern B-LOC / ",
+        {},
+    ),
+    "sentence ids between tabs": (
+        "own.tsv",
+        "sentence_id\tword\ttag\n1\tAnna\tB-PER\n1\tleft\tO\n2\tRain\tO\n",
+        "Anna B-PER left O / Rain O / ",
+        {},
+    ),
+    "sentence ids on first rows": (
+        "own.tsv",
+        "Sentence #\tWord\tPOS\tTag\nSentence: 1\tAnna\tNNP\tB-PER\n\tleft\tVBD\tO\nSentence: 2\tRain\tNN\tO\n",
+        "Anna B-PER left O / Rain O / ",
+        {},
+    ),
+    "sentence numbers without names": (
+        "own.txt",
+        "0 Anna B-PER\n0 left O\n1 Rain O\n1 fell O\n",
+        "Anna B-PER left O / Rain O fell O / ",
+        {},
+    ),
+    "numbers of sentences and of tokens": (
+        "own.txt",
+        "0 0 Anna B-PER\n0 1 left O\n1 0 Rain O\n1 1 fell O\n",
+        "Anna B-PER left O / Rain O fell O / ",
+        {},
+    ),
+    "a column that numbers sentences by an option": (
+        "own.txt",
+        "a Anna B-PER\na left O\nb Rain O\n",
+        "Anna B-PER left O / Rain O / ",
+        {"sentence_column": "1", "token_column": "2"},
+    ),
+    "the part of speech behind a token that is named": (
+        "own.txt",
+        "x Anna NNP B-PER\nx left VBD O\n",
+        "Anna NNP left VBD / ",
+        {"token_column": "2", "task": "pos"},
+    ),
+    "fields in quotes": ("own.tsv", 'Anna\tB-PER\n""""\tO\n"a,b"\tO\n', 'Anna B-PER " O a,b O / ', {}),
+    "empty tags in place of O": (
+        "own.tsv",
+        "left\t\nAnna\tB-PER\nKeller\tI-PER\n",
+        "left O Anna B-PER Keller I-PER / ",
+        {},
+    ),
+    "empty tags of CSV": (
+        "own.csv",
+        "id,word,tag\n1,Anna,B-PER\n1,left,\n2,Rain,\n",
+        "Anna B-PER left O / Rain O / ",
+        {},
+    ),
+    "blanks in place of a tab": (
+        "own.tsv",
+        "Anna\tB-PER\nleft O\nNew York\tB-LOC\n",
+        "Anna B-PER left O New_York B-LOC / ",
+        {},
+    ),
+    "a line that ends a sentence": (
+        "own.txt",
+        "EOS\nAnna B-PER\nleft O\nEOS\nRain O\nEOS\n",
+        "Anna B-PER left O / Rain O / ",
+        {"sentence_end": "EOS"},
+    ),
+    "CSV, ids that begin again in each document": (
+        "own.csv",
+        "doc_id,sent_id,word,tag\na,1,Anna,B-PER\nb,1,Rain,O\nb,2,Bern,B-LOC\n",
+        "Anna B-PER / Rain O / Bern B-LOC / ",
+        {},
+    ),
+    "CSV, sentences with blanks": (
+        "own.csv",
+        "text,labels\nAnna Keller left,B-PER I-PER O\nRain,O\n",
+        "Anna B-PER Keller I-PER left O / Rain O / ",
+        {},
+    ),
+    "CSV, sentences with blanks and lists of tags": (
+        "own.csv",
+        "Sentence #,Sentence,Tag\n1,Anna left,\"['B-PER', 'O']\"\n",
+        "Anna B-PER left O / ",
+        {"token_column": "Sentence"},
+    ),
+    "CSV, two columns of one name": (
+        "own.csv",
+        "id,word,tag,tag\n1,Anna,NNP,B-PER\n1,left,VBD,O\n2,Rain,NN,O\n",
+        "Anna B-PER left O / Rain O / ",
+        {"tag_column": "4"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "wanted", "options"), READ.values(), ids=READ)
+def test_tables_of_other_programs_are_read(
+    name: str, content: str, wanted: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    assert taken(tmp_path, name, content, **options)[0] == wanted
+
+
+def test_what_was_found_out_is_noted_and_what_was_changed_is_counted(tmp_path: Path) -> None:
+    _, facts = taken(tmp_path, "own.tsv", 'Anna\tB-PER\t0.9\n""""\tO\t1\nleft O 1\n')
+    assert facts["notes"] == [
+        "own.tsv: fields stand in quotes as in CSV: they are taken off",
+        "own.tsv:1: column 2 holds the tags, and what stands behind it is left out (--tag-column)",
+    ]
+    assert facts["lines cut at blanks in place of tabs"] == 1
+    assert taken(tmp_path, "empty.tsv", "Anna\tB-PER\nleft\t\n")[1] == {"tokens with an empty tag, so O": 1}
+
+
+REFUSED: dict[str, tuple[str, str, str, str]] = {
+    "gold and predicted tags": (
+        "own.txt",
+        "Anna B-PER B-PER\nleft O O\n",
+        "2 and 3 hold the same types",
+        "--tag-column 2 ",
+    ),
+    "CSV without names": (
+        "own.csv",
+        "1,Anna,B-PER\n1,left,O\n",
+        "holds the tag B-PER, and names no",
+        "sentence_id,token,tag",
+    ),
+    "CSV, an id that counts the rows": (
+        "own.csv",
+        "id,word,tag\n1,Anna,B-PER\n2,left,O\n3,Rain,O\n",
+        "no column of sentence ids",
+        "--sentence-end",
+    ),
+    "CSV, two columns of one name": (
+        "own.csv",
+        "id,word,tag,tag\n1,Anna,NNP,B-PER\n",
+        "several columns are named tag",
+        "--tag-column 3 or 4",
+    ),
+    "CSV, a quote that is not closed": (
+        "own.csv",
+        'id,word,tag\n1,",O\n1,Anna,B-PER\n1,",O\n2,Rain,O\n',
+        "a token over several lines",
+        "double a quote",
+    ),
+    "CSV, a span a row": ("own.csv", "File,Line,Begin Offset,End Offset,Type\na,0,0,4,PER\n", "one span", '"spans": '),
+    "CSV, a text a row": (
+        "own.csv",
+        "id,text,label\n1,I like it,good\n2,I hate it,bad\n",
+        "several words",
+        "JSON Lines",
+    ),
+    "a text a line": ("own.tsv", "Anna Keller left\tB-PER I-PER O\nRain fell\tO O\n", "several words", "JSON Lines"),
+    "several tags": ("own.txt", "Anna B-PER|B-LOC\nKeller I-PER|O\nleft O|O\n", "hold several", "outer"),
+    "parts of words": ("own.txt", "Ann B-PER\n##a X\nleft O\n", "parts of words", "Join them"),
+    "a line that ends a sentence": (
+        "own.txt",
+        "Anna B-PER\nEOS\n",
+        "no tag behind the token: 'EOS'",
+        "--sentence-end 'EOS'",
+    ),
+    "comments of another kind": ("own.txt", "###DOC:1\n\nAnna B-PER\n", "no tag", "--comment '##'"),
+    "lines between documents": ("own.txt", "=====\nAnna B-PER\n", "one column", "--comment"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message", "hint"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_such_table_is_refused_with_the_way_out(
+    name: str, content: str, message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises((InvalidData, InvalidOption), match=message) as error:
+        taken(tmp_path, name, content)
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "wanted"),
+    [
+        ("###DOC:1\n\nAnna B-PER\n", {"comment": "##"}, "Anna B-PER / "),
+        ("=====\nAnna B-PER\n", {"comment": "=="}, "Anna B-PER / "),
+        ("Anna B-PER B-LOC\nleft O O\nAnn B-LOC B-PER\n", {"tag_column": "2"}, "Anna B-PER left O Ann B-LOC / "),
+    ],
+)
+def test_the_option_of_the_hint_leads_out(content: str, options: dict[str, Any], wanted: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.txt", content, **options)[0] == wanted
+
+
+@pytest.mark.parametrize(
+    ("entities", "wanted"),
+    [
+        ([{"start": 0, "end": 4, "type": "PER", "entity": "Anna"}], "Anna B-PER left O / "),
+        ([{"start": 0, "end": 4, "entity": "PER", "value": "Anna"}], "Anna B-PER left O / "),
+        ([{"start": 0, "end": 4, "entity": "PER", "type": "name"}], "Anna B-PER left O / "),
+        ([[0, 4, "PER"], [5, 9, "O"]], "Anna B-PER left O / "),
+    ],
+)
+def test_what_stands_as_entity_is_the_type_unless_the_text_has_it(entities: Any, wanted: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines({"text": "Anna left", "entities": entities}))[0] == wanted
+
+
+def test_labels_of_spans_with_prefixes_are_refused(tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 4, "entity": "B-PER", "word": "Anna"}]
+    with pytest.raises(InvalidData, match="B-B-PER") as error:
+        taken(tmp_path, "own.jsonl", lines({"text": "Anna left", "entities": spans}))
+    assert "the type alone" in error.value.hint
