@@ -179,7 +179,7 @@ REFUSED = {
     ),
     "other names of columns": ("own.txt", "Wort Marke\nAnna B-PER\nleft O\n", "'Wort', as if it were a column's name"),
     "names of columns behind #": ("own.txt", "#token tag\nAnna NNP\nleft VBD\n", "as if it were a column's name"),
-    "numbers of sentences": ("own.txt", "1 Anna O\n1 left O\n2 Bern O\n2 waits O\n", "all tokens are numbers"),
+    "numbers of sentences": ("own.txt", "7 Anna O\n7 left O\n3 Bern O\n3 waits O\n", "all tokens are numbers"),
     "dashes for tags": ("own.txt", "Anna NNP -\nleft VBD -\n", "no tag has a letter: -"),
     "underscores for tags": (
         "own.conll",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,92 @@ def test_labels_of_spans_with_prefixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="B-B-PER") as error:
         taken(tmp_path, "own.jsonl", lines({"text": "Anna left", "entities": spans}))
     assert "the type alone" in error.value.hint
+
+
+# -- CoNLL-U ---------------------------------------------------------------------------------------
+
+
+def conllu(*words: tuple[str, str]) -> str:
+    """Words, each with its MISC."""
+    rows = [f"{n}\t{word}\t_\tX\t_\t_\t0\troot\t_\t{misc}\n" for n, (word, misc) in enumerate(words, start=1)]
+    return "# text = x\n" + "".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("name", ["own.conllu", "own.conll", "own.txt"])
+@pytest.mark.parametrize(
+    ("misc", "options", "wanted"),
+    [
+        (("NER=B-PER", "SpaceAfter=No"), {}, "Anna B-PER left O / "),
+        (("SpaceAfter=No|Entity=B-PER", "Entity=O"), {}, "Anna B-PER left O / "),
+        (("_", "SpaceAfter=No"), {}, "Anna X left X / "),
+        (("NER=B-PER", "_"), {"task": "pos"}, "Anna X left X / "),
+        (("Typo=Yes|NER=B-PER", "_"), {"tag_column": "misc:Typo"}, "Anna Yes left O / "),
+    ],
+)
+def test_the_entities_of_conllu_are_a_value_in_misc(
+    name: str, misc: tuple[str, str], options: dict[str, Any], wanted: str, tmp_path: Path
+) -> None:
+    content = conllu(("Anna", misc[0]), ("left", misc[1]))
+    assert taken(tmp_path, name, content, **options)[0] == wanted
+
+
+def test_tags_as_the_last_of_ten_columns_are_column_text(tmp_path: Path) -> None:
+    content = conllu(("Anna", "B-PER"), ("left", "O"), (".", "O"))
+    assert taken(tmp_path, "own.txt", content)[0] == "Anna B-PER left O . O / "
+
+
+def test_a_value_that_no_word_has_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    content = conllu(("Anna", "Entity=B-PER|SpaceAfter=No"), ("left", "_"))
+    with pytest.raises(InvalidOption, match="no word has NER in misc") as error:
+        taken(tmp_path, "own.conllu", content, tag_column="misc:NER")
+    assert "Entity, SpaceAfter" in error.value.hint
+    assert taken(tmp_path, "all.conllu", content, tag_column="misc:NER", accept_as_is=True)[0] == "Anna O left O / "
+
+
+def test_several_values_of_misc_with_entities_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="misc:A, misc:B") as error:
+        taken(tmp_path, "own.conllu", conllu(("Anna", "A=B-PER|B=B-LOC"), ("left", "_")))
+    assert "--tag-column" in error.value.hint
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+
+RECORD = {"text": "Anna left", "entities": [{"start": 0, "end": 4, "value": "Anna", "entity": "PER"}]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("own.jsonl", [RECORD]),
+        ("own.ndjson", json.dumps([RECORD], indent=1)),
+        ("own.json", {"rasa_nlu_data": {"common_examples": [RECORD], "regex_features": []}}),
+        ("own.json", {"annotations_and_examples": [RECORD], "relations": [], "schema": {}}),
+    ],
+)
+def test_lists_of_records_are_found(name: str, content: Any, tmp_path: Path) -> None:
+    assert taken(tmp_path, name, content)[0] == "Anna B-PER left O / "
+
+
+@pytest.mark.parametrize(
+    ("record", "message", "hint"),
+    [
+        (
+            {"tokens": ["a"], "spans": [{"start": 0, "end": 1, "label": "X"}]},
+            "tokens with spans as spans",
+            "1 is behind",
+        ),
+        ({"tokens": ["a"], "entities": [[0, 1, "X"]]}, "tokens with spans as entities", "1 is behind"),
+        ({"tokens": [["a"], ["b"]], "ner_tags": [["O"], ["O"]]}, "a list of lists in tokens", "records"),
+        ({"token": "a", "label": "O"}, "holds a str, not a list", ".csv"),
+        ({"text": "Anna left", "tags": "B-PER O"}, "no record has a list of spans", '"spans": '),
+    ],
+)
+def test_other_records_are_refused_with_what_to_write(record: Any, message: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises((InvalidData, InvalidOption), match=message) as error:
+        taken(tmp_path, "own.jsonl", lines(record))
+    assert hint in error.value.hint
+
+
+def test_other_lists_beside_tokens_and_tags_do_no_harm(tmp_path: Path) -> None:
+    record = {"relations": [{"head": 0}], "tokens": ["Anna"], "ner_tags": ["B-PER"]}
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == "Anna B-PER / "

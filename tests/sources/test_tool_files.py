@@ -63,6 +63,7 @@ def test_a_changed_text_makes_the_download_stale(tmp_path: Path) -> None:
         ("T1\tORG 0 11\tAnna Keller\nT2\tPER 0 4\tAnna", "Anna B-ORG Keller I-ORG", {"overlapping spans left out": 1}),
         ("T1\tPER 0 3\tAnn", "", {"spans off the token borders left out": 1}),
         ("T1\tORG 5 13\tNordbank", "Nordbank B-ORG", {"spans found by their own text": 1}),
+        ("", "", {}),
         (f"{ENTITIES}R1\tat Arg1:T1 Arg2:T2\t\nE1\tx:T1\n#1\tNote T1\tx\nA1\tOld T1\n*\tEquiv T1 T2", "B-ORG", {}),
     ],
 )
@@ -92,6 +93,9 @@ def test_brats_offsets_behind_other_line_ends_are_found(before: str, tmp_path: P
     [
         (None, ENTITIES, r"doc\.ann: no doc\.txt beside it"),
         (TEXT, ENTITIES + "T3 PER 0 4 Anna\n", r"doc\.ann:3: no line of brat's"),
+        (TEXT, "T1 PER 0 11 Anna Keller\n", r"doc\.ann:1: no line of brat's"),
+        (TEXT, "T1\tPER SON 0 11\tAnna Keller\n", r"doc\.ann:1: no line of brat's"),
+        (TEXT, "T1\t0 11\tAnna Keller\n", r"doc\.ann:1: no line of brat's"),
         (TEXT, "T1\tPER 4 4\t\n", r"doc\.ann:1: span 4 to 4"),
         (TEXT, "T1\tPER 0 999\n", r"span 0 to 999 PER lies outside"),
     ],
@@ -145,6 +149,11 @@ def test_each_version_of_tsv_3_is_read(version: str, tmp_path: Path) -> None:
     wanted = "Anna B-PER Keller I-PER left O / # O Bern B-LOC Rom B-LOC / "
     assert taken(tmp_path, "own.tsv", HEAD.format(version) + rows) == (wanted, {})
     assert taken(tmp_path, "own.txt", (HEAD.format(version) + rows).replace("\n", "\r\n"))[0] == wanted
+
+
+def test_text_of_another_encoding_has_its_form_told_too(tmp_path: Path) -> None:
+    content = (NAMED + "1-1\t0-4\tAnna\t*\tPER\t\n").encode("utf-16")
+    assert taken(tmp_path, "own.tsv", content, encoding="utf-16")[0] == "Anna B-PER / "
 
 
 @pytest.mark.parametrize(
@@ -208,6 +217,16 @@ OTHERS: dict[str, tuple[str, str]] = {
     "i2b2": ("own.con", 'c="anna keller" 1:0 1:1||t="person"\n'),
     "tags in the text": ("own.txt", "<PER>Anna Keller</PER> left <LOC>Bern</LOC> in May .\n"),
     "tags in short texts": ("own.txt", "<PER>Anna</PER> left\n<PER>Bo</PER> ran\n"),
+    "tags behind each word": ("own.txt", "Anna/NNP left/VBD ./.\nRain/NN fell/VBD ./.\n"),
+    "WikiNER": ("own.txt", "Anna|NNP|I-PER left|VBD|O .|.|O\n\nRain|NN|O .|.|O\n"),
+    "OpenNLP": ("own.train", "<START:person> Anna Keller <END> left .\nRain fell .\n"),
+    "Flair": ("own.txt", "Anna <B-PER> Keller <E-PER> left Bern <S-LOC> .\nRain in Bern <S-LOC> .\n"),
+    "Flair, printed": ("own.txt", 'Sentence[2]: "Anna left" → ["Anna"/PER]\n'),
+    "Rasa": ("own.yml", 'nlu:\n- intent: x\n  examples: |\n    - I saw [Anna]{"entity": "PER"} there\n'),
+    "Python": ("own.py", 'TRAIN = [\n    ("Anna left", {"entities": [(0, 4, "PER")]}),\n]\n'),
+    "NIF": ("own.ttl", "@prefix nif: <http://x#> .\n<http://a> a nif:Context ;\n"),
+    "BioCreative": ("own.eval", "P1T76|14 33|alkaline phosphatases\nP2T0|10 19|isocitrate\n"),
+    "XML in UTF-16": ("own.xml", '<?xml version="1.0"?>\n<a>x y</a>'),
     "tags behind words": ("own.md", "[Anna](PER) left [Bern](LOC) in May\n"),
     "MUC": ("own.muc", 'She met <ENAMEX TYPE="PERSON">Anna</ENAMEX> in May .\n'),
 }
@@ -216,15 +235,35 @@ OTHERS: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("form", OTHERS)
 def test_other_forms_are_refused_with_the_way_out(form: str, tmp_path: Path) -> None:
     name, content = OTHERS[form]
+    encoding = "utf-16" if form.endswith("UTF-16") else "utf-8"
     with pytest.raises(InvalidData, match="which is not read") as error:
-        taken(tmp_path, name, content)
+        taken(tmp_path, name, content.encode(encoding), encoding=encoding)
     assert '{"text": ' in error.value.hint and '"spans": ' in error.value.hint
     assert "\n" not in error.value.message + error.value.hint
 
 
+NAMED_OTHERWISE = {
+    "JSON Lines": ("own.manifest", '{"text": "Anna left", "spans": []}\n', ".jsonl"),
+    "a list of JSON": ("own.txt", '[\n  {\n    "text": "Anna"\n  }\n]\n', ".json"),
+    "training tuples": ("own.txt", '["Anna left", {"entities": [[0, 4, "PER"]]}]\n', ".jsonl"),
+    "brat": ("own.a1", "T1\tPER 0 11\tAnna Keller\n", ".ann"),
+    "Git LFS": ("own.txt", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n", "git lfs pull"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "hint"), NAMED_OTHERWISE.values(), ids=NAMED_OTHERWISE)
+def test_a_form_under_another_name_is_refused_with_the_name_it_should_have(
+    name: str, content: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidData, match="which is not read") as error:
+        taken(tmp_path, name, content)
+    assert hint in error.value.hint
+
+
 @pytest.mark.parametrize(
     "content",
-    ["< O\nAnna B-PER\n", "<b>x</b> O\n. O\n", "<b>x</b> NN NP O\n. . O O\n", "1 O\n| O\n", 'c="a" O\n', "#a O\n"],
+    ["< O\nAnna B-PER\n", "<b>x</b> O\n. O\n", "<b>x</b> NN NP O\n. . O O\n", "1 O\n| O\n", 'c="a" O\n', "#a O\n"]
+    + ["a/b B/PER\nc O\n", '{ O\n" O\n', "[ ( O\n", "T1 B-DNA\n", "a_b B_X\nc d\n"],
 )
 def test_tokens_that_look_a_little_like_another_form_are_tokens(content: str, tmp_path: Path) -> None:
     found, _ = taken(tmp_path, "own.txt", content)

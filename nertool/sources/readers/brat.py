@@ -20,6 +20,8 @@ from nertool.sources.readers.text_lines import text_lines
 
 ENTITY = re.compile(r"T\S*\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 """Line of an entity: T1, its type, its pieces, its text."""
+FIRST_ENTITY = re.compile(r"T\d+[ \t].*\b\d+ \d+\b")
+"""First line of an entity, even a malformed one, which no column file has."""
 OTHERS = ("R", "E", "A", "M", "N", "#", "*")
 """How lines of relations, events, attributes, normalizations and notes begin."""
 LONGEST_TEXT = 1 << 27
@@ -28,14 +30,17 @@ HELP = "A line of an entity is: T1, a tab, TYPE START END, a tab, and its text."
 
 
 def is_brat(path: Path) -> bool:
-    """Whether a file's first entity has the form of brat's."""
+    """Whether a file's first entity has the form of brat's, or it is empty and has a text beside it."""
+    empty = True
     with open_text(path, errors="replace") as file, translate_read_errors(path):
         for line in file:
             if line.startswith("T"):
-                return ENTITY.fullmatch(line.rstrip("\r\n")) is not None
-            if line.strip() and not line.startswith(OTHERS):
-                return False
-    return False
+                return FIRST_ENTITY.match(line) is not None
+            if line.strip():
+                empty = False
+                if not line.startswith(OTHERS):
+                    return False
+    return empty and path.with_suffix(".txt").is_file()
 
 
 def files_of(path: Path) -> list[Path]:

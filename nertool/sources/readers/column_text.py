@@ -17,6 +17,8 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.tags import OUTSIDE
 
+COMMENT_MARKS = "#%/;=*"
+"""How comments begin in files of many kinds."""
 LINES_AHEAD = 2000
 """Lines from which the columns are told."""
 
@@ -103,6 +105,6 @@ def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> In
     if fields in (1, width):
         what = f"{path}:{number}: no tag behind the token: {line[:80]!r}"
         hint = f"Every token needs a tag; if such a line ends a sentence: --sentence-end '{line.strip()[:20]}'."
-    if not line[0].isalnum():
+    if line[0] in COMMENT_MARKS or not any(map(str.isalnum, line)):
         hint = f"If that is a comment, leave such lines out: --comment '{line[:2].strip()}'."
     return InvalidData(what, hint)

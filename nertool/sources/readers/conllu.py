@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, Sentence, TaggedRow, group_sentences
@@ -16,7 +16,13 @@ from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout, column_number
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
+from nertool.tags import OUTSIDE
 
+LINES_AHEAD = 2000
+"""Lines from which the column of the tags is told."""
+MOST_KEYS = 20
+"""Names of values that an error lists at the most."""
+TAG = re.compile(r"O\Z|[BIESLUMW]-\S")
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 
 
@@ -24,25 +30,25 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """Read the sentences of a CoNLL-U file: its syntactic words (not multiword ranges), with one column as tags.
 
     The tag column is UPOS unless the layout names another; `feats:NAME` and `misc:NAME` take one value out of those
-    columns (where a word has none, `_` and `O`). A blank line or a word with the id 1 begins a sentence. A first line
-    `# global.columns = ID FORM ...` (CoNLL-U Plus) names the columns; then the tag column is the one that CoNLL-U does
-    not have.
+    columns (where a word has none, `_` and `O`). For entities it is the value in MISC that holds them, if one does. A
+    blank line or a word with the id 1 begins a sentence. A first line `# global.columns = ID FORM ...` (CoNLL-U Plus)
+    names the columns; then the tag column is the one that CoNLL-U does not have.
 
     Raises:
         InvalidData: a line with other columns or with a malformed id (names file and line).
-        InvalidOption: there is no such column.
+        InvalidOption: there is no such column, or no word has a value of that name.
     """
     lines = text_lines(path, tally, encoding=layout.encoding)
-    first = next(lines, (1, ""))
-    names = _global_columns(first[1])
+    ahead = list(islice(lines, LINES_AHEAD))
+    names = _global_columns(ahead[0][1] if ahead else "")
     token_at, _ = _column(path, layout.token_column or "form", "--token-column", names)
-    wanted = layout.tag_column or _likely_tag_column(path, names)
+    wanted = layout.tag_column or _likely_tag_column(path, names, layout.task, [line for _, line in ahead], tally)
     tag_at, feature = _column(path, wanted, "--tag-column", names)
     bad = BadLines(layout.on_error, tally)
-    words = _words(path, chain([first], lines), names, bad, tally)
-    without = "O" if wanted.lower().startswith("misc:") else "_"
-    tagged = _tagged_words(path, words, token_at, tag_at, feature, without, bad)
-    yield from group_sentences(bad.guard(tagged))
+    words = _words(path, chain(ahead, lines), names, bad, tally)
+    values = Values(path, wanted, feature, layout.as_is)
+    yield from group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, values, bad)))
+    values.check()
 
 
 def _global_columns(line: str) -> Sequence[str]:
@@ -51,16 +57,73 @@ def _global_columns(line: str) -> Sequence[str]:
     return found[1].lower().split() if found else CONLLU_COLUMNS
 
 
-def _likely_tag_column(path: Path, names: Sequence[str]) -> str:
-    """UPOS in CoNLL-U; in CoNLL-U Plus the only column that CoNLL-U does not have.
+def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Iterable[str], tally: Tally) -> str:
+    """UPOS in CoNLL-U, or the entities of MISC; in CoNLL-U Plus the only column that CoNLL-U does not have.
 
     Raises:
         InvalidOption: it has several of these.
     """
     own = [name for name in names if name not in CONLLU_COLUMNS]
+    if not own and task == "ner" and "misc" in names:
+        own = [f"misc:{key}" for key in _entity_keys(lines, names.index("misc"))]
+        shown = ", ".join(own) or "upos, which are parts of speech"
+        tally.note(f"{path.name}: the tags are those of {shown} (--tag-column)")
     if len(own) > 1:
         raise InvalidOption(f"{path}: several columns may hold the tags: {', '.join(own)}", "Take one: --tag-column")
     return own[0] if own else "upos"
+
+
+def _entity_keys(lines: Iterable[str], misc_at: int) -> list[str]:
+    """Names of the values in MISC that are tags of entities throughout."""
+    values: dict[str, set[str]] = {}
+    for line in lines:
+        fields = line.split("\t")
+        for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
+            key, _, value = pair.partition("=")
+            values.setdefault(key, set()).add(value)
+    return [key for key, found in values.items() if found != {OUTSIDE} and all(map(TAG.match, found))]
+
+
+class Values:
+    """The value of a column, or one of several in it, of each word.
+
+    Args:
+        column: as it is asked for.
+        feature: name of the value in the column; empty for the whole column.
+        as_is: no word need have it.
+    """
+
+    def __init__(self, path: Path, column: str, feature: str, as_is: bool) -> None:
+        self.path, self.column, self.feature = path, column, feature
+        self.without = OUTSIDE if column.lower().startswith("misc:") else "_"
+        self.is_found = as_is or not feature
+        self.others: dict[str, None] = {}
+
+    def of(self, cell: str) -> str:
+        """The value in a cell; what stands for none where there is none."""
+        if not self.feature:
+            return cell
+        for pair in cell.split("|"):
+            key, _, value = pair.partition("=")
+            if key == self.feature:
+                self.is_found = True
+                return value
+            if len(self.others) < MOST_KEYS and key != "_":
+                self.others[key] = None
+        return self.without
+
+    def check(self) -> None:
+        """End the file.
+
+        Raises:
+            InvalidOption: no word had the value that is asked for.
+        """
+        if not self.is_found:
+            there = ", ".join(self.others) or "no values"
+            what = f"{self.path}: no word has {self.feature} in {self.column.partition(':')[0]}"
+            raise InvalidOption(
+                what, f"There are {there}: take one by --tag-column; to take {self.without}: --accept-as-is."
+            )
 
 
 def _words(
@@ -91,16 +154,15 @@ def _tagged_words(
     words: Iterable[tuple[int, list[str] | None]],
     token_at: int,
     tag_at: int,
-    feature: str,
-    without: str,
+    values: Values,
     bad: BadLines,
 ) -> Iterator[TaggedRow]:
-    """Give the token and tag of each word; `without` stands for a value that a word lacks."""
+    """Give the token and tag of each word."""
     for number, fields in words:
         if fields is None:
             yield number, None
             continue
-        tag = _feature(fields[tag_at], feature, without) if feature else fields[tag_at]
+        tag = values.of(fields[tag_at])
         if tag.strip():
             yield number, (fields[token_at], tag)
         else:
@@ -134,11 +196,3 @@ def _column(path: Path, wanted: str, option: str, names: Sequence[str]) -> tuple
             f"{option} takes {', '.join(names[1:])}, feats:NAME or misc:NAME.",
         )
     return number, ""
-
-
-def _feature(column: str, name: str, without: str) -> str:
-    for pair in column.split("|"):
-        key, _, value = pair.partition("=")
-        if key == name:
-            return value
-    return without

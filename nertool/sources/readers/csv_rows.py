@@ -142,7 +142,7 @@ def _id_columns(path: Path, layout: Layout, header: list[str], rows: Sequence[li
     names = [name.lower() for name in header]
     if not layout.sentence_column:
         likely = [names.index(name) for name in SENTENCE_NAMES if name in names]
-        likely = [at for at in likely if not counts_up([row[at] for row in rows])]
+        likely = [at for at in likely if layout.as_is or not counts_up([row[at] for row in rows])]
         if not likely:
             return []
         sentence_at = likely[0]
@@ -256,7 +256,8 @@ def _holds_sentence(fields: list[str], columns: Columns) -> bool:
     """Whether the cells of tokens and tags hold several: as lists, or as many with blanks between."""
     tokens, tags = fields[columns.token_at], fields[columns.tag_at]
     if LIST.fullmatch(tags.strip()):
-        return LIST.fullmatch(tokens.strip()) is not None or len(tokens.split()) > 1
+        broken = tokens.lstrip().startswith(("[", "{", "("))
+        return LIST.fullmatch(tokens.strip()) is not None or (len(tokens.split()) > 1 and not broken)
     return 1 < len(tokens.split()) == len(tags.split())
 
 

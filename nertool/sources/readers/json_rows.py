@@ -18,16 +18,21 @@ from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
-from nertool.sources.readers.span_records import SpanRecords, holds_text, text_of
+from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
 
 Records = Iterator[tuple[int, Any]]
-LISTS = ("data", "rows", "examples")
+LISTS = ("data", "rows", "examples", "annotations_and_examples")
 """Keys under which a JSON file's one object may hold its records."""
+INNER_LISTS = {"rasa_nlu_data": "common_examples"}
+"""Keys of objects that hold records, and under which key."""
+LIST_OF_RECORDS = re.compile(r"\s*\[\s*(?:[\[{]|$)")
+"""How the first line of a JSON list begins, and none of JSON Lines: training tuples begin with a text."""
 PAIRS = re.compile(r'\[\s*(?:null\s*,\s*)*\[\s*"(?:[^"\\]|\\.)*"\s*,\s*\{')
 """How Tecoholic's list of texts with entities begins; it stands under `annotations`."""
+SPERT_WAY = 'Write {"tokens": ["Anna", "left"], "entities": [{"type": "PER", "start": 0, "end": 1}]}; 1 is behind Anna.'
 LONGEST_FIRST_LINE = 1 << 24
 LOOK_AHEAD = 1 << 16
 
@@ -65,11 +70,14 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 
 
 def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
-    """Refuse records in which neither tokens nor a text is known.
+    """Refuse records in which neither tokens nor a text is known, or spans that count tokens in an unknown way.
 
     Raises:
         InvalidOption: these are such; the hint lists their keys.
     """
+    spans = "" if layout.tag_column else spans_of_tokens(record, layout)
+    if spans:
+        raise InvalidOption(f"{path}: tokens with spans as {spans}, which are not read so", SPERT_WAY)
     if isinstance(record, dict) and not layout.token_column and not any(key.lower() in TOKEN_NAMES for key in record):
         keys = ", ".join(record)[:100]
         raise InvalidOption(
@@ -80,8 +88,6 @@ def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
 
 def _is_json_lines(path: Path, encoding: str) -> bool:
     """By its first lines, since many a `.json` holds an object a line."""
-    if ".json" not in [suffix.lower() for suffix in path.suffixes]:
-        return True
     with open_text(path, encoding=encoding, in_lines=False) as file, translate_read_errors(path, encoding):
         line = ""
         while not line.strip():
@@ -89,6 +95,8 @@ def _is_json_lines(path: Path, encoding: str) -> bool:
             if not line:
                 return False
         behind = file.read(LOOK_AHEAD).strip()
+    if ".json" not in [suffix.lower() for suffix in path.suffixes]:
+        return LIST_OF_RECORDS.match(line.removeprefix(BYTE_ORDER_MARK)) is None
     if not (behind and line.endswith("\n")):
         return False
     try:
@@ -151,6 +159,11 @@ def _stream_records(file: TextIO, path: Path) -> Records:
                 yield from list_items(stream)
                 return
             record[key] = value
+    for key, inner in INNER_LISTS.items():
+        holder = record.get(key)
+        if isinstance(holder, dict) and isinstance(holder.get(inner), list):
+            yield from enumerate(holder[inner], start=1)
+            return
     if not _is_record(record):
         raise InvalidData(f"{path}:1: no list of records", _mend_json(record))
     yield 1, record
@@ -168,6 +181,6 @@ def _is_record(found: dict[str, Any]) -> bool:
 
 def _mend_json(found: dict[str, Any]) -> str:
     if "documents" in found:
-        return f"BioC is not read. {SPANS_WAY}"
+        return f"BioC, and other lists of documents, are not read. {SPANS_WAY}"
     holder = f"an object with one as {', '.join(LISTS)}"
     return f"A .json file holds a list (or {holder}); an object a line is .jsonl. {SPANS_WAY}"

@@ -8,7 +8,7 @@
 | `.csv` | one token a row, with a sentence id | `csv_rows` |
 | `.ann`, or a folder of them | brat | `brat` |
 | `.spacy` | spaCy 3's documents | `spacy_docs` |
-| anything else | WebAnno TSV 3 or CoNLL-2012 by its first line | `webanno`, `conll2012` |
+| anything else | WebAnno TSV 3, CoNLL-2012 or CoNLL-U by its first line | `webanno`, `conll2012`, `conllu` |
 | | else column text | `column_text` |
 
 Text may be packed: `.gz`, `.bz2` or `.xz` behind the name.
@@ -48,7 +48,7 @@ READERS = {
     ".ann": brat.read,
     ".spacy": spacy_docs.read,
 }
-TEXT_READERS = {"WebAnno": webanno.read, "CoNLL-2012": conll2012.read}
+TEXT_READERS = {"WebAnno": webanno.read, "CoNLL-2012": conll2012.read, "CoNLL-U": conllu.read}
 __all__ = ["Layout", "Tally", "read"]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.corpus.files import PACKED, open_bytes, translate_read_errors
 from nertool.errors import InvalidData
 from nertool.sources.readers import brat, conll2012, webanno
@@ -15,15 +17,36 @@ BEGINNING = 1 << 16
 """Bytes of a file that are looked at."""
 FIRST_LINES = 50
 TAG = re.compile(r"O|[BIESLU]-\S+")
-TAGGED_WORDS = re.compile(r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>|\[[^\[\]\n]+\]\([A-Za-z][\w-]*\)")
+TAGGED_WORDS = re.compile(
+    r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>"
+    r"|<START(?::[^<>\s]+)?> [^<>\n]+ <END>"
+    r"|\S <[BIESLU]-[^<>\s]+>"
+    r"|\[[^\[\]\n]+\](\([A-Za-z][\w-]*\)|\{\s*\"entity\")"
+)
 """Words with a tag around or behind them, such as <PER>Anna Keller</PER> and [Anna Keller](PER)."""
-OTHER_FORMS = {
-    "XML": re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<)"),
-    "PubTator": re.compile(r"\s*\d+\|[ta]\|"),
-    "i2b2's list of concepts": re.compile(r'\s*c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t="'),
-    "WebAnno TSV 1 or 2": re.compile(r"#\s*(webanno\.custom|de\.tudarmstadt\.ukp)\."),
+SEPARATORS = "/|_"
+"""What may stand between each word and its tag, in lines of whole sentences: Anna/PER left/O."""
+JSON_WAY = "Give it the name that tells its form: .jsonl if each line holds a record, else .json."
+OTHER_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    "XML": (re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<)"), SPANS_WAY),
+    "JSON": (re.compile(r'\s*(\{\s*"[^"\n]*"\s*:|\[\s*(\[\s*)*(\{|"(?:[^"\\\n]|\\.)*"\s*,))'), JSON_WAY),
+    "PubTator": (re.compile(r"\s*\d+\|[ta]\|"), SPANS_WAY),
+    "i2b2's list of concepts": (re.compile(r'\s*c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t="'), SPANS_WAY),
+    "BioCreative's list of genes": (re.compile(r"\S+\|\d+ \d+\|"), SPANS_WAY),
+    "WebAnno TSV 1 or 2": (re.compile(r"#\s*(webanno\.custom|de\.tudarmstadt\.ukp)\."), SPANS_WAY),
+    "brat's annotations": (
+        re.compile(r"T\d+\t\S+ \d+ \d+"),
+        "Give it a name that ends in .ann, and put its text beside it as .txt.",
+    ),
+    "RDF": (re.compile(r"\s*@prefix\s"), SPANS_WAY),
+    "a program in Python": (
+        re.compile(r"\s*(#.*\n\s*|(from|import) .*\n\s*)*\w+ *= *[\[({]\s*\n?\s*[\[({]"),
+        SPANS_WAY,
+    ),
+    "sentences that Flair printed": (re.compile(r'Sentence(\[\d+\])?: "'), SPANS_WAY),
+    "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull."),
 }
-"""Forms that are not read, and how their files begin."""
+"""Forms that are not read: how their files begin, and the way out."""
 
 
 def form(path: Path) -> str:
@@ -51,7 +74,7 @@ def suffix_of(path: Path) -> str:
 
 
 def form_of_text(path: Path, layout: Layout) -> str:
-    """The form of a file of text, as its beginning tells: `WebAnno`, `CoNLL-2012`, or empty for column text.
+    """The form of a file of text, as its beginning tells: `WebAnno`, `CoNLL-2012`, `CoNLL-U`; empty for column text.
 
     Columns that the layout names make it column text.
 
@@ -59,26 +82,46 @@ def form_of_text(path: Path, layout: Layout) -> str:
         InvalidData: it has a form of annotated text that is not read.
     """
     with translate_read_errors(path), open_bytes(path) as file:
-        head = file.read(BEGINNING).decode("utf-8", "replace").removeprefix("\ufeff")
+        head = file.read(BEGINNING).decode(layout.encoding, "replace").removeprefix("\ufeff")
     if webanno.FORMAT.match(head):
         return "WebAnno"
     if layout.delimiter:
         return ""
     if conll2012.BEGINNING.match(head) and not (layout.token_column or layout.tag_column):
         return "CoNLL-2012"
+    if _is_conllu(head):
+        return "CoNLL-U"
     _refuse_other_forms(path, head)
     return ""
 
 
+def _is_conllu(head: str) -> bool:
+    """Whether the first word has the ten columns of CoNLL-U, and no tag of an entity as the last one."""
+    for line in head.split("\n"):
+        if line.strip() and not line.startswith("#"):
+            fields = line.rstrip("\r").split("\t")
+            with_id = len(fields) == len(CONLLU_COLUMNS) and CONLLU_ID.fullmatch(fields[0]) is not None
+            return with_id and (fields[6].isdecimal() or fields[6] == "_") and not TAG.fullmatch(fields[9])
+    return False
+
+
 def _refuse_other_forms(path: Path, head: str) -> None:
-    for name, beginning in OTHER_FORMS.items():
+    for name, (beginning, way) in OTHER_FORMS.items():
         if beginning.match(head):
-            raise InvalidData(f"{path}:1: this looks like {name}, which is not read", SPANS_WAY)
+            raise InvalidData(f"{path}:1: this looks like {name}, which is not read", way)
     tagged: list[int] = []
     lines = [line for line in head.split("\n")[:FIRST_LINES] if line.strip()]
     for line in lines:
         fields = line.split()
         if "\t" not in line and not TAG.fullmatch(fields[-1]) and TAGGED_WORDS.search(line):
             tagged.append(len(fields))
-    if max(tagged, default=0) > 3 or 2 * len(tagged) > len(lines):
+    if max(tagged, default=0) > 3 or 2 * len(tagged) > len(lines) or _holds_pairs(lines):
         raise InvalidData(f"{path}:1: this looks like text with tags in it, which is not read", SPANS_WAY)
+
+
+def _holds_pairs(lines: Sequence[str]) -> bool:
+    """Whether all words of sentences are written with a tag behind the same separator."""
+    words = [word for line in lines for word in line.split()]
+    if len(words) < 3 or len(words) == len(lines):
+        return False
+    return any(all(separator in word[1:-1] or word == separator * 3 for word in words) for separator in SEPARATORS)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
 OBJECT_HELP = 'Such as {"tokens": [...], "tags": [...]}.'
+ROWS_HELP = "Write an object for each sentence, as pandas' to_json(orient='records', lines=True) does."
+TOKENS_HELP = "A token a row is read from .csv."
 LONGEST_NAMES = 1 << 20
 """Characters of a file of tag names at the most."""
 
@@ -105,6 +107,8 @@ def _sentence(row: Any, columns: tuple[str, str], names: Sequence[str], place: s
     if not isinstance(row, Mapping):
         raise InvalidData(f"{place}: not a JSON object: {str(row)[:60]!r}", OBJECT_HELP)
     tokens, tags = (_list(row.get(column), column, place) for column in columns)
+    if any(isinstance(token, list) for token in tokens):
+        raise InvalidData(f"{place}: a list of lists in {columns[0]}", ROWS_HELP)
     if not all(isinstance(token, str) for token in tokens):
         raise InvalidData(f"{place}: a token in {columns[0]} is no text", "Tokens are strings.")
     if len(tokens) != len(tags):
@@ -117,7 +121,7 @@ def _list(value: Any, column: str, place: str) -> list[Any]:
         found = "nothing" if value is None else f"a {type(value).__name__}"
         raise InvalidData(
             f"{place}: column {column} holds {found}, not a list",
-            "A row holds the list of a sentence's tokens and the list of their tags.",
+            f"A row holds the list of a sentence's tokens and the list of their tags. {TOKENS_HELP}",
         )
     return value
 

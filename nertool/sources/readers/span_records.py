@@ -69,6 +69,16 @@ def _has_rows(record: Any, layout: Layout) -> bool:
     return any(len(values) == len(tokens[0]) for values in tags) or not has_spans(record)
 
 
+def spans_of_tokens(record: Any, layout: Layout) -> str:
+    """The key of the spans of a record that has tokens and spans, but neither tags nor a text; empty for others."""
+    if not isinstance(record, dict) or _has_rows(record, layout):
+        return ""
+    if not any(_is_plain_list(record.get(key)) for key in TOKEN_NAMES):
+        return ""
+    lists = [key for key, value in record.items() if isinstance(value, list) and value]
+    return next((key for key in lists if _looks_like_span(record[key][0])), "")
+
+
 def _is_plain_list(value: Any) -> bool:
     return isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value)
 
@@ -165,7 +175,7 @@ class SpanRecords:
         if taken and not self.has_spans:
             raise InvalidData(
                 f"{self.path}: no record has a list of spans under a known key",
-                f"Name the key: --spans-column. Known are {', '.join(SPAN_KEYS)}.",
+                f"Name the key: --spans-column. Known are {', '.join(SPAN_KEYS)}. {SPANS_WAY}",
             )
         if self.records and not taken and "texts with predictions only, left out" in self.tally.counts:
             raise InvalidData(
