@@ -47,6 +47,44 @@ def test_offsets_that_do_not_count_characters_are_found_and_told(record: Any, wa
     assert told.startswith(f"texts with spans counted {wanted}") and number == 1
 
 
+NAMES = ["Anna", "Bo", "Cem", "Dov", "Eli", "Fyr", "Gus", "Hal", "Ian", "Jo", "Kat"]
+
+
+@pytest.mark.parametrize(
+    ("before", "behind", "wanted"),
+    [(0, -1, "with the end included"), (1, 1, "from 1"), (1, 0, "from 1 with the end included"), (0, 0, "")],
+)
+def test_a_file_of_many_spans_without_text_shows_how_it_counts(
+    before: int, behind: int, wanted: str, tmp_path: Path
+) -> None:
+    records = [{"text": f"so {name} ran", "label": [[3 + before, 3 + len(name) + behind, "PER"]]} for name in NAMES]
+    found, counts = taken(tmp_path, "own.jsonl", lines(*records))
+    assert found.count(" B-PER ") == len(NAMES) and " I-" not in found
+    assert counts == ({f"texts with spans counted {wanted}": len(NAMES)} if wanted else {})
+
+
+def test_offsets_in_bytes_without_text_are_found(tmp_path: Path) -> None:
+    record = {"text": "Zoë sah Bern und Ülm.", "label": [[0, 4, "PER"], [9, 13, "LOC"], [18, 22, "LOC"]]}
+    found, counts = taken(tmp_path, "own.jsonl", lines(record))
+    assert found == "Zoë B-PER sah O Bern B-LOC und O Ülm B-LOC . O / "
+    assert counts == {"texts with spans counted in bytes of UTF-8": 1}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["Anna ran", "Bo ran"],  # too few
+        [f"{name}a ran" for name in NAMES],  # an ending that all of them leave out
+    ],
+)
+def test_a_file_of_which_most_spans_are_no_whole_tokens_is_refused(texts: list[str], tmp_path: Path) -> None:
+    records = [{"text": text, "label": [[0, text.index(" ") - 1, "PER"]]} for text in texts]
+    with pytest.raises(InvalidData, match=f"{len(texts)} of {len(texts)} spans are no whole tokens") as error:
+        taken(tmp_path, "own.jsonl", lines(*records))
+    assert "--alignment expand" in error.value.hint
+    assert taken(tmp_path, "wide.jsonl", lines(*records), alignment="expand")[0].count("B-PER") == len(texts)
+
+
 @pytest.mark.parametrize(
     ("record", "wanted", "told"),
     [

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.running_text import Cut, cutter
@@ -17,6 +18,14 @@ from nertool.sources.readers.tally import Tally
 
 SPANS_WAY = 'Write JSON Lines such as {"text": "Anna left", "spans": [{"start": 0, "end": 4, "label": "PER"}]}.'
 """The way out for forms that are not read."""
+OFFSETS_HELP = (
+    "Write its own text into each span, by which offsets are found; or widen spans to whole tokens: "
+    "--alignment expand; or --accept-as-is."
+)
+TEXTS_AHEAD, LONGEST_AHEAD = 100, 1 << 20
+"""Texts, and their characters, that tell how offsets are counted."""
+FEW_SPANS = 3
+"""Spans of a file of which one may be left out."""
 LINE = re.compile(r"[^\n\r]+")
 
 
@@ -55,24 +64,64 @@ def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> I
 def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tally: Tally) -> Iterator[Sentence]:
     offsets = SpanOffsets(tally)
     cut = cutter(layout.tokenizer)
-    for annotated in texts:
+    texts = iter(texts)
+    ahead = list(_first_texts(texts))
+    offsets.prove((one.text, one.spans, _flat(_sentences(one, cut))) for one in ahead)
+    all_spans = off = 0
+    place = ""
+    for annotated in chain(ahead, texts):
         sentences = _sentences(annotated, cut)
-        tokens = [token for sentence in sentences for token in sentence]
+        tokens, place = _flat(sentences), annotated.place
         try:
-            spans = offsets.locate(annotated.spans, annotated.text, tokens, annotated.place)
+            spans = offsets.locate(annotated.spans, annotated.text, tokens, place)
         except InvalidData as error:
             bad.add(annotated.number, error)
             continue
-        tags = _tags(tokens, spans, annotated.text, annotated.place, layout.alignment, tally)
-        at = 0
-        for sentence in sentences:
-            here = tags[at : at + len(sentence)]
-            if here and here[0].startswith("I-"):
-                detail = f"an entity goes over a line break: {sentence[0].text!r}"
-                tally.add("spans cut by a line break", annotated.place, detail)
-                here[0] = "B" + here[0][1:]
-            yield Sentence([token.text for token in sentence], here, annotated.number)
-            at += len(sentence)
+        tags, left_out = _tags(tokens, spans, annotated.text, place, layout.alignment, tally)
+        all_spans, off = all_spans + len(annotated.spans), off + left_out
+        yield from _with_tags(sentences, tags, annotated, tally)
+    if not layout.as_is:
+        _check_lost(off + offsets.lost, all_spans, place)
+
+
+def _with_tags(
+    sentences: Sequence[Sequence[Token]], tags: list[str], annotated: AnnotatedText, tally: Tally
+) -> Iterator[Sentence]:
+    """Sentences with their tags; an entity that goes over a line break begins anew behind it."""
+    at = 0
+    for sentence in sentences:
+        here = tags[at : at + len(sentence)]
+        if here and here[0].startswith("I-"):
+            detail = f"an entity goes over a line break: {sentence[0].text!r}"
+            tally.add("spans cut by a line break", annotated.place, detail)
+            here[0] = "B" + here[0][1:]
+        yield Sentence([token.text for token in sentence], here, annotated.number)
+        at += len(sentence)
+
+
+def _check_lost(lost: int, spans: int, place: str) -> None:
+    """Check how many spans are left out as they are no whole tokens.
+
+    Raises:
+        InvalidData: most are, so their offsets mean something else.
+    """
+    if max(FEW_SPANS, spans) < 2 * lost:
+        what = f"up to here {lost:,} of {spans:,} spans are no whole tokens where their offsets say"
+        raise InvalidData(f"{place}: {what}", OFFSETS_HELP)
+
+
+def _first_texts(texts: Iterator[AnnotatedText]) -> Iterator[AnnotatedText]:
+    """The first texts, which tell how offsets are counted."""
+    length = 0
+    for annotated in islice(texts, TEXTS_AHEAD):
+        yield annotated
+        length += len(annotated.text)
+        if length > LONGEST_AHEAD:
+            return
+
+
+def _flat(sentences: Sequence[Sequence[Token]]) -> list[Token]:
+    return [token for sentence in sentences for token in sentence]
 
 
 def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
@@ -90,11 +139,14 @@ def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
 
 def _tags(
     tokens: Sequence[Token], spans: Iterable[CharSpan], text: str, place: str, alignment: str, tally: Tally
-) -> list[str]:
+) -> tuple[list[str], int]:
+    """Tags of tokens, and the number of spans that are left out as they are no whole tokens."""
     tags = ["O"] * len(tokens)
+    left_out = 0
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):  # longest first
         shown = f"span {span.start} to {span.end} {span.label} {text[span.start : span.end]!r}"
         covered, done = _align(tokens, span, alignment)
+        left_out += not covered
         if done:
             kind = f"spans off the token borders {done}"
             tally.add(kind, place, f"{shown} does not fall on token borders: {done} (--alignment)")
@@ -103,7 +155,7 @@ def _tags(
             continue
         for n in covered:
             tags[n] = f"{'B' if n == covered[0] else 'I'}-{span.label}"
-    return tags
+    return tags, left_out
 
 
 def _align(tokens: Sequence[Token], span: CharSpan, alignment: str) -> tuple[list[int], str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from nertool.corpus import utf16
@@ -11,9 +12,12 @@ from nertool.sources.readers.tally import Tally
 
 NEARBY = 200
 """Characters around a span's offsets in which its own text is looked for."""
+MANY_SPANS, LEAST_ADDED = 10, 3
+"""Spans, and different letters that a way of counting adds to them, that prove it."""
 SPAN_HELP = "A span is [start, end, label] or an object with start, end and label, counted in characters from 0."
 UTF16, CRLF, BOTH = "in UTF-16", "with CR LF as one character", "in UTF-16 with CR LF as one character"
 BYTES, END_INCLUDED, SHIFTED = "in bytes of UTF-8", "with the end included", "from another beginning"
+FROM_ONE, FROM_ONE_INCLUDED = "from 1", "from 1 with the end included"
 
 
 class CharSpan(NamedTuple):
@@ -43,11 +47,42 @@ class SpanOffsets:
 
     Args:
         tally: counts texts whose offsets do not count characters, and spans that cannot be placed.
+
+    Attributes:
+        proven: ways of counting that the file has been found to use.
+        lost: number of spans so far whose own text was not found.
     """
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
         self.proven: set[str] = set()
+        self.lost = 0
+
+    def prove(self, texts: Iterable[tuple[str, Sequence[CharSpan], Sequence[Token]]]) -> None:
+        """Find out how a file counts from its first texts, each with its spans and tokens.
+
+        Only spans without text of their own need that. There must be many, all whole tokens in the way that is found,
+        and none as characters. What this adds to them must differ: else it is an ending that was left out.
+        """
+        whole: Counter[str] = Counter()
+        added: dict[str, set[str]] = {kind: set() for kind in MOVED}
+        total = 0
+        for text, spans, tokens in texts:
+            if any(span.text.strip() for span in spans):
+                return
+            if _has_astral(text) or "\r\n" in text:
+                continue
+            starts, ends = {token.start for token in tokens}, {token.end for token in tokens}
+            for span in spans:
+                total += 1
+                whole[""] += _is_whole(span, text, starts, ends)
+                for kind, reading in MOVED.items():
+                    read = reading(span)
+                    whole[kind] += _is_whole(read, text, starts, ends)
+                    added[kind].update((text[read.start : span.start], text[span.end : read.end]))
+        found = [kind for kind in MOVED if whole[kind] == total and len(added[kind] - {""}) >= LEAST_ADDED]
+        if total >= MANY_SPANS and not whole[""] and found:
+            self.proven.add(found[0])
 
     def locate(self, spans: Sequence[CharSpan], text: str, tokens: Sequence[Token], place: str) -> list[CharSpan]:
         """The spans in characters; those that cannot be placed for certain are left out and told.
@@ -91,7 +126,7 @@ class SpanOffsets:
         One span alone proves nothing: another way is taken for it only where the file has proven it, or where the span
         would lie outside the text.
         """
-        if not spans or not ("\r\n" in text or _has_astral(text)):
+        if not spans:
             return "", _as_is
         starts = {token.start for token in tokens}
         ends = {token.end for token in tokens}
@@ -99,8 +134,11 @@ class SpanOffsets:
         def all_fit(reading: Reading) -> bool:
             return all(_is_whole(reading(span), text, starts, ends) for span in spans)
 
+        for kind, reading in MOVED.items():
+            if kind in self.proven and all_fit(reading):
+                return kind, reading
         others: list[tuple[str, Reading]] = []
-        for kind, reading in _unit_readings(text):
+        for kind, reading in [*_unit_readings(text), *_byte_reading(text)]:
             if all_fit(reading) and any(reading(span) != span for span in spans):
                 others.append((kind, reading))
         if all_fit(_as_is):
@@ -133,6 +171,7 @@ class SpanOffsets:
         if found is None:
             kind = "spans whose own text is not there, left out"
             self.tally.add(kind, place, f"{shown}, not {span.text[:60]!r}: left out")
+            self.lost += 1
             return None
         kind = "spans found by their own text"
         self.tally.add(kind, place, f"{shown}: {span.text[:60]!r} is taken at {found.start} to {found.end}")
@@ -147,6 +186,13 @@ def from_utf16(spans: Sequence[CharSpan], text: str) -> list[CharSpan]:
 
 # -- ways of counting ------------------------------------------------------------------------------
 
+MOVED: dict[str, Reading] = {
+    END_INCLUDED: lambda span: span._replace(end=span.end + 1),
+    FROM_ONE: lambda span: span._replace(start=span.start - 1, end=span.end - 1),
+    FROM_ONE_INCLUDED: lambda span: span._replace(start=span.start - 1),
+}
+"""Readings that move a span by one character."""
+
 
 def _as_is(span: CharSpan) -> CharSpan:
     return span
@@ -155,8 +201,8 @@ def _as_is(span: CharSpan) -> CharSpan:
 def _readings(named: Sequence[CharSpan], text: str) -> Iterator[tuple[str, Reading]]:
     """All known ways of counting other than in characters, the likeliest first."""
     yield from _unit_readings(text)
-    yield BYTES, _by_units(text, [len(character.encode("utf-8", "surrogatepass")) for character in text])
-    yield END_INCLUDED, lambda span: span._replace(end=span.end + 1)
+    yield from _byte_reading(text)
+    yield END_INCLUDED, MOVED[END_INCLUDED]
     shift = _shift(named, text)
     if shift:
         yield SHIFTED, lambda span: span._replace(start=span.start + shift, end=span.end + shift)
@@ -172,6 +218,12 @@ def _unit_readings(text: str) -> Iterator[tuple[str, Reading]]:
         yield CRLF, _by_units(text, breaks)
         if _has_astral(text):
             yield BOTH, _by_units(text, [wide * counted for wide, counted in zip(astral, breaks, strict=True)])
+
+
+def _byte_reading(text: str) -> Iterator[tuple[str, Reading]]:
+    """Reading of offsets in bytes, which differ from characters behind the first one that is not ASCII."""
+    if not text.isascii():
+        yield BYTES, _by_units(text, [len(character.encode("utf-8", "surrogatepass")) for character in text])
 
 
 def _by_units(text: str, units: Sequence[int]) -> Reading:
