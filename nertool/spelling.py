@@ -18,6 +18,8 @@ Tags = Literal["auto", "plain", "entities"]
 SEPARATORS = "-_:/.|–"
 ALWAYS_OUTSIDE = ("o", "0")
 """Spellings of O, which a corpus may have beside some O."""
+NOTHING = ("_", "-", "*", "--", "nan", "NaN", "None", "null", "NULL")
+"""What tables hold where there is nothing, which stands for O in a corpus without one."""
 ONE_TYPE = "ENTITY"
 """Type of the entities where the tags are bare prefixes."""
 EXAMPLES = {"prefix": "B{}PER", "suffix": "PER{}B", "types": "PER without a prefix", "bare": "B without a type"}
@@ -187,11 +189,12 @@ def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
 def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
     """List the tags that stand for O.
 
-    `o` and `0` do so where they are more frequent than O, `_` where there is no O and no tag is more frequent.
+    `o` and `0` do so where they are more frequent than O, `_` and the like where there is no O and no tag is more
+    frequent.
     """
     outside = [tag for tag in ALWAYS_OUTSIDE if counts.get(tag, 0) > counts.get(OUTSIDE, 0)]
-    if OUTSIDE not in counts and "_" in counts and counts["_"] == max(counts.values()):
-        outside.append("_")
+    if OUTSIDE not in counts:
+        outside += [tag for tag in NOTHING if tag in counts and counts[tag] == max(counts.values())]
     return tuple(outside)
 
 

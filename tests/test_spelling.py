@@ -43,6 +43,9 @@ def read(*sentences: str, tags: Tags = "auto") -> Reading:
         ("B-PER I-PER o o B-LOC o", "B-PER, o for O", CANON),
         ("B-PER I-PER 0 0 B-LOC O", "B-PER, 0 for O", CANON),
         ("B-PER I-PER _ _ B-LOC _", "B-PER, _ for O", CANON),
+        ("B-PER I-PER - - B-LOC -", "B-PER, - for O", CANON),
+        ("B-PER I-PER nan nan B-LOC nan", "B-PER, nan for O", CANON),
+        ("PER PER * * LOC *", "PER without a prefix, * for O", "I-PER I-PER O O I-LOC O"),
     ],
 )
 def test_a_spelling_is_recognised_and_read(written: str, shown: str, canonical: str) -> None:

@@ -30,9 +30,15 @@ MAGIC = {
     rb"PK\x03\x04": "a zip archive",
     rb"\x28\xb5\x2f\xfd": "a Zstandard archive",
     rb"PAR1[\x00-\x1f]": "a Parquet file",
+    rb"%PDF-": "a PDF",
+    rb"\x80[\x02-\x05][\x5d\x7d\x63\x80-\x9f]": "a pickle of Python",
+    rb"\x93NUMPY": "an array of NumPy",
+    rb"SQLite format 3": "a database of SQLite",
+    rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff": "UTF-32",
     rb"\xff\xfe|\xfe\xff": "UTF-16",
 }
 """First bytes (a pattern) of files that are not text in UTF-8 -> what they are."""
+NO_TEXT = ("a PDF", "a pickle of Python", "an array of NumPy", "a database of SQLite")
 ENCODINGS = ["cp1252", "gb18030", "cp1251", "shift_jis", "euc_kr", "big5"]
 """Those of older files of Western Europe, China, Russia, Japan, Korea and Taiwan."""
 LOOKED_AT = 1 << 20
@@ -139,8 +145,12 @@ def open_bytes(path: Path) -> IO[bytes]:
 
 
 def _way_out(what: str) -> str:
-    if what == "UTF-16":
-        return "Convert it first: iconv -f UTF-16 -t UTF-8 FILE; download takes --encoding UTF-16."
+    if what.startswith("UTF-"):
+        return f"Convert it first: iconv -f {what} -t UTF-8 FILE; download takes --encoding {what}."
+    if what == "a zip archive":
+        return "Unpack it; or if it is a table of Excel, save it as CSV in UTF-8."
+    if what in NO_TEXT:
+        return "Write what it holds as text: JSON Lines, CSV, or a token and its tag a line."
     return "Unpack it, or give it the name that tells what it is (.gz, .bz2, .xz, .parquet)."
 
 

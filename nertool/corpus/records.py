@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BYTE_ORDER_MARK = "\ufeff"
 DELIMITERS = ",;\t|"
 """What may separate the columns of CSV; without --delimiter, the one that the header has most of."""
+SEPARATOR_LINE = re.compile(r"sep=(.)\s*", re.IGNORECASE)
+"""A first line by which Excel is told what separates the columns."""
 QUOTED = re.compile(r'"[^"]*"')
 LONGEST_FIELD = 1 << 24
 """Characters of a CSV field; a longer one is a quote that is never closed."""
@@ -60,15 +62,19 @@ def csv_rows(path: Path, lines: Iterator[str], delimiter: str = "") -> Iterator[
     """
     csv.field_size_limit(LONGEST_FIELD)
     header = next(lines, "")
+    before = 0
+    if named := SEPARATOR_LINE.fullmatch(header):
+        delimiter, before = delimiter or named[1], 1
+        header = next(lines, "")
     delimiter = delimiter or max(DELIMITERS, key=QUOTED.sub("", header).count)
     if len(delimiter) != 1:
         raise InvalidOption(f"{path}: --delimiter {delimiter!r}", "CSV has a delimiter of one character.")
     table = csv.reader(chain([header], lines), delimiter=delimiter, strict=True)
     try:
         for fields in table:
-            yield table.line_num, fields
+            yield before + table.line_num, fields
     except csv.Error as error:
-        raise InvalidData(f"{path}:{table.line_num}: not CSV: {error}", QUOTE_HELP) from error
+        raise InvalidData(f"{path}:{before + table.line_num}: not CSV: {error}", QUOTE_HELP) from error
 
 
 def parse_json(text: str) -> Any:

@@ -110,6 +110,8 @@ class Doubts:
                 f"the first token is {self.first.tokens[0]!r}, as if it were a column's name",
                 "Take that line out, or use the names: --token-column, --tag-column",
             )
+        if self.words > 2 * self.tokens:
+            return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
         if self.tokens < LEAST_TOKENS:
             return None
         kinds = {
@@ -121,8 +123,6 @@ class Doubts:
         for kind, told in kinds.items():
             if 2 * self.kinds[kind] > self.tokens:
                 return told
-        if self.words > 2 * self.tokens:
-            return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens:
             return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
         if self.kinds["numbers"] < self.tokens:

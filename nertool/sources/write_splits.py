@@ -23,6 +23,8 @@ from nertool.workspace.workspace import Stage
 
 BLANK = re.compile(r"[ \t\r\n\v\f]+")
 """What a token or a tag cannot hold in a column file."""
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+"""Characters of no width: soft hyphens, joiners, marks of direction and of byte order."""
 LANGUAGE = re.compile(r"[a-z]{2,6}(?:-[a-z]{1,10})*:(?=.)", re.DOTALL)
 """What WikiAnn (PAN-X) writes before each token: `en:Anna`."""
 SENTENCES_LOOKED_AT = 100
@@ -147,10 +149,22 @@ def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterat
         joined = "".join(sentence.tokens) + "".join(sentence.tags)
         if "\0" in joined:
             raise InvalidData(f"{split}:{sentence.line}: a NUL character in a token or a tag", "Take it out.")
+        tags = "".join(sentence.tags)
+        if not tags.isascii() and INVISIBLE.search(tags):
+            sentence = sentence._replace(tags=[_visible_part(tag, tally) for tag in sentence.tags])
         if joined.split() != [joined] or "" in sentence.tokens:
             sentence = _storable_sentence(sentence, tally)
         if sentence.tokens:
             yield sentence
+
+
+def _visible_part(tag: str, tally: Tally) -> str:
+    """A tag without characters that nobody sees, which would make it another one; as it is if it has no others."""
+    rest = INVISIBLE.sub("", tag)
+    if rest in ("", tag):
+        return tag
+    tally.add("tags rid of invisible characters")
+    return rest
 
 
 def _storable_sentence(sentence: Sentence, tally: Tally) -> Sentence:

@@ -448,3 +448,56 @@ def test_labels_that_are_integers_take_their_names_from_a_file(tmp_path: Path) -
     assert "--tag-names" in raised.value.hint
     download.run(workspace, download.Options(**options, tag_names=str(tmp_path / "names.txt")))
     assert (workspace / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\n"
+
+
+# -- Label Studio's tasks of several texts, and those that nobody annotated -------------------------
+
+
+def region_of(to_name: str, start: int, end: int, label: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "labels": [label]}
+    return {"type": "labels", "from_name": "label", "to_name": to_name, "value": value}
+
+
+def task_of(*regions: dict[str, Any], **data: str) -> dict[str, Any]:
+    return {"data": data, "annotations": [{"result": [*regions]}]}
+
+
+TWO_TEXTS = task_of(region_of("title", 0, 4, "LOC"), region_of("text", 0, 4, "PER"), title="Bern now", text="Anna left")
+
+
+def test_regions_of_another_text_of_the_task_are_left_out(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.json", [TWO_TEXTS]) == (
+        "Anna B-PER left O / ",
+        {"regions of another text left out": 1},
+    )
+    assert taken(tmp_path, "own.json", [TWO_TEXTS], text_column="title", spans_column="")[0] == "Bern B-LOC now O / "
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [
+        [region_of("title", 0, 4, "LOC")],
+        [region_of("a", 0, 4, "LOC"), region_of("b", 0, 4, "PER")],
+    ],
+)
+def test_regions_of_which_nothing_tells_the_text_are_refused(regions: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="which is another text") as error:
+        taken(tmp_path, "own.json", [task_of(*regions, title="Bern now", text="Anna left")])
+    assert "--text-column" in error.value.hint
+
+
+@pytest.mark.parametrize("beside", [{}, {"drafts": [{"result": [region_of("text", 0, 4, "PER")]}]}])
+def test_a_task_that_nobody_annotated_is_left_out(beside: dict[str, Any], tmp_path: Path) -> None:
+    lonely = {"data": {"text": "Bo ran"}, "annotations": [], "predictions": [], **beside}
+    found, counts = taken(tmp_path, "own.json", [lonely, task_of(region_of("text", 0, 4, "PER"), text="Anna left")])
+    assert found == "Anna B-PER left O / " and counts == {"texts that nobody annotated, left out": 1}
+    with pytest.raises(InvalidData, match="nobody annotated a text") as error:
+        taken(tmp_path, "all.json", [lonely])
+    assert "export again" in error.value.hint
+
+
+def test_an_empty_list_of_csv_is_a_text_without_entities(tmp_path: Path) -> None:
+    content = (
+        'id,label,text\n1,,Rain.\n2,"[{""start"": 0, ""end"": 4, ""labels"": [""PER""], ""x"": null}]",Anna left\n'
+    )
+    assert taken(tmp_path, "own.csv", content) == ("Rain O . O / Anna B-PER left O / ", {})

@@ -311,3 +311,58 @@ def test_other_records_are_refused_with_what_to_write(record: Any, message: str,
 def test_other_lists_beside_tokens_and_tags_do_no_harm(tmp_path: Path) -> None:
     record = {"relations": [{"head": 0}], "tokens": ["Anna"], "ner_tags": ["B-PER"]}
     assert taken(tmp_path, "own.jsonl", lines(record))[0] == "Anna B-PER / "
+
+
+# -- characters and numbers ------------------------------------------------------------------------
+
+
+def test_byte_order_marks_of_files_that_were_joined_are_taken_off(tmp_path: Path) -> None:
+    found, facts = taken(tmp_path, "own.txt", "\ufeffAnna B-PER\n\n\ufeffRain O\n")
+    assert (found, facts) == ("Anna B-PER / Rain O / ", {"byte order marks taken off": 2})
+
+
+def test_characters_that_nobody_sees_are_no_part_of_a_tag(tmp_path: Path) -> None:
+    found, facts = taken(tmp_path, "own.txt", "\u200bAnna B-PER\u200b\nleft O\n")
+    assert (found, facts) == ("\u200bAnna B-PER left O / ", {"tags rid of invisible characters": 1})
+
+
+def test_a_first_line_that_tells_excel_the_delimiter_is_none_of_the_table(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.csv", "sep=|\nid|word|tag\n1|Anna|B-PER\n1|left|O\n2|Rain|O\n")[0].startswith(
+        "Anna B-PER"
+    )
+    with pytest.raises(InvalidData, match=r"own\.csv:3: no tag"):
+        taken(tmp_path, "own.csv", "sep=;\nid;word;tag\n1;Anna;\n", force=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("own.txt", "Anna 1\nleft 0\n"),
+        ("own.csv", "id,word,tag\na,Anna,1\na,left,0\n"),
+        ("own.jsonl", '{"tokens": ["Anna", "left"], "tags": ["1", "0"]}\n'),
+    ],
+)
+def test_numbers_written_as_text_take_the_names_that_are_given(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("O\nB-PER\n")
+    names = str(tmp_path / "names.txt")
+    assert taken(tmp_path, name, content, tag_names=names)[0] == "Anna B-PER left O / "
+    with pytest.raises(InvalidData, match="tag 2, but there are names for 0 to 1"):
+        taken(tmp_path, f"bad-{name}", content.replace("1", "2"), tag_names=names)
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "hint"),
+    [
+        (b"%PDF-1.4\n%\xe2\xe3\n", "a PDF", "JSON Lines"),
+        (b"\x80\x04\x95\x10\x00", "a pickle", "JSON Lines"),
+        (b"PK\x03\x04abc", "a zip archive", "CSV"),
+        ("Anna O\n".encode("utf-32"), "UTF-32", "--encoding UTF-32"),
+        ("Anna O\n".encode("utf-16-le"), "NUL", "--encoding utf-16-le"),
+    ],
+)
+def test_files_of_other_kinds_are_told_with_the_way_out(
+    content: bytes, message: str, hint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidData, match=message) as error:
+        taken(tmp_path, "own.bin", content)
+    assert hint in error.value.hint

@@ -10,12 +10,16 @@ from typing import Any
 
 from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
+from nertool.sources.readers.char_spans import SPANS_WAY
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan
 from nertool.sources.readers.tally import Tally
 
 REGION_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
 """Types of results that mark a piece of text."""
 MARKUP = "This text holds HTML. Write JSON Lines of the text without it, with keys text and spans."
+
+
+NOBODY = "texts that nobody annotated, left out"
 
 
 def holds_results(annotations: Any) -> bool:
@@ -43,16 +47,42 @@ def read_regions(
         if task.get("predictions"):
             tally.add("texts with predictions only, left out", place, "no annotation, only predictions: left out")
             return None
-        tally.add("texts without annotations, so all O")
-        return []
+        tally.add(NOBODY)
+        return None
     index = annotators.choose([_names(annotation) for annotation in kept], place)
     if index is None:
         return None
     results = kept[index].get("result") if isinstance(kept[index], dict) else None
     if not isinstance(results, list):
         raise InvalidData(f"{place}: annotations hold no list as result", SPAN_HELP)
+    results = _of_this_text(results, task.get("data"), text, place, tally)
     spans = [_region(result, text, starts, place, tally) for result in results]
     return [span for span in spans if span is not None]
+
+
+def _of_this_text(results: list[Any], data: Any, text: str, place: str, tally: Tally) -> list[Any]:
+    """The results that mark this text, where a task has several: those whose object has the name of its key.
+
+    Raises:
+        InvalidData: they mark another text, or nothing tells which (names file and line).
+    """
+    objects = {str(one["to_name"]) for one in results if isinstance(one, dict) and _is_region(one) and "to_name" in one}
+    texts = {key: value for key, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
+    own = [name for name in objects if texts.get(name) == text]
+    if not own and (len(objects) > 1 or objects & texts.keys()):
+        what = f"{place}: the regions mark {', '.join(sorted(objects))}, which is another text"
+        raise InvalidData(what, f"Name its key: --text-column. Or write each text alone: {SPANS_WAY}")
+    kept = []
+    for one in results:
+        if own and isinstance(one, dict) and _is_region(one) and one.get("to_name") not in own:
+            tally.add("regions of another text left out")
+        else:
+            kept.append(one)
+    return kept
+
+
+def _is_region(result: dict[str, Any]) -> bool:
+    return str(result.get("type") or "labels").lower() in REGION_TYPES
 
 
 def _names(annotation: Any) -> list[str]:

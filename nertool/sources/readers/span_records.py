@@ -11,7 +11,7 @@ from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
-from nertool.sources.readers.label_studio import first_label, holds_results, read_regions
+from nertool.sources.readers.label_studio import NOBODY, first_label, holds_results, read_regions
 from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
 from nertool.sources.readers.tally import Tally
@@ -181,6 +181,8 @@ class SpanRecords:
             raise InvalidData(
                 f"{self.path}: all texts have predictions only", "Accept them in Label Studio, and export again."
             )
+        if self.records and not taken and NOBODY in self.tally.counts:
+            raise InvalidData(f"{self.path}: nobody annotated a text", "Submit them in Label Studio, and export again.")
 
     def _read_one(self, number: int, record: Any) -> AnnotatedText | None:
         place = f"{self.path}:{number}"

@@ -10,6 +10,8 @@ from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData
 from nertool.sources.readers.tally import Tally
 
+NUL_HELP = "Name a file of text; text in UTF-16 needs --encoding utf-16-le or utf-16-be, an archive is to be unpacked."
+
 
 def text_lines(
     path: Path, tally: Tally, longest: int | None = LONGEST_LINE, encoding: str = "utf-8"
@@ -27,13 +29,13 @@ def text_lines(
     """
     with open_text(path, newline="", encoding=encoding) as file, translate_read_errors(path, encoding):
         for number, line in enumerate(file, start=1):
-            if number == 1 and line.startswith(BYTE_ORDER_MARK):
+            if line.startswith(BYTE_ORDER_MARK):  # files that were joined have more of them
                 tally.add("byte order marks taken off")
                 line = line[1:]
             if "\r" in line:
                 tally.add("lines ended by CR LF" if line.endswith("\n") else "lines ended by CR")
             if "\0" in line:
-                raise InvalidData(f"{path}:{number}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
+                raise InvalidData(f"{path}:{number}: a NUL byte: this is no text", NUL_HELP)
             if longest and len(line) > longest:
                 raise InvalidData(
                     f"{path}:{number}: a line of {len(line):,} characters: this is no file of tokens",
