@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from own_file import lines, taken
 
-from nertool.errors import InvalidData, InvalidOption
+from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
@@ -501,3 +501,28 @@ def test_an_empty_list_of_csv_is_a_text_without_entities(tmp_path: Path) -> None
         'id,label,text\n1,,Rain.\n2,"[{""start"": 0, ""end"": 4, ""labels"": [""PER""], ""x"": null}]",Anna left\n'
     )
     assert taken(tmp_path, "own.csv", content) == ("Rain O . O / Anna B-PER left O / ", {})
+
+
+# -- cloud providers -------------------------------------------------------------------------------
+
+JOB = {"annotations": {"entities": [{"label": "PER", "startOffset": 0, "endOffset": 4}], "labels": [{"label": "PER"}]}}
+SEGMENT = {"text_extraction": {"text_segment": {"end_offset": 4}}, "display_name": "PER"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"source": "Anna left", "my-job": JOB, "my-job-metadata": {"type": "groundtruth/text-span"}},
+        {"annotations": [SEGMENT], "text_snippet": {"content": "Anna left"}},
+        {
+            "textContent": "Anna left",
+            "textSegmentAnnotations": [{"startOffset": 0, "endOffset": 4, "displayName": "PER"}],
+        },
+        {"text_content": "Anna left", "text_segment_annotations": [{"end_offset": 4, "display_name": "PER"}]},
+    ],
+    ids=["SageMaker Ground Truth", "AutoML", "Vertex AI", "Vertex AI, snake case"],
+)
+def test_exports_of_cloud_providers_are_read(record: Any, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == "Anna B-PER left O / "
+    with pytest.raises(NertoolError):
+        taken(tmp_path, "bad.jsonl", lines(json.loads(json.dumps(record).replace("PER", "").replace("4", '"4"'))))

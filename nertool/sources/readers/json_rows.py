@@ -16,6 +16,7 @@ from nertool.corpus.records import BYTE_ORDER_MARK, parse_json
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
+from nertool.sources.readers.cloud_exports import with_plain_spans
 from nertool.sources.readers.layout import TOKEN_NAMES, Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
 from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_of
@@ -48,6 +49,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         records = _json_lines(path, layout, tally)
     else:
         records = _json_list(path, layout.encoding)
+    if not layout.text_column:
+        records = ((number, with_plain_spans(record)) for number, record in records)
     ahead: list[tuple[int, Any]] = []
     for numbered in records:
         ahead.append(numbered)

@@ -1,0 +1,52 @@
+"""Records of texts with spans as the tools of cloud providers write them -> records with the keys text and spans.
+
+Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html,
+https://cloud.google.com/vertex-ai/docs/text-data/entity-extraction/prepare-data
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def with_plain_spans(record: Any) -> Any:
+    """The record with its text and spans under plain keys, if it has one of these forms; any other as it is."""
+    if not isinstance(record, dict):
+        return record
+    if isinstance(record.get("source"), str):
+        return _from_ground_truth(record)
+    text = _first(_object(record.get("text_snippet")), "content") or _first(record, "textContent", "text_content")
+    marked = _first(record, "textSegmentAnnotations", "text_segment_annotations", "annotations")
+    if not isinstance(text, str) or not isinstance(marked, list):
+        return record
+    if any(_first(_object(one), "displayName", "display_name") is None for one in marked):
+        return record
+    return {"text": text, "spans": [_google_span(one) for one in marked]}
+
+
+def _from_ground_truth(record: dict[str, Any]) -> dict[str, Any]:
+    """Amazon SageMaker Ground Truth: a text, and a labelling job under a name of its own."""
+    for job in record.values():
+        entities = _object(_object(job).get("annotations")).get("entities")
+        if isinstance(entities, list):
+            return {"text": record["source"], "spans": entities}
+    return record
+
+
+def _google_span(marked: dict[str, Any]) -> dict[str, Any]:
+    """Google's AutoML and Vertex AI: a start that is 0 may be left out."""
+    place = _object(_object(marked.get("text_extraction")).get("text_segment")) or marked
+    return {
+        "start": _first(place, "startOffset", "start_offset") or 0,
+        "end": _first(place, "endOffset", "end_offset"),
+        "label": _first(marked, "displayName", "display_name"),
+    }
+
+
+def _first(record: dict[str, Any], *keys: str) -> Any:
+    return next((record[key] for key in keys if key in record), None)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
