@@ -149,6 +149,8 @@ def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace:
         of_recipe |= recipe.tuned.get(str(model), {})
     if values.get("search"):
         free -= {*SEARCHED}
+    if values.get("max_tokens_per_batch"):
+        free -= {"batch_size"}
     return {name: value for name, value in of_recipe.items() if name in free}
 
 

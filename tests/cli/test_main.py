@@ -341,22 +341,20 @@ def test_options_rank_above_environment_configuration_recipe_and_default(
 def test_a_recipe_has_tuned_values_for_a_model_and_says_so(
     given: Any, cli: Cli, workspace: Workspace, tmp_path: Path
 ) -> None:
-    published = ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated")
-    for name in published:
+    for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"):
         (tmp_path / name).write_text("Anna\tB-person\nleft\tO\n\n")
     cli("download", "wnut17", "--source", tmp_path, "--force", "-w", workspace.path)
-    tuned, readme = (1e-4, 5.0), (5e-5, 3.0)
-    assert _rate_and_epochs(given("--model", "minilm")) == tuned
-    line = "tuned for minilm on dev: --learning-rate 0.0001 --num-epochs 5 (--as-readme: the README's)"
-    assert line in cli.err
+    assert _batches_and_epochs(given("--model", "minilm")) == (8, 5.0)
+    assert "tuned for minilm on dev: --batch-size 8 --num-epochs 5 (--as-readme: the README's)" in cli.err
     for arguments in (["--model", "minilm", "--as-readme"], ["--model", "other"], []):
-        assert _rate_and_epochs(given(*arguments)) == readme
+        assert _batches_and_epochs(given(*arguments)) == (32, 3.0)
         assert "tuned" not in cli.err
-    assert _rate_and_epochs(given("--model", "minilm", "--num-epochs", "2")) == (1e-4, 2.0)
+    assert _batches_and_epochs(given("--model", "minilm", "--num-epochs", "2")) == (8, 2.0)
+    assert _batches_and_epochs(given("--model", "minilm", "--max-tokens-per-batch", "99")) == (32, 5.0)
 
 
-def _rate_and_epochs(options: train.Options) -> tuple[float, float]:
-    return options.learning_rate, options.num_epochs
+def _batches_and_epochs(options: train.Options) -> tuple[int, float]:
+    return options.batch_size, options.num_epochs
 
 
 def test_a_search_takes_no_values_of_a_recipe_for_what_it_searches(given: Any, cli: Cli, workspace: Workspace) -> None:
