@@ -24,7 +24,7 @@ from nertool.models.names import (
 from nertool.models.settings import TaggingSettings
 from nertool.progress import logger
 from nertool.spelling import read_corpus
-from nertool.stages.train_options import Options, parse_seeds, parse_shares
+from nertool.stages.train_options import OF_TEACHERS, OF_UNLABELLED, Options, parse_seeds, parse_shares
 from nertool.tags import Pair, pairs
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, RunFacts, StartFacts, TrainFacts
@@ -413,7 +413,7 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     publish.link_weights(directory, target)
     _complete(workspace, options, target, stage.facts)
     publish.write_curves(target, stage.facts)
-    training = {"facts": stage.facts, "options": options.recorded(), "versions": stage.identity["versions"]}
+    training = {"facts": stage.facts, "options": _used(options), "versions": stage.identity["versions"]}
     base = (
         MINILM_HUB
         if options.model == "minilm"
@@ -423,6 +423,12 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Pa
     )
     card, data = target / model_card.CARD, workspace.facts("download")
     model_card.write(card, options.output_dir, base, read_labels(workspace / LABELS), training, data)
+
+
+def _used(options: Options) -> dict[str, Any]:
+    """The options as they go into the record, without those of teachers where there are none."""
+    unused = OF_TEACHERS if not options.teachers else OF_UNLABELLED if not options.unlabelled else ()
+    return {name: value for name, value in options.recorded().items() if name not in unused}
 
 
 def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, runs: Sequence[SeedRun]) -> None:

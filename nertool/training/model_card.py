@@ -135,11 +135,15 @@ def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
 
 def _data_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
     """The lines of a table of trainings on parts of the data."""
-    yield f"| train sentences | dev {metric} | 95 % interval |"
-    yield "|---|---|---|"
+    splits = [split for split in ("dev", "test") if f"{split}_f1" in rows[0]]
+    yield "| train sentences |" + "".join(f" {split} {metric} | 95 % on {split} |" for split in splits)
+    yield "|---|" + "---|---|" * len(splits)
     for row in rows:
-        low, high = row["dev_interval"]
-        yield f"| {row['sentences']:,} | {row['dev_f1']:.4f} | {low:.4f} to {high:.4f} |"
+        line = f"| {row['sentences']:,} |"
+        for split in splits:
+            low, high = row[f"{split}_interval"]
+            line += f" {row[f'{split}_f1']:.4f} | {low:.4f} to {high:.4f} |"
+        yield line
 
 
 def _code(value: Any) -> str:

@@ -186,6 +186,9 @@ def test_the_model_is_the_one_without_a_curve_and_every_part_has_its_scores(
     page, card = (ready / "evaluation/report.html").read_text(), (ready / "model/README.md").read_text()
     assert '<table id="curve">' in page and "data-curve" in page
     assert facts["outlook"] in page and facts["outlook"] in card
+    low, high = rows[0]["test_interval"]
+    assert f" | {rows[0]['test_f1']:.4f} | {low:.4f} to {high:.4f} |" in card
+    assert "distil" not in card and "unlabelled" not in card, "there is no teacher"
 
 
 def test_a_part_trains_as_train_does_on_these_sentences(ready: Workspace, tiny_model: str) -> None:

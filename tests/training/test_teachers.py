@@ -198,6 +198,7 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
     facts = taught(ready, tiny_model, trained, num_epochs=4.0, distil_weight=1.0, unlabelled=more)
     assert facts["dev_f1"] > 0.9
     assert (facts["teachers"], facts["unlabelled"]) == ([trained.name], 3)
+    assert "| distil_weight | `1.0` |" in (ready / "model/README.md").read_text()
     assert facts["steps"] == 4 * 15  # of 8 sentences, 4 are of train
     record = ready.records()["train"]
     names = {"teacher-1/model.safetensors", "teacher-1/config.json", "unlabelled-1/more.txt.gz"}
