@@ -109,6 +109,19 @@ def links() -> Iterator[tuple[Path, str]]:
                 yield page, target
 
 
+def test_every_extra_for_users_has_a_row_in_the_readme() -> None:
+    table = re.search(r"optional-dependencies]\n(.*?)\n\[", (ROOT / "pyproject.toml").read_text("utf-8"), re.DOTALL)
+    assert table is not None
+    extras = set(re.findall(r"^(\w+) = \[", table[1], re.MULTILINE)) - {"dev", "docs", "test"}
+    rows = " ".join(re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    assert len(extras) > 8 and extras <= set(re.findall(r"`(\w+)`", rows))
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    linked = {Path(link.partition("#")[0]).name for link in LINK.findall((ROOT / "README.md").read_text("utf-8"))}
+    assert {page.name for page in DOCS.glob("*.md")} - {"index.md"} <= linked
+
+
 def test_every_link_leads_somewhere() -> None:
     broken = []
     for page, target in links():
