@@ -212,9 +212,20 @@ def batch_rows(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, 
     number = 0
     for batch in batches:
         check_batch(batch)
-        for row in _decoded_rows(batch):
-            number += 1
-            yield number, row
+        size = 1 if any(map(_may_repeat, batch.schema.types)) else BATCH_ROWS
+        for start in range(0, batch.num_rows, size):
+            for row in _decoded_rows(batch.slice(start, size)):
+                number += 1
+                yield number, row
+
+
+def _may_repeat(kind: DataType) -> bool:
+    """Whether a column of this type may hold a value once for many rows; decoded, each row has one of its own."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return True
+    return any(_may_repeat(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _decoded_rows(batch: RecordBatch) -> Iterable[dict[str, Any] | BadRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -37,6 +37,8 @@ FORMS = {
 """Forms that the end of a name tells; `json` is one list, or JSON Lines."""
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
+MOST_COLUMNS = 10_000
+"""Columns of a table: a row has a value for each, however few it names."""
 TAGGED_FIELDS = ("tokens", "tags", "entities")
 """Fields that tagging fills in."""
 Decode = Callable[[str, int, bytes], str]
@@ -232,7 +234,9 @@ class Reader:
         if columns and not {self.text_column, self.tokens_column} & {*columns}:
             wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
             raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
-        repeated = sorted({name for name in columns if columns.count(name) > 1})
+        if len(columns) > MOST_COLUMNS:
+            raise InvalidData(f"{path} has {len(columns):,} columns", "Write the text and what goes with it alone.")
+        repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
         if repeated:
             logger.warning("%s: more than one column %s: the last is passed on", path, ", ".join(repeated))
         for number, row in enumerate(rows, start=1):

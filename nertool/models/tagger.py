@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 SENTENCES_AHEAD = 2048
 """Sentences read before the first is tagged. Chosen, not measured: enough to sort by length, little memory."""
+CHARACTERS_AHEAD = 1 << 25
+"""Characters of their words, after which no more are read: a line may have 64 MiB."""
 BATCH_SUBWORDS = 512
 """Padded sub-words of a batch on the CPU. `quantize` measures 256 to 2048 for each model and reports the best."""
 GPU_SUBWORDS = 16_384
@@ -364,8 +366,15 @@ class Tagger:
 
 def _blocks(sentences: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Read ahead, so that sentences of like length can go together."""
-    stream = iter(sentences)
-    while block := list(islice(stream, SENTENCES_AHEAD)):
+    block: list[Sequence[str]] = []
+    characters = 0
+    for words in sentences:
+        block.append(words)
+        characters += sum(map(len, words))
+        if len(block) == SENTENCES_AHEAD or characters > CHARACTERS_AHEAD:
+            yield block
+            block, characters = [], 0
+    if block:
         yield block
 
 

@@ -27,7 +27,11 @@ BACKOFF = 0.3
 """Seconds before the second try; each further try waits twice as long."""
 BLOCK = 1 << 13
 """Bytes read at a time; a block is lost if the connection breaks inside it."""
-HTML = re.compile(rb"(\xef\xbb\xbf)?\s*((<\?xml.*?\?>|<!--.*?-->)\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+HTML = re.compile(
+    rb"(\xef\xbb\xbf)?\s*((<\?xml((?!\?>).)*\?>|<!--((?!-->).)*-->)\s*)*<(!doctype\s+html|html|head|body)\b",
+    re.I | re.S,
+)
+"""How a page begins. What ends a comment is never part of one: else a text of comments takes for ever."""
 LENGTH = re.compile("[0-9]{1,18}")
 CONTENT_RANGE = re.compile("bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 """First byte, last byte and size of the whole file."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.records import BATCH_ROWS, batch_rows, check_batch, open_arrow
-from nertool.errors import DownloadFailed, InvalidOption
+from nertool.errors import ODD, DownloadFailed, InvalidData, InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
 from nertool.sources.readers.rows import class_names, may_hold_texts, read_rows, read_rows_or_texts
 from nertool.sources.readers.tally import Tally
+from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -63,6 +64,7 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
     from datasets import Dataset, load_dataset, load_from_disk
     from datasets import config as settings
     from datasets.exceptions import DatasetsError
+    from yaml import YAMLError
 
     settings.HF_DATASETS_TRUST_REMOTE_CODE = False  # releases that run loading scripts would ask on standard input
 
@@ -71,10 +73,20 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
     _check_files(own_files)
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+            _check_saved(folder)
             data = load_from_disk(name)
         else:
             data = load_dataset(name, config, revision=revision)
-    except (DatasetsError, OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except (
+        DatasetsError,
+        YAMLError,
+        OSError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+    ) as error:
         raise _translated(name, error) from error
     splits = {"train": data} if isinstance(data, Dataset) else dict(data)
     cached = {Path(file["filename"]) for split in splits.values() for file in split.cache_files}
@@ -123,6 +135,27 @@ def _check_files(paths: Iterable[Path]) -> None:
         with open_arrow(path) as (_, batches):
             for batch in batches:
                 check_batch(batch)
+
+
+def _check_saved(folder: Path) -> None:
+    """Check that the data of a folder that `save_to_disk` wrote are in it, in the files that were looked at.
+
+    Raises:
+        InvalidData: they are not.
+    """
+    try:
+        parts = [folder]
+        if (folder / "dataset_dict.json").is_file():
+            parts = [folder / name for name in read_json(folder / "dataset_dict.json")["splits"]]
+        for part in parts:
+            for file in read_json(part / "state.json")["_data_files"]:
+                path = part / file["filename"]
+                if path.suffix != ".arrow" or not path.resolve().is_relative_to(folder.resolve()):
+                    raise ValueError(f"{path} is no Arrow file in it")
+    except ODD + (OSError,) as error:
+        raise InvalidData(
+            f"{folder} is not what save_to_disk writes ({type(error).__name__}: {error})", "Save the data set anew."
+        ) from error
 
 
 def _translated(name: str, error: Exception) -> DownloadFailed | InvalidOption:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nertool.cli import config_files
 from nertool.corpus.files import LOOKED_AT, numbered_lines
-from nertool.errors import InvalidData, NertoolError
+from nertool.corpus.records import batch_rows
+from nertool.documents.reader import Reader
+from nertool.errors import DownloadFailed, InvalidData, NertoolError
 from nertool.models.calibration import read_calibration
 from nertool.models.settings import read_settings, read_table
+from nertool.sources import fetch, hub
 from nertool.sources.convert_tags import read_type_map
+from nertool.sources.readers import conll2012, csv_rows, read_file
 from nertool.sources.readers.rows import read_tag_names
 from nertool.sources.shell_filters import BLOCK, blocks_of_lines
 from nertool.stages.labels import distinct_tags
@@ -116,3 +127,107 @@ def test_memory_stays_bounded_where_a_long_line_is_not_utf_8(tmp_path: Path) -> 
     command = [sys.executable, "-c", code, str(tmp_path / "own.txt.gz")]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
     assert done.stdout == "InvalidData\n", done.stderr
+
+
+def test_of_long_lines_few_are_read_ahead() -> None:
+    tagger = pytest.importorskip("nertool.models.tagger")
+    read: list[int] = []
+
+    def sentences() -> Iterator[list[str]]:
+        for number in range(100):
+            read.append(number)
+            yield ["a" * (1 << 20)]
+
+    blocks = tagger._blocks(sentences())
+    first = next(blocks)
+    assert len(first) == len(read) < 40
+    assert [len(block) for block in (first, *blocks)] == [33, 33, 33, 1]
+
+
+# -- patterns --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (fetch.HTML, b"<!---->" * 500),
+        (fetch.HTML, b"<?xml?>" * 500),
+        (conll2012.CELL, f"({'a' * 100_000}*("),
+    ],
+)
+def test_a_pattern_takes_no_time_over_what_does_not_fit(pattern: re.Pattern[Any], text: Any) -> None:
+    begun = time.process_time()
+    assert not pattern.fullmatch(text)
+    assert time.process_time() - begun < 1
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """The block holds at most 100 MB of Python's objects at once."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_value_that_stands_once_for_many_rows_is_decoded_row_by_row() -> None:
+    pa = pytest.importorskip("pyarrow")
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1000), pa.array(["a" * (1 << 20)]))
+    with little_memory():
+        rows = batch_rows([pa.record_batch([texts], names=["text"])])
+        assert sum(len(row["text"]) for _, row in islice(rows, 300)) == 300 << 20  # type: ignore[call-overload, index]
+
+
+def test_rows_that_take_no_room_are_decoded_some_at_a_time() -> None:
+    pa = pytest.importorskip("pyarrow")
+    with little_memory():
+        rows = batch_rows([pa.record_batch([pa.nulls(1_000_000)], names=["text"])])
+        assert next(rows) == (1, {"text": None})
+
+
+def test_a_list_in_a_cell_of_csv_is_no_longer_than_a_line() -> None:
+    with pytest.raises(InvalidData, match=r"a\.csv:2: a list of 2,097,154 characters"):
+        csv_rows._parse_list("a.csv:2", f"[{'0,' * (1 << 20)}]")
+
+
+def test_a_table_of_columns_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text" + ",a" * 20_000 + "\nAnna\n")
+    with pytest.raises(InvalidData, match="20,001 columns"):
+        list(Reader().read(str(tmp_path / "a.csv")))
+
+
+# -- what a library or int() refuses ---------------------------------------------------------------
+
+
+def test_an_offset_of_thousands_of_digits_is_no_offset(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Anna\n")
+    (tmp_path / "a.ann").write_text(f"T1\tPER 0 4\tAnna\nT2\tPER 0 {'9' * 5000}\tAnna\n")
+    with pytest.raises(InvalidData, match=r"a\.ann:2: no line of brat's"):
+        list(read_file.read(tmp_path / "a.ann", read_file.Layout(), read_file.Tally()))
+
+
+def test_a_data_set_holds_its_data_itself(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"tokens": [["a"]], "tags": [["O"]]}).save_to_disk(str(tmp_path / "data/train"))
+    os.mkfifo(tmp_path / "pipe.arrow")
+    (state,) = (tmp_path / "data").rglob("state.json")
+    for content in ({"_data_files": [{"filename": "../../pipe.arrow"}]}, {"_data_files": 3}, []):
+        state.write_text(json.dumps(content))
+        with pytest.raises(InvalidData, match="is not what save_to_disk writes"):
+            hub.load(str(state.parent))
+    (tmp_path / "data/dataset_dict.json").write_text('{"splits": ["train"]}')
+    with pytest.raises(InvalidData, match="is not what save_to_disk writes"):
+        hub.load(str(tmp_path / "data"))
+
+
+def test_a_card_of_a_data_set_makes_no_objects(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "README.md").write_text("---\na: !!python/object/apply:os.getcwd []\n---\n")
+    (tmp_path / "train.jsonl").write_text('{"tokens": ["a"], "tags": ["O"]}\n')
+    with pytest.raises(DownloadFailed, match="could not determine a constructor"):
+        hub.load(str(tmp_path))

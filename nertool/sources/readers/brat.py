@@ -18,7 +18,7 @@ from nertool.sources.readers.span_offsets import CharSpan
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 
-ENTITY = re.compile(r"T\S*\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
+ENTITY = re.compile(r"T\S*\t(\S+) (\d{1,18} \d{1,18}(?:;\d{1,18} \d{1,18})*)(?:\t(.*))?")
 """Line of an entity: T1, its type, its pieces, its text."""
 FIRST_ENTITY = re.compile(r"T\d+[ \t].*\b\d+ \d+\b")
 """First line of an entity, even a malformed one, which no column file has."""

@@ -26,7 +26,7 @@ COLUMNS = NAMES + 1
 """Columns of each line, at least: those of predicates vary, and coreference stands behind them."""
 NO_WORD = "[WORD]"
 """What files without the words of OntoNotes hold in place of each."""
-CELL = re.compile(r"(?P<opened>(?:\([^()*\s]+)*)[*_-]?(?P<closed>(?:[^()*\s]*\))*)")
+CELL = re.compile(r"(?P<opened>(?:\([^()*\s]+(?![^()*\s]))*)[*_-]?(?P<closed>(?:[^()*\s]*\))*)")
 BRACKETS = "A name is (PERSON* ... *), or (GPE) if it is one word; a word without a name has *."
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nertool.corpus.column_files import ENTITY_TAG, Sentence, TaggedRow, group_sentences
+from nertool.corpus.files import LONGEST_LINE
 from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
@@ -296,6 +297,8 @@ def _parse_list(place: str, cell: str) -> list[Any]:
         InvalidData: it is none.
     """
     hint = "Write JSON Lines: an object with the lists tokens and tags a line."
+    if len(cell) > LONGEST_LINE:
+        raise InvalidData(f"{place}: a list of {len(cell):,} characters: {cell[:60]}", hint)
     if WITHOUT_COMMA.search(cell):
         raise InvalidData(f"{place}: a list without commas, as NumPy prints: {cell[:60]}", hint)
     with suppress(ValueError, RecursionError):
