@@ -13,6 +13,10 @@ from nertool.errors import InvalidData, command
 Row = TypeVar("Row")
 CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """Columns of CoNLL-U. Source: https://universaldependencies.org/format.html"""
+TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
+TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
+HIPE_TAGS = "ne-coarse-lit"
+"""The column of outer entities in the files of HIPE."""
 CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
 """Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
 ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
@@ -35,6 +39,15 @@ def counted(field: str) -> int | None:
     """The number of a field that counts tokens; None where it counts none."""
     counter = COUNTER.fullmatch(field)
     return int(counter[1]) if counter else None
+
+
+def names_columns(fields: Iterable[str]) -> bool:
+    """Whether fields are names of columns, a token's and a tag's among them."""
+    lower = {field.strip().lower() for field in fields}
+    tags = {*TAG_NAMES, HIPE_TAGS, "upos"}
+    for task in ("ner", "pos", "chunk"):
+        tags |= {task, f"{task}_tags"}
+    return not (tags.isdisjoint(lower) or lower.isdisjoint(TOKEN_NAMES))
 
 
 def group_rows(rows: Iterable[tuple[int, Row | None]]) -> Iterator[tuple[int, list[Row]]]:

@@ -84,7 +84,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _form(path: Path) -> str:
-    return NAMES.get(Path(path.stem if path.suffix in PACKED else path.name).suffix, "auto")
+    return NAMES.get(Path(path.stem if path.suffix in PACKED else path.name).suffix.lower(), "auto")
 
 
 def _output(below: Path) -> Path:

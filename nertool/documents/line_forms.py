@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, ENTITY_TAG, counted
+from nertool.corpus.column_files import (
+    CONLLU_COLUMNS,
+    CONLLU_ID,
+    ENTITY_TAG,
+    TOKEN_NAMES,
+    counted,
+    names_columns,
+)
 from nertool.errors import InvalidData
 
 CONVERTED = {
     "WebAnno TSV": re.compile(r"\ufeff?#\s*FORMAT=WebAnno"),
     "CoNLL-2012": re.compile(r"#begin document"),
+    "CoNLL-U Plus": re.compile(r"#\s*global\.columns\s*="),
     "brat's annotations": re.compile(r"T\d+\t\S+ \d+ \d+"),
 }
 """Forms that `download` reads alone, and how their first line begins."""
+DOWNLOAD_WAY = "nertool download --test-file FILE, preprocess, predict --split test"
+CONVERT_WAY = f"Convert it first: {DOWNLOAD_WAY}; or say that it is text: --input text."
+NO_TEXT = {
+    "XML or HTML": (re.compile(r"\ufeff?\s*<(\?xml|!DOCTYPE|html)\b"), "Take the text out of it"),
+    "PubTator": (re.compile(r"\d+\|[ta]\|"), "Take the text out of it"),
+    "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
+}
+"""Forms that nothing reads, how their first line begins, and the way out."""
+TABLE_WAY = (
+    "Take the column of the text: cut -f 2 FILE | nertool predict; or name a table with names of columns .csv; or say "
+    "what a line holds: --input text or tokens."
+)
 COMMENT = ("# ", "#\t")
 FEW_FIELDS = 5
 """Fields of a line that ends with O as its tag, not as its last word."""
@@ -27,11 +48,13 @@ class LineForm(NamedTuple):
         name: `jsonl`, `conllu`, `tokens` or `text`.
         token_at: 0-based field of the token, in lines of tokens: 1 behind a number that counts them.
         has_comments: whether lines before a sentence of tokens are comments.
+        has_names: whether the first line that is no comment names the columns.
     """
 
     name: str
     token_at: int = 0
     has_comments: bool = False
+    has_names: bool = False
 
     @property
     def shown(self) -> str:
@@ -41,7 +64,8 @@ class LineForm(NamedTuple):
         if self.name != "tokens":
             return ""
         behind = ", behind its number" if self.token_at else ""
-        return f"one token a line{behind}{', without comments' if self.has_comments else ''}"
+        left_out = (", without comments" if self.has_comments else "") + (", without names" if self.has_names else "")
+        return f"one token a line{behind}{left_out}"
 
 
 def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineForm:
@@ -57,7 +81,7 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
         labels: labels of the model; a line whose last field is one of them ends with a tag.
 
     Raises:
-        InvalidData: it is a form that `download` reads alone.
+        InvalidData: it is a form that `download` reads alone, or a table of texts.
     """
     seen = has_comments = False
     for line in lines:
@@ -72,15 +96,54 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
                 continue
             if fields and fields[0].startswith("{") and fields[-1].endswith("}"):
                 return LineForm("jsonl")
+            if names_columns(columns if len(columns) > 1 else fields):
+                return _below_names(label, fields, lines, labels)
         if len(fields) > 1:
-            by_tab = len(columns) > 1 and columns[0].split() == columns[:1]
-            if not ends_with_tag(fields, labels) and (has_comments or not by_tab):
-                return LineForm("text")
-            return LineForm("tokens", int(_counts_tokens(fields, lines)), has_comments)
+            return _form_of_fields(label, line, lines, labels, has_comments)
         if seen and not fields:
             return LineForm("tokens")
         seen = seen or bool(fields)
     return LineForm("text" if has_comments else "tokens")
+
+
+def _form_of_fields(
+    label: str, line: str, lines: Iterator[str], labels: Collection[str], has_comments: bool
+) -> LineForm:
+    """The form of lines of which the first one has several fields."""
+    fields = line.split()
+    by_tab = _has_tab_behind_word(line)
+    with_tag = ends_with_tag(fields, labels)
+    if not with_tag and (has_comments or not by_tab):
+        return LineForm("text")
+    following = [] if with_tag else list(islice(lines, 1))
+    if not with_tag and any(map(_holds_text, [line, *following])):
+        raise InvalidData(f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}", TABLE_WAY)
+    return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
+
+
+def _has_tab_behind_word(line: str) -> bool:
+    first, tab, _ = line.rstrip("\r\n").partition("\t")
+    return bool(tab) and first.split() == [first]
+
+
+def _holds_text(line: str) -> bool:
+    """Whether one of the columns behind the first tab holds several words."""
+    return any(len(column.split()) > 1 for column in line.split("\t")[1:])
+
+
+def _below_names(label: str, names: Sequence[str], lines: Iterator[str], labels: Collection[str]) -> LineForm:
+    """The form of lines of tokens below the names of the columns.
+
+    Raises:
+        InvalidData: the tokens are not in the first column.
+    """
+    if names[0].lower() not in TOKEN_NAMES:
+        raise InvalidData(
+            f"{label}: this looks like a table of tokens with other columns in front, which predict does not read",
+            CONVERT_WAY,
+        )
+    following = next(lines, "")
+    return LineForm("tokens", has_comments=is_comment(following, labels), has_names=True)
 
 
 def is_comment(line: str, labels: Collection[str]) -> bool:
@@ -95,10 +158,14 @@ def ends_with_tag(fields: list[str], labels: Collection[str]) -> bool:
     return last in labels or ENTITY_TAG.match(last) is not None or (last == "O" and len(fields) <= FEW_FIELDS)
 
 
-def _counts_tokens(fields: list[str], following: Iterable[str]) -> bool:
-    """Whether the first field of the first token's line counts the tokens, and that of the next token's goes on."""
+def _counts_tokens(fields: list[str], with_tag: bool, following: Iterable[str]) -> bool:
+    """Whether the first field of the first token's line counts the tokens, and that of the next token's goes on.
+
+    Args:
+        with_tag: the last field is a tag.
+    """
     number = counted(fields[0])
-    if number is None or len(fields) < 3:
+    if number is None or len(fields) < (3 if with_tag else 2):
         return False
     for line in following:
         if line.strip() and not line.startswith(COMMENT):
@@ -109,8 +176,7 @@ def _counts_tokens(fields: list[str], following: Iterable[str]) -> bool:
 def _refuse_other_forms(label: str, line: str) -> None:
     for name, beginning in CONVERTED.items():
         if beginning.match(line):
-            raise InvalidData(
-                f"{label}: this looks like {name}, which predict does not read",
-                "Convert it first: nertool download --test-file FILE, preprocess, predict --split test; "
-                "or say that it is text: --input text.",
-            )
+            raise InvalidData(f"{label}: this looks like {name}, which predict does not read", CONVERT_WAY)
+    for name, (beginning, way) in NO_TEXT.items():
+        if beginning.match(line):
+            raise InvalidData(f"{label}: this looks like {name}, which is no text", f"{way}; or say --input text.")

@@ -11,14 +11,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows, names_columns
 from nertool.corpus.files import PACKED
 from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
 from nertool.documents.byte_source import ByteSource, Lines, open_source
 from nertool.documents.json_list import is_json_list, read_json_list
-from nertool.documents.line_forms import LineForm, form_of, is_comment
-from nertool.documents.table_rows import bad_record, csv_table, parquet_table
+from nertool.documents.line_forms import DOWNLOAD_WAY, LineForm, form_of, is_comment
+from nertool.documents.table_rows import UTF8_HELP, bad_record, csv_table, parquet_table
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
@@ -35,6 +35,9 @@ FORMS = {
     ".parquet": "parquet",
 }
 """Forms that the end of a name tells; `json` is one list, or JSON Lines."""
+LINES_HELP = (
+    "Write each record in a line of its own, as jq -c . FILE does; or go on without it: --on-error skip (or null)"
+)
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 MOST_COLUMNS = 10_000
@@ -130,7 +133,8 @@ class Reader:
     def _read_lines(self, form: str, label: str, lines: Lines) -> Iterator[Document]:
         token_at = 0
         if form == "auto":
-            (form, token_at, has_comments), lines = self._recognise(label, lines)
+            (form, token_at, has_comments, has_names), lines = self._recognise(label, lines)
+            lines = _without_names(lines) if has_names else lines
             lines = self._without_comments(lines) if has_comments else lines
         if form in ("json", "jsonl"):
             yield from self._read_json_lines(label, lines)
@@ -224,7 +228,7 @@ class Reader:
         try:
             record = parse_json(line)
         except ValueError as error:
-            raise bad_record(place, str(error)) from error
+            raise InvalidData(f"{place}: {error}", LINES_HELP) from error
         if not isinstance(record, dict):
             raise bad_record(place, "not a JSON object")
         return self._from_record(place, number, record)
@@ -233,7 +237,10 @@ class Reader:
         columns, rows = (csv_table if form == "csv" else parquet_table)(path)
         if columns and not {self.text_column, self.tokens_column} & {*columns}:
             wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
-            raise InvalidOption(f"{path} lacks {wanted}", f"It has {', '.join(columns)}: --text-column NAME")
+            hint = f"It has {', '.join(columns[:100])}: --text-column NAME"
+            if names_columns(columns):
+                hint = f"download reads a token a row: {DOWNLOAD_WAY}; or a text a row: --text-column NAME"
+            raise InvalidOption(f"{path} lacks {wanted}", hint)
         if len(columns) > MOST_COLUMNS:
             raise InvalidData(f"{path} has {len(columns):,} columns", "Write the text and what goes with it alone.")
         repeated = sorted(name for name, count in Counter(columns).items() if count > 1)
@@ -255,7 +262,10 @@ class Reader:
         if isinstance(text, str):
             others = self._other_fields(record, self.text_column, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, text, others)
-        raise bad_record(place, f"neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}")
+        what = f"{place}: neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}"
+        keys = ", ".join(record)[:100]
+        hint = f"It has {keys}: name one by --text-column or --tokens-column; or go on without it: --on-error skip"
+        raise InvalidData(what, hint)
 
     def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
         """Give the fields that are passed on: all but the one that is read and those that tagging overwrites."""
@@ -316,7 +326,17 @@ class Reader:
 
 def form_of_name(path: Path) -> str:
     """Tell a form from the end of a file's name; `auto` if the name does not tell."""
-    return FORMS.get(Path(path.stem if path.suffix in PACKED else path.name).suffix, "auto")
+    return FORMS.get(Path(path.stem if path.suffix in PACKED else path.name).suffix.lower(), "auto")
+
+
+def _without_names(lines: Lines) -> Lines:
+    """Leave out the first line that is not blank, which names the columns."""
+    is_named = False
+    for number, line in lines:
+        if is_named or not line.strip():
+            yield number, line
+        else:
+            is_named = True
 
 
 def _peek(lines: Lines, peeked: list[tuple[int, bytes]]) -> Iterator[str]:
@@ -338,7 +358,7 @@ def decode_line(label: str, number: int, line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         what = f"{label}:{number}: not UTF-8: {error.reason}"
-        raise InvalidData(what, "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip") from error
+        raise InvalidData(what, UTF8_HELP) from error
 
 
 def _decode_token_line(label: str, number: int, line: bytes) -> str:

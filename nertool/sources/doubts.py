@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nertool.corpus.column_files import ENTITY_TAG, Sentence, counted
+from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.readers.column_roles import EMPTY
-from nertool.sources.readers.layout import TAG_NAMES
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""

@@ -10,7 +10,7 @@ import pytest
 
 from nertool.documents.line_forms import LineForm, form_of
 from nertool.documents.reader import PEEK, Reader
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, InvalidOption
 
 LABELS = {"B-LOC", "I-LOC", "B-PER", "O"}
 NUMBERED = LineForm("tokens", token_at=1)
@@ -45,6 +45,12 @@ def stream(*lines: str) -> Iterator[str]:
         (NUMBERED, ["1: anna B-PER", "2: left O"]),
         (NUMBERED, ["1 anna B-PER", "", "1 oslo B-LOC"]),
         ("tokens", ["1 CD O", "anna NN B-PER"]),
+        ("tokens", ["1990 O", "1991 O"]),
+        (NUMBERED, ["1\tanna", "2\tleft"]),
+        (NUMBERED, ["1\tanna", "", "1\toslo"]),
+        (LineForm("tokens", has_names=True), ["word\ttag", "anna\tB-PER"]),
+        (LineForm("tokens", has_names=True), ["Token NER", "anna B-PER"]),
+        (LineForm("tokens", has_comments=True, has_names=True), ["TOKEN\tNE-COARSE-LIT", "# language = de"]),
         (LineForm("tokens", 1, has_comments=True), ["#\thttp://a\t[2010]", "1\tanna\tB-PER\tO", "2\tleft\tO\tO"]),
     ],
 )
@@ -63,6 +69,8 @@ def test_no_lines_are_tokens() -> None:
         ("1 anna B-PER\n2 left O\n\n1 oslo B-LOC\n2 waits O\n", [["anna", "left"], ["oslo", "waits"]]),
         ("#\tu\t[x]\n1\tanna\tB-PER\tO\n2\t#\tO\tO\n\n#\tv\t[x]\n1\toslo\tO\tO\n", [["anna", "#"], ["oslo"]]),
         ("# id 1\nanna _ B-PER\n# _ O\n\n# id 2\noslo _ B-LOC\n", [["anna", "#"], ["oslo"]]),
+        ("TOKEN\tNE-COARSE-LIT\n# id = 1\nanna\tO\nleft\tO\n\n# id = 2\noslo\tO\n", [["anna", "left"], ["oslo"]]),
+        ("1\tanna\n2\tleft\n\n1\toslo\n", [["anna", "left"], ["oslo"]]),
         ("-DOCSTART- -X- O O\n\nanna NNP B-NP O\n", [["-DOCSTART-"], ["anna"]]),
     ],
 )
@@ -79,9 +87,60 @@ def test_tokens_are_read_behind_numbers_and_between_comments(
 
 @pytest.mark.parametrize(
     "line",
-    ["#FORMAT=WebAnno TSV 3.3", "#begin document (a); part 000", "T1\tPER 0 4\tAnna", "\ufeff#FORMAT=WebAnno TSV 3"],
+    [
+        *(
+            "#FORMAT=WebAnno TSV 3.3",
+            "#begin document (a); part 000",
+            "T1\tPER 0 4\tAnna",
+            "\ufeff#FORMAT=WebAnno TSV 3",
+        ),
+        *("# global.columns = ID FORM X:NER", "sentence_id\tword\ttag"),
+    ],
 )
 def test_forms_that_only_download_reads_are_refused(line: str) -> None:
     with pytest.raises(InvalidData, match="predict does not read") as raised:
         form_of("own", stream(line), LABELS)
     assert "nertool download" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "line", ["<?xml version='1.0'?>", "<!DOCTYPE html>", "1|t|Anna left.", "version https://git-lfs.x"]
+)
+def test_what_is_no_text_is_refused_unless_one_insists(line: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="is no text") as raised:
+        form_of("own", stream(line), LABELS)
+    assert "--input text" in raised.value.hint
+    (tmp_path / "own.txt").write_text(line)
+    assert [*Reader(form="text").read(str(tmp_path / "own.txt"))]
+
+
+@pytest.mark.parametrize(
+    "lines", [["1\tanna left oslo"], ["id\ttext", "1\tanna left oslo"], ["-\tanna left", "-\toslo"]]
+)
+def test_a_table_of_texts_is_refused_with_the_ways_out(lines: list[str]) -> None:
+    with pytest.raises(InvalidData, match="table of texts") as raised:
+        form_of("own", islice(stream(*lines, "", ""), len(lines) + 1), LABELS)
+    assert "cut -f 2" in raised.value.hint and "--input text" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("own.jsonl", '{"sentence": "anna left"}\n', "It has sentence"),
+        ("own.json", '{\n "text": "anna left"\n}\n', "jq -c"),
+        ("own.csv", "sentence_id,word,tag\n1,anna,O\n", "nertool download"),
+    ],
+)
+def test_records_that_cannot_be_read_are_told_with_what_helps(
+    name: str, content: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises((InvalidData, InvalidOption)) as raised:
+        list(Reader().read(str(tmp_path / name)))
+    assert hint in raised.value.hint
+
+
+def test_the_end_of_a_name_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "own.CSV").write_text("id,text\n1,anna left\n")
+    (document,) = Reader().read(str(tmp_path / "own.CSV"))
+    assert document.record == {"id": "1"}

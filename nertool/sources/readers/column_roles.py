@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from nertool.corpus.column_files import ENTITY_TAG, counted
-from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, TAG_NAMES, TOKEN_NAMES, tag_columns
+from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES
 from nertool.tags import OUTSIDE
 
 Rows = list[list[str]]
@@ -50,13 +50,6 @@ class Table(NamedTuple):
         """0-based index of the column with the likeliest name; None where none has one of them."""
         lower = [name.strip().lower() for name in self.names]
         return next((lower.index(name) for name in likely if name in lower), None) if self.has_header else None
-
-
-def is_header(names: Sequence[str]) -> bool:
-    """Whether the first line names the columns, a token's and a tag's among them."""
-    lower = [name.strip().lower() for name in names]
-    likely = {*TAG_NAMES, *tag_columns("ner"), *tag_columns("pos"), *tag_columns("chunk")}
-    return not (likely.isdisjoint(lower) or {*TOKEN_NAMES}.isdisjoint(lower))
 
 
 # -- numbers ---------------------------------------------------------------------------------------

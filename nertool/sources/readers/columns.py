@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.column_files import ENTITY_TAG
+from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, names_columns
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_roles import (
     Rows,
@@ -17,7 +17,6 @@ from nertool.sources.readers.column_roles import (
     empty_is_outside,
     holds_entities,
     id_columns,
-    is_header,
     join,
     last_with_tags,
     only_tags,
@@ -25,7 +24,7 @@ from nertool.sources.readers.column_roles import (
     prefixes_stand_apart,
     types_of,
 )
-from nertool.sources.readers.layout import TOKEN_NAMES, Layout, column_number, tag_columns
+from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
 from nertool.tags import OUTSIDE
 
@@ -187,7 +186,7 @@ def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally
     if len(names) == 1:
         raise InvalidData(f"{path}:{number}: one column, so no tags: {names[0]!r}", SEPARATORS_HELP)
     sentences = _sentences(lines, split, len(names), layout.comment or "#")
-    table = Table(names, is_header(names), sentences)
+    table = Table(names, names_columns(names), sentences)
     if table.has_header:
         sentences[0] = sentences[0][1:]
         tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, Sentence, TaggedRow, group_sentences
 from nertool.corpus.files import LONGEST_LINE
 from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
@@ -22,7 +22,6 @@ from nertool.sources.readers.columns import ESCAPES
 from nertool.sources.readers.layout import (
     DOCUMENT_NAMES,
     SENTENCE_NAMES,
-    TOKEN_NAMES,
     Layout,
     column_index,
     tag_columns,

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.corpus.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
 from nertool.corpus.records import BYTE_ORDER_MARK, parse_json
@@ -17,7 +17,7 @@ from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.cloud_exports import with_plain_spans
-from nertool.sources.readers.layout import TOKEN_NAMES, Layout
+from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
 from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_of
 from nertool.sources.readers.tally import Tally

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nertool.corpus.column_files import HIPE_TAGS, TAG_NAMES
 from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidOption
 
-TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
-TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
 NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
 DOCUMENT_NAMES = ("doc_id", "document_id", "docid", "doc", "document", "article_id", "file", "filename")
 SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_idx", "sentence_number", "id")
@@ -62,7 +61,7 @@ class Layout:
 
 def tag_columns(task: str) -> tuple[str, ...]:
     """Likely names of the tag column: run_ner.py's `ner_tags` first."""
-    own = {"pos": ["upos"], "ner": ["ne-coarse-lit"]}  # the latter is HIPE's
+    own = {"pos": ["upos"], "ner": [HIPE_TAGS]}
     return (f"{task}_tags", task, *own.get(task, []), *TAG_NAMES)
 
 

@@ -8,13 +8,13 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.corpus.column_files import Sentence
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence
 from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_arrow, open_parquet, translate_arrow_errors
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
 from nertool.sources.readers.columns import DOCSTART
-from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, find_column, tag_columns
+from nertool.sources.readers.layout import NAMES_HELP, Layout, find_column, tag_columns
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords, holds_text
 from nertool.sources.readers.tally import Tally
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from nertool.corpus import utf16
+from nertool.corpus.column_files import TOKEN_NAMES
 from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import NOBODY, first_label, holds_results, read_regions
-from nertool.sources.readers.layout import NAMES_HELP, TOKEN_NAMES, Layout, tag_columns
+from nertool.sources.readers.layout import NAMES_HELP, Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
 from nertool.sources.readers.tally import Tally
 from nertool.tags import OUTSIDE
