@@ -109,22 +109,21 @@ class Doubts:
                 f"the first token is {self.first.tokens[0]!r}, as if it were a column's name",
                 "Take that line out, or use the names: --token-column, --tag-column",
             )
-        if self.words > 2 * self.tokens:
-            return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
-        if self.tokens < LEAST_TOKENS:
-            return None
         kinds = {
             "counting": ("the tokens count up: they number the words", COLUMNS_HELP),
             "tags": ("most tokens are tags", COLUMNS_HELP),
             "lists": ("most tokens are lists: a row holds a whole sentence", "Write JSON Lines of tokens and tags"),
             "with tags": ("most tokens end with a tag", "Say what separates the two: --delimiter"),
         }
+        enough = self.tokens >= LEAST_TOKENS
         for kind, told in kinds.items():
-            if 2 * self.kinds[kind] > self.tokens:
+            if enough and 2 * self.kinds[kind] > self.tokens:
                 return told
+        if self.words > 2 * self.tokens:
+            return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens:
             return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
-        if self.kinds["numbers"] < self.tokens:
+        if not enough or self.kinds["numbers"] < self.tokens:
             return None
         return "all tokens are numbers", f"{COLUMNS_HELP}; which one numbers the sentences: --sentence-column"
 

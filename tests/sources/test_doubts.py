@@ -161,9 +161,18 @@ def test_a_row_that_cannot_be_read_is_an_error_or_left_out(name: str, content: s
     assert facts(tmp_path)["changes"]["lines that cannot be read, left out"] == 1
 
 
+LIST = '["Anna", "left"]'
 REFUSED = {
     "tokens that count": ("own.txt", "1 O\n2 B-X\n3 O\n4 O\n", "tokens count up"),
     "tags first": ("own.txt", "B-PER Anna\nO left\nB-ORG Nordbank\nO now\n", "most tokens are tags"),
+    "a list a line": ("own.tsv", f"{LIST}\tx\n\n{LIST}\tx\n\n" * 3, "most tokens are lists"),
+    "token and tag joined": (
+        "own.txt",
+        "Anna|B-PER left|O\nin|O Bern|B-LOC\nRain|O fell|O\nx|O y|O\n",
+        "text with tags in it",
+    ),
+    "few tokens and tags joined": ("own.txt", "Anna/B-PER left/O\nBern/B-LOC waits/O\n", "text with tags in it"),
+    "tags behind tokens and alone": ("own.txt", "Anna/B-PER x O\nBern/B-LOC y O\n", "end with a tag"),
     "a list with tabs": (
         "own.tsv",
         "tokens\ttags\n['Anna', 'left']\t['B-PER', 'O']\n['x', 'y']\t['O', 'O']\n",

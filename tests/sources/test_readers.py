@@ -849,7 +849,7 @@ def test_annotations_that_are_none_are_named_with_their_line(annotations: Any, t
         taken(tmp_path, "own.json", json.dumps([{"data": {"text": "Anna"}, "annotations": annotations}]))
 
 
-def test_a_text_in_which_nobody_marked_anything_has_no_entities(tmp_path: Path) -> None:
+def test_a_text_in_which_somebody_marked_nothing_has_no_entities(tmp_path: Path) -> None:
     record = {"data": {"text": "Anna left"}, "annotations": [{"result": []}]}
     assert taken(tmp_path, "own.json", json.dumps([record]))[0] == b"Anna O\nleft O\n\n"
 

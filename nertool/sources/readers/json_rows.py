@@ -90,16 +90,16 @@ def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
 
 
 def _is_json_lines(path: Path, encoding: str) -> bool:
-    """By its first lines, since many a `.json` holds an object a line, and a `.jsonl` one list."""
-    may_be_list = ".json" in [suffix.lower() for suffix in path.suffixes]
+    """By its first lines, since many a `.json` holds an object a line, and some `.jsonl` one list."""
+    named_json = ".json" in [suffix.lower() for suffix in path.suffixes]
     with open_text(path, encoding=encoding, in_lines=False) as file, translate_read_errors(path, encoding):
         line = ""
         while not line.strip():
             line = file.readline(LONGEST_FIRST_LINE)
             if not line:
-                return not may_be_list
+                return not named_json
         behind = file.read(LOOK_AHEAD).strip()
-    if not may_be_list:
+    if not named_json:
         return LIST_OF_RECORDS.match(line.removeprefix(BYTE_ORDER_MARK)) is None
     if not (behind and line.endswith("\n")):
         return False

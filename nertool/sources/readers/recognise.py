@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
@@ -26,10 +25,11 @@ TAGGED_WORDS = re.compile(
 """Words with a tag around or behind them, such as <PER>Anna Keller</PER> and [Anna Keller](PER)."""
 SEPARATORS = "/|_"
 """What may stand between each word and its tag, in lines of whole sentences: Anna/PER left/O."""
+TEXT_WITH_TAGS = "this looks like text with tags in it, which is not read"
 JSON_WAY = "Give it the name that tells its form: .jsonl if each line holds a record, else .json."
 OTHER_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     "XML": (re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<)"), SPANS_WAY),
-    "JSON": (re.compile(r'\s*(\{\s*"[^"\n]*"\s*:|\[\s*(\[\s*)*(\{|"(?:[^"\\\n]|\\.)*"\s*,))'), JSON_WAY),
+    "JSON": (re.compile(r'\s*(\{\s*"[^"\n]*"\s*:|\[\s*(\[\s*)*(\{|"(?:[^"\\\n]|\\.)*"\s*,\s*\{))'), JSON_WAY),
     "PubTator": (re.compile(r"\s*\d+\|[ta]\|"), SPANS_WAY),
     "i2b2's list of concepts": (re.compile(r'\s*c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t="'), SPANS_WAY),
     "BioCreative's list of genes": (re.compile(r"\S+\|\d+ \d+\|"), SPANS_WAY),
@@ -92,6 +92,8 @@ def form_of_text(path: Path, layout: Layout) -> str:
     if _is_conllu(head):
         return "CoNLL-U"
     _refuse_other_forms(path, head)
+    if not layout.as_is:
+        _refuse_pairs(path, head)
     return ""
 
 
@@ -115,13 +117,20 @@ def _refuse_other_forms(path: Path, head: str) -> None:
         fields = line.split()
         if "\t" not in line and not TAG.fullmatch(fields[-1]) and TAGGED_WORDS.search(line):
             tagged.append(len(fields))
-    if max(tagged, default=0) > 3 or 2 * len(tagged) > len(lines) or _holds_pairs(lines):
-        raise InvalidData(f"{path}:1: this looks like text with tags in it, which is not read", SPANS_WAY)
+    if max(tagged, default=0) > 3 or 2 * len(tagged) > len(lines):
+        raise InvalidData(f"{path}:1: {TEXT_WITH_TAGS}", SPANS_WAY)
 
 
-def _holds_pairs(lines: Sequence[str]) -> bool:
-    """Whether all words of sentences are written with a tag behind the same separator."""
+def _refuse_pairs(path: Path, head: str) -> None:
+    """Refuse sentences in which all words are written with a tag behind the same separator.
+
+    Raises:
+        InvalidData: these are such.
+    """
+    lines = [line for line in head.split("\n")[:FIRST_LINES] if line.strip()]
     words = [word for line in lines for word in line.split()]
     if len(words) < 3 or len(words) == len(lines):
-        return False
-    return any(all(separator in word[1:-1] or word == separator * 3 for word in words) for separator in SEPARATORS)
+        return
+    if any(all(separator in word[1:-1] for word in words) for separator in SEPARATORS):
+        hint = f"{SPANS_WAY} To take them as they are: --accept-as-is."
+        raise InvalidData(f"{path}:1: {TEXT_WITH_TAGS}", hint)
