@@ -58,7 +58,8 @@ def read_type_map(path: Path) -> dict[str, str]:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(MOST_BYTES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidOption(f"--type-map {path}: {error}", hint) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidOption(f"--type-map {path}: {reason}", hint) from error
     if len(text) > MOST_BYTES:
         raise InvalidOption(f"--type-map {path}: more than {MOST_BYTES:,} characters", hint)
     try:

@@ -154,6 +154,11 @@ def test_a_map_that_is_none_is_refused(content: str, message: str, tmp_path: Pat
         run(tmp_path, IOB2, type_map=as_file(tmp_path, content))
 
 
+def test_a_map_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match=r"--type-map .*nowhere: No such file or directory\n"):
+        run(tmp_path, IOB2, type_map=str(tmp_path / "nowhere"))
+
+
 def test_data_without_an_entity_left_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidOption, match="no entity is left") as refused:
         run(tmp_path, IOB2, keep_types="per")

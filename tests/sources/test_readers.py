@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from nertool.corpus.column_files import read_sentences
+from nertool.corpus.column_files import counted, read_sentences
 from nertool.corpus.running_text import cut_words
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.span_offsets import FITS_BOTH
@@ -373,6 +373,7 @@ def all_taken(forms: dict[str, Form], sentences: Sequence[Sentence]) -> dict[str
 @pytest.mark.slow
 def test_any_sentences_in_every_form_give_the_same_bytes(sentences: list[Sentence]) -> None:
     pytest.importorskip("datasets")
+    assume(any(counted(sentence[0][0]) is None for sentence in sentences))  # else a first column counts the tokens
     assert all_taken(WRITTEN, sentences) == dict.fromkeys(WRITTEN, as_stored(sentences))
 
 
@@ -439,7 +440,7 @@ def test_a_file_of_names_that_is_none_is_told(content: bytes, message: str, tmp_
 
 
 def test_a_file_of_names_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="--tag-names .*nowhere"):
+    with pytest.raises(InvalidOption, match="--tag-names .*nowhere: No such file"):
         taken(tmp_path, "own.jsonl", json_lines(integers)(SENTENCES), tag_names=str(tmp_path / "nowhere"))
 
 

@@ -215,7 +215,8 @@ def read_tag_names(path: Path) -> tuple[str, ...]:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(LONGEST_NAMES + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidOption(f"--tag-names {path}: {error}", "Name a file of tag names, one a line.") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidOption(f"--tag-names {path}: {reason}", "Name a file of tag names, one a line.") from error
     if len(text) > LONGEST_NAMES:
         raise InvalidOption(f"--tag-names {path}: more than {LONGEST_NAMES:,} characters", "Name a file of tag names.")
     if not text.lstrip().startswith(("[", "{")):
