@@ -100,7 +100,7 @@ class Options(StageOptions):
         ),
     ] = ""
     sentence_column: Annotated[
-        str, typer.Option("--sentence-column", help="Column of the sentence id, for CSV files.")
+        str, typer.Option("--sentence-column", help="Column of the sentence id, for CSV and column text.")
     ] = ""
     delimiter: Annotated[
         str,

@@ -20,6 +20,8 @@ READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         {},
     ),
     "scores behind the tags": ("own.txt", "Anna B-PER 0.98\nleft O 1\n", "Anna B-PER left O / ", {}),
+    "offsets behind the tags": ("own.tsv", "Anna\tB-PER\t0\t4\nleft\tO\t5\t9\n", "Anna B-PER left O / ", {}),
+    "chunks and no entity": ("own.txt", "Rain NN B-NP O\nfell VBD B-VP O\n", "Rain O fell O / ", {}),
     "brackets behind the tags": (
         "own.txt",
         "Anna NNP B-NP B-PER - (A0*)\nleft VBD B-VP O leave (V*V)\nBern NNP B-NP B-LOC - (A1*\n",
@@ -135,9 +137,16 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     "gold and predicted tags": (
         "own.txt",
         "Anna B-PER B-PER\nleft O O\n",
-        "2 and 3 hold the same types",
+        "2 and 3 may both hold",
         "--tag-column 2 ",
     ),
+    "outer and inner tags": (
+        "own.tsv",
+        "Anna\tB-PER\tO\t\nleft\tO\tO\n",
+        "2 and 3 may both hold",
+        "--tag-column 2 ",
+    ),
+    "a line of dashes": ("own.txt", "Anna B-PER\n-----\n", "no tag behind the token", "--sentence-end='-----'"),
     "CSV without names": (
         "own.csv",
         "1,Anna,B-PER\n1,left,O\n",
@@ -176,7 +185,7 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "own.txt",
         "Anna B-PER\nEOS\n",
         "no tag behind the token: 'EOS'",
-        "--sentence-end 'EOS'",
+        "--sentence-end='EOS'",
     ),
     "comments of another kind": ("own.txt", "###DOC:1\n\nAnna B-PER\n", "no tag", "--comment '##'"),
     "lines between documents": ("own.txt", "=====\nAnna B-PER\n", "one column", "--comment"),

@@ -220,6 +220,7 @@ OTHERS: dict[str, tuple[str, str]] = {
     "tags behind each word": ("own.txt", "Anna/NNP left/VBD ./.\nRain/NN fell/VBD ./.\n"),
     "WikiNER": ("own.txt", "Anna|NNP|I-PER left|VBD|O .|.|O\n\nRain|NN|O .|.|O\n"),
     "OpenNLP": ("own.train", "<START:person> Anna Keller <END> left .\nRain fell .\n"),
+    "CNEC": ("own.txt", "Byl v <gu Praze> a <P<pf Jan> <ps Novak>> .\n"),
     "Flair": ("own.txt", "Anna <B-PER> Keller <E-PER> left Bern <S-LOC> .\nRain in Bern <S-LOC> .\n"),
     "Flair, printed": ("own.txt", 'Sentence[2]: "Anna left" → ["Anna"/PER]\n'),
     "Rasa": ("own.yml", 'nlu:\n- intent: x\n  examples: |\n    - I saw [Anna]{"entity": "PER"} there\n'),

@@ -21,7 +21,9 @@ EMPTY_TAGS = "tokens with an empty tag, so O"
 NO_TYPE = frozenset({"", "O", "_", "-"})
 """What stands where a type would, beside a prefix in a column of its own, outside entities."""
 NO_TAG = re.compile(r"[_*-]+|[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?|\(\S*|\S*\*\S*|\S*\)")
-"""What stands in columns behind the tags: scores, brackets of other layers, or nothing."""
+"""What stands in columns behind the tags: scores, offsets, brackets of other layers, or nothing."""
+CHUNKS = frozenset({"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"})
+"""Types of chunks, whose column stands before that of the entities."""
 
 
 class Table(NamedTuple):
@@ -147,16 +149,11 @@ def join(fields: list[str]) -> list[str]:
 def last_with_tags(table: Table, token_at: int) -> int:
     """0-based index of the last column; if it holds scores or the like, of the last one that holds entities."""
     last = table.width - 1
-    if _holds_no_tags(table, last):
+    if all(map(NO_TAG.fullmatch, table.column(last))):
         for at in range(last - 1, token_at, -1):
             if types_of(table, at):
                 return at
     return last
-
-
-def _holds_no_tags(table: Table, at: int) -> bool:
-    cells = {*table.column(at)}
-    return all(map(NO_TAG.fullmatch, cells)) and not all(map(str.isdecimal, cells))
 
 
 def holds_entities(table: Table, at: int) -> bool:
@@ -167,6 +164,14 @@ def holds_entities(table: Table, at: int) -> bool:
 def types_of(table: Table, at: int) -> set[str]:
     """Types of the entities of a column; none where it holds anything else."""
     return {cell[2:] for cell in table.column(at) if cell != OUTSIDE} if holds_entities(table, at) else set()
+
+
+def may_hold_either(table: Table, before: int, last: int) -> bool:
+    """Whether nothing tells which of two columns holds the tags: they share a type, or the last one has none."""
+    types = types_of(table, before)
+    if {*table.column(last)} == {OUTSIDE}:
+        return not types <= CHUNKS
+    return not types.isdisjoint(types_of(table, last))
 
 
 def only_tags(table: Table) -> int | None:

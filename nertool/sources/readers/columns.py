@@ -19,10 +19,10 @@ from nertool.sources.readers.column_roles import (
     id_columns,
     join,
     last_with_tags,
+    may_hold_either,
     only_tags,
     parted,
     prefixes_stand_apart,
-    types_of,
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -288,8 +288,10 @@ def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index:
         shown = "two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)"
         tally.note(f"{Path(place).name}: {shown}")
         return before
-    if before > token_at and not types_of(table, last).isdisjoint(types_of(table, before)):
-        what = f"columns {before + 1} and {last + 1} hold the same types, as gold and predicted tags do"
+    if before > token_at and may_hold_either(table, before, last):
+        what = (
+            f"columns {before + 1} and {last + 1} may both hold the tags: they are gold and predicted, or nested, ones"
+        )
         raise InvalidOption(f"{place}: {what}", f"Take one: --tag-column {before + 1} or --tag-column {last + 1}.")
     return last
 

@@ -18,6 +18,7 @@ FIRST_LINES = 50
 TAG = re.compile(r"O|[BIESLU]-\S+")
 TAGGED_WORDS = re.compile(
     r"<([A-Za-z][\w.-]*)(?: [^<>]*)?>[^<>\n]+</\1>"
+    r"|<\w+ [^<>\n]+>"
     r"|<START(?::[^<>\s]+)?> [^<>\n]+ <END>"
     r"|\S <[BIESLU]-[^<>\s]+>"
     r"|\[[^\[\]\n]+\](\([A-Za-z][\w-]*\)|\{\s*\"entity\")"
@@ -40,7 +41,7 @@ OTHER_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
     ),
     "RDF": (re.compile(r"\s*@prefix\s"), SPANS_WAY),
     "a program in Python": (
-        re.compile(r"\s*(#.*\n\s*|(from|import) .*\n\s*)*\w+ *= *[\[({]\s*\n?\s*[\[({]"),
+        re.compile(r"\s*(#.*\n\s*|(from|import) .*\n\s*)*\w+ *= *[\[({]\s*[\[({]"),
         SPANS_WAY,
     ),
     "sentences that Flair printed": (re.compile(r'Sentence(\[\d+\])?: "'), SPANS_WAY),
