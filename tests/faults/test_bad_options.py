@@ -103,7 +103,7 @@ BASE: dict[str, tuple[str, ...]] = {
     "run": ("sample", "--until", "download"),
 }
 """Arguments with which a command has nothing to complain about."""
-OWN = ("--train-file", "columns", "--force")
+OWN = ("--train-file", "own", "--force")
 INSTEAD: dict[str, tuple[str, ...]] = {
     **{
         f"download {name}": OWN
@@ -188,6 +188,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).mkdir()
     for name, text in {"file": "x\n", "text": "anna left oslo\n", "unreadable": "a b\n"}.items():
         (tmp_path / name).write_text(text)
+    (tmp_path / "own").write_text("anna B-PER\nleft O\noslo B-LOC\n\n" * 3)
     (tmp_path / "columns").write_text("anna B-PER B-PER\nleft O O\noslo B-LOC B-LOC\n\n" * 3)
     (tmp_path / "garbage").write_bytes(bytes(range(255, 0, -1)))
     (tmp_path / "unreadable").chmod(0)

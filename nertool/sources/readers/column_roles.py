@@ -149,7 +149,8 @@ def join(fields: list[str]) -> list[str]:
 def last_with_tags(table: Table, token_at: int) -> int:
     """0-based index of the last column; if it holds scores or the like, of the last one that holds entities."""
     last = table.width - 1
-    if all(map(NO_TAG.fullmatch, table.column(last))):
+    cells = {*table.column(last)}
+    if cells != {"0"} and all(map(NO_TAG.fullmatch, cells)):  # 0 may stand for O
         for at in range(last - 1, token_at, -1):
             if types_of(table, at):
                 return at
