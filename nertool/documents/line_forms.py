@@ -96,7 +96,7 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
                 continue
             if fields and fields[0].startswith("{") and fields[-1].endswith("}"):
                 return LineForm("jsonl")
-            if names_columns(columns if len(columns) > 1 else fields):
+            if _names_columns(columns, fields):
                 return _below_names(label, fields, lines, labels)
         if len(fields) > 1:
             return _form_of_fields(label, line, lines, labels, has_comments)
@@ -104,6 +104,11 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
             return LineForm("tokens")
         seen = seen or bool(fields)
     return LineForm("text" if has_comments else "tokens")
+
+
+def _names_columns(columns: Sequence[str], fields: Sequence[str]) -> bool:
+    """Whether a line between tabs, or a line of two such names alone, names the columns; prose may have both words."""
+    return names_columns(columns) if len(columns) > 1 else len(fields) == 2 and names_columns(fields)
 
 
 def _form_of_fields(

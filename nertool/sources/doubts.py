@@ -29,10 +29,13 @@ WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
 ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&]+)"
 SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&]{ONE_TAG})+")
 """Tags of nested entities in one field, such as B-PER|B-LOC."""
-TWICE_PREFIXED = re.compile(r"[BI]-[BIESLUMW]-\S")
+TWICE_PREFIXED = re.compile(r"[BI]-([BIESLUMW])-(\S.*)")
 """What becomes of a span whose label has a prefix of its own."""
+BRACKETS = re.compile(r"\(\S*\*|\S*\*\)")
+"""What opens or closes in a column of brackets, as CoNLL-2012 and CoNLL-2005 have."""
 SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"
 TEXTS_HELP = "Write JSON Lines of tokens and tags, or of text and spans; a table whose cells are quoted is named .csv"
+BRACKETS_HELP = "Take another column: --tag-column; or write B-PER, I-PER and O in their place"
 SPANS_HELP = "Write one span for a whole entity, with the type alone as its label"
 COLUMNS_HELP = "Say which columns hold tokens and tags: --token-column, --tag-column"
 INSIST = "to take them as they are: --accept-as-is."
@@ -141,8 +144,10 @@ class Doubts:
         entities = self.tokens - outside
         if 2 * self._count(NUMBERED_TAG) > entities > 0:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
-        if 2 * self._count(TWICE_PREFIXED) > entities > 0:
+        if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():
             return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
+        if 2 * self._count(BRACKETS) > entities - self.tags["*"] > 0:
+            return "tags such as (PER* are brackets over several tokens", BRACKETS_HELP
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
         if self.tokens >= LEAST_TOKENS and self.tags.keys() <= EMPTY:
@@ -152,6 +157,13 @@ class Doubts:
             shown = ", ".join(odd[:5])
             return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
         return None
+
+    def _has_labels_with_prefixes(self) -> bool:
+        """Whether types such as B-PER are labels with a prefix; B-cell and E-MAIL are types."""
+        found = [match for match in map(TWICE_PREFIXED.fullmatch, self.tags) if match]
+        types = {match[2] for match in found}
+        begins = any(match[1] in "BSU" for match in found)
+        return begins and (len(types) > 1 or all(map(str.isupper, types)))
 
     def _count(self, pattern: re.Pattern[str]) -> int:
         """Number of tokens whose tag begins like this."""

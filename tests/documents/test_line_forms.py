@@ -36,6 +36,7 @@ def stream(*lines: str) -> Iterator[str]:
         ("text", ["", "anna left oslo ."]),
         ("text", ["Headline", "anna left oslo ."]),
         ("text", ["# Headline", "anna left oslo ."]),
+        ("text", ["Each token has a label and a form"]),
         ("text", ["{ braces } are text"]),
         ("jsonl", ['{"text": "anna left"}']),
         ("jsonl", ["", '{"tokens":["a"]}']),

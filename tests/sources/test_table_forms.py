@@ -180,6 +180,7 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
     ),
     "a text a line": ("own.tsv", "Anna Keller left\tB-PER I-PER O\nRain fell\tO O\n", "several words", "JSON Lines"),
     "several tags": ("own.txt", "Anna B-PER|B-LOC\nKeller I-PER|O\nleft O|O\n", "hold several", "outer"),
+    "brackets": ("own.txt", "Anna NNP (PER*\nKeller NNP *)\nleft VBD *\nBern NNP (LOC*)\n", "brackets", "--tag-column"),
     "parts of words": ("own.txt", "Ann B-PER\n##a X\nleft O\n", "parts of words", "Join them"),
     "a line that ends a sentence": (
         "own.txt",
@@ -224,6 +225,17 @@ def test_the_option_of_the_hint_leads_out(content: str, options: dict[str, Any],
 )
 def test_what_stands_as_entity_is_the_type_unless_the_text_has_it(entities: Any, wanted: str, tmp_path: Path) -> None:
     assert taken(tmp_path, "own.jsonl", lines({"text": "Anna left", "entities": entities}))[0] == wanted
+
+
+@pytest.mark.parametrize("kind", ["B-cell", "E-MAIL", "I-95"])
+def test_a_type_that_looks_like_a_prefix_and_a_type_is_a_type(kind: str, tmp_path: Path) -> None:
+    record = {"text": "Anna left", "entities": [[0, 4, kind]]}
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == f"Anna B-{kind} left O / "
+
+
+def test_a_joiner_that_a_script_needs_stays_in_a_tag(tmp_path: Path) -> None:
+    tag = "B-\u0645\u06cc\u200c\u0634"
+    assert taken(tmp_path, "own.txt", f"Anna {tag}\nleft O\n") == (f"Anna {tag} left O / ", {})
 
 
 def test_labels_of_spans_with_prefixes_are_refused(tmp_path: Path) -> None:

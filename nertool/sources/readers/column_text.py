@@ -104,7 +104,9 @@ def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> In
     hint = "Give every line as many columns; or say what separates them: --delimiter; or how comments begin: --comment."
     if fields in (1, width):
         what = f"{path}:{number}: no tag behind the token: {line[:80]!r}"
-        hint = f"Every token needs a tag; if such a line ends a sentence: --sentence-end='{line.strip()[:20]}'."
+        hint = "Every token needs a tag."
+        if line.strip() == line.strip().upper():
+            hint = f"Every token needs a tag; if such a line ends a sentence: --sentence-end='{line.strip()[:20]}'."
     if line[0] in COMMENT_MARKS and any(map(str.isalnum, line)):
         hint = f"If that is a comment, leave such lines out: --comment '{line[:2].strip()}'."
     return InvalidData(what, hint)
