@@ -11,6 +11,7 @@ import pytest
 from own_file import lines, taken
 
 from nertool.errors import InvalidData, InvalidOption, NertoolError
+from nertool.sources.readers import char_spans
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
@@ -526,3 +527,12 @@ def test_exports_of_cloud_providers_are_read(record: Any, tmp_path: Path) -> Non
     assert taken(tmp_path, "own.jsonl", lines(record))[0] == "Anna B-PER left O / "
     with pytest.raises(NertoolError):
         taken(tmp_path, "bad.jsonl", lines(json.loads(json.dumps(record).replace("PER", "").replace("4", '"4"'))))
+
+
+def test_a_text_whose_tokens_would_fill_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(char_spans, "LONGEST_TEXT", 12)
+    records = [{"text": "Anna left us now", "spans": [[0, 4, "PER"]]}, {"text": "Bo ran", "spans": [[0, 2, "PER"]]}]
+    with pytest.raises(InvalidData, match=r"own\.json:1: a text of 16 characters") as error:
+        taken(tmp_path, "own.json", records)
+    assert "Split it" in error.value.hint
+    assert taken(tmp_path, "rest.json", records, line_errors="skip")[0] == "Bo B-PER ran O / "

@@ -24,6 +24,8 @@ OFFSETS_HELP = (
 )
 TEXTS_AHEAD, LONGEST_AHEAD = 100, 1 << 20
 """Texts, and their characters, that tell how offsets are counted."""
+LONGEST_TEXT = 1 << 24
+"""Characters of a text, beyond which its tokens fill the memory."""
 FEW_SPANS = 3
 """Spans of a file of which one may be left out."""
 LINE = re.compile(r"[^\n\r]+")
@@ -66,10 +68,15 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
     cut = cutter(layout.tokenizer)
     texts = iter(texts)
     ahead = list(_first_texts(texts))
-    offsets.prove((one.text, one.spans, _flat(_sentences(one, cut))) for one in ahead)
+    short = (one for one in ahead if len(one.text) <= LONGEST_AHEAD)
+    offsets.prove((one.text, one.spans, _flat(_sentences(one, cut))) for one in short)
     all_spans = off = 0
     place = ""
     for annotated in chain(ahead, texts):
+        if len(annotated.text) > LONGEST_TEXT:
+            what = f"{annotated.place}: a text of {len(annotated.text):,} characters"
+            bad.add(annotated.number, InvalidData(what, f"Split it, and its spans: it may have {LONGEST_TEXT:,}."))
+            continue
         sentences = _sentences(annotated, cut)
         tokens, place = _flat(sentences), annotated.place
         try:
