@@ -36,5 +36,5 @@ def talk(workspace: Workspace, options: predict.Options) -> None:
             for word, label in predict.words_of(tagger, input("> ")):
                 style = f"bold {COLOURS[labels.index(label) % len(COLOURS)]}" if label else ""
                 shown.append(f"{visible(word)} ", style)
-                shown.append(f"({label}) " if label else "", "dim")
+                shown.append(f"({visible(label)}) " if label else "", "dim")
             stdout().print(shown)

@@ -31,15 +31,15 @@ def public_command(arguments: Sequence[str]) -> str:
         value_follows = False
         if name.replace("_", "-") in SECRET_OPTIONS:
             value_follows = not equals
-        elif argument.startswith("--set=") and _sets_secret(argument[6:]):
+        elif argument.startswith("--set=") and sets_secret(argument[6:]):
             continue
-        elif shown[-1:] == ["--set"] and _sets_secret(argument):
+        elif shown[-1:] == ["--set"] and sets_secret(argument):
             shown.pop()
         else:
             shown.append(without_secrets(argument))
     return shlex.join(shown)
 
 
-def _sets_secret(setting: str) -> bool:
+def sets_secret(setting: str) -> bool:
     """The setting is one of the Trainer's arguments that hold a token."""
     return setting.partition("=")[0].endswith("token")

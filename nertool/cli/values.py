@@ -13,6 +13,7 @@ import typer
 
 from nertool.addresses import MASK, without_secrets
 from nertool.cli import config_files
+from nertool.cli.invocation import sets_secret
 from nertool.cli.output import print_json, stdout
 from nertool.errors import InvalidOption
 from nertool.progress import logger
@@ -197,7 +198,7 @@ def print_config(context: typer.Context, values: Mapping[str, Any], workspace: W
     for setting in (rows.pop("settings", None) or {}).get("value") or []:
         key, _, value = setting.partition("=")
         origin = f"--config {values['config']}" if setting in of_file else "option"
-        rows[f"set {key}"] = {"value": value, "from": origin}
+        rows[f"set {key}"] = {"value": MASK if sets_secret(setting) else value, "from": origin}
     if values["json"]:
         print_json(rows)
         return

@@ -79,7 +79,11 @@ def test_long_messages_are_looked_through_at_once_and_cut_off(text: str) -> None
 
 
 @pytest.mark.parametrize(
-    "given", [["--token", SECRET], [f"--token={SECRET}"], ["--hub_token", SECRET], "config", "env"]
+    "given",
+    [
+        *(["--token", SECRET], [f"--token={SECRET}"], ["--hub_token", SECRET], ["--set", f"hub_token={SECRET}"]),
+        *("config", "env"),
+    ],
 )
 def test_no_file_and_no_output_holds_a_token(
     given: list[str] | str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
+import sys
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,19 @@ def test_facts_of_a_stranger_are_shown_as_they_are(workspace: Workspace, capsys:
     assert "[red]x[/][/]:bomb:" in out and r"\x1b]0;t\x07" in out
     _, out, _ = run(capsys, "status", "--json", "-w", str(workspace.path))
     assert json.loads(out)["labels"]["facts"] == facts
+
+
+def test_labels_of_a_model_are_shown_as_they_are(
+    copy: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads((copy / "model/config.json").read_text())
+    config["id2label"] = {number: label.replace("PER", HOSTILE) for number, label in config["id2label"].items()}
+    config["label2id"] = {label: int(number) for number, label in config["id2label"].items()}
+    (copy / "model/config.json").write_text(json.dumps(config))
+    (copy / "model/calibration.json").unlink()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna visited oslo .\n")))
+    _, out, _ = run(capsys, "predict", "--interactive", "--allow-stale", "-w", str(copy.path))
+    assert f"({SHOWN})" in out
 
 
 def test_a_command_line_is_shown_as_it_is(
