@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -364,9 +365,8 @@ def _read_kept(path: Path, corpus: Corpus, sentences: Sequence[Gold]) -> list[Ju
         InvalidData: the file is damaged.
     """
     judged = []
-    with translate_odd_content(
-        f"{path} is damaged", f"Remove it, and check again: rm {path}", also=(OSError, BadZipFile)
-    ):
+    hint = f"Remove it, and check again: rm {shlex.quote(str(path))}"
+    with translate_odd_content(f"{path} is damaged", hint, also=(OSError, BadZipFile)):
         with np.load(path) as kept:
             predicted, probabilities = json.loads(str(kept["predicted"])), kept["probabilities"].astype(np.float32)
         ends = np.cumsum([len(gold.sentence.tokens) for gold in sentences])

@@ -93,7 +93,7 @@ class OutputFile:
             with self._path.open("wb") as out:
                 yield out
             return
-        with self._path.open("a+b") as out:  # which changes nothing before the lock is there
+        with open(self._path, "a+b", opener=_open_no_link) as out:  # which changes nothing before the lock is there
             self._lock(out)
             out.truncate(self._bytes)
             out.seek(self._bytes)
@@ -161,6 +161,11 @@ class OutputFile:
             )
         logger.info("%s goes on after %s documents", self.name, done[0])
         return done
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file, but not what a link in its place points to: that could be any file."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 @contextmanager

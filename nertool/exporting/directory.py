@@ -16,6 +16,8 @@ from nertool.workspace.names import RECORDS, join_names
 
 SUMS = "SHA256SUMS"
 """Digests of all other files, as `sha256sum -c` reads them."""
+LONGEST_SUMS = 1 << 16
+"""Characters of that file which are looked at; those of an export are a few hundred."""
 CACHE = "__pycache__"
 """What Python writes beside a script that it runs."""
 
@@ -147,8 +149,11 @@ def _check_replaced(target: Path, force: bool) -> None:
 
 def _sums(directory: Path) -> dict[str, str]:
     """The digests of an export, by the names of its files; none of another directory."""
+    if not (directory / SUMS).is_file():
+        return {}
     try:
-        lines = (directory / SUMS).read_text(encoding="utf-8").splitlines()
+        with (directory / SUMS).open(encoding="utf-8") as file:
+            lines = file.read(LONGEST_SUMS).splitlines()
     except (OSError, ValueError):
         return {}
     return {name: sha for sha, _, name in (line.partition("  ") for line in lines) if name and "/" not in name}

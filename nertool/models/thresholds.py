@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, command
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
+from nertool.workspace.digests import read_json
 from nertool.workspace.names import QUANTIZED, THRESHOLDS
 
 if TYPE_CHECKING:
@@ -130,10 +130,9 @@ def read_thresholds(path: Path) -> KeptThresholds:
     """
     if not os.path.isfile(path):
         raise MissingInput(f"--thresholds: there is no file {path}", ANEW)
-    with translate_read_errors(path):
-        text = path.read_text(encoding="utf-8")
     try:
-        content = json.loads(text)
+        with translate_read_errors(path):
+            content = read_json(path)
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"--thresholds {path}: no JSON: {error}", ANEW) from error
     points = content.get("points") if isinstance(content, dict) else None

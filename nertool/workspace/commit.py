@@ -16,6 +16,7 @@ Whatever the marker says, a plan names only files that its stage publishes, in f
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -304,7 +305,7 @@ def _undo(moves: Sequence[_Move]) -> bool:
 def _stopped(commit: Path, error: OSError, undone: bool) -> NertoolError:
     place = failed_path(error, commit)
     state = "the old files are in place" if undone else "the files are old in part"
-    drop = f", or drop it: rm -r {commit}" if undone else ""
+    drop = f", or drop it: rm -r {shlex.quote(str(commit))}" if undone else ""
     return NertoolError(
         f"{place}: {error.strerror}; {state}, and the result waits in {commit}",
         f"Mend that, then run any command: it puts the result in its place{drop}",
@@ -314,7 +315,7 @@ def _stopped(commit: Path, error: OSError, undone: bool) -> NertoolError:
 def _foreign(commit: Path, reason: str) -> NertoolError:
     return NertoolError(
         f"{commit} is no commit of this workspace: {reason}; nothing was changed",
-        f"Look at it, then remove it: rm -r {commit}",
+        f"Look at it, then remove it: rm -r {shlex.quote(str(commit))}",
     )
 
 

@@ -26,6 +26,7 @@ from nertool.documents.reader import Reader
 from nertool.errors import DownloadFailed, InvalidData, NertoolError
 from nertool.models.calibration import read_calibration
 from nertool.models.settings import read_settings, read_table
+from nertool.models.thresholds import read_thresholds
 from nertool.sources import fetch, hub
 from nertool.sources.convert_tags import read_type_map
 from nertool.sources.readers import conll2012, csv_rows, read_file
@@ -45,6 +46,7 @@ RECORDS: dict[str, Callable[[Path], object]] = {
     "settings.json": lambda folder: config_files.read(folder / "settings.json"),
     "tag_names.json": lambda folder: read_tag_names(folder / "tag_names.json"),
     "type_map.json": lambda folder: read_type_map(folder / "type_map.json"),
+    "thresholds.json": lambda folder: read_thresholds(folder / "thresholds.json"),
 }
 """Files of JSON and what reads them."""
 

@@ -13,7 +13,9 @@ import pytest
 from helpers import snapshot
 
 from nertool.cli.main import main
-from nertool.errors import Locked, NertoolError
+from nertool.documents.output_file import OutputFile
+from nertool.errors import InvalidOption, Locked, NertoolError, Unwritable
+from nertool.exporting.directory import check_target
 from nertool.stages import labels
 from nertool.workspace import commit
 from nertool.workspace.digests import read_json
@@ -128,6 +130,12 @@ def test_only_a_commit_that_was_begun_here_is_finished(workspace: Workspace, tmp
     workspace.status()
     assert (workspace / "labels.txt").read_text() == "O\n"
     assert not folder.exists()
+
+
+def test_a_command_in_a_hint_is_quoted(workspace: Workspace, tmp_path: Path) -> None:
+    folder = begin_commit(Workspace(workspace.path.rename(tmp_path / "a; reboot")), GOOD_PLAN, marked=False)
+    with pytest.raises(NertoolError, match=f"rm -r '{folder}'$"):
+        Workspace(folder.parent).status()
 
 
 def test_a_commit_with_a_made_up_marker_is_refused(workspace: Workspace) -> None:
@@ -320,6 +328,19 @@ def test_a_pipe_of_records_is_no_json(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "quantization.json")
     with pytest.raises(ValueError, match="a pipe"):
         read_json(tmp_path / "quantization.json")
+
+
+def test_output_is_not_written_through_a_link_in_the_place_of_its_beginning(elsewhere: Path) -> None:
+    (elsewhere / "out.partial").symlink_to("precious")
+    with pytest.raises(Unwritable):
+        OutputFile(str(elsewhere / "out")).write("", ["theirs"])
+    assert (elsewhere / "precious").read_text() == "mine"
+
+
+def test_a_pipe_of_digests_makes_no_export(elsewhere: Path, workspace: Workspace) -> None:
+    os.mkfifo(elsewhere / "SHA256SUMS")
+    with pytest.raises(InvalidOption, match="no part of an export"):
+        check_target(elsewhere, force=False, protected=workspace.path)
 
 
 # -- names -----------------------------------------------------------------------------------------
