@@ -107,10 +107,10 @@ def _thresholds(model: ServedModel, request: TagRequest) -> Thresholds | None:
     if request.min_score is not None:
         least = parse_least("min_score", request.min_score, model.types)
     if request.types is not None:
-        for label in request.types:
-            if label not in model.types:
-                raise InvalidOption(f"the model has no type {label[:40]!r}", f"Its types: {', '.join(model.types)}.")
-        least |= dict.fromkeys(set(model.types) - set(request.types), math.inf)
+        types, asked = set(model.types), set(request.types)
+        if unknown := sorted(asked - types):
+            raise InvalidOption(f"the model has no type {unknown[0][:40]!r}", f"Its types: {', '.join(model.types)}.")
+        least |= dict.fromkeys(types - asked, math.inf)
     return Thresholds(least, model.tagger.scheme) if least else None
 
 

@@ -21,8 +21,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nertool.errors import InvalidOption, NertoolError
 from nertool.serving.outside import Outside
 
-FIRST_SECONDS = 30.0
-"""Seconds in which a new connection has to send the head of its first request."""
+WAITED_SECONDS = 30.0
+"""Seconds in which a client has to send the head of a request, or to take something of an answer."""
 NOT_HTTP = {"error": "this is no request of HTTP/1.1", "hint": "Send one, such as: curl -d @FILE ADDRESS/tag"}
 
 
@@ -121,24 +121,61 @@ class Server(uvicorn.Server):
 
 
 class Connection(H11Protocol):
-    """uvicorn's connection, which answers in JSON what is no HTTP, and ends where nothing comes."""
+    """uvicorn's connection, which answers in JSON what is no HTTP, and waits for no client for long."""
 
-    _first: asyncio.TimerHandle | None = None
+    _for_head: asyncio.TimerHandle | None = None
+    _for_reader: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, and wait for a request for a limited time."""
+        """Begin."""
         super().connection_made(transport)
-        self._first = self.loop.call_later(FIRST_SECONDS, self._end_if_idle)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; uvicorn waits for ever for the rest of a head, or of a body that nobody reads."""
+        super().data_received(data)
+        self._wait_for_head()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not take its answer."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        _cancel(self._for_reader)
+        super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        if self._first:
-            self._first.cancel()
+        _cancel(self._for_head)
+        _cancel(self._for_reader)
         super().connection_lost(exc)
 
-    def _end_if_idle(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait_for_head(self) -> None:
+        if self._is_answering():
+            _cancel(self._for_head)
+            self._for_head = None
+        elif self._for_head is None:
+            self._for_head = self.loop.call_later(WAITED_SECONDS, self._end_without_head)
+
+    def _end_without_head(self) -> None:
+        self._for_head = None
+        if not self._is_answering():
             self.transport.close()
+
+    def _wait_for_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._for_reader = self.loop.call_later(WAITED_SECONDS, self._end_without_reader, left)
+
+    def _end_without_reader(self, left: int) -> None:
+        if self.transport.get_write_buffer_size() < left:
+            self._wait_for_reader()
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, and end."""
@@ -153,6 +190,11 @@ class Connection(H11Protocol):
             for event in events:
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def _cancel(timer: asyncio.TimerHandle | None) -> None:
+    if timer:
+        timer.cancel()
 
 
 def allow_many_connections() -> None:

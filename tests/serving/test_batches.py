@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from serving_client import Client, Rule, rule_model, running
 
 from nertool.errors import NertoolError
+from nertool.serving import server
 
 
 class Gate:
@@ -96,6 +97,63 @@ def test_a_slow_client_is_refused() -> None:
         connection.sendall(b"POST /tag HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n{")
         answer = connection.recv(4096) + connection.recv(4096)
         assert answer.startswith(b"HTTP/1.1 408 ") and b'"hint"' in answer
+
+
+WHOLE = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "drip"),
+    [
+        (b"GET /health HTTP/1.1\r\n", b"X: y\r\n"),
+        (WHOLE, b"X: y\r\n"),
+        (WHOLE.replace(b"\r\n\r\n", b"\r\nContent-Length: 10000\r\n\r\n"), b"body"),
+    ],
+    ids=["its first head", "a second head", "a body that nobody reads"],
+)
+def test_a_client_that_sends_for_ever_is_left(sent: bytes, drip: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "WAITED_SECONDS", 0.3)
+    with running() as client, socket.create_connection(("127.0.0.1", client.port), timeout=0.05) as connection:
+        connection.sendall(sent)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 4:
+            try:
+                connection.sendall(drip)
+                if not connection.recv(4096):
+                    break
+            except TimeoutError:
+                pass
+            except OSError:
+                break
+        else:
+            pytest.fail("the server still waits")
+        assert client.tag({"texts": ["Anna"]})[0] == 200
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_an_answer_waits_for_a_slow_reader_but_not_for_none(reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "WAITED_SECONDS", 0.5)
+    body = json.dumps({"texts": ["Anna " * 100_000]}).encode()
+    with running(body=1 << 20, length=1 << 20) as client, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", client.port))
+        head = b"POST /tag HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % len(body) + body)
+        answer = connection.recv(4096)
+        time.sleep(0 if reads else 2)
+        with suppress(ConnectionError):
+            while piece := connection.recv(1 << 20):
+                answer += piece
+        length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        assert (len(answer) > length) == reads
+
+
+def test_a_long_list_of_types_takes_no_time() -> None:
+    with running(body=1 << 20) as client:
+        begun = time.process_time()
+        assert client.tag({"texts": ["Anna"], "types": ["PER"] * 100_000})[0] == 200
+        assert time.process_time() - begun < 1
 
 
 def test_a_connection_that_closes_harms_nobody(client: Client, caplog: pytest.LogCaptureFixture) -> None:
