@@ -44,6 +44,7 @@ def _figure(width: float, height: float, columns: int = 1) -> Iterator[tuple[Fig
     style: dict[Any, Any] = {
         "svg.hashsalt": "nertool",
         "svg.fonttype": "none",
+        "text.parse_math": False,  # a name may hold dollar signs
         "font.family": "sans-serif",
         "font.size": 9,
         "legend.frameon": False,  # its paper would hide the text where the page is dark

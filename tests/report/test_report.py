@@ -142,6 +142,11 @@ def test_equally_frequent_types_are_drawn_in_byte_order() -> None:
     assert [label for label in labels if f">{label}<" in drawing] == labels[: plots.MOST_TYPES]
 
 
+def test_a_name_with_dollar_signs_is_no_formula() -> None:
+    drawing = plots.confusion({"confusion": [{"gold": r"$\frac$", "predicted": "US$ $", "count": 1}]})
+    assert r">$\frac$<" in drawing and ">US$ $<" in drawing
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 def test_the_filter_works_in_a_browser(report: Path, tmp_path: Path) -> None:
     """A script behind the page's own chooses a kind and a type, and writes down what is shown."""
