@@ -8,7 +8,6 @@ models take turns, so that the ratios of speed are of one run.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
@@ -18,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
-from timing import add_json_option, write_json
+from timing import model_parser, write_json
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8.choice import Attempt
@@ -120,11 +119,7 @@ def seconds_of(taggers: dict[str, Tagger], sentences: Sequence[Sentence], rounds
 
 def main() -> None:
     """Print a row for each step."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-w", "--workspace", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    add_json_option(parser)
-    options = parser.parse_args()
+    options = model_parser(__doc__).parse_args()
     workspace = Workspace(options.workspace)
     splits = {split: list(read_sentences(workspace / f"{split}.txt")) for split in ("dev", "test")}
     both = [*splits["dev"], *splits["test"]]

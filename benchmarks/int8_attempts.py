@@ -8,7 +8,6 @@ factors of SmoothQuant cannot go into it: they are products of their own here.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from int8 import figures, seconds_of, settings_here, tag, with_model
-from timing import add_json_option, write_json
+from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
@@ -129,11 +128,8 @@ def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
 
 def main() -> None:
     """Print a row for each attempt."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-w", "--workspace", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = model_parser(__doc__)
     parser.add_argument("--bits", type=int, choices=(7, 8), help="Of weights; those of this processor unless told.")
-    add_json_option(parser)
     options = parser.parse_args()
     workspace = Workspace(options.workspace)
     splits = {split: list(read_sentences(workspace / f"{split}.txt")) for split in ("dev", "test")}

@@ -9,7 +9,6 @@ on how the others were trained, so F1 is only what is there before any training 
 
 from __future__ import annotations
 
-import argparse
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from int8 import f1, seconds_of, settings_here, with_model
-from timing import add_json_option, write_json
+from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
@@ -68,11 +67,7 @@ def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, float, Pa
 
 def main() -> None:
     """Print a row for each graph."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-w", "--workspace", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    add_json_option(parser)
-    options = parser.parse_args()
+    options = model_parser(__doc__).parse_args()
     workspace = Workspace(options.workspace)
     dev = list(read_sentences(workspace / "dev.txt"))
     fp32 = load_tagger(workspace / "model", device="cpu", as_stored=True, decoding="argmax")

@@ -63,6 +63,15 @@ def run_process(command: Sequence[str], **streams: Any) -> tuple[float, float]:
 # -- results ---------------------------------------------------------------------------------------
 
 
+def model_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Options of a benchmark that measures a workspace's model by turns: `-w`, `--rounds` and `--json`."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("-w", "--workspace", type=Path, required=True, help="a workspace with a trained model")
+    parser.add_argument("--rounds", type=int, default=3)
+    add_json_option(parser)
+    return parser
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """Add `--json FILE` to the options of a benchmark."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures with machine and date to FILE")

@@ -9,7 +9,6 @@ all take turns. Words per second are by processor time, of the fastest round. Ta
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,7 @@ import numpy as np
 import openvino
 import torch
 from int8 import f1, seconds_of, settings_here, tag, with_model
-from timing import add_json_option, write_json
+from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
@@ -105,11 +104,7 @@ def rows_of(taggers: dict[str, Tagger], sentences: Sequence[Any], rounds: int) -
 
 def main() -> None:
     """Print a row for each model."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("-w", "--workspace", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    add_json_option(parser)
-    options = parser.parse_args()
+    options = model_parser(__doc__).parse_args()
     torch.set_num_threads(1)
     workspace = Workspace(options.workspace)
     sentences = list(read_sentences(workspace / "dev.txt"))

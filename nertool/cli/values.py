@@ -146,7 +146,7 @@ def _recipe_values(context: typer.Context, values: Mapping[str, Any], workspace:
     free = {name for name in values if source_of(context, name) == "DEFAULT"}
     of_recipe = recipe.values(data.get("task"))
     model = of_recipe.get("model") if "model" in free else values.get("model")
-    if not values.get("as_readme"):
+    if values.get("as_readme") is False:  # commands without that option keep their defaults
         of_recipe |= recipe.tuned.get(str(model), {})
     if values.get("search"):
         free -= {*SEARCHED}
@@ -165,8 +165,6 @@ def _names_of_recipes() -> set[str]:
 
 def log_tuned(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> None:
     """Say which values of a training come from the recipe's tuning, as others than the README's."""
-    if "as_readme" not in values:
-        return
     of_recipe = _recipe_values(context, values, workspace)
     of_readme = _recipe_values(context, {**values, "as_readme": True}, workspace)
     tuned = {name: value for name, value in of_recipe.items() if of_readme.get(name) != value}

@@ -9,6 +9,7 @@ from typing import NamedTuple, TextIO, TypeVar
 
 from nertool.corpus.files import numbered_lines
 from nertool.errors import InvalidData, command
+from nertool.tags import OUTSIDE
 
 Row = TypeVar("Row")
 CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -33,6 +34,11 @@ class Sentence(NamedTuple):
     tokens: list[str]
     tags: list[str]
     line: int
+
+
+def is_entity_tag(field: str) -> bool:
+    """Whether a field is O or the tag of an entity."""
+    return field == OUTSIDE or ENTITY_TAG.match(field) is not None
 
 
 def counted(field: str) -> int | None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted
+from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted, is_entity_tag
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.readers.column_roles import EMPTY
@@ -75,7 +75,7 @@ class Doubts:
                 continue
             self.kinds["sub-words"] += token.startswith("##") and len(token) > 2
             self.words += len(token.split())
-            if token == "O" or ENTITY_TAG.match(token):
+            if is_entity_tag(token):
                 self.kinds["tags"] += 1
             elif token.isdecimal():
                 self.kinds["numbers"] += 1
@@ -133,7 +133,7 @@ class Doubts:
     def _begins_with_names(self, first: Sentence) -> bool:
         """Whether the first tag is a column's name, or the only one that is no entity's among entities."""
         name = first.tags[0]
-        if self.tags[name] != 1 or name == "O" or ENTITY_TAG.match(name):
+        if self.tags[name] != 1 or is_entity_tag(name):
             return False
         others = self.tags.keys() - {name, "O"}
         among_entities = bool(others) and all(map(ENTITY_TAG.match, others))

@@ -470,10 +470,10 @@ class Workspace:
         path = self.path / directory
         if not path.is_dir() or (force and _holds_models(path)):
             return
-        foreign = []
+        foreign, written = [], self._last_writes(name)
         for file in sorted(path.rglob("*")):
             below = file.relative_to(path).as_posix()
-            published = f"{directory}/{below}" in self._last_writes(name) or below == THRESHOLDS
+            published = f"{directory}/{below}" in written or below == THRESHOLDS
             is_folder = file.is_dir() and not file.is_symlink()
             if not (published or is_folder or below.startswith("checkpoint-")):
                 foreign.append(below)

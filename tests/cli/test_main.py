@@ -351,6 +351,8 @@ def test_a_recipe_has_tuned_values_for_a_model_and_says_so(
         assert "tuned" not in cli.err
     assert _batches_and_epochs(given("--model", "minilm", "--num-epochs", "2")) == (8, 2.0)
     assert _batches_and_epochs(given("--model", "minilm", "--max-tokens-per-batch", "99")) == (32, 5.0)
+    shown = json.loads(cli("check", "--model", "minilm", "--print-config", "--json", "-w", workspace.path))
+    assert shown["num-epochs"]["value"] == 3, "a command without --as-readme has no tuned values"
 
 
 def _batches_and_epochs(options: train.Options) -> tuple[int, float]:

@@ -387,3 +387,18 @@ def test_files_of_other_kinds_are_told_with_the_way_out(
     with pytest.raises(InvalidData, match=message) as error:
         taken(tmp_path, "own.bin", content)
     assert hint in error.value.hint
+
+
+@pytest.mark.parametrize("cell", ["5", '"ab"', '{"a": 1, "b": 2}', "null"])
+def test_json_that_is_no_list_is_not_taken_for_one(cell: str, tmp_path: Path) -> None:
+    quoted = cell.replace('"', '""')
+    content = 'tokens,tags\n"[""Anna"", ""left""]","[""B-PER"", ""O""]"\n' + f'"{quoted}","[""O"", ""O""]"\n'
+    with pytest.raises(InvalidData, match=r"own\.csv:3: no list"):
+        taken(tmp_path, "own.csv", content)
+
+
+def test_numbers_without_end_are_no_numbers_of_sentences(tmp_path: Path) -> None:
+    endless = "7" * 5000
+    content = f"{endless} Anna B-PER\n{endless} left O\n"
+    with pytest.raises(InvalidData):
+        taken(tmp_path, "own.txt", content)

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, counted
+from nertool.corpus.column_files import ENTITY_TAG, counted, is_entity_tag
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES
 from nertool.tags import OUTSIDE
 
 Rows = list[list[str]]
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
+LONGEST_NUMBER = 12
+"""Digits of a number of a sentence."""
 PREFIXES = frozenset("BIOESLUMW")
 EMPTY = frozenset({"_", "-", "*", "--"})
 """What stands in a column that holds nothing."""
@@ -98,7 +100,7 @@ def _numbers_sentences(table: Table) -> bool:
     if table.width < 3 or sum(map(bool, table.sentences)) != 1:
         return False
     cells = table.column(0)
-    if not all(map(str.isdecimal, cells)):
+    if not all(cell.isdecimal() and len(cell) <= LONGEST_NUMBER for cell in cells):
         return False
     numbers = list(map(int, cells))
     steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
@@ -159,7 +161,7 @@ def last_with_tags(table: Table, token_at: int) -> int:
 
 def holds_entities(table: Table, at: int) -> bool:
     """Whether all tags of a column are O or those of entities."""
-    return all(cell == OUTSIDE or ENTITY_TAG.match(cell) for cell in table.column(at))
+    return all(map(is_entity_tag, table.column(at)))
 
 
 def types_of(table: Table, at: int) -> set[str]:

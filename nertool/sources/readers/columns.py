@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, names_columns
+from nertool.corpus.column_files import TOKEN_NAMES, is_entity_tag, names_columns
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_roles import (
     Rows,
@@ -26,7 +26,6 @@ from nertool.sources.readers.column_roles import (
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
-from nertool.tags import OUTSIDE
 
 Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
@@ -84,7 +83,7 @@ class Columns:
         return len(fields) == self.width and self._is_tag(fields[self.tag_at])
 
     def _is_tag(self, tag: str) -> bool:
-        return tag == OUTSIDE or tag in self.tags or ENTITY_TAG.match(tag) is not None
+        return tag in self.tags or is_entity_tag(tag)
 
 
 def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Columns | None:

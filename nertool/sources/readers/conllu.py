@@ -10,7 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import (
+    CONLLU_COLUMNS,
+    CONLLU_ID,
+    Sentence,
+    TaggedRow,
+    group_sentences,
+    is_entity_tag,
+)
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout, column_number
@@ -22,7 +29,6 @@ LINES_AHEAD = 2000
 """Lines from which the column of the tags is told."""
 MOST_KEYS = 20
 """Names of values that an error lists at the most."""
-TAG = re.compile(r"O\Z|[BIESLUMW]-\S")
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 
 
@@ -46,9 +52,9 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     tag_at, feature = _column(path, wanted, "--tag-column", names)
     bad = BadLines(layout.on_error, tally)
     words = _words(path, chain(ahead, lines), names, bad, tally)
-    values = Values(path, wanted, feature, layout.as_is)
-    yield from group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, values, bad)))
-    values.check()
+    column = TagColumn(path, wanted, feature, layout.as_is)
+    yield from group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, column, bad)))
+    column.check()
 
 
 def _global_columns(line: str) -> Sequence[str]:
@@ -81,11 +87,11 @@ def _entity_keys(lines: Iterable[str], misc_at: int) -> list[str]:
         for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
             key, _, value = pair.partition("=")
             values.setdefault(key, set()).add(value)
-    return [key for key, found in values.items() if found != {OUTSIDE} and all(map(TAG.match, found))]
+    return [key for key, found in values.items() if found != {OUTSIDE} and all(map(is_entity_tag, found))]
 
 
-class Values:
-    """The value of a column, or one of several in it, of each word.
+class TagColumn:
+    """The column of the tags, or one value of several in it.
 
     Args:
         column: as it is asked for.
@@ -99,8 +105,8 @@ class Values:
         self.is_found = as_is or not feature
         self.others: dict[str, None] = {}
 
-    def of(self, cell: str) -> str:
-        """The value in a cell; what stands for none where there is none."""
+    def tag(self, cell: str) -> str:
+        """The tag in a cell; what stands for none where there is none."""
         if not self.feature:
             return cell
         for pair in cell.split("|"):
@@ -154,7 +160,7 @@ def _tagged_words(
     words: Iterable[tuple[int, list[str] | None]],
     token_at: int,
     tag_at: int,
-    values: Values,
+    column: TagColumn,
     bad: BadLines,
 ) -> Iterator[TaggedRow]:
     """Give the token and tag of each word."""
@@ -162,7 +168,7 @@ def _tagged_words(
         if fields is None:
             yield number, None
             continue
-        tag = values.of(fields[tag_at])
+        tag = column.tag(fields[tag_at])
         if tag.strip():
             yield number, (fields[token_at], tag)
         else:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence, TaggedRow, group_sentences, is_entity_tag
 from nertool.corpus.files import LONGEST_LINE
 from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
@@ -101,7 +101,7 @@ def _header(path: Path, fields: list[str]) -> list[str]:
     header = [name.strip() for name in fields]
     if not any(header):
         raise InvalidData(f"{path}:1: no columns are named here", HEADER_HELP)
-    tags = [name for name in header if name == OUTSIDE or ENTITY_TAG.match(name)]
+    tags = list(filter(is_entity_tag, header))
     if tags:
         raise InvalidData(f"{path}:1: the first line holds the tag {tags[0]}, and names no columns", HEADER_HELP)
     return header
@@ -300,8 +300,11 @@ def _parse_list(place: str, cell: str) -> list[Any]:
         raise InvalidData(f"{place}: a list of {len(cell):,} characters: {cell[:60]}", hint)
     if WITHOUT_COMMA.search(cell):
         raise InvalidData(f"{place}: a list without commas, as NumPy prints: {cell[:60]}", hint)
+    found: Any = None
     with suppress(ValueError, RecursionError):
-        return list(json.loads(cell))
+        found = json.loads(cell)
+    if isinstance(found, list):
+        return found
     try:
         found = ast.literal_eval(cell.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:

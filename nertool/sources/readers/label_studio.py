@@ -17,9 +17,8 @@ from nertool.sources.readers.tally import Tally
 REGION_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
 """Types of results that mark a piece of text."""
 MARKUP = "This text holds HTML. Write JSON Lines of the text without it, with keys text and spans."
-
-
 NOBODY = "texts that nobody annotated, left out"
+"""What is counted of them."""
 
 
 def holds_results(annotations: Any) -> bool:

@@ -77,10 +77,11 @@ def _named(sentences: Iterator[Sentence], path: Path, names: Sequence[str]) -> I
     Raises:
         InvalidData: a number has no name (names file and line).
     """
+    longest = len(str(len(names)))
     for sentence in sentences:
         tags = []
         for tag in sentence.tags:
-            if tag.isdecimal() and int(tag) >= len(names):
+            if tag.isdecimal() and (len(tag) > longest or int(tag) >= len(names)):
                 what = f"{path}:{sentence.line}: tag {tag}, but there are names for 0 to {len(names) - 1}"
                 raise InvalidData(what, NAMES_HELP)
             tags.append(names[int(tag)] if tag.isdecimal() else tag)
