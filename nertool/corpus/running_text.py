@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from nertool.corpus.clitics import Clitics, check_clitics
 from nertool.errors import InvalidOption, require
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 WHITE_TOKEN = re.compile(r"\S+")
 CHARACTERS = "characters"
 """Name of the way in which text is cut where nothing else is said; see `cutter`."""
+WORDS = "words"
 SHOWN = "\n\u00a0\u200c\u200d"
 """Not printable, and harmless on a terminal: words of many scripts and emoji need the last two."""
 
@@ -46,9 +48,13 @@ def cut_words(text: str) -> Words:
 
 def cut_text(text: str, start: int, end: int) -> Words:
     """Cut at white space and punctuation; in scripts without blanks each character is a token."""
+    return _cut_by_pattern(CHARACTERS, text, start, end)
+
+
+def _cut_by_pattern(tokenizer: str, text: str, start: int, end: int) -> Words:
     from nertool.corpus.token_patterns import pattern_of
 
-    return _cut_by(pattern_of(text[start:end], CHARACTERS), text, start, end)
+    return _cut_by(pattern_of(text[start:end], tokenizer), text, start, end)
 
 
 def _cut_by(token: re.Pattern[str] | regex.Pattern[str], text: str, start: int, end: int) -> Words:
@@ -61,27 +67,27 @@ def cutter(name: str) -> Cut:
 
     Args:
         name: `characters`, as `cut_text` does; `words`, the same, but a run of characters without blanks is one token;
-            `white`, at white space alone; `spacy:LANGUAGE`, as spaCy's tokenizer for a language does.
+            either with clitics that are tokens too, such as `characters:'s,l'`; `white`, at white space alone;
+            `spacy:LANGUAGE`, as spaCy's tokenizer for a language does.
 
     Raises:
-        InvalidOption: there is no such name, or spaCy does not know the language.
+        InvalidOption: there is no such name, one of the clitics is none, or spaCy does not know the language.
         NertoolError: spaCy is not installed.
     """
-    kind, _, language = name.partition(":")
-    if kind == "spacy" and language:
-        return _spacy_cutter(language)
+    kind, colon, details = name.partition(":")
+    if kind == "spacy" and details:
+        return _spacy_cutter(details)
     if name == "white":
         return partial(_cut_by, WHITE_TOKEN)
-    if name == "words":
-        from nertool.corpus.token_patterns import WORD_TOKEN
-
-        return partial(_cut_by, WORD_TOKEN)
-    if name != CHARACTERS:
-        raise InvalidOption(
-            f"--tokenizer {name}: there is no such way to cut text",
-            f"Take {CHARACTERS}, words, white, or spacy: and a language, such as spacy:de.",
-        )
-    return cut_text
+    if kind in (CHARACTERS, WORDS) and not colon:
+        return partial(_cut_by_pattern, name)
+    if kind in (CHARACTERS, WORDS):
+        check_clitics(details.split(","), f"--tokenizer {name}")
+        return partial(_cut_by_pattern, name)
+    raise InvalidOption(
+        f"--tokenizer {name}: there is no such way to cut text",
+        f"Take {CHARACTERS}, {WORDS}, white, or spacy: and a language, such as spacy:de.",
+    )
 
 
 def _spacy_cutter(language: str) -> Cut:
@@ -104,17 +110,23 @@ def _spacy_cutter(language: str) -> Cut:
 
 
 def cut_of_tokens(sentences: Iterable[Sequence[str]]) -> str:
-    """How tokens of scripts without blanks seem to have been cut: `characters` or `words`."""
+    """How tokens seem to have been cut out of their text: a name for `cutter`.
+
+    It is `words` where most tokens of scripts without blanks have several characters, else `characters`, and names the
+    clitics that are tokens.
+    """
     from nertool.corpus.token_patterns import CHARACTER_ALONE, ONE_CHARACTER
 
     single = longer = 0
+    clitics = Clitics()
     for tokens in sentences:
+        clitics.count(tokens)
         for token in tokens:
             if not token.isascii() and CHARACTER_ALONE.match(token):
                 is_longer = len(token) > 1 and not ONE_CHARACTER.fullmatch(token)
                 longer += is_longer
                 single += not is_longer
-    return "words" if longer > single else CHARACTERS
+    return ":".join(filter(None, [WORDS if longer > single else CHARACTERS, ",".join(clitics.cut_off())]))
 
 
 def line_offsets(text: str) -> Iterator[tuple[int, int]]:

@@ -74,7 +74,7 @@ def readme(model: Described) -> str:
         scores=_scores(model.table),
         packages=f"{pinned['onnxruntime']} {pinned['numpy']}",
         tokenizers=pinned["tokenizers"],
-        text=TEXT.format(pinned["regex"]) if cut in ("characters", "words", "white") else NO_TEXT.format(cut),
+        text=NO_TEXT.format(cut) if cut.startswith("spacy:") else TEXT.format(pinned["regex"]),
         thresholds=f"\n{THRESHOLDS.format(_least(least))}" if least else "",
         cpu=_code(model.table["cpu"].get("name") or model.table["cpu"].get("machine")),
         alone="" if kept.get("alone_as_together", True) else ALONE,

@@ -122,7 +122,7 @@ TokenizerOption = Annotated[
     typer.Option(
         "--tokenizer",
         help="How running text is cut into tokens: characters, words, white, or spacy:LANGUAGE "
-        "[default: characters; for a model, as its data were cut].",
+        "[default: characters; for a model, as its data were cut]. Parts of words: characters:'s,l'",
         show_default=False,
     ),
 ]

@@ -49,17 +49,18 @@ def test_words_numbers_addresses_and_signs_are_tokens(line: str, tokens: list[st
     assert cut_words(line).tokens == tokens
 
 
-@pytest.mark.parametrize("name", ["characters", "words", "white"])
-@given(text=st.text() | st.text(alphabet="ab1., \n中文กำ한국e\u0301"))
+@pytest.mark.parametrize("name", ["characters", "words", "white", "characters:'s,l',n't", "words:'s,l'"])
+@given(text=st.text() | st.text(alphabet="ab1., \n中文กำ한국e\u0301") | st.text(alphabet="aslnt'’.- é"))
 def test_however_text_is_cut_places_are_those_of_the_tokens(name: str, text: str) -> None:
     words = cutter(name)(text, 0, len(text))
     assert [text[start:end] for start, end in words.offsets] == words.tokens
     assert "".join(words.tokens) == "".join(text.split())
 
 
-@pytest.mark.parametrize("name", ["characters", "words"])
+@pytest.mark.parametrize("name", ["characters", "words", "characters:'s,l',n't"])
 @pytest.mark.parametrize(
-    "text", ["1," * 10_000 + "1A", "1," * 10_000 + "1Aé", "\U0001f1e9" * 20_001, ("1:" * 19 + "1A ") * 500]
+    "text",
+    ["l'n't's" * 10_000, "1," * 10_000 + "1A", "1," * 10_000 + "1Aé", "\U0001f1e9" * 20_001, ("1:" * 19 + "1A ") * 500],
 )
 def test_no_text_takes_a_time_that_grows_with_its_square(name: str, text: str) -> None:
     begun = time.process_time()
@@ -83,6 +84,26 @@ def test_text_is_cut_in_the_named_way() -> None:
         cutter("nltk")
 
 
+@pytest.mark.parametrize(
+    ("line", "tokens"),
+    [
+        ("Anna's U.S.'s @anna's 1990's Anna’S", "Anna 's U.S. 's @anna 's 1990 's Anna ’S"),
+        ("don't can't DON’T", "do n't ca n't DO N’T"),
+        ("L'ONU d'État, qu’il l'homme's", "L' ONU d' État , qu’ il l' homme 's"),
+        ("aujourd'hui O'Neill rock'n'roll it's-a", "aujourd'hui O'Neill rock'n'roll it's-a"),
+        ("'s l' d'", "' s l ' d '"),
+    ],
+)
+def test_parts_of_words_that_are_named_are_tokens(line: str, tokens: str) -> None:
+    assert cutter("characters:'s,n't,l',d',qu'")(line, 0, len(line)).tokens == tokens.split()
+
+
+@pytest.mark.parametrize("clitics", ["", "s", "'", "'s,", "(a+)+'", "'s'", ",".join(["'s"] * 51)])
+def test_what_is_no_part_of_words_is_refused(clitics: str) -> None:
+    with pytest.raises(InvalidOption, match="--tokenizer characters:"):
+        cutter(f"characters:{clitics}")
+
+
 def test_spacy_cuts_as_its_tokenizer_for_the_language_does() -> None:
     spacy = pytest.importorskip("spacy")
     text = "Don't  go to St. Gallen."
@@ -98,6 +119,11 @@ def test_spacy_cuts_as_its_tokenizer_for_the_language_does() -> None:
         ([["北", "京", "很", "大"], ["กำ"]], "characters"),
         ([["北京", "很", "大城市", "上海"]], "words"),
         ([], "characters"),
+        ([["Germany", "'s", "is", "n't"], ["’s"]] * 3, "characters:'s,n't"),
+        ([["Anna", "'s"], ["Don't"], ["Anna's"], ["Bo's"]] * 3, "characters"),
+        ([["Anna", "'s"]] * 2, "characters"),
+        ([["l'", "ONU", "d’", "aujourd'hui"], ["L'Oréal"]] * 3, "characters:d'"),
+        ([["北京", "很", "大城市", "上海", "'s"]] * 3, "words:'s"),
     ],
 )
 def test_tokens_tell_how_text_was_cut(sentences: list[list[str]], name: str) -> None:

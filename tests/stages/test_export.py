@@ -190,6 +190,16 @@ def test_columns_and_running_text_are_those_of_predict(written: Path, predicted:
     assert (done.returncode, done.stderr) == (1, b"error: regex is blocked; README.md says what to install\n")
 
 
+def test_running_text_is_cut_as_the_data_of_the_model_were(tmp_path: Path, predicted: Callable[..., bytes]) -> None:
+    workspace, text = write_model(tmp_path / "workspace"), "Anna's L'ONU 中文 l’Anna".encode()
+    settings = read_json(workspace / "quantized/tagging.json")
+    write_json(workspace / "quantized/tagging.json", {**settings, "tokenizer": "words:'s,l'"})
+    found = tagged_by_script(write_export(workspace, tmp_path / "export"), text, "--text", blocked=4)
+    assert found == predicted(workspace, text)
+    tokens = [line.split()[0] for line in found.decode().splitlines() if line]
+    assert tokens == ["Anna", "'s", "L'", "ONU", "中文", "l’", "Anna"]
+
+
 def test_words_without_subwords_have_the_spelling_of_o(tmp_path: Path, predicted: Callable[..., bytes]) -> None:
     workspace, text = write_model(tmp_path / "workspace", "other letters"), b"~\n"
     folder = write_export(workspace, tmp_path / "export")

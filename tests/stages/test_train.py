@@ -247,6 +247,18 @@ def test_the_model_knows_how_its_texts_were_cut(tiny_model: str, tmp_path: Path)
         assert tagger.cut("anna, left", 0, 10).tokens == tokens
 
 
+def test_text_is_cut_as_the_tokens_of_train_were(tiny_model: str, tmp_path: Path) -> None:
+    rows = "Germany B-LOC\n's O\nAnna B-PER\ncan't O\n\n" * 4
+    (tmp_path / "own.txt").write_text(rows)
+    workspace, source = Workspace(tmp_path / "w"), str(tmp_path / "own.txt")
+    download.run(workspace, download.Options(train_file=source, validation_file=source))
+    preprocess.run(workspace, preprocess.Options(model=tiny_model))
+    labels.run(workspace, labels.Options())
+    quick(workspace, tiny_model)
+    entities = load_tagger(workspace / "model").cut("Anna can't like Germany's", 0, 25).tokens
+    assert entities == ["Anna", "can't", "like", "Germany", "'s"]
+
+
 @pytest.mark.parametrize(
     "content", ["{", "[]", '{"tokenizer": 1}', '{"other": "white"}', '{"scheme": "iob3"}', '{"decoding": "beam"}']
 )
