@@ -15,6 +15,7 @@ from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import (
     MINILM_HUB,
     MODEL_FILES,
+    is_fine_tuned,
     label_names,
     model_sources,
     public_name,
@@ -156,6 +157,7 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
         "--curve": options.curve,
         "--patience": options.patience,
         "--keep best": options.keep == "best",
+        "--num-epochs 0": options.as_it_is,
     }
     for flag, given in needs_dev.items():
         if given:
@@ -284,6 +286,11 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     given = trainer_arguments.parse(options.settings or [])
     tokenizer = options.pretrained.tokenizer()
     config = options.pretrained.config(read_labels(workspace / LABELS))
+    if options.as_it_is and not is_fine_tuned(config):
+        raise InvalidOption(
+            f"--num-epochs 0 takes a model as it is, and --model {options.model} has no head for tags",
+            "Name a fine-tuned model, or train: --num-epochs 3",
+        )
     length = example_length(tokenizer, config, options.max_length, options.model)
     source = Source(
         workspace / "train.txt",

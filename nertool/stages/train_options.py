@@ -19,7 +19,6 @@ from nertool.stages.options import (
     LearningRateOption,
     MaxLengthOption,
     ModelOption,
-    NumEpochsOption,
     SeedOption,
     TrustRemoteCodeOption,
 )
@@ -29,6 +28,17 @@ from nertool.workspace.names import MODEL, is_model_name
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import StageOptions
 
+OF_TRAINING = (
+    "search",
+    "seeds",
+    "curve",
+    "teachers",
+    "layers",
+    "ema",
+    "ignore_mismatched_sizes",
+    "allow_missing_weights",
+)
+"""Options that do not go with a model that is taken as it is."""
 OF_UNLABELLED = ("unlabelled_share", "unlabelled_errors")
 """Options that nothing uses without `--unlabelled`."""
 OF_TEACHERS = ("distil_weight", "distil_temperature", "unlabelled", *OF_UNLABELLED)
@@ -173,7 +183,17 @@ class Options(StageOptions):
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
     ] = False
-    num_epochs: NumEpochsOption = 3.0
+    num_epochs: Annotated[
+        float,
+        typer.Option(
+            "--num-epochs",
+            "--num-train-epochs",
+            envvar="NUM_EPOCHS",
+            min=0,
+            max=100_000,
+            help="Passes over train (epochs); 0 takes a fine-tuned --model as it is.",
+        ),
+    ] = 3.0
     save_steps: Annotated[
         int,
         typer.Option(
@@ -350,6 +370,8 @@ class Options(StageOptions):
             )
         if self.search:
             refuse_unused(self, SEARCHED, "does not go with --search, which tries values of its own")
+        if self.as_it_is:
+            refuse_unused(self, OF_TRAINING, "does not go with --num-epochs 0, which trains nothing")
         if self.curve is not None:
             parse_shares(self.curve)
             refuse_unused(self, ("seeds", "search"), "does not go with --curve", "Give one of both.")
@@ -373,6 +395,11 @@ class Options(StageOptions):
             )
         if not self.push_to_hub:
             refuse_unused(self, ("hub_model_id", "hub_private_repo"), "is for --push-to-hub", "Give both, or none.")
+
+    @property
+    def as_it_is(self) -> bool:
+        """The model is not trained, but scored on dev, calibrated and published."""
+        return self.num_epochs == 0
 
     @property
     def pretrained(self) -> Pretrained:

@@ -83,7 +83,10 @@ class FineTuning:
         if state is None or not out_of_patience(dev_scores(state.log_history), self.plan.patience):
             with bar(name, unit="steps") as shown, allowed_random_states(), self._dropout():
                 trainer = self._trainer(name, shown, callbacks)
-                trainer.train(resume_from_checkpoint=checkpoint)
+                if self._is_trained():
+                    trainer.train(resume_from_checkpoint=checkpoint)
+                else:
+                    trainer.score_as_it_is()
             state = trainer.state
         elif checkpoint and not self.plan.keep_best:
             self._load(Path(checkpoint))
@@ -97,6 +100,10 @@ class FineTuning:
                 json.dumps(results, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
             )
         return facts
+
+    def _is_trained(self) -> bool:
+        """Whether there are epochs or steps; a model is else kept as it is."""
+        return bool(self.arguments.num_train_epochs > 0 or self.arguments.max_steps > 0)
 
     def score(self, path: Path, limit: int | None = None) -> FileScore:
         """Score a file with the kept weights, once `run` has ended, through the same path as `evaluate`.

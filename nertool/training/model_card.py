@@ -11,13 +11,15 @@ from nertool.counts import METRICS, MODE
 from nertool.errors import NertoolError
 
 CARD = "README.md"
+ORIGIN = {True: "Fine-tuned from {} with nertool.", False: "This is {}, scored and calibrated by nertool."}
+"""What a card says of a model that nertool has trained, and of one that it has not."""
 TEMPLATE = """---
 {{ card_data }}
 ---
 
 # {{ name }}
 
-Token classification: a label for each word. Fine-tuned from {{ base }} with nertool.
+Token classification: a label for each word. {{ origin }}
 
 ## Data
 
@@ -87,7 +89,7 @@ def write(
         card_data,
         template_str=TEMPLATE,
         name=name,
-        base=_code(base or facts["model"]),
+        origin=ORIGIN[facts["steps"] > 0].format(_code(base or facts["model"])),
         data=f"Recipe {_code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
         counts={"train sentences": f"{facts['sentences']:,}", "train words": f"{facts['words']:,}"},
         labels=", ".join(map(_code, labels)),
@@ -128,7 +130,7 @@ def _scores(facts: Mapping[str, Any], keep_best: bool) -> str:
         lines += ["", f"Over the seeds {seeds}: {spread}; this model is the best of them on dev."]
     if "curve" in facts:
         lines += ["", *_data_curve(facts["curve"], metric), "", facts["outlook"]]
-    if keep_best:
+    if keep_best and facts["steps"]:
         lines += ["", "The epoch was chosen on dev, so the score on new text will be lower."]
     return "\n".join(lines)
 

@@ -48,8 +48,10 @@ def link_kept(source: Path, target: Path) -> None:
 def write_curves(target: Path, facts: Mapping[str, Any]) -> None:
     """Draw what a training gave by epoch, and of `--curve` by size of the data, into a model directory.
 
-    Where matplotlib is not installed, nothing is drawn.
+    Where matplotlib is not installed, nothing is drawn; nor of a model that was not trained.
     """
+    if not facts["steps"]:
+        return
     if not plots.available():
         logger.info("no %s: %s", LEARNING_CURVE, plots.MISSING)
         return

@@ -211,6 +211,11 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         with self.averages.in_place() if self.averages else nullcontext():
             return self._score_now()
 
+    def score_as_it_is(self) -> None:
+        """Score dev with a model that is not trained."""
+        self.state.epoch = 0.0
+        self.evaluate()
+
     def _score_now(self) -> dict[str, float]:
         assert self.score_dev
         step = self.state.global_step

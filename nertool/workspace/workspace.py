@@ -235,15 +235,18 @@ class Workspace:
         """The splits that have a file `{split}{suffix}`, in the order train, dev, test."""
         return [split for split in SPLITS if os.path.lexists(self.path / f"{split}{suffix}")]
 
-    def require(self, name: str, stage: str) -> Path:
+    def require(self, name: str, stage: str, way_on: str = "") -> Path:
         """Path of a file that `stage` writes.
+
+        Args:
+            way_on: what helps beside running `stage`.
 
         Raises:
             MissingInput: it is not there; the hint names the command that makes it.
         """
         path = self.path / name
         if not path.exists():
-            raise MissingInput(f"{path} is missing", f"Run: {self.command(stage)}")
+            raise MissingInput(f"{path} is missing", f"Run: {self.command(stage)}{way_on}")
         return path
 
     def command(self, stage: str, *arguments: str) -> str:
@@ -267,7 +270,8 @@ class Workspace:
         stage = "quantize" if quantized else "train"
         with self.reading():
             name = QUANTIZED if quantized else self.facts("train").get("output_dir", MODEL)
-            self.require(f"{name}/config.json", stage)
+            own = "" if quantized else f" (or put a fine-tuned model into {self.path / name})"
+            self.require(f"{name}/config.json", stage, own)
             path = self.path / name
             if not allow_stale:
                 self._check_model_is_current(path, stage)

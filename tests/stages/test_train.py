@@ -210,6 +210,40 @@ def test_a_fine_tuned_model_keeps_its_label_order(trained: Path, tmp_path: Path)
     assert train.run(copy, options).facts["dev_f1"] == Workspace(trained).facts("train")["dev_f1"]
 
 
+@pytest.fixture
+def published(trained: Path, tmp_path: Path) -> Path:
+    """A fine-tuned model of somebody else: without what nertool knows of it."""
+    ours = shutil.ignore_patterns("checkpoint-*", "tagging.json", "calibration.json", "*_curve.svg")
+    return Path(shutil.copytree(trained / "model", tmp_path / "published", ignore=ours))
+
+
+def test_no_epoch_takes_a_fine_tuned_model_as_it_is(
+    trained: Path, ready: Workspace, published: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = train.run(ready, train.Options(model=str(published), num_epochs=0)).facts
+    theirs = Workspace(trained).facts("train")
+    assert (facts["steps"], facts["epoch_kept"], facts["dev_f1"]) == (0, 0, theirs["dev_f1"])
+    assert facts["calibration"] == theirs["calibration"]
+    names = {path.name for path in (ready / "model").iterdir()}
+    assert {"tagging.json", "calibration.json", "README.md"} <= names
+    assert not [name for name in names if name.startswith(("checkpoint", "learning_curve"))]
+    for name in ("model.safetensors", "tagging.json", "calibration.json"):
+        assert (ready / "model" / name).read_bytes() == (trained / "model" / name).read_bytes()
+    card = (ready / "model/README.md").read_text()
+    assert "scored and calibrated by nertool" in card and "chosen on dev" not in card
+    assert train.run(ready, train.Options(model=str(published), num_epochs=0)).fresh
+
+
+def test_no_epoch_needs_a_model_that_is_fine_tuned_and_dev(ready: Workspace, tiny_model: str, published: Path) -> None:
+    with pytest.raises(InvalidOption, match="has no head for tags"):
+        train.run(ready, train.Options(model=tiny_model, num_epochs=0))
+    with pytest.raises(InvalidOption, match="--seeds does not go with --num-epochs 0"):
+        train.Options(model=str(published), num_epochs=0, seeds="1,2")
+    (ready / "dev.txt").unlink()
+    with pytest.raises(MissingInput, match="--num-epochs 0 needs its scores"):
+        train.run(ready, train.Options(model=str(published), num_epochs=0, keep="last"))
+
+
 def test_a_model_fine_tuned_for_other_labels_is_refused_by_name(trained: Path, tmp_path: Path) -> None:
     copy = Workspace(shutil.copytree(trained, tmp_path / "copy"))
     for path in (copy / "train.txt", copy / "dev.txt", copy / "test.txt"):
