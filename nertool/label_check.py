@@ -40,6 +40,7 @@ from nertool.scoring.label_errors import (
 from nertool.spelling import Reading, spelling_of_labels
 from nertool.stages import preprocess, train
 from nertool.stages.check import OF_FOLDS, Options
+from nertool.stages.options import check_split
 from nertool.tags import Span
 from nertool.workspace.atomic import remove, replacing
 from nertool.workspace.digests import digest
@@ -201,14 +202,12 @@ def _load(model: str | Path, options: Options) -> Tagger:
 
 def _paths(workspace: Workspace, splits: Iterable[str]) -> list[Path]:
     """The files of these splits, as `check` reads them."""
-    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
-    there = workspace.splits(suffix)
+    there = workspace.data_files()
     paths = []
     for split in splits:
-        if split not in SPLITS:
-            raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
+        check_split(split)
         if split in there:
-            paths.append(workspace / f"{split}{suffix}")
+            paths.append(there[split])
     if not paths:
         raise MissingInput(
             f"{workspace.path} holds no {' or '.join(splits)}", f"Run: {workspace.command('download', 'RECIPE')}"

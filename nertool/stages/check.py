@@ -144,8 +144,7 @@ def run(workspace: Workspace, options: Options) -> Report:
 
 
 def _check(workspace: Workspace, options: Options) -> Report:
-    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
-    paths = {split: workspace / f"{split}{suffix}" for split in workspace.splits(suffix)}
+    paths = workspace.data_files()
     if not paths:
         raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.command('download', 'RECIPE')}")
     spelling = recognise_tags(paths.values()).spelling

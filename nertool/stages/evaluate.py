@@ -31,6 +31,7 @@ from nertool.stages.options import (
     SplitsOption,
     StrictOption,
     TrustRemoteCodeOption,
+    check_split,
 )
 from nertool.training.model_card import CARD
 from nertool.workspace.digests import Digest, digest, read_json, write_json
@@ -191,11 +192,11 @@ def _evaluate_split(
 ) -> Result:
     folder = _folder(model.name)
     results, predictions, errors, entities = (f"{folder}/{split}_{name}" for name in _files())
-    train = ["train.txt"] if "train" in workspace.splits(".txt") else []
+    train = workspace.split_file("train")
     planned = StageRun(
         f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
         options,
-        reads=[*model.files, f"{split}.txt", *train],
+        reads=[*model.files, f"{split}.txt", *(["train.txt"] if train else [])],
         writes=[results, predictions, errors, entities],
         sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
         packages=["torch", "transformers", "tokenizers"],
@@ -213,9 +214,7 @@ def _evaluate_split(
         files = stage.file(predictions), stage.file(entities)
         tagged = _tag(load(), workspace / f"{split}.txt", files, counts, probabilities)
         spelling = _spelling(workspace, load().labels)
-        scorer, analysis = score_and_list_errors(
-            tagged, spelling, options.strict, _train_entities(workspace), stage.file(errors)
-        )
+        scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(errors))
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         stage.facts |= probabilities.results()
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
@@ -287,10 +286,6 @@ def _task_scores(
     return scores
 
 
-def _train_entities(workspace: Workspace) -> Path | None:
-    return workspace / "train.txt" if "train" in workspace.splits(".txt") else None
-
-
 def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
     """Record how sentences were tagged, and warn of what a user might not expect."""
     from nertool.scoring.tagged_results import warn_of_odd_results
@@ -339,8 +334,7 @@ def _models(workspace: Workspace, options: Options) -> list[ModelFiles]:
 def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     there = workspace.splits(".txt")
     for split in wanted or []:
-        if split not in SPLITS:
-            raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
+        check_split(split)
         workspace.require(f"{split}.txt", "preprocess")
     splits = wanted or [split for split in there if split != "train"]
     if not splits:

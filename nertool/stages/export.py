@@ -101,8 +101,8 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _dev(workspace: Workspace) -> Iterator[list[str]]:
     """The sentences of dev, if it is there."""
-    if "dev" in workspace.splits(".txt"):
-        yield from (sentence.tokens for sentence in read_sentences(workspace / "dev.txt"))
+    if dev := workspace.split_file("dev"):
+        yield from (sentence.tokens for sentence in read_sentences(dev))
 
 
 def _graph(workspace: Workspace, options: Options) -> ModelFiles:

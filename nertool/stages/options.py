@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from nertool.errors import InvalidOption
+from nertool.workspace.names import SPLITS
+
 OptionsType = TypeVar("OptionsType")
 
 NAMING_OPTIONS = ("recipe", "train_file", "validation_file", "test_file", "dataset")
@@ -136,6 +139,16 @@ def options_for(options: type[OptionsType], values: Mapping[str, Any]) -> Option
     """An object of a dataclass from those of `values` that it has; the rest are its defaults."""
     names = [option.name for option in fields(options)]  # type: ignore[arg-type]
     return options(**{name: values[name] for name in names if name in values})
+
+
+def check_split(name: str) -> None:
+    """Check a value of `--split`.
+
+    Raises:
+        InvalidOption: there is no such split.
+    """
+    if name not in SPLITS:
+        raise InvalidOption(f"--split {name}: no such split", f"Splits: {', '.join(SPLITS)}.")
 
 
 def names_data(values: Mapping[str, Any]) -> bool:

@@ -33,9 +33,10 @@ from nertool.stages.options import (
     ThresholdsOption,
     TokenizerOption,
     TrustRemoteCodeOption,
+    check_split,
 )
 from nertool.workspace.digests import digest
-from nertool.workspace.names import PREDICTIONS, SPLITS, THRESHOLDS
+from nertool.workspace.names import PREDICTIONS, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
@@ -314,8 +315,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         InvalidOption: no such split.
     """
     split = options.split or "test"
-    if split not in SPLITS:
-        raise InvalidOption(f"--split {split}: no such split", f"Splits: {', '.join(SPLITS)}.")
+    check_split(split)
     quiet_transformers()
     with workspace.locked("predict", creates=False):
         source = workspace.require(f"{split}.txt", "preprocess")
@@ -589,11 +589,10 @@ def _without_labelled(documents: Iterable[Document], workspace: Workspace) -> It
     Raises:
         MissingInput: the workspace has no split.
     """
-    suffix = ".txt.tmp" if workspace.splits(".txt.tmp") else ".txt"
-    splits = workspace.splits(suffix)
+    splits = workspace.data_files()
     if not splits:
         raise MissingInput(f"--new: {workspace.path} holds no train, dev or test", "Leave it out: nothing is labelled.")
-    known = Labelled(workspace / f"{split}{suffix}" for split in splits)
+    known = Labelled(splits.values())
     labelled = 0
     for document in documents:
         if known.holds(document):

@@ -347,8 +347,8 @@ def _search(
 def _judged_files(workspace: Workspace) -> dict[str, Path]:
     """The splits that models are scored on; dev decides."""
     files = {"dev": workspace / "dev.txt"}
-    if "test" in workspace.splits(".txt"):
-        files["test"] = workspace / "test.txt"
+    if test := workspace.split_file("test"):
+        files["test"] = test
     return files
 
 
@@ -488,7 +488,7 @@ def calibration_windows(workspace: Workspace, options: Options, tagger: Tagger) 
 
 
 def _calibration_file(workspace: Workspace) -> Path:
-    return workspace / ("train.txt" if "train" in workspace.splits(".txt") else "dev.txt")
+    return workspace.split_file("train") or workspace / "dev.txt"
 
 
 def _sample(sentences: Iterator[Sentence], size: int, seed: int) -> list[Sentence]:

@@ -108,9 +108,9 @@ def _run_other_process(workspace: Workspace, options: Options) -> Result:
 
 def _planned(workspace: Workspace, options: Options) -> StageRun:
     reads = ["train.txt", LABELS]
-    if _dev(workspace):
+    if workspace.split_file("dev"):
         reads.append("dev.txt")
-    if (options.seeds or options.curve) and _test(workspace):
+    if (options.seeds or options.curve) and workspace.split_file("test"):
         reads.append("test.txt")
     sources = model_sources(options.model, MODEL_FILES)
     for name in options.pretrained.names[1:]:
@@ -144,7 +144,7 @@ def _check(workspace: Workspace, options: Options) -> None:
             raise MissingInput(f"--unlabelled {file}: {what}", "Name files of text, columns or JSON Lines.")
     workspace.require("train.txt", "preprocess")
     workspace.require(LABELS, "labels")
-    if _dev(workspace) is None:
+    if workspace.split_file("dev") is None:
         _check_without_dev(workspace, options)
     if options.search and processes.world() > 1:
         raise InvalidOption("--search runs in one process", "Search first; then train with what was found.")
@@ -165,14 +165,6 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
                 f"{workspace / 'dev.txt'} is missing: {flag} needs its scores",
                 "Add a dev file, or train without one: --keep last",
             )
-
-
-def _test(workspace: Workspace) -> Path | None:
-    return workspace / "test.txt" if "test" in workspace.splits(".txt") else None
-
-
-def _dev(workspace: Workspace) -> Path | None:
-    return workspace / "dev.txt" if "dev" in workspace.splits(".txt") else None
 
 
 # -- training --------------------------------------------------------------------------------------
@@ -241,13 +233,13 @@ def _run_trainings(workspace: Workspace, options: Options, setup: TrainingSetup,
     if options.seeds:
         from nertool.training.seeds import best_on_dev, compare_seeds, train_with_seeds
 
-        runs = train_with_seeds(setup, parse_seeds(options.seeds), _test(workspace))
+        runs = train_with_seeds(setup, parse_seeds(options.seeds), workspace.split_file("test"))
         best = best_on_dev(runs)
         return Trainings(best.directory, best.facts.copy(), compare_seeds(runs), runs)
     if parts:
         from nertool.training.data_curve import train_on_parts
 
-        return Trainings(*train_on_parts(setup, parts, _test(workspace)))
+        return Trainings(*train_on_parts(setup, parts, workspace.split_file("test")))
     tuning = setup.fine_tuning()
     return Trainings(tuning.directory, tuning.run("train"), {})
 
@@ -366,7 +358,7 @@ def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
         length: sub-words of an example at most.
     """
     return Plan(
-        dev=_dev(workspace),
+        dev=workspace.split_file("dev"),
         dev_limit=options.max_eval_samples,
         keep_best=options.keep == "best",
         patience=options.patience,

@@ -235,6 +235,15 @@ class Workspace:
         """The splits that have a file `{split}{suffix}`, in the order train, dev, test."""
         return [split for split in SPLITS if os.path.lexists(self.path / f"{split}{suffix}")]
 
+    def split_file(self, split: str) -> Path | None:
+        """Path of `{split}.txt`; None where there is no such file."""
+        return self.path / f"{split}.txt" if split in self.splits(".txt") else None
+
+    def data_files(self) -> dict[str, Path]:
+        """Files of the splits as `download` wrote them or, where there are none, as `preprocess` did, by split."""
+        suffix = ".txt.tmp" if self.splits(".txt.tmp") else ".txt"
+        return {split: self.path / f"{split}{suffix}" for split in self.splits(suffix)}
+
     def require(self, name: str, stage: str, way_on: str = "") -> Path:
         """Path of a file that `stage` writes.
 
