@@ -22,6 +22,7 @@ from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import OWN, check_given, read_named_thresholds
 from nertool.progress import track
 from nertool.spelling import PLAIN, spelling_of_labels
+from nertool.stages.load_model import load_model, tagging_arguments
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -35,7 +36,6 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
     check_split,
 )
-from nertool.workspace.digests import digest
 from nertool.workspace.names import PREDICTIONS, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
@@ -432,7 +432,7 @@ def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
     """What a file of tags follows from: the input, as far as it stays the same, the model and the options."""
     model = workspace.model(options.quantized, options.allow_stale)
     kept: dict[str, Any] = {"files": {name: _beginning(name) for name in options.files or ["-"]}}
-    kept["model"] = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
+    kept["model"] = model.digests()
     for name in MADE_BY:
         kept[name] = getattr(options, name) or ""
     thresholds = read_named_thresholds(options.thresholds, model.path)
@@ -461,7 +461,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
     assert options.engine == "ray" and options.output and options.files  # Options checks it
     with workspace.reading():
         model = workspace.model(options.quantized, options.allow_stale)
-        digests = {Path(name).name: digest(workspace / name)["sha256"] for name in model.files}
+        digests = model.digests()
         settings = _ray_settings(model, options)
     run = ray_workers.FolderRun(
         names=options.files,
@@ -492,14 +492,8 @@ def _ray_settings(model: ModelFiles, options: Options) -> Settings:
         tokens_column=options.tokens_column,
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
-        fp32_kernels=options.fp32_kernels,
-        decoding=options.decoding,
-        min_score=list(options.min_score or []),
-        thresholds=read_named_thresholds(options.thresholds, model.path),
         redaction=redaction,
-        allow_missing_weights=options.allow_missing_weights,
-        trust_remote_code=options.trust_remote_code,
-        tokenizer=options.tokenizer,
+        **tagging_arguments(options, model.path),
     )
 
 
@@ -523,18 +517,7 @@ def _open_model(workspace: Workspace, options: Options) -> tuple[Tagger, Write]:
 
 
 def _load(model: ModelFiles, options: Options) -> Tagger:
-    from nertool.models.tagger import load_tagger
-
-    tagger = load_tagger(
-        model.path,
-        fp32_kernels=options.fp32_kernels,
-        decoding=options.decoding,
-        min_score=list(options.min_score or []),
-        thresholds=read_named_thresholds(options.thresholds, model.path),
-        allow_missing_weights=options.allow_missing_weights,
-        trust_remote_code=options.trust_remote_code,
-        tokenizer=options.tokenizer,
-    )
+    tagger = load_model(model, options)
     redaction = options.redaction(tagger.labels)
     return redaction.prepare(tagger) if redaction else tagger
 
@@ -634,9 +617,7 @@ def _writer(tagger: Tagger, model: ModelFiles, options: Options) -> Write:
         return redaction.write
     if options.form not in ANNOTATION_FORMS:
         return WRITERS[options.form]
-    digests = [digest(model.path / Path(name).name)["sha256"] for name in model.files]
-    version = hashlib.sha256("".join(digests).encode()).hexdigest()[:8]
-    annotations = PreAnnotations(options.form, f"{model.name}-{version}")
+    annotations = PreAnnotations(options.form, model.version)
     annotations.check(tagger.labels)
     return annotations.write
 

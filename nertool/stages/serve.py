@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import typer
 from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, require
 from nertool.models.names import quiet_transformers
-from nertool.models.thresholds import check_given, read_named_thresholds
+from nertool.models.thresholds import check_given
 from nertool.progress import logger
+from nertool.stages.load_model import load_model
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -27,8 +27,7 @@ from nertool.stages.options import (
     TokenizerOption,
     TrustRemoteCodeOption,
 )
-from nertool.workspace.digests import digest
-from nertool.workspace.workspace import ModelFiles, StageOptions, Workspace
+from nertool.workspace.workspace import StageOptions, Workspace
 
 if TYPE_CHECKING:
     from nertool.serving.answers import ServedModel
@@ -159,28 +158,11 @@ def read_keys(path: Path) -> list[bytes]:
 
 def _load(workspace: Workspace, options: Options) -> ServedModel:
     """The model as it is in the workspace now."""
-    from nertool.models.tagger import load_tagger
     from nertool.serving.answers import ServedModel
 
     quiet_transformers()
     with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
         model = workspace.model(options.quantized, options.allow_stale)
-        tagger = load_tagger(
-            model.path,
-            fp32_kernels=options.fp32_kernels,
-            decoding=options.decoding,
-            min_score=list(options.min_score or []),
-            thresholds=read_named_thresholds(options.thresholds, model.path),
-            allow_missing_weights=options.allow_missing_weights,
-            trust_remote_code=options.trust_remote_code,
-            tokenizer=options.tokenizer,
-        )
-        version = _version(workspace, model)
+        tagger, version = load_model(model, options), model.version
     thresholds, tagger.thresholds = tagger.thresholds, None
     return ServedModel(tagger, version, thresholds)
-
-
-def _version(workspace: Workspace, model: ModelFiles) -> str:
-    """Name of the model's directory, and the beginning of a digest of its files."""
-    digests = [digest(workspace / name)["sha256"] for name in model.files]
-    return f"{model.name}-{hashlib.sha256(''.join(digests).encode()).hexdigest()[:8]}"

@@ -12,6 +12,7 @@ POSIX only: that a kill loses nothing rests on renames that replace.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -123,6 +124,16 @@ class ModelFiles:
     name: str
     path: Path
     files: list[str]
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of its files by their names in its directory."""
+        names = [Path(file).name for file in self.files]
+        return {name: digest(self.path / name)["sha256"] for name in names}
+
+    @property
+    def version(self) -> str:
+        """What tells it from others in its place: the name of its directory, and a digest of its files."""
+        return f"{self.name}-{hashlib.sha256(''.join(self.digests().values()).encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
