@@ -88,9 +88,9 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
         running.begin(stage.identity, anew=options.force)
         trained = _train(workspace, options)
         stage.facts = dict(trained.facts)
-        _publish(workspace, options, stage, trained.directory)
+        _publish(workspace, options, stage, trained)
         if options.ensemble:
-            _publish_seeds(workspace, options, stage, trained.seeds)
+            _publish_seeds(workspace, options, stage, trained)
 
     result = workspace.run(_planned(workspace, options), work)
     if result.fresh:
@@ -177,11 +177,13 @@ class Trained(NamedTuple):
         directory: that holds the kept weights of the best training.
         facts: of the stage.
         seeds: the trainings of `--seeds`.
+        settings: how sentences are to be tagged.
     """
 
     directory: Path
     facts: TrainFacts
     seeds: Sequence[SeedRun]
+    settings: TaggingSettings
 
 
 class Trainings(NamedTuple):
@@ -220,7 +222,7 @@ def _train(workspace: Workspace, options: Options) -> Trained:
         **run,
         **compared,
     }
-    return Trained(directory, facts, runs)
+    return Trained(directory, facts, runs, setup.plan.settings)
 
 
 def _run_trainings(workspace: Workspace, options: Options, setup: TrainingSetup, parts: Sequence[Part]) -> Trainings:
@@ -284,6 +286,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
             "Name a fine-tuned model, or train: --num-epochs 3",
         )
     length = example_length(tokenizer, config, options.max_length, options.model)
+    settings = _tagging_settings(workspace, options)
     source = Source(
         workspace / "train.txt",
         tuple(label_names(config)),
@@ -297,8 +300,8 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         options.pretrained,
         config,
         tokenizer,
-        _examples(workspace, options, source, tokenizer),
-        _plan(workspace, options, length),
+        _examples(workspace, options, source, tokenizer, settings.tokenizer),
+        _plan(workspace, options, length, settings),
         precision,
         trainer_arguments.from_options(options),
         given,
@@ -306,8 +309,14 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     )
 
 
-def _examples(workspace: Workspace, options: Options, source: Source, tokenizer: PreTrainedTokenizerBase) -> Examples:
-    """The examples of train; with teachers, what they say of these and of unlabelled ones too."""
+def _examples(
+    workspace: Workspace, options: Options, source: Source, tokenizer: PreTrainedTokenizerBase, cut: str
+) -> Examples:
+    """The examples of train; with teachers, what they say of these and of unlabelled ones too.
+
+    Args:
+        cut: how running text is cut into tokens.
+    """
     from nertool.training.examples import load_examples
 
     cache = workspace / EXAMPLES
@@ -321,7 +330,7 @@ def _examples(workspace: Workspace, options: Options, source: Source, tokenizer:
         directories += find_teachers(name, options.cache_dir, options.token)
     return load_taught_examples(
         source,
-        _unlabelled(workspace, options, source),
+        _unlabelled(options, source, cut),
         tokenizer,
         cache,
         Teachers(tuple(directories), source.labels),
@@ -331,7 +340,7 @@ def _examples(workspace: Workspace, options: Options, source: Source, tokenizer:
     )
 
 
-def _unlabelled(workspace: Workspace, options: Options, source: Source) -> Source | None:
+def _unlabelled(options: Options, source: Source, cut: str) -> Source | None:
     """The sentences that only teachers label, cut as those of train are; None without `--unlabelled`."""
     if not options.unlabelled:
         return None
@@ -346,16 +355,17 @@ def _unlabelled(workspace: Workspace, options: Options, source: Source) -> Sourc
         workers=source.workers,
         taught=True,
         more=tuple(more),
-        cut=_settings(workspace, options).tokenizer,
+        cut=cut,
         on_error=options.unlabelled_errors,
     )
 
 
-def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
+def _plan(workspace: Workspace, options: Options, length: int, settings: TaggingSettings) -> Plan:
     """How to train, beside the Trainer's own arguments.
 
     Args:
         length: sub-words of an example at most.
+        settings: how dev is tagged.
     """
     return Plan(
         dev=workspace.split_file("dev"),
@@ -373,7 +383,7 @@ def _plan(workspace: Workspace, options: Options, length: int) -> Plan:
         fast_dropout=options.fast_dropout,
         reporter=options.report_to,
         logs=workspace / LOGS / options.output_dir,
-        settings=_settings(workspace, options),
+        settings=settings,
     )
 
 
@@ -381,7 +391,7 @@ SENTENCES_LOOKED_AT = 2000
 """Sentences of train that tell how its tokens were cut."""
 
 
-def _settings(workspace: Workspace, options: Options) -> TaggingSettings:
+def _tagging_settings(workspace: Workspace, options: Options) -> TaggingSettings:
     """How sentences are to be tagged: running text as `download` cut it, and tags in the scheme of train.
 
     Without a word from `download`, texts are cut as the tokens of train seem to be.
@@ -404,24 +414,24 @@ def _settings(workspace: Workspace, options: Options) -> TaggingSettings:
 # -- after -----------------------------------------------------------------------------------------
 
 
-def _publish(workspace: Workspace, options: Options, stage: Stage, directory: Path) -> None:
+def _publish(workspace: Workspace, options: Options, stage: Stage, trained: Trained) -> None:
     """Put the weights of a training into the staged model directory, and add what people look at."""
     from nertool.training import model_card, publish
 
     target = stage.directory(options.output_dir)
-    publish.link_weights(directory, target)
-    _complete(workspace, options, target, stage.facts)
+    publish.link_weights(trained.directory, target)
+    _complete(workspace, options, target, trained.settings, stage.facts)
     publish.write_curves(target, stage.facts)
     training = {"facts": stage.facts, "options": _used(options), "versions": stage.identity["versions"]}
-    base = (
-        MINILM_HUB
-        if options.model == "minilm"
-        else None
-        if Path(options.model).is_dir()
-        else public_name(options.model)
-    )
     card, data = target / model_card.CARD, workspace.facts("download")
-    model_card.write(card, options.output_dir, base, read_labels(workspace / LABELS), training, data)
+    model_card.write(card, options.output_dir, _base(options.model), read_labels(workspace / LABELS), training, data)
+
+
+def _base(model: str) -> str | None:
+    """Name on the Hub of the model that was fine-tuned; None for a directory."""
+    if model == "minilm":
+        return MINILM_HUB
+    return None if Path(model).is_dir() else public_name(model)
 
 
 def _used(options: Options) -> dict[str, Any]:
@@ -430,22 +440,24 @@ def _used(options: Options) -> dict[str, Any]:
     return {name: value for name, value in options.recorded().items() if name not in unused}
 
 
-def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, runs: Sequence[SeedRun]) -> None:
+def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, trained: Trained) -> None:
     """Put the weights of all seeds into model directories of their own, in one that is staged."""
     from nertool.training import publish
 
     together = stage.directory(SEEDS)
-    for run in runs:
+    for run in trained.seeds:
         target = together / str(run.seed)
         publish.link_kept(run.directory, target)
-        _complete(workspace, options, target, run.facts)
+        _complete(workspace, options, target, trained.settings, run.facts)
 
 
-def _complete(workspace: Workspace, options: Options, target: Path, facts: Mapping[str, Any]) -> None:
+def _complete(
+    workspace: Workspace, options: Options, target: Path, settings: TaggingSettings, facts: Mapping[str, Any]
+) -> None:
     """Add what a model directory needs beside the weights to tag: tokenizer, settings, calibration."""
     from nertool.models.calibration import Calibration
 
     options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
-    _settings(workspace, options).write(target)
+    settings.write(target)
     if "calibration" in facts:
         Calibration.from_dict(facts["calibration"]).write(target, read_labels(workspace / LABELS))
