@@ -28,7 +28,7 @@ from pyarrow import parquet  # noqa: E402
 from timing import add_json_option, seconds_of, write_json  # noqa: E402
 
 from nertool.corpus.column_files import read_sentences  # noqa: E402
-from nertool.stages import predict  # noqa: E402
+from nertool.stages import predict, predict_files  # noqa: E402
 from nertool.workspace.workspace import Workspace  # noqa: E402
 
 
@@ -47,7 +47,7 @@ def run(workspace: Workspace, source: Path, target: Path, workers: int, quantize
     options = predict.Options(
         files=[str(source)], output=str(target), engine="ray", workers=workers, quantized=quantized, allow_stale=True
     )
-    whole = seconds_of(lambda: predict.tag_folder(workspace, options))
+    whole = seconds_of(lambda: predict_files.tag_folder(workspace, options))
     ends = sorted(path.stat().st_mtime for path in target.glob("*.parquet"))
     return whole, (ends[-1] - ends[workers - 1]) * len(ends) / (len(ends) - workers)
 

@@ -27,7 +27,7 @@ def talk(workspace: Workspace, options: predict.Options) -> None:
     if sys.stdin is None:
         raise InvalidOption("standard input is closed", "Type at a terminal.")
     sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-    tagger = predict.open_tagger(workspace, options)
+    tagger = predict.open_predictor(workspace, options).tagger
     labels = sorted({label.partition("-")[2] or label for label in tagger.labels if label != OUTSIDE})
     logger.info("type a sentence and Enter; Ctrl-D ends")
     with suppress(EOFError):

@@ -100,20 +100,22 @@ def _run_stage(stage: Any, workspace: Workspace, options: Any, common: Common) -
 
 
 def _predict(predict: Any, workspace: Workspace, options: Any, common: Common) -> None:
+    from nertool.stages import predict_files
+
     if options.split is not None and options.engine == "local":
         _run_stage(predict, workspace, options, common)
     if common.json:
         raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
     if options.engine == "ray":
-        predict.tag_folder(workspace, options)
+        predict_files.tag_folder(workspace, options)
     elif options.interactive:
         from nertool.cli.interactive import talk
 
         talk(workspace, options)
     elif options.output:
-        predict.write_file(workspace, options, _stdin(options))
+        predict_files.write_file(workspace, options, _stdin(options))
     else:
-        write_stdout(predict.tag_files(workspace, options, _stdin(options), progress=not sys.stdout.isatty()))
+        write_stdout(predict_files.tag_files(workspace, options, _stdin(options), progress=not sys.stdout.isatty()))
 
 
 def _serve(serve: Any, workspace: Workspace, options: Any, common: Common) -> None:

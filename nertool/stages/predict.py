@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple, TypedDict
 
 import typer
 
 from nertool.corpus.column_files import read_sentences
-from nertool.corpus.files import translate_read_errors
-from nertool.corpus.running_text import Words, sentence_splitter
-from nertool.documents.labelled import Labelled
-from nertool.documents.output_file import OutputFile
-from nertool.documents.reader import Document, Reader, tag_documents, tell
-from nertool.errors import InvalidOption, MissingInput
+from nertool.corpus.running_text import Words
+from nertool.documents.reader import Document, tag_documents, tell
+from nertool.errors import InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import OWN, check_given, read_named_thresholds
 from nertool.progress import track
 from nertool.spelling import PLAIN, spelling_of_labels
-from nertool.stages.load_model import load_model, tagging_arguments
+from nertool.stages.load_model import load_model
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -41,26 +36,18 @@ from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
-    from nertool.documents.ray_workers import Settings
     from nertool.documents.redaction import Redaction
     from nertool.documents.writers import Write
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts, Tagging
 
 
-MADE_BY = (
-    *("form", "input", "text_column", "tokens_column", "tokenizer", "split_sentences", "language"),
-    *("decoding", "min_score", "mask", "types", "recall_first", "order"),
-)
-"""Options that the tags of a file follow from."""
 ANNOTATION_FORMS = ("label-studio", "doccano", "prodigy")
 """Forms that annotation tools import."""
 ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "prodigy": "prodigy.jsonl"}
 """Endings of files of predictions whose form is no ending."""
 READING = ("input", "text_column", "tokens_column", "split_sentences", "on_error")
 """Options for reading files and standard input."""
-LOOKED_AT = 1 << 16
-"""Bytes of an input by which it is known again."""
 
 
 @dataclass(frozen=True)
@@ -337,23 +324,24 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:
     """Tag a file of sentences into the stage's file of predictions."""
+    from nertool.documents import writers
     from nertool.models.tagging import TagCounts
 
     form = options.form
-    tagger = _load(model, options)
+    predictor = load_predictor(model, options)
     documents = (Document(sentence.line, [Words(sentence.tokens)]) for sentence in read_sentences(source))
     facts: Facts = {"model": model.name, "sentences": 0, "tokens": 0, "below": 0}
     counts = TagCounts()
 
     def counted() -> Iterator[str]:
-        for one in written(tagger, documents, options, _writer(tagger, model, options), counts):
-            facts["sentences"] += len(one.taggings)
-            facts["tokens"] += sum(len(tagging.tags) for tagging in one.taggings)
-            yield one.text
+        for document in predictor.tag(documents, counts):
+            facts["sentences"] += len(document.taggings)
+            facts["tokens"] += sum(len(tagging.tags) for tagging in document.taggings)
+            yield document.text
 
     with stage.file(_predictions(source.stem, form)).open("w", encoding="utf-8", newline="\n") as out:
-        out.write(head_of(form))
-        out.writelines(separated(form, counted()))
+        out.write(writers.head_of(form))
+        out.writelines(writers.separated(form, counted()))
     stage.facts = {**facts, "below": counts.below}
 
 
@@ -361,239 +349,7 @@ def _predictions(split: str, form: str) -> str:
     return f"{PREDICTIONS}/{split}.{ENDINGS.get(form, form)}"
 
 
-def tag_files(workspace: Workspace, options: Options, stdin: IO[bytes] | None, progress: bool) -> Iterator[str]:
-    """Tag files, or standard input, and give the text of each tagged document; changes no file.
-
-    Args:
-        stdin: the bytes of standard input; None where it is closed.
-        progress: show a progress bar.
-
-    Raises:
-        MissingInput: no model, or no such file.
-        StaleInput: the model was made from files that have changed since.
-        InvalidData: a record that cannot be read (names file and line).
-    """
-    head = head_of(options.form)
-    texts = _texts(workspace, options, stdin, progress=progress)
-    return chain([head], texts) if head else texts
-
-
-def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) -> None:
-    """Tag files, or standard input, into the file `options.output`: all of it or nothing.
-
-    Args:
-        stdin: the bytes of standard input; None where it is closed.
-
-    Raises:
-        InvalidOption: the file is there already, or cannot be; as `tag_files` beside that.
-        Unwritable: it cannot be written.
-    """
-    assert options.output
-    output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options))
-    rest = _texts(workspace, options, stdin, output.documents, output.folder)
-    output.write(head_of(options.form), rest)
-
-
-def _texts(
-    workspace: Workspace,
-    options: Options,
-    stdin: IO[bytes] | None,
-    begin: int = 0,
-    folder: Path | None = None,
-    progress: bool = True,
-) -> Iterator[str]:
-    """The text of each tagged document after the first `begin`, in the order that is asked for.
-
-    Args:
-        folder: where documents wait for their place; None: where the system keeps temporary files.
-    """
-    tagger, write, documents = _open_input(workspace, options, stdin)
-    results = written(tagger, islice(documents, begin, None), options, write, progress=progress)
-    texts: Iterator[str] = (one.text for one in results)
-    if options.order == "uncertain":
-        texts = _uncertain_first(results, tagger.calibration.temperature, folder, options)
-    return separated(options.form, texts, begun=begin > 0)
-
-
-def _uncertain_first(
-    results: Iterable[Written], temperature: float, folder: Path | None, options: Options
-) -> Iterator[str]:
-    from nertool.documents.selection import Candidate, Selection, doubt_of, traits_of
-
-    def candidates() -> Iterator[Candidate]:
-        for text, document, taggings in results:
-            traits = traits_of(document, taggings) if options.diverse else ()
-            yield Candidate(text, doubt_of(taggings, temperature), traits)
-
-    return Selection(folder).most_doubtful_first(candidates(), options.first, options.diverse)
-
-
-def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
-    """What a file of tags follows from: the input, as far as it stays the same, the model and the options."""
-    model = workspace.model(options.quantized, options.allow_stale)
-    kept: dict[str, Any] = {"files": {name: _beginning(name) for name in options.files or ["-"]}}
-    kept["model"] = model.digests()
-    for name in MADE_BY:
-        kept[name] = getattr(options, name) or ""
-    thresholds = read_named_thresholds(options.thresholds, model.path)
-    kept["thresholds"] = thresholds.least if thresholds else ""
-    kept["on_error"] = None if options.on_error == "stop" else options.on_error  # as far as it stopped all was read
-    return kept
-
-
-def _beginning(name: str) -> list[Any]:
-    """Size of a file and SHA-256 of its first bytes; empty for standard input and other streams."""
-    path = Path(name)
-    if name == "-" or not path.is_file():
-        return []
-    with translate_read_errors(path), path.open("rb") as file:
-        return [path.stat().st_size, hashlib.sha256(file.read(LOOKED_AT)).hexdigest()]
-
-
-def tag_folder(workspace: Workspace, options: Options) -> None:
-    """Tag files and folders into a folder of Parquet files by a Ray cluster.
-
-    Raises:
-        NertoolError: as `ray_workers.tag_folder` does.
-    """
-    from nertool.documents import ray_workers
-
-    assert options.engine == "ray" and options.output and options.files  # Options checks it
-    with workspace.reading():
-        model = workspace.model(options.quantized, options.allow_stale)
-        digests = model.digests()
-        settings = _ray_settings(model, options)
-    run = ray_workers.FolderRun(
-        names=options.files,
-        folder=Path(options.output).absolute(),
-        settings=settings,
-        form=options.input,
-        digests=digests,
-        on_gpus=not options.quantized,  # INT8 models run on the CPU
-        workers=options.workers,
-        resume=options.resume,
-        force=options.force,
-    )
-    ray_workers.tag_folder(run)
-
-
-def _ray_settings(model: ModelFiles, options: Options) -> Settings:
-    """How every worker tags."""
-    from nertool.documents.ray_workers import Settings
-    from nertool.models.tagger import stored_labels
-
-    redaction = None
-    if options.form == "redacted":
-        quiet_transformers()
-        redaction = options.redaction(stored_labels(model.path, options.trust_remote_code))
-    return Settings(
-        model=model.path.absolute(),
-        text_column=options.text_column,
-        tokens_column=options.tokens_column,
-        on_error=options.on_error,
-        language=options.language if options.split_sentences else "",
-        redaction=redaction,
-        **tagging_arguments(options, model.path),
-    )
-
-
-def open_tagger(workspace: Workspace, options: Options) -> Tagger:
-    """The model.
-
-    Raises:
-        MissingInput: there is none.
-        StaleInput: it was made from files that have changed since.
-    """
-    return _open_model(workspace, options)[0]
-
-
-def _open_model(workspace: Workspace, options: Options) -> tuple[Tagger, Write]:
-    """The model, and what turns a document that it tagged into text."""
-    quiet_transformers()
-    with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
-        model = workspace.model(options.quantized, options.allow_stale)
-        tagger = _load(model, options)
-        return tagger, _writer(tagger, model, options)
-
-
-def _load(model: ModelFiles, options: Options) -> Tagger:
-    tagger = load_model(model, options)
-    redaction = options.redaction(tagger.labels)
-    return redaction.prepare(tagger) if redaction else tagger
-
-
-def _open_input(
-    workspace: Workspace, options: Options, stdin: IO[bytes] | None
-) -> tuple[Tagger, Write, Iterator[Document]]:
-    """The model, what turns a document into text, and the documents of all files one after the other."""
-    names = options.files or ["-"]
-    for name in names:
-        _check_input(name, stdin)
-    split = sentence_splitter(options.language) if options.split_sentences else None
-    tagger, write = _open_model(workspace, options)
-    reader = Reader(
-        options.input,
-        tagger.labels,
-        options.text_column,
-        options.tokens_column,
-        split,
-        options.on_error,
-        stdin,
-        tagger.cut,
-        whole_lines=options.form == "redacted",
-    )
-    documents = _all_documents(reader, names)
-    if options.new:
-        documents = _without_labelled(documents, workspace)
-    return tagger, write, _with_tokens(documents) if options.form in ANNOTATION_FORMS else documents
-
-
-def _check_input(name: str, stdin: IO[bytes] | None) -> None:
-    """Refuse an input that cannot be read, before the model is loaded."""
-    hint = "Name files that exist; - is standard input."
-    if name == "-":
-        if stdin is None:
-            raise InvalidOption("standard input is closed", hint)
-    elif Path(name).is_dir():
-        raise InvalidOption(f"{name} is a directory", "Name the files in it.")
-    elif not Path(name).exists():
-        raise MissingInput(f"{name}: no such file", hint)
-
-
-def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
-    yield from chain.from_iterable(map(reader.read, names))
-    counts = {name: getattr(reader, name) for name in ("broken", "replaced", "comments", "endless")}
-    tell(counts, reader.on_error)
-
-
-def _without_labelled(documents: Iterable[Document], workspace: Workspace) -> Iterator[Document]:
-    """Leave out documents that a split of the workspace holds, and count them.
-
-    Raises:
-        MissingInput: the workspace has no split.
-    """
-    splits = workspace.data_files()
-    if not splits:
-        raise MissingInput(f"--new: {workspace.path} holds no train, dev or test", "Leave it out: nothing is labelled.")
-    known = Labelled(splits.values())
-    labelled = 0
-    for document in documents:
-        if known.holds(document):
-            labelled += 1
-        else:
-            yield document
-    tell({"labelled": labelled})
-
-
-def _with_tokens(documents: Iterable[Document]) -> Iterator[Document]:
-    """Leave out documents in which there is nothing to annotate, and count them."""
-    empty = 0
-    for document in documents:
-        if any(words.tokens for words in document.sentences):
-            yield document
-        else:
-            empty += not document.broken
-    tell({"empty": empty})
+# -- the model -------------------------------------------------------------------------------------
 
 
 class Written(NamedTuple):
@@ -604,63 +360,76 @@ class Written(NamedTuple):
     taggings: list[Tagging]
 
 
-def _writer(tagger: Tagger, model: ModelFiles, options: Options) -> Write:
-    """What turns a tagged document into text.
+@dataclass(frozen=True)
+class Predictor:
+    """A model, and the form in which its answers are written.
+
+    Attributes:
+        tagger: the model.
+        form: as `Options.form`.
+        write: turns a tagged document into text of this form.
+    """
+
+    tagger: Tagger
+    form: str
+    write: Write
+
+    def tag(
+        self, documents: Iterable[Document], counts: TagCounts | None = None, progress: bool = True
+    ) -> Iterator[Written]:
+        """Tag documents, in order; a bounded number is held at a time.
+
+        Args:
+            counts: is counted up.
+            progress: show a progress bar.
+        """
+        from nertool.documents.writers import COLUMNS, count_blanks
+        from nertool.models.tagging import TagCounts
+
+        counts, blanks = counts or TagCounts(), 0
+        tagged = tag_documents(self.tagger, documents, counts)
+        for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
+            if self.form in COLUMNS:
+                blanks += count_blanks(document)
+            yield Written(self.write(document, taggings), document, taggings)
+        tell({**vars(counts), "blanks": blanks})
+
+
+def open_predictor(workspace: Workspace, options: Options) -> Predictor:
+    """The model of a workspace.
+
+    Raises:
+        MissingInput: there is none.
+        StaleInput: it was made from files that have changed since.
+        InvalidOption: as `load_predictor`.
+    """
+    quiet_transformers()
+    with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
+        return load_predictor(workspace.model(options.quantized, options.allow_stale), options)
+
+
+def load_predictor(model: ModelFiles, options: Options) -> Predictor:
+    """A model as the options say.
 
     Raises:
         InvalidOption: the format is for entities, and the model has none.
     """
+    tagger = load_model(model, options)
+    redaction = options.redaction(tagger.labels)
+    if redaction:
+        return Predictor(redaction.prepare(tagger), options.form, redaction.write)
+    return Predictor(tagger, options.form, _writer(tagger, model, options.form))
+
+
+def _writer(tagger: Tagger, model: ModelFiles, form: str) -> Write:
     from nertool.documents.annotation_tools import PreAnnotations
     from nertool.documents.writers import WRITERS
 
-    if redaction := options.redaction(tagger.labels):
-        return redaction.write
-    if options.form not in ANNOTATION_FORMS:
-        return WRITERS[options.form]
-    annotations = PreAnnotations(options.form, model.version)
+    if form not in ANNOTATION_FORMS:
+        return WRITERS[form]
+    annotations = PreAnnotations(form, model.version)
     annotations.check(tagger.labels)
     return annotations.write
-
-
-def written(
-    tagger: Tagger,
-    documents: Iterable[Document],
-    options: Options,
-    write: Write,
-    counts: TagCounts | None = None,
-    progress: bool = True,
-) -> Iterator[Written]:
-    """Tag documents and give what is written for each, in order; a bounded number is held at a time.
-
-    Args:
-        write: what turns a tagged document into text.
-        counts: is counted up.
-        progress: show a progress bar.
-    """
-    from nertool.documents.writers import COLUMNS, count_blanks
-    from nertool.models.tagging import TagCounts
-
-    counts, blanks = counts or TagCounts(), 0
-    tagged = tag_documents(tagger, documents, counts)
-    for document, taggings in track(tagged, "predict", unit="documents") if progress else tagged:
-        if options.form in COLUMNS:
-            blanks += count_blanks(document)
-        yield Written(write(document, taggings), document, taggings)
-    tell({**vars(counts), "blanks": blanks})
-
-
-def head_of(form: str) -> str:
-    """What stands before the first document."""
-    from nertool.documents import writers
-
-    return writers.head_of(form)
-
-
-def separated(form: str, texts: Iterable[str], begun: bool = False) -> Iterator[str]:
-    """The texts of documents with what stands between them and behind the last one; see `writers.separated`."""
-    from nertool.documents import writers
-
-    return writers.separated(form, texts, begun)
 
 
 def words_of(tagger: Tagger, line: str) -> Iterator[tuple[str, str]]:

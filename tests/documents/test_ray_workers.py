@@ -23,7 +23,7 @@ from nertool.documents.ray_workers import FileTagger, FolderRun, Settings
 from nertool.documents.redaction import Redaction
 from nertool.errors import InvalidOption, NertoolError
 from nertool.progress import logger
-from nertool.stages import predict
+from nertool.stages import predict, predict_files
 from nertool.workspace.workspace import Workspace
 
 pytestmark = pytest.mark.ray
@@ -70,7 +70,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tag(trained: Path, names: list[Path], output: Path, **options: Any) -> None:
     files = [str(name) for name in names]
-    predict.tag_folder(
+    predict_files.tag_folder(
         Workspace(trained), predict.Options(files=files, output=str(output), engine="ray", workers=2, **options)
     )
 
@@ -78,7 +78,7 @@ def tag(trained: Path, names: list[Path], output: Path, **options: Any) -> None:
 def locally(trained: Path, name: Path) -> list[dict[str, Any]]:
     form = "text" if ".txt" in name.name else "auto"
     options = predict.Options(files=[str(name)], format="jsonl", input=form)  # type: ignore[arg-type]
-    return [json.loads(text) for text in predict.tag_files(Workspace(trained), options, None, progress=False)]
+    return [json.loads(text) for text in predict_files.tag_files(Workspace(trained), options, None, progress=False)]
 
 
 def files_of(folder: Path) -> dict[str, int]:
@@ -186,7 +186,7 @@ def test_a_worker_redacts_as_one_process_does(trained: Path, tmp_path: Path) -> 
     assert (outcome["documents"], outcome["below"]) == (3, 0)
     rows = parquet.read_table(job.target).to_pylist()
     options = predict.Options(files=[str(job.source)], format="redacted", input="text", types="PER")
-    local = list(predict.tag_files(Workspace(trained), options, None, progress=False))
+    local = list(predict_files.tag_files(Workspace(trained), options, None, progress=False))
     assert [row["text"] + "\n" for row in rows] == local == ["[PER] left oslo .\n", "\n", "[PER] left .\n"]
     made_from = FolderRun([], tmp_path, settings, "auto", {}, on_gpus=False).made_from()
     assert json.loads(json.dumps(made_from)) == made_from
@@ -265,6 +265,6 @@ def test_ray_is_imported_by_nothing_else() -> None:
 def test_what_only_one_process_does_is_refused(options: dict[str, Any], trained: Path, tmp_path: Path) -> None:
     given = {"files": ["in.txt"], "output": str(tmp_path / "out"), "engine": "ray", **options}
     with pytest.raises(InvalidOption, match="is for --engine local"):
-        predict.tag_folder(Workspace(trained), predict.Options(**given))
+        predict_files.tag_folder(Workspace(trained), predict.Options(**given))
     with pytest.raises(InvalidOption, match="writes a folder"):
-        predict.tag_folder(Workspace(trained), predict.Options(files=["in.txt"], engine="ray"))
+        predict_files.tag_folder(Workspace(trained), predict.Options(files=["in.txt"], engine="ray"))

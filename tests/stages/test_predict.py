@@ -23,14 +23,14 @@ from nertool.models import cpu
 from nertool.models.tagger import load_tagger
 from nertool.models.tagging import TagCounts, Tagging
 from nertool.models.thresholds import Thresholds
-from nertool.stages import evaluate, predict
+from nertool.stages import evaluate, predict, predict_files
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
 
 
 def tag(trained: Path, data: bytes, **options: object) -> str:
-    texts = predict.tag_files(Workspace(trained), predict.Options(**options), io.BytesIO(data), progress=False)  # type: ignore[arg-type]
+    texts = predict_files.tag_files(Workspace(trained), predict.Options(**options), io.BytesIO(data), progress=False)  # type: ignore[arg-type]
     return "".join(texts)
 
 
@@ -53,7 +53,7 @@ def test_files_are_tagged_in_their_order(trained: Path, tmp_path: Path) -> None:
     for name, line in (("b", "bruno left oslo ."), ("a", "anna left vienna .")):
         (tmp_path / name).write_text(line + "\n")
         names.append(str(tmp_path / name))
-    out = list(predict.tag_files(Workspace(trained), predict.Options(files=names), None, progress=False))
+    out = list(predict_files.tag_files(Workspace(trained), predict.Options(files=names), None, progress=False))
     assert [text.split(" ")[0] for text in out] == ["bruno", "anna"]
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_a_kill_cut_short_is_gone_on_with(
     source, whole, cut = tmp_path / "in.txt", tmp_path / "whole.html", tmp_path / "cut.html"
     source.write_text("".join(f"anna met {name} .\n" for name in ("bruno", "clara", "oslo") * 15))
     options = {"files": [str(source)], "format": "html", "input": "text"}
-    predict.write_file(Workspace(trained), predict.Options(output=str(whole), **options), None)  # type: ignore[arg-type]
+    predict_files.write_file(Workspace(trained), predict.Options(output=str(whole), **options), None)  # type: ignore[arg-type]
 
     def killed(*_: object) -> str:
         killed.calls += 1  # type: ignore[attr-defined]
@@ -205,16 +205,16 @@ def test_a_file_that_a_kill_cut_short_is_gone_on_with(
     real, killed.calls = writers.WRITERS["html"], 0  # type: ignore[attr-defined]
     monkeypatch.setitem(writers.WRITERS, "html", killed)
     with pytest.raises(KeyboardInterrupt):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
+        predict_files.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
     monkeypatch.setitem(writers.WRITERS, "html", real)
     assert 0 < len(Path(f"{cut}.partial").read_bytes()) < len(whole.read_bytes()) and not cut.exists()
     with pytest.raises(InvalidOption, match="was begun"):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
-    predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
+        predict_files.write_file(Workspace(trained), predict.Options(output=str(cut), **options), None)  # type: ignore[arg-type]
+    predict_files.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
     assert cut.read_bytes() == whole.read_bytes()
     assert not list(tmp_path.glob("*.p*"))
     with pytest.raises(InvalidOption, match="is whole"):
-        predict.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
+        predict_files.write_file(Workspace(trained), predict.Options(output=str(cut), resume=True, **options), None)  # type: ignore[arg-type]
 
 
 def test_typed_sentences_are_shown_in_pieces(trained: Path) -> None:
@@ -435,18 +435,18 @@ def test_a_redacted_file_goes_on_with_the_same_options(trained: Path, tmp_path: 
     source, out = tmp_path / "in.txt", tmp_path / "out"
     source.write_text("anna left oslo .\n\n" * 3)
     options = {"files": [str(source)], "output": str(out), "format": "redacted", "input": "text"}
-    predict.write_file(Workspace(trained), predict.Options(**options), None)
+    predict_files.write_file(Workspace(trained), predict.Options(**options), None)
     whole = out.read_text()
     assert whole == "[PER] left [LOC] .\n\n" * 3
-    made_of = predict._made_of(Workspace(trained), predict.Options(**options))
+    made_of = predict_files._made_of(Workspace(trained), predict.Options(**options))
     head = whole.splitlines(keepends=True)[:2]
     (tmp_path / "out.partial").write_text("".join(head) + "rest")
     progress = {"documents": 2, "bytes": len("".join(head)), "made_of": made_of}
     (tmp_path / "out.progress").write_text(json.dumps(progress))
     out.unlink()
     with pytest.raises(InvalidOption, match="begun with other mask"):
-        predict.write_file(Workspace(trained), predict.Options(mask="*", resume=True, **options), None)
-    predict.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
+        predict_files.write_file(Workspace(trained), predict.Options(mask="*", resume=True, **options), None)
+    predict_files.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
     assert out.read_text() == whole
 
 
@@ -482,16 +482,16 @@ def test_a_list_that_was_begun_is_gone_on_with(trained: Path, tmp_path: Path) ->
     source, out = tmp_path / "in.txt", tmp_path / "out"
     source.write_text("anna left oslo .\n\n" * 3)
     options = {"files": [str(source)], "output": str(out), "format": "label-studio", "input": "text"}
-    predict.write_file(Workspace(trained), predict.Options(**options), None)
+    predict_files.write_file(Workspace(trained), predict.Options(**options), None)
     whole = out.read_text()
     assert len(json.loads(whole)) == 3
     head = "".join(whole.splitlines(keepends=True)[:3]).removesuffix(",\n")
     (tmp_path / "out.partial").write_text(head)
-    made_of = predict._made_of(Workspace(trained), predict.Options(**options))
+    made_of = predict_files._made_of(Workspace(trained), predict.Options(**options))
     progress = {"documents": 2, "bytes": len(head), "made_of": made_of}
     (tmp_path / "out.progress").write_text(json.dumps(progress))
     out.unlink()
-    predict.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
+    predict_files.write_file(Workspace(trained), predict.Options(resume=True, **options), None)
     assert out.read_text() == whole
 
 
@@ -508,7 +508,7 @@ def test_the_least_certain_comes_first(trained: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.txt", tmp_path / "out"
     source.write_bytes(data)
     options = {"files": [str(source)], "input": "text", "format": "doccano", "order": "uncertain", "first": 3}
-    predict.write_file(Workspace(trained), predict.Options(output=str(out), **options), None)
+    predict_files.write_file(Workspace(trained), predict.Options(output=str(out), **options), None)
     assert [json.loads(line)["text"] for line in out.read_text().splitlines()] == order(first=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt", "out"]
 
