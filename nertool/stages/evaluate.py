@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ from nertool.scoring import task_scores
 from nertool.scoring.comparison import Other, difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
 from nertool.spelling import Spelling, spelling_of_labels
+from nertool.stages.evaluation_page import COMPARISON, REPORT, evaluation_folder, write_page
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -33,26 +34,20 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
     check_split,
 )
-from nertool.training.model_card import CARD
-from nertool.workspace.digests import Digest, digest, read_json, write_json
-from nertool.workspace.names import EVALUATION, LABELS, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
+from nertool.workspace.digests import Digest, digest, write_json
+from nertool.workspace.names import EVALUATION, LABELS, QUANTIZED, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts
-    from nertool.report.report import Page
     from nertool.scoring.operating_points import Goal
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
 
-REPORT = "report.html"
-COMPARISON = "comparison.json"
 ENTITIES = "entities.jsonl"
-MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
-"""Names of the models on the page, by their directories."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +156,7 @@ def run(workspace: Workspace, options: Options) -> Result:
                 results[f"{prefix}thresholds"] = _keep_thresholds(workspace, options, model, splits, goal)
         if others:
             results["comparison"] = _compare(workspace, options, models[0].name, others)
-        report = _write_report(workspace, options)
+        report = write_page(workspace, options.force)
     logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
         f"evaluate:{QUANTIZED}" if models[0].name == QUANTIZED else "evaluate",
@@ -190,8 +185,9 @@ def _evaluate_split(
     split: str,
     load: Callable[[], Tagger],
 ) -> Result:
-    folder = _folder(model.name)
-    results, predictions, errors, entities = (f"{folder}/{split}_{name}" for name in _files())
+    stem = f"{evaluation_folder(model.name)}/{split}"
+    results, predictions = f"{stem}_results.json", f"{stem}_predictions.txt"
+    errors, entities = f"{stem}_errors.jsonl", f"{stem}_{ENTITIES}"
     train = workspace.split_file("train")
     planned = StageRun(
         f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
@@ -231,14 +227,6 @@ def _spelling(workspace: Workspace, labels: Sequence[str]) -> Spelling:
     if spelling.order not in ("types", "plain") or scheme is None:
         return spelling
     return spelling_of_labels(labels, "plain" if scheme == "plain" else "entities")
-
-
-def _files() -> tuple[str, str, str, str]:
-    return "results.json", "predictions.txt", "errors.jsonl", ENTITIES
-
-
-def _folder(directory: str) -> str:
-    return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
 
 
 def _tag(
@@ -375,7 +363,7 @@ def _keep_thresholds(
     workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str], goal: Goal
 ) -> Result:
     """Write the thresholds that reach the goal beside the model; they go when another one takes its place."""
-    entities = {split: f"{_folder(model.name)}/{split}_{ENTITIES}" for split in splits}
+    entities = {split: f"{evaluation_folder(model.name)}/{split}_{ENTITIES}" for split in splits}
     again = workspace.command("evaluate", "--force")
     for name in entities.values():
         if not (workspace / name).exists():
@@ -420,7 +408,7 @@ def _compare(workspace: Workspace, options: Options, directory: str, others: Map
     """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
-    ours = {split: f"{_folder(directory)}/{split}_predictions.txt" for split in others}
+    ours = {split: f"{evaluation_folder(directory)}/{split}_predictions.txt" for split in others}
     sources = {}
     for split, (_, files) in others.items():
         for name, path in files.items():
@@ -478,85 +466,3 @@ def _score_columns(options: Options) -> Result:
         scheme=options.strict,
     )
     return Result("score", results)
-
-
-# -- the page --------------------------------------------------------------------------------------
-
-
-def _write_report(workspace: Workspace, options: Options) -> Result:
-    """Write a page about all results in the workspace: of the FP32 model, of INT8, of a model compared with them."""
-    evaluated = list(_evaluated(workspace))
-    files = [f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
-    files.append(f"{workspace.facts('train').get('output_dir', MODEL)}/{CARD}")  # it changes with what a training gave
-    for _, _, stem in evaluated:
-        files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
-    there = [name for name in files if (workspace / name).exists()]
-    planned = StageRun(
-        "evaluate:report",
-        ReportOptions(),
-        reads=there,
-        writes=[f"{EVALUATION}/{REPORT}"],
-        force=options.force,
-    )
-
-    def work(stage: Stage) -> None:
-        from jinja2 import UndefinedError
-
-        from nertool.report.report import write_report
-
-        page = _page(workspace, evaluated)
-        again = f"Remove what was edited, and run: {workspace.command('evaluate', '--force')}"
-        with translate_odd_content(f"{workspace.path}: {' or '.join(there)}", again, also=(UndefinedError,)):
-            write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
-        stage.facts = {"results": len(evaluated)}
-
-    return workspace.run(planned, work)
-
-
-def _page(workspace: Workspace, evaluated: Iterable[tuple[str, str, str]]) -> Page:
-    from nertool.report.report import Page, Scored
-
-    scored = []
-    for model, split, stem in evaluated:
-        results = _json(workspace / f"{stem}_results.json")
-        scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
-    kept = {model: _json(workspace / name) for model, name in _threshold_files(workspace).items()}
-    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
-    return Page(
-        title=recipe.name if recipe else "own data",
-        scored=scored,
-        comparison=_json(workspace / EVALUATION / COMPARISON),
-        training=workspace.facts("train"),
-        quantization=_json(workspace / QUANTIZED / TABLE),
-        thresholds={model: content for model, content in kept.items() if "measure" in content},
-        note=recipe.note if recipe else "",
-    )
-
-
-def _threshold_files(workspace: Workspace) -> dict[str, str]:
-    """Names of the files of thresholds, by the models' names on the page; they need not exist."""
-    model = workspace.facts("train").get("output_dir", MODEL)
-    return {MODEL_NAMES[MODEL]: f"{model}/{THRESHOLDS}", MODEL_NAMES[QUANTIZED]: f"{QUANTIZED}/{THRESHOLDS}"}
-
-
-def _evaluated(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
-    """Find results in the workspace: the model's name, the split, and how the names of their files begin."""
-    for directory in (MODEL, QUANTIZED):
-        for split in SPLITS:
-            stem = f"{_folder(directory)}/{split}"
-            if (workspace / f"{stem}_results.json").exists():
-                yield MODEL_NAMES[directory], split, stem
-
-
-@dataclass(frozen=True)
-class ReportOptions(StageOptions):
-    """The page has no options."""
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """Read the object of a JSON file; give an empty one where there is no such file."""
-    try:
-        content = read_json(path) if path.exists() else {}
-    except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{path} is not JSON: {error}", "Remove it, and evaluate anew: nertool evaluate") from error
-    return content if isinstance(content, dict) else {}

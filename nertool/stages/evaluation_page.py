@@ -1,0 +1,114 @@
+"""The page of `evaluate`: all results in the workspace, of all models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.errors import InvalidData, translate_odd_content
+from nertool.sources.recipes import RECIPES
+from nertool.training.model_card import CARD
+from nertool.workspace.digests import read_json
+from nertool.workspace.names import EVALUATION, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
+from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+
+if TYPE_CHECKING:
+    from nertool.report.report import Page
+
+REPORT = "report.html"
+COMPARISON = "comparison.json"
+MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
+"""Names of the models on the page, by their directories."""
+
+
+def evaluation_folder(directory: str) -> str:
+    """Folder of the results of the model in this directory; both relative to the workspace."""
+    return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
+
+
+@dataclass(frozen=True)
+class ReportOptions(StageOptions):
+    """The page has no options."""
+
+
+def write_page(workspace: Workspace, force: bool = False) -> Result:
+    """Write a page about all results in the workspace: of the FP32 model, of INT8, of a model compared with them.
+
+    Args:
+        force: write it, even if nothing has changed.
+
+    Raises:
+        InvalidData: a file of results is not what `evaluate` writes.
+    """
+    evaluated = list(_evaluated(workspace))
+    files = [f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
+    files.append(f"{workspace.facts('train').get('output_dir', MODEL)}/{CARD}")  # it changes with what a training gave
+    for _, _, stem in evaluated:
+        files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
+    there = [name for name in files if (workspace / name).exists()]
+    planned = StageRun(
+        "evaluate:report",
+        ReportOptions(),
+        reads=there,
+        writes=[f"{EVALUATION}/{REPORT}"],
+        force=force,
+    )
+
+    def work(stage: Stage) -> None:
+        from jinja2 import UndefinedError
+
+        from nertool.report.report import write_report
+
+        page = _page(workspace, evaluated)
+        again = f"Remove what was edited, and run: {workspace.command('evaluate', '--force')}"
+        with translate_odd_content(f"{workspace.path}: {' or '.join(there)}", again, also=(UndefinedError,)):
+            write_report(stage.file(f"{EVALUATION}/{REPORT}"), page)
+        stage.facts = {"results": len(evaluated)}
+
+    return workspace.run(planned, work)
+
+
+def _page(workspace: Workspace, evaluated: Iterable[tuple[str, str, str]]) -> Page:
+    from nertool.report.report import Page, Scored
+
+    scored = []
+    for model, split, stem in evaluated:
+        results = _json(workspace / f"{stem}_results.json")
+        scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
+    kept = {model: _json(workspace / name) for model, name in _threshold_files(workspace).items()}
+    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    return Page(
+        title=recipe.name if recipe else "own data",
+        scored=scored,
+        comparison=_json(workspace / EVALUATION / COMPARISON),
+        training=workspace.facts("train"),
+        quantization=_json(workspace / QUANTIZED / TABLE),
+        thresholds={model: content for model, content in kept.items() if "measure" in content},
+        note=recipe.note if recipe else "",
+    )
+
+
+def _threshold_files(workspace: Workspace) -> dict[str, str]:
+    """Names of the files of thresholds, by the models' names on the page; they need not exist."""
+    model = workspace.facts("train").get("output_dir", MODEL)
+    return {MODEL_NAMES[MODEL]: f"{model}/{THRESHOLDS}", MODEL_NAMES[QUANTIZED]: f"{QUANTIZED}/{THRESHOLDS}"}
+
+
+def _evaluated(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
+    """Find results in the workspace: the model's name, the split, and how the names of their files begin."""
+    for directory in (MODEL, QUANTIZED):
+        for split in SPLITS:
+            stem = f"{evaluation_folder(directory)}/{split}"
+            if (workspace / f"{stem}_results.json").exists():
+                yield MODEL_NAMES[directory], split, stem
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Read the object of a JSON file; give an empty one where there is no such file."""
+    try:
+        content = read_json(path) if path.exists() else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{path} is not JSON: {error}", "Remove it, and evaluate anew: nertool evaluate") from error
+    return content if isinstance(content, dict) else {}
