@@ -1,12 +1,15 @@
-"""Load a model of the workspace as the options of `predict` and `serve` say."""
+"""Find and load a model as the options of `predict` and `serve` say."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from nertool.errors import InvalidOption
 from nertool.models.thresholds import KeptThresholds, read_named_thresholds
-from nertool.workspace.workspace import ModelFiles
+from nertool.training.fine_tuned import find_models
+from nertool.workspace.option_values import refuse_unused
+from nertool.workspace.workspace import ModelFiles, Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -22,6 +25,39 @@ class TaggingArguments(TypedDict):
     allow_missing_weights: bool
     trust_remote_code: bool
     tokenizer: str
+
+
+def check_model_dir(options: Any) -> None:
+    """Refuse options about the workspace's model where `--model-dir` names another one.
+
+    Args:
+        options: of `predict` or `serve`.
+
+    Raises:
+        InvalidOption: one is given.
+    """
+    if options.model_dir is not None:
+        refuse_unused(options, ("quantized", "allow_stale"), "is for the workspace's model, not for --model-dir")
+
+
+def find_model(workspace: Workspace, options: Any) -> ModelFiles:
+    """The model that `--model-dir` names, else that of the workspace.
+
+    Args:
+        options: of `predict` or `serve`.
+
+    Raises:
+        MissingInput: there is no model.
+        StaleInput: the workspace's was made from files that have changed since.
+        InvalidOption: `--model-dir` names no model, or several.
+    """
+    if options.model_dir is None:
+        return workspace.model(options.quantized, options.allow_stale, " (or name a fine-tuned model: --model-dir DIR)")
+    directories = find_models(options.model_dir, "--model-dir")
+    if len(directories) > 1:
+        names = ", ".join(directory.name for directory in directories)
+        raise InvalidOption(f"--model-dir {options.model_dir} holds several models: {names}", "Name one of them.")
+    return ModelFiles.of(directories[0])
 
 
 def tagging_arguments(options: Any, directory: Path) -> TaggingArguments:

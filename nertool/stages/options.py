@@ -120,6 +120,14 @@ DecodingOption = Annotated[
         show_default=False,
     ),
 ]
+ModelDirOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model-dir",
+        help="Fine-tuned model in place of the workspace's: a directory, or a name on the Hub.",
+        show_default=False,
+    ),
+]
 TokenizerOption = Annotated[
     str,
     typer.Option(

@@ -17,7 +17,7 @@ from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import OWN, check_given, read_named_thresholds
 from nertool.progress import track
 from nertool.spelling import PLAIN, spelling_of_labels
-from nertool.stages.load_model import load_model
+from nertool.stages.load_model import check_model_dir, find_model, load_model
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -25,6 +25,7 @@ from nertool.stages.options import (
     ForceOption,
     FP32KernelsOption,
     MinScoreOption,
+    ModelDirOption,
     QuantizedOption,
     ThresholdsOption,
     TokenizerOption,
@@ -59,12 +60,13 @@ class Options(StageOptions):
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
         *("text_column", "tokens_column", "tokenizer", "engine", "workers", "order", "diverse", "new", "first"),
+        "model_dir",  # which does not go with --split
     )
 
     alone = (
         *("files", "split", "quantized", "allow_stale", "input", "text_column", "tokens_column", "tokenizer"),
         *("split_sentences", "language", "on_error", "output", "resume", "interactive", "engine", "workers"),
-        *("mask", "types", "recall_first", "order", "diverse", "new", "first"),
+        *("mask", "types", "recall_first", "order", "diverse", "new", "first", "model_dir"),
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
@@ -175,6 +177,7 @@ class Options(StageOptions):
         ),
     ] = None
     quantized: QuantizedOption = False
+    model_dir: ModelDirOption = None
     decoding: DecodingOption = ""
     min_score: MinScoreOption = None
     thresholds: ThresholdsOption = None
@@ -188,6 +191,7 @@ class Options(StageOptions):
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
         check_given(self.min_score or [], self.thresholds)
+        check_model_dir(self)
         if self.entities and self.format not in ("conll", "entities"):
             raise InvalidOption(f"--entities and --format {self.format} are two forms", "Give one of them.")
         if not self.split_sentences:
@@ -209,7 +213,7 @@ class Options(StageOptions):
         if self.resume and self.output is None:
             raise InvalidOption("--resume goes on with a file, and none is named", "Name it: -o FILE")
         if self.split is not None:
-            refuse_unused(self, (*READING, "tokenizer", "interactive"), "does not go with --split")
+            refuse_unused(self, (*READING, "tokenizer", "interactive", "model_dir"), "does not go with --split")
         if self.interactive:
             if self.files:
                 raise InvalidOption("FILES and --interactive cannot both be tagged", "Give one of them.")
@@ -396,7 +400,7 @@ class Predictor:
 
 
 def open_predictor(workspace: Workspace, options: Options) -> Predictor:
-    """The model of a workspace.
+    """The model that the options name, else that of the workspace.
 
     Raises:
         MissingInput: there is none.
@@ -405,7 +409,7 @@ def open_predictor(workspace: Workspace, options: Options) -> Predictor:
     """
     quiet_transformers()
     with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
-        return load_predictor(workspace.model(options.quantized, options.allow_stale), options)
+        return load_predictor(find_model(workspace, options), options)
 
 
 def load_predictor(model: ModelFiles, options: Options) -> Predictor:

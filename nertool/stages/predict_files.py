@@ -17,7 +17,7 @@ from nertool.documents.reader import Document, Reader, tell
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import read_named_thresholds
-from nertool.stages.load_model import tagging_arguments
+from nertool.stages.load_model import find_model, tagging_arguments
 from nertool.stages.predict import ANNOTATION_FORMS, Options, Predictor, Written, open_predictor
 from nertool.workspace.workspace import ModelFiles, Workspace
 
@@ -102,7 +102,7 @@ def _uncertain_first(
 
 def _made_of(workspace: Workspace, options: Options) -> dict[str, Any]:
     """What a file of tags follows from: the input, as far as it stays the same, the model and the options."""
-    model = workspace.model(options.quantized, options.allow_stale)
+    model = find_model(workspace, options)
     kept: dict[str, Any] = {"files": {name: _beginning(name) for name in options.files or ["-"]}}
     kept["model"] = model.digests()
     for name in MADE_BY:
@@ -212,7 +212,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
 
     assert options.engine == "ray" and options.output and options.files  # Options checks it
     with workspace.reading():
-        model = workspace.model(options.quantized, options.allow_stale)
+        model = find_model(workspace, options)
         digests = model.digests()
         settings = _ray_settings(model, options)
     run = ray_workers.FolderRun(

@@ -15,13 +15,14 @@ from nertool.errors import InvalidData, InvalidOption, MissingInput, require
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import check_given
 from nertool.progress import logger
-from nertool.stages.load_model import load_model
+from nertool.stages.load_model import check_model_dir, find_model, load_model
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
     DecodingOption,
     FP32KernelsOption,
     MinScoreOption,
+    ModelDirOption,
     QuantizedOption,
     ThresholdsOption,
     TokenizerOption,
@@ -50,6 +51,7 @@ class Options(StageOptions):
         int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one and prints it.")
     ] = 8000
     quantized: QuantizedOption = False
+    model_dir: ModelDirOption = None
     tokenizer: TokenizerOption = ""
     decoding: DecodingOption = ""
     min_score: MinScoreOption = None
@@ -89,6 +91,7 @@ class Options(StageOptions):
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
         check_given(self.min_score or [], self.thresholds)
+        check_model_dir(self)
         for origin in self.cors or []:
             scheme, _, place = origin.partition("://")
             if scheme not in ("http", "https") or not place or "/" in place or not origin.isascii():
@@ -122,7 +125,7 @@ def run(workspace: Workspace, options: Options, ready: Callable[[str, str], None
         gather=options.gather / 1000,
     )
     keys = read_keys(Path(options.api_key_file)) if options.api_key_file else []
-    directory = workspace.model(options.quantized, options.allow_stale).path
+    directory = find_model(workspace, options).path
     with listen_at(options.host, options.port) as listener:
         metrics = Metrics()
         current = CurrentModel(lambda: _load(workspace, options), directory, metrics)
@@ -162,7 +165,7 @@ def _load(workspace: Workspace, options: Options) -> ServedModel:
 
     quiet_transformers()
     with workspace.reading():  # one model is checked and loaded, whatever is published meanwhile
-        model = workspace.model(options.quantized, options.allow_stale)
+        model = find_model(workspace, options)
         tagger, version = load_model(model, options), model.version
     thresholds, tagger.thresholds = tagger.thresholds, None
     return ServedModel(tagger, version, thresholds)

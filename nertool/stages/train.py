@@ -29,9 +29,9 @@ from nertool.stages.train_options import OF_TEACHERS, OF_UNLABELLED, Options, pa
 from nertool.tags import Pair, pairs
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, RunFacts, StartFacts, TrainFacts
+from nertool.training.fine_tuned import find_models, teacher_sources
 from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
-from nertool.training.teacher_files import find_teachers, teacher_sources
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS, SEEDS
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.running import RunningDirectory
@@ -327,7 +327,7 @@ def _examples(
 
     directories: list[Path] = []
     for name in options.teachers:
-        directories += find_teachers(name, options.cache_dir, options.token)
+        directories += find_models(name, "--teacher", options.cache_dir, options.token)
     return load_taught_examples(
         source,
         _unlabelled(options, source, cut),

@@ -23,7 +23,7 @@ from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
 from nertool.training import processes
 from nertool.training.examples import Source
-from nertool.training.teacher_files import model_files
+from nertool.training.fine_tuned import model_files
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest
 from nertool.workspace.seals import is_whole, seal

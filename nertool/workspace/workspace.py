@@ -113,17 +113,28 @@ class Result:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model in the workspace.
+    """A model, in the workspace or elsewhere.
 
     Attributes:
-        name: of its directory, relative to the workspace.
+        name: of its directory, relative to the workspace or to the folder that holds it.
         path: of its directory.
-        files: its files, relative to the workspace; without its thresholds, which it does not need to tag.
+        files: its files, relative in the same way; without its thresholds, which it does not need to tag.
     """
 
     name: str
     path: Path
     files: list[str]
+
+    @classmethod
+    def of(cls, directory: Path, name: str = "") -> ModelFiles:
+        """The model in a directory.
+
+        Args:
+            name: of the directory in the workspace; empty for one elsewhere.
+        """
+        files = sorted(file.name for file in directory.iterdir() if file.is_file() and file.name != THRESHOLDS)
+        name = name or directory.name
+        return cls(name, directory, [f"{name}/{file}" for file in files])
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of its files by their names in its directory."""
@@ -280,8 +291,11 @@ class Workspace:
             return f"{again} --overwrite-output-dir"
         return again
 
-    def model(self, quantized: bool = False, allow_stale: bool = False) -> ModelFiles:
+    def model(self, quantized: bool = False, allow_stale: bool = False, way_on: str = "") -> ModelFiles:
         """The model that `train` (README: OUTPUT_DIR) or, where `quantized`, `quantize` has published.
+
+        Args:
+            way_on: as for `require`.
 
         Raises:
             MissingInput: there is no model.
@@ -290,13 +304,11 @@ class Workspace:
         stage = "quantize" if quantized else "train"
         with self.reading():
             name = QUANTIZED if quantized else self.facts("train").get("output_dir", MODEL)
-            own = "" if quantized else f" (or put a fine-tuned model into {self.path / name})"
-            self.require(f"{name}/config.json", stage, own)
+            self.require(f"{name}/config.json", stage, way_on)
             path = self.path / name
             if not allow_stale:
                 self._check_model_is_current(path, stage)
-            files = sorted(file.name for file in path.iterdir() if file.is_file() and file.name != THRESHOLDS)
-            return ModelFiles(name, path, [f"{name}/{file}" for file in files])
+            return ModelFiles.of(path, name)
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
         """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""

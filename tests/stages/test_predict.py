@@ -48,6 +48,28 @@ def test_text_in_and_places_in_the_text_out(trained: Path) -> None:
         assert row["text"][entity["start"] : entity["end"]] == entity["text"]
 
 
+def test_another_model_than_the_workspaces_tags(trained: Path, tmp_path: Path) -> None:
+    there = shutil.copytree(trained / "model", tmp_path / "their model")
+    workspace, text = tmp_path / "none", b"anna visited oslo .\n"
+    expected = tag(trained, text)
+    for name in (there, trained):  # a workspace stands for its model
+        assert tag(workspace, text, model_dir=str(name)) == expected
+    assert not workspace.exists()
+    with pytest.raises(InvalidOption, match=r"--model-dir .* holds several models: 1, 2\n"):
+        for number in "12":
+            shutil.copytree(there, tmp_path / "seeds" / number)
+        tag(workspace, text, model_dir=str(tmp_path / "seeds"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NertoolError, match="holds no model: it has no config.json"):
+        tag(workspace, text, model_dir=str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize("options", [{"quantized": True}, {"allow_stale": True}, {"split": "dev"}])
+def test_what_is_for_the_workspaces_model_does_not_go_with_another(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOption, match="--model-dir"):
+        predict.Options(model_dir="model", **options)
+
+
 def test_files_are_tagged_in_their_order(trained: Path, tmp_path: Path) -> None:
     names = []
     for name, line in (("b", "bruno left oslo ."), ("a", "anna left vienna .")):

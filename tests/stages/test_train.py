@@ -19,7 +19,7 @@ from nertool.models.tagger import load_tagger
 from nertool.scoring.scorer import Scorer
 from nertool.stages import download, evaluate, labels, preprocess, train
 from nertool.training import publish
-from nertool.training.teacher_files import local_teachers
+from nertool.training.fine_tuned import local_models
 from nertool.workspace.names import EXAMPLES, SEEDS
 from nertool.workspace.workspace import Workspace
 
@@ -549,7 +549,7 @@ def assert_test_scores(workspace: Workspace, facts: dict[str, Any]) -> None:
         for sentence, tags in zip(sentences, tagger.tag(one.tokens for one in sentences), strict=True):
             scorer.add(sentence.tags, tags)
         assert scorer.headline == row["test_f1"]
-    assert local_teachers(str(workspace / SEEDS)) == [folders[name] for name in ("1", "2", "3")]
+    assert local_models(str(workspace / SEEDS)) == [folders[name] for name in ("1", "2", "3")]
     mean = f"{facts['test_mean']:.4f}"
     assert mean in (workspace / "model/README.md").read_text()
     page = (workspace / "evaluation/report.html").read_text()

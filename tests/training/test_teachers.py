@@ -19,7 +19,7 @@ from nertool.stages import train
 from nertool.training.batches import Collator
 from nertool.training.distillation import Teaching
 from nertool.training.examples import Source
-from nertool.training.teacher_files import local_teachers
+from nertool.training.fine_tuned import local_models
 from nertool.training.teachers import Teachers, match_labels, mean_probabilities
 from nertool.training.unlabelled import UnlabelledSource
 from nertool.workspace.names import EXAMPLES
@@ -213,9 +213,9 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
 
 
 def test_a_workspace_stands_for_its_model(trained: Path, tmp_path: Path) -> None:
-    assert local_teachers(str(trained)) == [trained / "model"]
-    assert local_teachers(str(trained / "model")) == [trained / "model"]
-    assert local_teachers("nobody/nothing") == []
+    assert local_models(str(trained)) == [trained / "model"]
+    assert local_models(str(trained / "model")) == [trained / "model"]
+    assert local_models("nobody/nothing") == []
 
 
 @pytest.mark.parametrize(

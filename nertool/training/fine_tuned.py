@@ -1,4 +1,4 @@
-"""Where the files of teachers are: directories, workspaces, folders of models, the Hub."""
+"""Where fine-tuned models are: directories, workspaces, folders of models, the Hub."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nertool.workspace.names import MODEL, RECORDS
 
 INT8_FILES = ("*.onnx",)
 FETCHED = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
-"""Files of a teacher on the Hub; no code and no pickle is among them."""
+"""Files of a model on the Hub; no code and no pickle is among them."""
 
 
-def local_teachers(name: str) -> list[Path]:
+def local_models(name: str) -> list[Path]:
     """Directories of the models that a name stands for; none for a name on the Hub.
 
     A workspace stands for its model, and a folder of models, such as `seeds/`, for all of them.
@@ -34,7 +34,7 @@ def local_teachers(name: str) -> list[Path]:
 def teacher_sources(names: Sequence[str]) -> dict[str, Path]:
     """Local files of the teachers, by names without a machine path; see `names.model_sources`."""
     sources = {}
-    directories = [directory for name in names for directory in local_teachers(name)]
+    directories = [directory for name in names for directory in local_models(name)]
     for number, directory in enumerate(directories, start=1):
         for path in model_files(directory):
             sources[f"teacher-{number}/{path.name}"] = path
@@ -46,13 +46,16 @@ def model_files(directory: Path) -> list[Path]:
     return list(model_sources(str(directory), (*MODEL_FILES, *INT8_FILES)).values())
 
 
-def find_teachers(name: str, cache_dir: str | None, token: str | None) -> list[Path]:
+def find_models(name: str, option: str, cache_dir: str | None = None, token: str | None = None) -> list[Path]:
     """Directories of the models that a name stands for; one on the Hub is fetched.
+
+    Args:
+        option: that holds the name, for messages.
 
     Raises:
         InvalidOption: there is no such directory, and no such model on the Hub.
     """
-    if directories := local_teachers(name):
+    if directories := local_models(name):
         return directories
     from huggingface_hub import snapshot_download
 
@@ -61,6 +64,6 @@ def find_teachers(name: str, cache_dir: str | None, token: str | None) -> list[P
         return [Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))]
     except refusals as error:
         raise InvalidOption(
-            f"--teacher {name}: no such directory, and no model of the Hub: {reason_of(error)}",
+            f"{option} {name}: no such directory, and no model of the Hub: {reason_of(error)}",
             "Name a directory or a workspace that holds a fine-tuned model, or a model on the Hub.",
         ) from error
