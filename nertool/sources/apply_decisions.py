@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from nertool.corpus.decisions import APPLY, KEEP, SUFFIX, Decision, read_decisions
-from nertool.corpus.files import open_text, translate_read_errors
+from nertool.corpus.files import numbered_lines, open_text, translate_read_errors
 from nertool.corpus.recognise import recognise_tags
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.facts import SplitCounts
 from nertool.sources.write_splits import errors_name
-from nertool.spelling import Reading
-from nertool.tags import broken, pairs
+from nertool.spelling import Reading, Spelling
+from nertool.tags import OUTSIDE, broken, pairs, split_tag
 from nertool.workspace.atomic import replacing
 from nertool.workspace.workspace import Stage
 
-OTHER_DATA = "The list was made from other data, or other files of decisions come before it: check --labels anew."
+OTHER_DATA = (
+    "The list was made from other data, other files of decisions come before it, or a spreadsheet has changed "
+    "the cell: check --labels anew."
+)
 Lines = list[tuple[int, str]]
 """Lines of a file with their 1-based numbers."""
 
@@ -37,22 +41,30 @@ class Word(NamedTuple):
         return self.decision.decision == APPLY
 
 
-def apply_decisions(stage: Stage, counts: Mapping[str, SplitCounts], files: Iterable[Path]) -> dict[str, SplitCounts]:
+def apply_decisions(
+    stage: Stage, counts: Mapping[str, SplitCounts], files: Iterable[Path], new_types: bool = False
+) -> dict[str, SplitCounts]:
     """Apply files of decisions one after the other; each is about the data as the ones before it left them.
 
     Args:
         counts: of the splits that are written.
+        new_types: take types that the data do not have.
 
     Returns:
         The counts with what has changed.
 
     Raises:
-        InvalidData: a decision is about other data, or its new tags break the scheme (names file and line).
+        InvalidData: a decision is about other data, has a type that these lack, or its new tags break the scheme (names
+            file and line).
     """
+    paths = [stage.staged(split + SUFFIX) for split in counts]
+    tags = set() if new_types else _tags(paths)
     changed = {split: SplitCounts(**row, places_corrected=0, sentences_dropped=0) for split, row in counts.items()}
     for file in files:
-        reading = recognise_tags([stage.staged(split + SUFFIX) for split in counts])
+        reading = recognise_tags(paths)
         decided = list(read_decisions(file))
+        if not new_types:
+            _check_types(decided, {_type(tag, reading.spelling) for tag in tags}, reading.spelling)
         undecided = sum(one.decision == KEEP for one in decided)
         logger.info("%s: %s of %s places are kept as they are", file, f"{undecided:,}", f"{len(decided):,}")
         for split, words in _by_split(decided, counts).items():
@@ -60,6 +72,41 @@ def apply_decisions(stage: Stage, counts: Mapping[str, SplitCounts], files: Iter
             with errors_name(path, path.name):
                 _apply(path, words, reading, changed[split])
     return changed
+
+
+def _tags(paths: Iterable[Path]) -> set[str]:
+    """All tags of some files."""
+    tags = set()
+    for path in paths:
+        for _, line in numbered_lines(path):
+            tags.add(_token_and_tag(line.rstrip())[1])
+    return tags - {""}
+
+
+def _type(tag: str, spelling: Spelling) -> str:
+    """The type of a tag; the tag itself where it is spelled otherwise than those of the data, and O."""
+    canonical = spelling.canonical(tag)
+    return split_tag(canonical)[1] or canonical if spelling.order != "plain" else tag
+
+
+def _check_types(decided: Iterable[Decision], types: Collection[str], spelling: Spelling) -> None:
+    """Refuse new tags whose types the data do not have: most are slips of the pen.
+
+    Raises:
+        InvalidData: there is one (names file and line).
+    """
+    folded = {label.casefold(): label for label in sorted({*types, OUTSIDE})}
+    for one in decided:
+        for tag in one.new if one.decision == APPLY else ():
+            label = _type(tag, spelling)
+            if label in (*types, OUTSIDE):
+                continue
+            near = difflib.get_close_matches(label.casefold(), folded, n=1)
+            mend = f"Did you mean {folded[near[0]]}?" if near else f"Types: {', '.join(sorted({*types} - {OUTSIDE}))}."
+            raise InvalidData(
+                f"{one.place}: the data have no type {label!r} ({tag})",
+                f"{mend} A new type is taken by --accept-as-is.",
+            )
 
 
 def _by_split(decided: Iterable[Decision], splits: Iterable[str]) -> dict[str, dict[int, Word]]:

@@ -121,7 +121,11 @@ class Options(StageOptions):
         typer.Option("--on-error", help="Lines that cannot be read: stop, or leave them out and count them."),
     ] = "stop"
     accept_as_is: Annotated[
-        bool, typer.Option("--accept-as-is", help="Take data that look wrong, such as tokens that count 1, 2, 3.")
+        bool,
+        typer.Option(
+            "--accept-as-is",
+            help="Take data that look wrong, such as tokens that count 1, 2, 3, and new types in --decisions.",
+        ),
     ] = False
     tag_names: Annotated[
         str | None,
@@ -227,7 +231,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         counts = data.bring(stage, options.limit)
         reading, counts = convert_splits(stage, counts, tag_options)
         if options.decisions:
-            counts = apply_decisions(stage, counts, map(Path, options.decisions))
+            counts = apply_decisions(stage, counts, map(Path, options.decisions), options.accept_as_is)
         facts.update(cast(DownloadFacts, counts))
         facts.update({"tags": reading.scheme, "spelling": str(reading.spelling)})
         if options.tokenizer:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nertool.corpus.decisions import read_decisions
+from nertool.corpus.decisions import Decision, read_decisions, write_decisions
 from nertool.errors import InvalidData, NertoolError
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
@@ -27,10 +30,11 @@ def line(decision: str, number: int, tokens: str, gold: str, new: str, file: str
     return "\t".join((decision, file, str(number), tokens, gold, new, "0.9", "for people")) + "\n"
 
 
-def downloaded(*files: Path) -> download.Result:
+def downloaded(*files: Path, accept_as_is: bool = False) -> download.Result:
     folder = files[0].parent
     named = {"train_file": str(folder / "train.conll"), "validation_file": str(folder / "dev.conll")}
-    options = download.Options(**named, decisions=[str(file) for file in files])  # type: ignore[arg-type]
+    decisions = [str(file) for file in files]
+    options = download.Options(**named, decisions=decisions, accept_as_is=accept_as_is)  # type: ignore[arg-type]
     return download.run(Workspace(folder / "workspace"), options)
 
 
@@ -78,6 +82,13 @@ def test_places_get_new_tags_sentences_go_and_all_is_on_record(decided: Path) ->
         ),
         (line("drop", 1, "Bern", "B-LOC", "O", "dev.txt.tmp"), "no sentence of dev.txt.tmp is left"),
         ("\udcff", "not UTF-8"),
+        (
+            line("keep", 1, "Anna", "B-LOC", "B-PRE") + line("apply", 1, "Anna", "B-LOC", "B-PRE"),
+            ":2: the data have no ty",
+        ),
+        (line("apply", 1, "Anna", "B-LOC", "BPER"), ":1: the data have no type 'BPER' (BPER)"),
+        (line("apply", 1, "Anna", "B-LOC", "o"), ":1: the data have no type 'o' (o)"),
+        (line("apply", 1, '"', "O", "B-PER"), ":1: unexpected end of data"),
     ],
 )
 def test_what_is_decided_on_other_data_is_refused(decided: Path, text: str, error: str) -> None:
@@ -110,3 +121,54 @@ def test_all_other_bytes_stay(decided: Path) -> None:
     counts = apply_decisions(stage, {"train": {"sentences": 3, "tokens": 3}}, [decided])
     assert path.read_bytes() == b"\n\nAnna x B-PER \r\n\t\nOle B-PER"
     assert counts["train"] == {"sentences": 2, "tokens": 2, "places_corrected": 1, "sentences_dropped": 1}
+
+
+def test_a_slip_in_a_type_is_told_from_a_new_type(decided: Path) -> None:
+    decided.write_text(line("apply", 1, "Anna", "B-LOC", "B-pre"))
+    with pytest.raises(InvalidData) as refused:
+        downloaded(decided)
+    assert refused.value.hint == "Did you mean PER? A new type is taken by --accept-as-is."
+    decided.write_text(line("apply", 1, "Anna", "B-LOC", "B-animal"))
+    with pytest.raises(InvalidData) as refused:
+        downloaded(decided)
+    assert refused.value.hint == "Types: LOC, PER. A new type is taken by --accept-as-is."
+    assert downloaded(decided, accept_as_is=True).facts["first_sentences"][0] == "Anna[B-animal] left Bern"
+
+
+HEAD = "decision,file,line,tokens,gold,new,score,sentence"
+SAVED = {
+    "quoted, with tabs": (HEAD, 'Apply,train.txt.tmp,1,Anna,B-LOC,B-PER,"0,9",', "\t", "utf-8"),
+    "semicolons, BOM, carriage returns": (HEAD, "apply,train.txt.tmp,1,Anna,B-LOC,B-PER,,", ";", "utf-8-sig"),
+    "commas, no head, empty columns": ("", "apply,train.txt.tmp,1,Anna,B-LOC,B-PER,,,,,", ",", "utf-8"),
+    "no more columns than needed": ("", "apply,train.txt.tmp,1,Anna,B-LOC,B-PER", "\t", "utf-8"),
+    "Unicode text": (HEAD, "apply,train.txt.tmp,1,Anna,B-LOC,B-PER,0.9,", "\t", "utf-16"),
+}
+
+
+@pytest.mark.parametrize("form", SAVED)
+def test_a_file_that_a_spreadsheet_saved_is_read(form: str, decided: Path) -> None:
+    head, row, separator, encoding = SAVED[form]
+    rows = [next(csv.reader([text])) for text in (head, row, ",,,,") if text]
+    with decided.open("w", encoding=encoding, newline="") as file:
+        quoting = csv.QUOTE_ALL if "quoted" in form else csv.QUOTE_MINIMAL
+        csv.writer(file, delimiter=separator, lineterminator="\r\n", quoting=quoting).writerows(rows)
+    assert downloaded(decided).facts["train"]["places_corrected"] == 1
+
+
+CELLS = st.text(st.sampled_from("'=+-@\"\\;,aé\u2028"), min_size=1, max_size=5)
+
+
+@given(st.lists(st.tuples(st.lists(CELLS, min_size=1, max_size=3), CELLS), max_size=4))
+def test_what_is_written_is_read_again_and_is_no_formula(
+    tmp_path_factory: pytest.TempPathFactory, written: list[tuple[list[str], str]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "written.tsv"
+    places = [
+        Decision("apply", "train.txt.tmp", 1, tokens, [tag] * len(tokens), tokens, f"{path}:{number}")
+        for number, (tokens, tag) in enumerate(written, start=2)
+    ]
+    write_decisions(path, [(place, -0.5, " ".join(place.tokens)) for place in places])
+    assert list(read_decisions(path)) == places
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file, delimiter="\t"):
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
