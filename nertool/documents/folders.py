@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nertool.corpus.files import PACKED
+from nertool.documents.output_file import ANEW
 from nertool.documents.reader import FORMS
 from nertool.errors import ODD, InvalidOption, MissingInput
 from nertool.progress import logger
@@ -113,8 +114,9 @@ def begin(folder: Path, jobs: Sequence[Job], made_from: Mapping[str, Any], resum
     """
     there = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
     if there and not (resume or force):
+        way_on = "go on with this one: --resume, " if (folder / RECORD).is_file() else ""
         raise InvalidOption(
-            f"--output {folder} is there already", "Name another folder, replace its files by --force, or --resume."
+            f"--output {folder} is there already", f"Name another folder, {way_on}or replace its files: --force"
         )
     if there and not force:
         _check(folder, made_from)
@@ -132,12 +134,12 @@ def _check(folder: Path, made_from: Mapping[str, Any]) -> None:
         before = dict(read_json(folder / RECORD))
     except ODD + (OSError,) as error:
         raise InvalidOption(
-            f"--resume: {folder} was not begun by nertool", "Name another folder, or replace its files by --force."
+            f"--resume: {folder} was not begun by nertool", f"Name another folder, or {ANEW}"
         ) from error
     if other := [name for name, value in made_from.items() if before.get(name) != value]:
         raise InvalidOption(
             f"--resume: {folder} was begun with other {', '.join(other)}",
-            "Give the same as then, name another folder, or replace its files by --force.",
+            f"Give the same as then, name another folder, or {ANEW}",
         )
 
 

@@ -21,6 +21,7 @@ DOCUMENTS_BETWEEN = 2000
 """Documents after which `FILE.progress` is updated. Chosen, not measured."""
 DESCRIPTORS = ("/dev/std", "/dev/fd/", "/proc/")
 """Prefixes of paths that name an open file."""
+ANEW = "begin again: --force in place of --resume"
 
 
 class OutputFile:
@@ -32,9 +33,10 @@ class OutputFile:
     Args:
         name: the path as the user gave it.
         resume: go on with a file that a killed run began.
-        force: replace a file of this name.
+        force: replace a file of this name, or one that was begun.
         made_of: input, model and options, by name; a file that was begun with others is not gone on with. What was
             None then may be anything now.
+        resumable: another run can go on with this one; not where the order is known only at the end.
 
     Attributes:
         documents: number of documents that are on the disk already; the caller skips them.
@@ -45,9 +47,14 @@ class OutputFile:
     """
 
     def __init__(
-        self, name: str, resume: bool = False, force: bool = False, made_of: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        resume: bool = False,
+        force: bool = False,
+        made_of: Mapping[str, Any] | None = None,
+        resumable: bool = True,
     ) -> None:
-        self.name, self._resume, self._force = name, resume, force
+        self.name, self._resume, self._force, self._resumable = name, resume, force, resumable
         self._made_of = json.loads(json.dumps(made_of or {}, allow_nan=False))  # as it is when it is read again
         self._target = self._path = Path(name)
         self._at_once = (self._target.exists() and not self._target.is_file()) or name.startswith(DESCRIPTORS)
@@ -72,7 +79,8 @@ class OutputFile:
         Raises:
             Unwritable: the disk is full, or the like.
         """
-        with translate_write_errors(str(self._target)), self._open() as out:
+        way_on = "; --resume goes on with a file that was long at work" if self._resumable else ""
+        with translate_write_errors(str(self._target), way_on), self._open() as out:
             if not self.documents:
                 self._progress.unlink(missing_ok=True)
             try:
@@ -115,7 +123,7 @@ class OutputFile:
     def _noting_progress(self, documents: Iterable[str], out: BinaryIO) -> Iterator[str]:
         """Give the documents; after every DOCUMENTS_BETWEEN of them, update `FILE.progress`."""
         for number, text in enumerate(documents, start=self.documents):
-            if number > self.documents and number % DOCUMENTS_BETWEEN == 0:
+            if self._resumable and number > self.documents and number % DOCUMENTS_BETWEEN == 0:
                 out.flush()
                 os.fsync(out.fileno())
                 write_json(self._progress, {"documents": number, "bytes": out.tell(), "made_of": self._made_of})
@@ -129,12 +137,14 @@ class OutputFile:
             return self._read_progress()
         if self._resume and self._target.exists():
             raise InvalidOption(
-                f"--resume: {self.name} is whole, or was not begun by nertool", "Name another file, or --force."
+                f"--resume: {self.name} is whole, or was not begun by nertool", f"Name another file, or {ANEW}"
             )
-        if (self._target.is_file() or begun) and not self._force:
+        if begun and not self._force:
+            way_on = "Go on with it: --resume; or begin again: --force" if self._resumable else "Begin again: --force"
+            raise InvalidOption(f"--output {self.name} was begun", way_on)
+        if self._target.is_file() and not self._force:
             raise InvalidOption(
-                f"--output {self.name} {'is there already' if self._target.is_file() else 'was begun'}",
-                "Name another file, replace it by --force, or --resume.",
+                f"--output {self.name} is there already", "Name another file, or replace this one: --force"
             )
         return 0, 0
 
@@ -150,14 +160,18 @@ class OutputFile:
             done = int(progress["documents"]), int(progress["bytes"])
             begun_with = dict(progress["made_of"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise InvalidOption(f"--resume: {self._progress} is damaged", "Begin again: --force") from error
+            raise InvalidOption(
+                f"--resume: {self._progress} is damaged", "Begin again: --force in place of --resume"
+            ) from error
         if not (done[0] > 0 and 0 <= done[1] <= self._path.stat().st_size):
-            raise InvalidOption(f"--resume: {self._progress} does not fit {self._path}", "Begin again: --force")
+            raise InvalidOption(
+                f"--resume: {self._progress} does not fit {self._path}", "Begin again: --force in place of --resume"
+            )
         other = [name for name, value in begun_with.items() if value not in (None, self._made_of.get(name))]
         if other:
             raise InvalidOption(
                 f"--resume: {self.name} was begun with other {', '.join(other)}",
-                "Give the same as then, name another file, or begin again: --force",
+                f"Give the same as then, name another file, or {ANEW}",
             )
         logger.info("%s goes on after %s documents", self.name, done[0])
         return done
@@ -169,8 +183,12 @@ def _open_no_link(path: str, flags: int) -> int:
 
 
 @contextmanager
-def translate_write_errors(label: str) -> Iterator[None]:
+def translate_write_errors(label: str, way_on: str = "") -> Iterator[None]:
     """Turn an error in writing into a NertoolError; a closed pipe is no error of the user and passes unchanged.
+
+    Args:
+        label: what is written.
+        way_on: how to go on with what is written already; end of the hint.
 
     Raises:
         Unwritable: it cannot be written.
@@ -183,5 +201,5 @@ def translate_write_errors(label: str) -> Iterator[None]:
         mend = "Change its permissions" if error.errno in REFUSED else "Make room"
         raise Unwritable(
             f"{label} cannot be written: {error.strerror or error}",
-            f"{mend}, or write to another place; --output FILE that was long at work goes on by --resume.",
+            f"{mend}, or write to another place{way_on}.",
         ) from error

@@ -11,6 +11,7 @@ import typer
 
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.running_text import Words
+from nertool.documents.output_file import ANEW
 from nertool.documents.reader import Document, tag_documents, tell
 from nertool.errors import InvalidOption
 from nertool.models.names import quiet_transformers
@@ -126,14 +127,14 @@ class Options(StageOptions):
         bool, typer.Option("--interactive", help="Type sentences and see their entities in colour.")
     ] = False
     mask: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--mask",
             help="Replace each character of an entity by this one with --format redacted "
             "[default: [TYPE] replaces the entity].",
             show_default=False,
         ),
-    ] = ""
+    ] = None
     types: Annotated[
         str | None,
         typer.Option(
@@ -198,6 +199,8 @@ class Options(StageOptions):
             refuse_unused(self, ("language",), "is for --split-sentences", "Give both, or none.")
         self._check_redaction()
         self._check_selection()
+        if self.resume and self.force:
+            raise InvalidOption("--resume goes on with a file, and --force replaces it", "Give one of them.")
         if self.workers and self.engine == "local":
             raise InvalidOption("--workers is for --engine ray", "Leave it out: one process uses all processors.")
         if self.engine == "ray":
@@ -224,7 +227,7 @@ class Options(StageOptions):
         if self.format != "redacted":
             redacting = ("mask", "types", "recall_first")
             refuse_unused(self, redacting, "is for --format redacted", "Leave it out, or add: --format redacted")
-        if self.mask and (len(self.mask) > 1 or not self.mask.isprintable()):
+        if self.mask is not None and (len(self.mask) != 1 or not self.mask.isprintable()):
             raise InvalidOption(f"--mask {self.mask}: not one character that shows", "Write one, such as --mask '*'.")
         if self.types is not None and not all(self._types()):
             raise InvalidOption(f"--types {self.types}: a name is empty", "Write names with commas: --types PER,LOC")
@@ -243,7 +246,7 @@ class Options(StageOptions):
                 "Leave out --split, --interactive and --engine ray; name the file: nertool predict FILE",
             )
         elif self.resume:
-            raise InvalidOption("--resume: the order is known only when all is tagged", "Begin again: --force")
+            raise InvalidOption("--resume: the order is known only when all is tagged", f"Leave out --order, or {ANEW}")
         if self.form in ANNOTATION_FORMS and self.on_error == "null":
             raise InvalidOption(f"--on-error null: {self.form} imports no gaps", "Leave them out: --on-error skip")
 
@@ -264,7 +267,7 @@ class Options(StageOptions):
         from nertool.documents.redaction import Redaction
         from nertool.models.thresholds import entity_types
 
-        redaction = Redaction(self.mask, self._types(), self.recall_first, [self.text_column, self.tokens_column])
+        redaction = Redaction(self.mask or "", self._types(), self.recall_first, [self.text_column, self.tokens_column])
         redaction.check(entity_types(labels, spelling_of_labels(labels)))
         return redaction
 

@@ -61,7 +61,8 @@ def write_file(workspace: Workspace, options: Options, stdin: IO[bytes] | None) 
         Unwritable: it cannot be written.
     """
     assert options.output
-    output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options))
+    in_order = options.order == "input"
+    output = OutputFile(options.output, options.resume, options.force, _made_of(workspace, options), in_order)
     rest = _texts(workspace, options, stdin, output.documents, output.folder)
     output.write(writers.head_of(options.form), rest)
 
