@@ -100,7 +100,7 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
         values.check_encoding(context, given)
         if not getattr(options, "in_workspace", True):
             values.refuse_workspace(context)
-        workspace = Workspace(common.workspace, invocation=context.obj or "")
+        workspace = Workspace(common.workspace, invocation=values.invocation(context))
         with translate_disk_errors(workspace.path):  # of places that options name; the workspace's say more
             merged = values.with_recipe(context, given, workspace)
             if common.print_config:

@@ -102,12 +102,16 @@ def log_result(result: Result, seconds: float) -> None:
 
 def print_status(states: Iterable[State], as_json: bool) -> None:
     """Print the state of each stage."""
+    states = list(states)
     if as_json:
         print_json({state.stage: state.as_dict() for state in states})
         return
     from nertool.cli.tables import status_table
 
     stdout().print(status_table(states))
+    for state in states:
+        if state.command:  # whole, so that it can be copied
+            stdout().print(visible(f"to go on with {state.stage}: {state.command}"), soft_wrap=True)
 
 
 def write_stdout(texts: Iterable[str]) -> None:

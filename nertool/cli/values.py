@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,31 @@ def log_tuned(context: typer.Context, values: Mapping[str, Any], workspace: Work
 def log_environment(context: typer.Context) -> None:
     """Say which options take their values from the environment, as CI may set SEED without a thought of nertool."""
     given = []
-    for parameter in context.command.params:
-        variable = getattr(parameter, "envvar", None)
-        if variable and variable != "NERTOOL_WORKSPACE" and source_of(context, str(parameter.name)) == "ENVIRONMENT":
-            given.append(without_secrets(f"{variable}={context.params[str(parameter.name)]}"))
+    for parameter in _from_environment(context):
+        given.append(without_secrets(f"{parameter.envvar}={context.params[str(parameter.name)]}"))
     if given:
         logger.info("from the environment: %s", ", ".join(given))
+
+
+def invocation(context: typer.Context) -> str:
+    """The command line, with options in place of environment variables: it does the same wherever it is repeated."""
+    arguments = shlex.split(context.obj or "")
+    options: list[str] = []
+    for parameter in _from_environment(context):
+        options += [parameter.opts[0], without_secrets(str(context.params[str(parameter.name)]))]
+    if not options or context.info_name not in arguments:
+        return context.obj or ""
+    behind = arguments.index(str(context.info_name)) + 1
+    return shlex.join([*arguments[:behind], *options, *arguments[behind:]])
+
+
+def _from_environment(context: typer.Context) -> list[Any]:
+    """The parameters whose values come from the environment, but the workspace."""
+    found = []
+    for parameter in context.command.params:
+        if parameter.name != "workspace" and source_of(context, str(parameter.name)) == "ENVIRONMENT":
+            found.append(parameter)
+    return found
 
 
 def print_config(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> None:

@@ -18,7 +18,7 @@ import typer
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
-from nertool.int8.finished import TRIAL, FinishedWork
+from nertool.int8.finished import FinishedWork
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
 from nertool.models.settings import read_table
@@ -32,9 +32,8 @@ from nertool.stages.options import (
 )
 from nertool.workspace.atomic import link_or_copy
 from nertool.workspace.digests import write_json
-from nertool.workspace.names import EXAMPLES, QUANTIZED, QUANTIZING, TABLE
+from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -219,10 +218,10 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     for path in (workspace / "dev.txt", _calibration_file(workspace)):
         if next(read_sentences(path), None) is None:
             raise InvalidData(f"{path} holds no sentence", "Models are scored on dev, and ranges are found on train.")
-    running = RunningDirectory(workspace / QUANTIZING, TRIAL)
+    running = workspace.under_way("quantize")
 
     def work(stage: Stage) -> None:
-        running.begin({**stage.identity, **_machine()}, anew=options.force)
+        running.begin({**stage.identity, **_machine()}, options.force, workspace.invocation)
         finished = FinishedWork(running.path, stage.staging / "unfinished")
         search = _search(workspace, options, model.path, finished, clock)
         directory = stage.directory(QUANTIZED)

@@ -32,9 +32,8 @@ from nertool.training.facts import ComparisonFacts, RunFacts, StartFacts, TrainF
 from nertool.training.fine_tuned import find_models, teacher_sources
 from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
-from nertool.workspace.names import EXAMPLES, LABELS, LOGS, SEEDS
+from nertool.workspace.names import EXAMPLES, LABELS, LOGS, SEEDS, TRAINING
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.running import RunningDirectory
 from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
 
 if TYPE_CHECKING:
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
     from nertool.training.setup import TrainingSetup
 
 __all__ = ["Options", "run"]
-
-RUNNING = ".training"
-"""Directory of checkpoints until the model is published; an interrupted run resumes from it."""
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -81,11 +77,11 @@ def run(workspace: Workspace, options: Options) -> Result:
 
 def _run_first_process(workspace: Workspace, options: Options) -> Result:
     """Train and publish, if there is something to do; tell the other processes whether there is."""
-    running = RunningDirectory(workspace / RUNNING, "checkpoint")
+    running = workspace.under_way("train")
 
     def work(stage: Stage) -> None:
         processes.from_first(False)
-        running.begin(stage.identity, anew=options.force)
+        running.begin(stage.identity, options.force, workspace.invocation)
         trained = _train(workspace, options)
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
@@ -305,7 +301,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         precision,
         trainer_arguments.from_options(options),
         given,
-        workspace / RUNNING,
+        workspace / TRAINING,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypedDict
@@ -53,7 +53,7 @@ def last_command_line(root: Path, stage: str) -> str:
     with suppress(OSError), (root / RUNS).open(encoding="utf-8", errors="replace") as log:
         while line := log.readline(MOST_BYTES):
             last = _command_in(line, stage) or last
-    return _on_workspace(root, last) if last else ""
+    return on_workspace(root, last)
 
 
 def _command_in(line: str, stage: str) -> str:
@@ -68,8 +68,14 @@ def _command_in(line: str, stage: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _on_workspace(root: Path, line: str) -> str:
-    """A logged command line for the workspace `root`, which may have been moved or named otherwise since."""
+def on_workspace(root: Path, line: str, without: Collection[str] = ()) -> str:
+    """A logged command line for the workspace `root`, which may have been moved or named otherwise since.
+
+    Empty for one that is empty or damaged.
+
+    Args:
+        without: switches that are left out.
+    """
     try:
         arguments = shlex.split(line)
     except ValueError:  # a quote that is not closed
@@ -79,6 +85,6 @@ def _on_workspace(root: Path, line: str) -> str:
     for argument in rest:
         if argument in ("-w", "--workspace"):
             next(rest, None)
-        elif not argument.startswith(("--workspace=", "-w")):
+        elif not argument.startswith(("--workspace=", "-w")) and argument not in without:
             kept.append(argument)
     return command(root, *kept) if kept else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from nertool.progress import logger
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json, write_json
+from nertool.workspace.run_log import on_workspace
 
-IDENTITY = "identity.json"
+IDENTITY, COMMAND = "identity.json", "command.json"
 
 
 class RunningDirectory:
@@ -24,21 +26,48 @@ class RunningDirectory:
     def __init__(self, path: Path, kind: str) -> None:
         self.path, self.kind = path, kind
 
-    def begin(self, identity: Mapping[str, Any], anew: bool = False) -> None:
+    def begin(self, identity: Mapping[str, Any], anew: bool = False, command: str = "") -> None:
         """Keep what an interrupted run of the same work has left; remove what another has left.
 
         Args:
             identity: options, versions and digests of what is read.
             anew: remove all of it.
+            command: the command line, for `unfinished`; empty where the stage is run from Python.
         """
-        if not anew and self.is_of(identity):
-            return
+        if anew or not self.is_of(identity):
+            self._empty(identity, anew)
+        if command:
+            write_json(self.path / COMMAND, {"command": command})
+
+    def _empty(self, identity: Mapping[str, Any], anew: bool) -> None:
         if any(self.path.rglob(f"{self.kind}-*")):
             why = "by --force" if anew else "of a run with other options or data, or damaged"
             logger.warning("%ss are dropped: %s", self.kind, why)
         remove(self.path)
         self.path.mkdir()
         write_json(self.path / IDENTITY, dict(identity))
+
+    def unfinished(self, record: Mapping[str, Any]) -> tuple[str, str]:
+        """What an interrupted run has left, and the command line that goes on with it.
+
+        Both are empty where there is nothing. The command is empty where the stage was run from Python.
+
+        Args:
+            record: of the stage: what that run has published is not unfinished.
+        """
+        identity = self._identity()
+        known = identity.keys() & record.keys()  # a record lacks the machine, on which trials of `quantize` depend
+        if not identity or (known and all(identity[name] == record[name] for name in known)):
+            return "", ""
+        parts = sum(1 for _ in self.path.rglob(f"{self.kind}-*"))
+        left = f"{parts} {self.kind}{'s' if parts > 1 else ''} kept" if parts else f"before its first {self.kind}"
+        return f"interrupted, {left}", on_workspace(self.path.parent, self._command(), without=("--force",))
+
+    def _command(self) -> str:
+        try:
+            return str(read_json(self.path / COMMAND)["command"])
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            return ""
 
     def end(self, record: Mapping[str, Any]) -> None:
         """Remove the directory of the run that has this record: it is published."""
@@ -47,12 +76,26 @@ class RunningDirectory:
 
     def is_of(self, run: Mapping[str, Any]) -> bool:
         """Whether it was left by a run on the same data with the same options; a record holds more beside these."""
+        identity = self._identity()
+        return bool(identity) and all(run.get(name) == value for name, value in identity.items())
+
+    def _identity(self) -> dict[str, Any]:
+        """What the run that has left this follows from; empty where that is not known."""
         try:
             identity = read_json(self.path / IDENTITY)
         except (OSError, ValueError, RecursionError):
-            return False
-        return (
-            isinstance(identity, dict)
-            and bool(identity)
-            and all(run.get(name) == value for name, value in identity.items())
-        )
+            return {}
+        return identity if isinstance(identity, dict) else {}
+
+
+def is_alive(pid: object) -> bool:
+    """Whether there is a process of this number."""
+    if not isinstance(pid, int) or not 0 < pid < 2**31:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

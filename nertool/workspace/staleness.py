@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
 from nertool.workspace.digests import changed
 from nertool.workspace.names import OUTPUTS, join_names
 
+NOT_RUN = "not run"
+
 
 class StateFields(TypedDict):
     """A stage in what `status --json` prints, under the record's name."""
 
     state: str  # missing, fresh, stale or edited
-    why: str  # the reason in one line; empty for fresh
+    why: str  # the reason in one line, or a run that was interrupted; empty for fresh without one
     facts: dict[str, Any]  # what the stage counted or measured in its last run
+    command: str  # command line that goes on with a run that was interrupted; else empty
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,33 @@ class State:
         stage: the record's name.
         name: `missing` (not run, or a file is gone), `fresh`, `stale` (a file that it read has changed) or `edited`
             (a file that it wrote was changed by hand, or there is no record).
-        why: in one line; empty for `fresh`.
+        why: in one line; empty for `fresh`, unless another run was interrupted.
         facts: what the stage counted or measured in its last run.
+        command: that goes on with a run that was interrupted; empty without one, or where it is not known.
     """
 
     stage: str
     name: str
     why: str
     facts: dict[str, Any] = field(default_factory=dict)
+    command: str = ""
 
     def as_dict(self) -> StateFields:
         """The state as `status --json` prints it."""
-        return {"state": self.name, "why": self.why, "facts": self.facts}
+        return {"state": self.name, "why": self.why, "facts": self.facts, "command": self.command}
+
+
+def with_unfinished(state: State, unfinished: str, command: str) -> State:
+    """The state with a run that has not ended.
+
+    Args:
+        unfinished: what there is of it, in one line; empty where there is none.
+        command: that goes on with it; empty where that is not known.
+    """
+    if not unfinished:
+        return state
+    reasons = "" if state.why == NOT_RUN else state.why
+    return replace(state, why="; ".join(filter(None, [reasons, unfinished])), command=command)
 
 
 def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
@@ -47,7 +65,7 @@ def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
         by_hand = [name for name in OUTPUTS.get(stage, ()) if (root / name).exists()]
         if by_hand:
             return State(stage, "edited", f"{join_names(by_hand)} not written by nertool")
-        return State(stage, "missing", "not run")
+        return State(stage, "missing", NOT_RUN)
     facts = record["facts"]
     gone = [name for name in record["writes"] if not (root / name).exists()]
     if gone:

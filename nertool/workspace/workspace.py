@@ -31,12 +31,23 @@ from nertool.workspace.atomic import flush, remove, share
 from nertool.workspace.digests import Digest, digest, read_json, write_json
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import STAGING, refuse_links
-from nertool.workspace.names import MODEL, OUTPUTS, QUANTIZED, SEEDS, SPLITS, THRESHOLDS, join_names, versions
+from nertool.workspace.names import (
+    MODEL,
+    OUTPUTS,
+    QUANTIZED,
+    SEEDS,
+    SPLITS,
+    THRESHOLDS,
+    UNDER_WAY,
+    join_names,
+    versions,
+)
 from nertool.workspace.option_values import check_values
 from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
 from nertool.workspace.run_log import last_command_line, logged
-from nertool.workspace.staleness import State, differences, state_of, with_upstream
+from nertool.workspace.running import RunningDirectory, is_alive
+from nertool.workspace.staleness import State, differences, state_of, with_unfinished, with_upstream
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -331,7 +342,22 @@ class Workspace:
             for stage in OUTPUTS:
                 for name in records_of(stage, records) or [stage]:
                     states[name] = state_of(self.path, name, records.get(name))
-            return [with_upstream(name, states, records) for name in states]
+            found = [with_upstream(name, states, records) for name in states]
+            return [with_unfinished(state, *self._unfinished(state.stage, records)) for state in found]
+
+    def _unfinished(self, stage: str, records: Mapping[str, Any]) -> tuple[str, str]:
+        """What there is of a run of the stage that has not ended, and the command that goes on with it."""
+        if stage not in UNDER_WAY:
+            return "", ""
+        owner = _read_owner(self.path / _OWNER)
+        if owner.get("stage") == stage and is_alive(owner.get("pid")):
+            return f"under way in process {owner['pid']}", ""
+        return self.under_way(stage).unfinished(records.get(stage, {}))
+
+    def under_way(self, stage: str) -> RunningDirectory:
+        """Where `stage` keeps what it has finished until all is published."""
+        name, kind = UNDER_WAY[stage]
+        return RunningDirectory(self.path / name, kind)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -571,8 +597,13 @@ def _holds_models(path: Path) -> bool:
 
 
 def _owner(path: Path) -> str:
+    owner = _read_owner(path)
+    return f"process {owner['pid']} ({owner['stage']})" if owner.keys() >= {"pid", "stage"} else "another process"
+
+
+def _read_owner(path: Path) -> dict[str, Any]:
+    """Process and stage that hold the lock, or were killed while they did; empty where that is not known."""
     try:
-        owner = read_json(path)
-        return f"process {owner['pid']} ({owner['stage']})"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "another process"
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return {}

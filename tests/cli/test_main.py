@@ -587,6 +587,23 @@ def test_a_bug_shows_versions_and_command_above_its_traceback(tmp_path: Path) ->
         assert part in header
 
 
+def test_a_logged_command_means_the_same_without_the_environment(
+    cli: Cli, workspace: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_LENGTH", "5")
+    monkeypatch.setenv("BERT_MODEL", tiny_model)
+    cli("preprocess", "-w", workspace.path)
+    monkeypatch.undo()
+    assert cli.json(*shlex.split(workspace.last_command("preprocess"))[1:])["fresh"]
+
+
+def test_status_prints_the_command_that_goes_on_in_one_line(cli: Cli, tmp_path: Path) -> None:
+    options = " ".join(f"--set name_{number}=value" for number in range(20))
+    Workspace(tmp_path).under_way("train").begin({"options": {}}, command=f"nertool train {options}")
+    assert f"\nto go on with train: nertool train {options} -w {tmp_path}\n" in cli("status", "-w", tmp_path)
+    assert cli.json("status", "-w", tmp_path)["train"]["why"] == "interrupted, before its first checkpoint"
+
+
 def test_values_of_the_environment_are_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEED", "5")
     monkeypatch.setenv("BATCH_SIZE", "16")

@@ -82,6 +82,26 @@ def test_checkpoints_of_nobody_knows_what_are_dropped(
     assert json.loads((running.path / IDENTITY).read_text()) == {"options": {"seed": 1}}
 
 
+def state_of_train(root: Path) -> tuple[str, str]:
+    return next((state.why, state.command) for state in Workspace(root).status() if state.stage == "train")
+
+
+def test_status_tells_an_interrupted_training_from_none_and_from_one_under_way(tmp_path: Path) -> None:
+    assert state_of_train(tmp_path) == ("not run", "")
+    running = Workspace(tmp_path).under_way("train")
+    running.begin({"options": {}}, command="nertool train --seed 2 --force -w elsewhere")
+    (tmp_path / ".lock-owner.json").write_text('{"pid": 99999999, "stage": "train"}')
+    again = f"nertool train --seed 2 -w {tmp_path}"
+    assert state_of_train(tmp_path) == ("interrupted, before its first checkpoint", again)
+    (running.path / "seed-1" / "checkpoint-7").mkdir(parents=True)
+    assert state_of_train(tmp_path) == ("interrupted, 1 checkpoint kept", again)
+    (running.path / "command.json").write_text("[")
+    assert state_of_train(tmp_path) == ("interrupted, 1 checkpoint kept", "")
+    workspace = Workspace(tmp_path)
+    with workspace.locked("train"):
+        assert state_of_train(tmp_path) == (f"under way in process {os.getpid()}", "")
+
+
 def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".training").touch()
     running = RunningDirectory(tmp_path / ".training", "checkpoint")

@@ -246,6 +246,19 @@ def test_a_killed_training_ends_as_one_that_ran_through(
 
 
 @pytest.mark.slow
+def test_status_names_the_command_that_goes_on_with_a_killed_training(
+    cut_short: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = shutil.copytree(cut_short, tmp_path / "moved")
+    (trained,) = (state for state in Workspace(moved).status() if state.stage == "train")
+    assert (trained.name, trained.why) == ("fresh", "interrupted, 2 checkpoints kept")
+    assert trained.command == f"nertool train -m {tiny_model} {' '.join(AGAIN)} -w {moved}"
+    assert "goes on from step 49" in succeeds(capsys, *trained.command.split()[1:])
+    (trained,) = (state for state in Workspace(moved).status() if state.stage == "train")
+    assert (trained.name, trained.why) == ("fresh", "")
+
+
+@pytest.mark.slow
 def test_a_checkpoint_that_was_about_to_go_is_not_published(
     copy: Workspace, tiny_model: str, forks: Forks, capsys: pytest.CaptureFixture[str]
 ) -> None:
