@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ DECODED = {
 }
 NO_TEXT = "The texts that the model has seen were cut into tokens by `{}`. Cut yours so: `--text` is refused."
 TEXT = """`--text` cuts running text into tokens first, as nertool does, a sentence a line. It needs one more
-package: `pip install {}`."""
+package: `pip install {}`, or on another Python `pip install '{}'`."""
+LEAST = {"onnxruntime": ">=1.20,<2", "numpy": ">=1.24", "tokenizers": ">=0.20,<1", "regex": ">=2024.5"}
+"""Versions that the script takes, as nertool does."""
 THRESHOLDS = """`--thresholds` leaves out entities below these least scores, which were found on dev: {}."""
 ALONE = """- INT8 finds its ranges in each batch, so that the tags of a sentence may depend on the sentences beside it.
   `tag.py` makes the batches that nertool makes: a whole file gets the same tags. A sentence alone may get others.
@@ -59,8 +62,9 @@ def readme(model: Described) -> str:
     settings, kept = model.settings, model.table["int8"]
     installed = versions(["onnxruntime", "numpy", "tokenizers", "regex"])
     pinned = {name: f"{name}=={version}" for name, version in installed.items()}
+    least = {name: f"{name}{versions}" for name, versions in LEAST.items()}
     kinds = types_of(settings)
-    cut, least = settings["tokenizer"], settings["thresholds"]
+    cut, thresholds = settings["tokenizer"], settings["thresholds"]
     return Template(files(__package__).joinpath("export_readme.md").read_text(encoding="utf-8")).substitute(
         title=f"Entities: {', '.join(map(_plain, kinds))}" if kinds else "Tags of words",
         version=installed["nertool"],
@@ -74,8 +78,11 @@ def readme(model: Described) -> str:
         scores=_scores(model.table),
         packages=f"{pinned['onnxruntime']} {pinned['numpy']}",
         tokenizers=pinned["tokenizers"],
-        text=NO_TEXT.format(cut) if cut.startswith("spacy:") else TEXT.format(pinned["regex"]),
-        thresholds=f"\n{THRESHOLDS.format(_least(least))}" if least else "",
+        python=".".join(platform.python_version_tuple()[:2]),
+        least=f"'{least['onnxruntime']}' '{least['numpy']}'",
+        least_tokenizers=f"'{least['tokenizers']}'",
+        text=NO_TEXT.format(cut) if cut.startswith("spacy:") else TEXT.format(pinned["regex"], least["regex"]),
+        thresholds=f"\n{THRESHOLDS.format(_least(thresholds))}" if thresholds else "",
         cpu=_code(model.table["cpu"].get("name") or model.table["cpu"].get("machine")),
         alone="" if kept.get("alone_as_together", True) else ALONE,
         bits=BITS if model.table.get("reduced_range") is False and kept["approach"] != "none" else "",

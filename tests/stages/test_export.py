@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from nertool.cli.main import main
 from nertool.errors import InvalidOption, Locked, NertoolError, StaleInput, Unwritable
 from nertool.exporting import settings
 from nertool.exporting.directory import publishing, write_sums
+from nertool.exporting.readme import LEAST
 from nertool.models.canary import make_canary
 from nertool.models.tagger import load_tagger
 from nertool.stages import export
@@ -241,6 +244,25 @@ def test_the_readme_says_what_was_lost_and_what_is_needed(written: Path) -> None
     assert "A loss of 1.0% of F1 on dev was allowed" in text and "`B-LOC`" in text and "onnxruntime==" in text
     assert "The loss on dev is more than chance explains." in text
     assert "other types 0.4000, `PER` 0.5500" in text
+
+
+def test_versions_are_pinned_for_the_python_that_has_them_alone(written: Path) -> None:
+    text = (written / "export/README.md").read_text()
+    python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+    pins = dict(re.findall(r"(\w+)==([\w.]+)", text))
+    assert pins == {name: version(name) for name in LEAST}
+    first, others = re.findall(r"```sh\n(pip install .*?)```", text, re.DOTALL)
+    assert "==" in first and {*re.findall(r"Python 3\.\d+", first)} == {python}
+    assert "==" not in others and f"exported with, on {python}." in text
+    assert re.findall(r"Running it needs (Python [\d.]+) or newer", text) == ["Python 3.10"]
+
+
+def test_versions_for_any_python_are_those_of_nertool() -> None:
+    requirements = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    for name, bounds in LEAST.items():
+        least, _, most = bounds.partition(",")
+        found = re.findall(rf'"{name}(>=[^",;]+)(?:,([^";]+))?', requirements)
+        assert least == found[0][0] and most == found[-1][1], name
 
 
 def test_the_digests_are_those_of_all_files_and_no_place_is_told(written: Path) -> None:
