@@ -29,6 +29,9 @@ for _name in (
 ):
     os.environ.pop(_name, None)  # the README's variables would reach every command
 os.environ.pop("NERTOOL_WORKSPACE", None)
+for _name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)  # somebody's terminal would change tables and help
+os.environ["TERM"] = "xterm-256color"
 
 from faults.forks import QUANTIZING, TRAINING, Forks  # noqa: E402
 from helpers import NAMES, SHARED, VERBS, fill, write_corpus  # noqa: E402
