@@ -305,3 +305,13 @@ def choice_of(entry: LogEntry) -> float:
 def metric_of(entry: LogEntry) -> Literal["f1", "accuracy"]:
     """What `eval_f1` is in an evaluation: `accuracy` for tags without types."""
     return "accuracy" if entry["eval_plain"] else "f1"
+
+
+def dev_scores(log: Iterable[LogEntry]) -> list[float]:
+    """By what epochs are compared, of each evaluation in a Trainer's log."""
+    return [choice_of(entry) for entry in log if "eval_f1" in entry]
+
+
+def out_of_patience(scores: Sequence[float], patience: int) -> bool:
+    """Whether the best score is followed by `patience` others."""
+    return bool(patience and scores and len(scores) - 1 - scores.index(max(scores)) >= patience)

@@ -18,7 +18,7 @@ from nertool.training import processes
 from nertool.training.averages import Averages
 from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
-from nertool.training.facts import LogEntry, RunFacts, all_results, run_facts
+from nertool.training.facts import LogEntry, RunFacts, all_results, dev_scores, out_of_patience, run_facts
 from nertool.training.plan import TENSORBOARD, Plan, lower_rate
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json
@@ -27,7 +27,8 @@ from nertool.workspace.seals import is_sealed, is_whole, seal
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainingArguments
 
-    from nertool.training.trainer import DevScore, FileScore, TagTrainer
+    from nertool.training.model_scores import DevScore, FileScore
+    from nertool.training.trainer import TagTrainer
 
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
@@ -76,8 +77,6 @@ class FineTuning:
         """
         from transformers import TrainerState
 
-        from nertool.training.trainer import dev_scores, out_of_patience
-
         checkpoint = processes.from_first(self._last_checkpoint() if processes.rank() == 0 else None)
         state = TrainerState.load_from_json(f"{checkpoint}/trainer_state.json") if checkpoint else None
         if state is None or not out_of_patience(dev_scores(state.log_history), self.plan.patience):
@@ -112,7 +111,7 @@ class FineTuning:
             path: of the file.
             limit: number of its first sentences to score; None for all.
         """
-        from nertool.training.trainer import score_file
+        from nertool.training.model_scores import score_file
 
         processes.from_first(None)
         read_weights(self.model, self.directory / KEPT)
@@ -140,7 +139,8 @@ class FineTuning:
     def _trainer(self, name: str, shown: Shown, callbacks: Sequence[TrainerCallback]) -> TagTrainer:
         from transformers import PrinterCallback, ProgressCallback, set_seed
 
-        from nertool.training.trainer import Averager, TagTrainer, Watcher
+        from nertool.training.callbacks import Averager, Watcher
+        from nertool.training.trainer import TagTrainer
 
         set_seed(self.arguments.seed)
         keep = self._keep if self.plan.keep_best else None
@@ -188,7 +188,7 @@ class FineTuning:
 
     def _score_dev(self, model: PreTrainedModel) -> DevScore:
         """Score dev through the same path as `evaluate`."""
-        from nertool.training.trainer import score_dev
+        from nertool.training.model_scores import score_dev
 
         return score_dev(model, self.tokenizer, self.plan)
 

@@ -57,7 +57,7 @@ class Search:
         """Train one trial; returns its best dev score."""
         import optuna
 
-        from nertool.training.trainer import TrialReporter
+        from nertool.training.callbacks import TrialReporter
 
         self._remove_worse(trial.study)
         tuning = self.setup.fine_tuning(self._directory(trial.number).name, **_suggest(trial))

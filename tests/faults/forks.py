@@ -34,7 +34,13 @@ LOADED = [
 ]
 """What every command takes."""
 TRAINING = [
-    *("nertool.training.trainer", "nertool.training.publish", "nertool.training.fast_dropout", "nertool.report.report"),
+    *(
+        "nertool.training.trainer",
+        "nertool.training.callbacks",
+        "nertool.training.publish",
+        "nertool.training.fast_dropout",
+        "nertool.report.report",
+    ),
     *("datasets", "matplotlib.backends.backend_svg", "torch._dynamo", "sympy"),
 ]
 QUANTIZING = [
