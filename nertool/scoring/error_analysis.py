@@ -1,7 +1,7 @@
 """List errors with their places, and count them by group: seen in training, length of entity or sentence.
 
 An error is one of the kinds of `scorer.KINDS`. Gold and predicted entities that overlap are partners, one to one, as
-`scorer.pair` pairs them.
+`pairing.pair` pairs them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 from nertool.corpus.column_files import read_sentences
 from nertool.counts import Counts
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
-from nertool.scoring.scorer import Spans, TagIds, pair
+from nertool.scoring.pairing import Spans, pair
+from nertool.scoring.scorer import TagIds
 from nertool.tags import Span, spans
 
 if TYPE_CHECKING:

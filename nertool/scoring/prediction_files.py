@@ -20,7 +20,8 @@ import numpy as np
 from nertool.corpus.column_files import Sentence, group_rows
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
-from nertool.scoring.scorer import Array, Scorer
+from nertool.scoring.pairing import Array
+from nertool.scoring.scorer import Scorer
 
 BLOCK = 1 << 23
 """Bytes read at a time."""

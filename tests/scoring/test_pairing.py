@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.scoring.scorer import Spans, pair, score
+from nertool.scoring.pairing import Spans, pair
+from nertool.scoring.scorer import score
 
 Entity = tuple[int, int, int]
 """First word, word behind the last one, number of the type."""
