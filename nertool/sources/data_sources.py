@@ -16,7 +16,7 @@ from nertool.sources import hub
 from nertool.sources.doubts import Doubts
 from nertool.sources.facts import SplitCounts
 from nertool.sources.fetch import fetch, file_in
-from nertool.sources.readers import read_file
+from nertool.sources.readers import read_file, used_options
 from nertool.sources.readers.layout import Layout
 from nertool.sources.recipes import Recipe
 from nertool.sources.shell_filters import Filters
@@ -97,6 +97,7 @@ class OwnFiles:
         Raises:
             InvalidData: a file holds no sentence, or is not what it should be (names file and line).
         """
+        used_options.refuse_unused(self.layout, [_with_uses(path, self.layout) for path in self.paths.values()])
         counts: dict[str, SplitCounts] = {}
         for split, path in self.paths.items():
             doubts = None if self.layout.as_is else Doubts(str(path))
@@ -104,6 +105,11 @@ class OwnFiles:
             if not counts[split]["sentences"]:
                 raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
         return counts
+
+
+def _with_uses(path: Path, layout: Layout) -> tuple[Path, frozenset[str], used_options.ReadFile]:
+    """A file with the options that it has a use for by its name alone, and what reads it."""
+    return path, used_options.of_file(read_file.form(path)), partial(read_file.read, path, layout)
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,11 @@ class HubData:
             InvalidOption: a configuration or a column has to be named.
         """
         counts: dict[str, SplitCounts] = {}
-        for split, rows in self._load().items():
+        splits = self._load()
+        none: frozenset[str] = frozenset()
+        reads = (partial(hub.read, rows, self.name, self.layout) for rows in splits.values())
+        used_options.refuse_unused(self.layout, ((self.name, none, read) for read in reads))
+        for split, rows in splits.items():
             doubts = None if self.layout.as_is else Doubts(f"{self.name}, {split}")
             counts[split] = write_split(split, partial(hub.read, rows, self.name, self.layout), stage, limit, doubts)
         return counts
@@ -209,6 +219,11 @@ class PublishedFiles:
         """
         in_folder = self._files_in_folder()
         self._fill_raw(stage, in_folder)
+        if self.filters is None:
+            raw = [
+                in_folder.get(split) or stage.staged(f"{RAW}/{file.name}") for split, file in self.recipe.files.items()
+            ]
+            used_options.refuse_unused(self.layout, [_with_uses(path, self.layout) for path in raw])
         counts: dict[str, SplitCounts] = {}
         for split, published in self.recipe.files.items():
             if in_folder:

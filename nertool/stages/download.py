@@ -17,7 +17,7 @@ from nertool.sources.convert_tags import TagOptions, convert_splits, read_type_m
 from nertool.sources.data_sources import DataSource, HubData, OwnFiles, PublishedFiles
 from nertool.sources.facts import DownloadFacts
 from nertool.sources.readers.layout import Layout
-from nertool.sources.readers.rows import read_tag_names
+from nertool.sources.readers.tag_names import read_tag_names
 from nertool.sources.recipes import RECIPES, Recipe, find_recipe
 from nertool.sources.write_splits import first_sentences
 from nertool.stages.options import ForceOption, TokenizerOption
@@ -100,7 +100,7 @@ class Options(StageOptions):
         ),
     ] = ""
     sentence_column: Annotated[
-        str, typer.Option("--sentence-column", help="Column of the sentence id, for CSV and column text.")
+        str, typer.Option("--sentence-column", help="Column of the sentence id, where a row holds a token.")
     ] = ""
     delimiter: Annotated[
         str,

@@ -30,7 +30,7 @@ from nertool.models.thresholds import read_thresholds
 from nertool.sources import fetch, hub
 from nertool.sources.convert_tags import read_type_map
 from nertool.sources.readers import conll2012, csv_rows, read_file
-from nertool.sources.readers.rows import read_tag_names
+from nertool.sources.readers.tag_names import read_tag_names
 from nertool.sources.shell_filters import BLOCK, blocks_of_lines
 from nertool.stages.labels import distinct_tags
 from nertool.workspace.digests import MOST_BYTES, read_json

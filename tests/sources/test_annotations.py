@@ -444,7 +444,7 @@ def test_labels_that_are_integers_take_their_names_from_a_file(tmp_path: Path) -
     (tmp_path / "names.txt").write_text("ORG\nPER\n")
     options = {"train_file": str(tmp_path / "own.jsonl")}
     workspace = Workspace(tmp_path / "w")
-    with pytest.raises(InvalidData, match="label 1 of a span is an integer without a name") as raised:
+    with pytest.raises(InvalidData, match="label 1 is an integer without a name") as raised:
         download.run(workspace, download.Options(**options))
     assert "--tag-names" in raised.value.hint
     download.run(workspace, download.Options(**options, tag_names=str(tmp_path / "names.txt")))

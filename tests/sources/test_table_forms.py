@@ -319,7 +319,7 @@ def test_lists_of_records_are_found(name: str, content: Any, tmp_path: Path) -> 
         ),
         ({"tokens": ["a"], "entities": [[0, 1, "X"]]}, "tokens with spans as entities", "1 is behind"),
         ({"tokens": [["a"], ["b"]], "ner_tags": [["O"], ["O"]]}, "a list of lists in tokens", "records"),
-        ({"token": "a", "label": "O"}, "holds a str, not a list", ".csv"),
+        ({"token": "a", "label": "O"}, "no column of sentence ids", "--sentence-column"),
         ({"text": "Anna left", "tags": "B-PER O"}, "no record has a list of spans", '"spans": '),
     ],
 )

@@ -79,6 +79,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         lonely -= {annotation.with_suffix("") for annotation in path.rglob("*.ann")}
         for _ in lonely:
             tally.add("texts without an .ann file left out")
+    tally.form = "brat's annotations"
     files = files_of(path)
     pairs = zip(files[::2], files[1::2], strict=True)
     yield from tag_texts((_read_pair(*pair, layout, tally) for pair in pairs), layout, tally)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from nertool.corpus.column_files import Sentence
-from nertool.corpus.running_text import Cut, cutter
+from nertool.corpus.running_text import CHARACTERS, Cut, cutter
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout
@@ -77,6 +77,8 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
             what = f"{annotated.place}: a text of {len(annotated.text):,} characters"
             bad.add(annotated.number, InvalidData(what, f"Split it, and its spans: it may have {LONGEST_TEXT:,}."))
             continue
+        if annotated.tokens and layout.tokenizer != CHARACTERS:
+            tally.add("texts with tokens of their own, which --tokenizer does not change")
         sentences = _sentences(annotated, cut)
         tokens, place = _flat(sentences), annotated.place
         try:

@@ -13,6 +13,7 @@ from nertool.sources.readers.column_roles import EMPTY_TAGS
 from nertool.sources.readers.columns import DOCSTART, Columns, find_columns
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.sentence_ends import SentenceEnds
+from nertool.sources.readers.tag_names import named
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.tags import OUTSIDE
@@ -39,7 +40,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     if columns:
         bad = BadLines(layout.on_error, tally)
         rows = _rows(path, layout, columns, chain(ahead, lines), bad, tally)
-        yield from group_sentences(bad.guard(rows))
+        tally.form = "column text"
+        yield from named(group_sentences(bad.guard(rows)), path, layout.tag_names, tally)
 
 
 def _rows(

@@ -58,6 +58,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     if layout.task not in ("ner", "pos"):
         raise InvalidOption(f"{path}: CoNLL-2012 has no tags for {layout.task}", "It has names and parts of speech.")
+    tally.form = "CoNLL-2012"
     bad = BadLines(layout.on_error, tally)
     yield from bad.guard(_sentences(path, layout, bad, tally))
 

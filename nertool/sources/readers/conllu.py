@@ -21,6 +21,7 @@ from nertool.corpus.column_files import (
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout, column_number
+from nertool.sources.readers.tag_names import named
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.tags import OUTSIDE
@@ -53,7 +54,9 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     bad = BadLines(layout.on_error, tally)
     words = _words(path, chain(ahead, lines), names, bad, tally)
     column = TagColumn(path, wanted, feature, layout.as_is)
-    yield from group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, column, bad)))
+    tally.form = "CoNLL-U"
+    sentences = group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, column, bad)))
+    yield from named(sentences, path, layout.tag_names, tally)
     column.check()
 
 

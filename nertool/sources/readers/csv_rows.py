@@ -9,29 +9,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from nertool.corpus.column_files import TOKEN_NAMES, Sentence, TaggedRow, group_sentences, is_entity_tag
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence, is_entity_tag
 from nertool.corpus.files import LONGEST_LINE
 from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
-from nertool.sources.readers.column_roles import EMPTY_TAGS, counts_up, empty_is_outside
+from nertool.sources.readers.column_roles import empty_is_outside
 from nertool.sources.readers.columns import ESCAPES
 from nertool.sources.readers.layout import (
-    DOCUMENT_NAMES,
-    SENTENCE_NAMES,
     Layout,
     column_index,
     tag_columns,
 )
 from nertool.sources.readers.rows import may_hold_texts, read_rows
-from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
-from nertool.tags import OUTSIDE
+from nertool.sources.readers.token_rows import Columns, id_columns, read_token_rows
 
 Rows = Iterator[tuple[int, list[str]]]
 LIST = re.compile(r"\[.*\]", re.DOTALL)
@@ -40,22 +37,6 @@ WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")
 ROWS_AHEAD = 1000
 """Rows from which the form is told."""
 HEADER_HELP = "Put a line in front that names all columns, such as sentence_id,token,tag."
-
-
-class Columns(NamedTuple):
-    """Width of the table, and the 0-based index of each column that is read.
-
-    Attributes:
-        id_at: columns of the sentence's id, behind that of its document; empty where there is none: then an empty row
-            ends a sentence.
-        empty_is_outside: an empty tag stands for O.
-    """
-
-    width: int
-    id_at: Sequence[int]
-    token_at: int
-    tag_at: int
-    empty_is_outside: bool = False
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -87,9 +68,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         lists = _rows_of_lists(path, rows, columns, names, listed)
         yield from read_rows(lists, path, layout, names, tally)
     else:
-        bad = BadLines(layout.on_error, tally)
-        tagged = _tagged_rows(path, layout, columns, rows, bad, tally)
-        yield from group_sentences(bad.guard(tagged))
+        yield from read_token_rows(path, layout, columns, rows, BadLines(layout.on_error, tally), tally)
 
 
 def _header(path: Path, fields: list[str]) -> list[str]:
@@ -131,75 +110,12 @@ def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[
     token_at = column_index(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
     tag_at = column_index(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
     empty = layout.task != "pos" and empty_is_outside([row[tag_at] for row in rows])
-    return Columns(len(header), _id_columns(path, layout, header, rows), token_at, tag_at, empty)
-
-
-def _id_columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> list[int]:
-    """Indices of the columns with the id of the document and the sentence; empty where no column is likely to be that.
-
-    A column that counts the rows is none.
-    """
-    names = [name.lower() for name in header]
-    if not layout.sentence_column:
-        likely = [names.index(name) for name in SENTENCE_NAMES if name in names]
-        likely = [at for at in likely if layout.as_is or not counts_up([row[at] for row in rows])]
-        if not likely:
-            return []
-        sentence_at = likely[0]
-    else:
-        sentence_at = column_index(path, layout.sentence_column, "--sentence-column", header)
-    documents = [names.index(name) for name in DOCUMENT_NAMES if name in names]
-    return [*documents[:1], sentence_at] if documents[:1] != [sentence_at] else [sentence_at]
+    return Columns(len(header), id_columns(path, layout, header, rows), token_at, tag_at, empty)
 
 
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
     lines = (line + "\n" for _, line in text_lines(path, tally, encoding=layout.encoding))
     return csv_rows(path, lines, ESCAPES.get(layout.delimiter, layout.delimiter))
-
-
-# -- a token a row ---------------------------------------------------------------------------------
-
-
-def _tagged_rows(
-    path: Path, layout: Layout, columns: Columns, rows: Rows, bad: BadLines, tally: Tally
-) -> Iterator[TaggedRow]:
-    """Give the token and tag of each row; None where a sentence ends."""
-    ends = SentenceEnds(path, layout, columns.id_at)
-    for number, fields in rows:
-        if not any(fields):
-            if not columns.id_at:
-                ends.here()
-                yield number, None
-            continue
-        if found := _find_error(fields, columns, ends.current):
-            what, hint = found
-            bad.add(number, InvalidData(f"{path}:{number}: {what}", hint))
-            continue
-        if ends.before(number, fields):
-            yield number, None
-        token, tag = fields[columns.token_at], fields[columns.tag_at]
-        if not tag.strip():
-            tally.add(EMPTY_TAGS)
-            tag = OUTSIDE
-        yield number, (token, tag)
-        if layout.sentence_end and token == layout.sentence_end:
-            ends.here()
-            yield number, None
-    ends.finish()
-
-
-def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str, str] | None:
-    """What is wrong with a row, and the hint; None where nothing is."""
-    if len(fields) != columns.width:
-        return f"{len(fields)} columns, the first line names {columns.width}", QUOTE_HELP
-    token = fields[columns.token_at]
-    if "\n" in token.strip():
-        return f"a token over several lines: {token[:60]!r}", QUOTE_HELP
-    if not fields[columns.tag_at].strip() and not columns.empty_is_outside:
-        return f"no tag for {token!r}", "Every token needs a tag."
-    if columns.id_at and not (fields[columns.id_at[-1]] or sentence):
-        return "no sentence id yet", "Another column: --sentence-column"
-    return None
 
 
 # -- a text a row ----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ class Layout:
         task: `ner`, `pos` or `chunk`; decides between several tag columns.
         token_column: name, or 1-based number (negative from the end), of the tokens' column.
         tag_column: the same of the tags' column; in CoNLL-U also `feats:NAME` and `misc:NAME`.
-        sentence_column: the same of the sentence id's, in CSV and column text.
+        sentence_column: the same of the sentence id's, where a row holds a token.
         delimiter: what separates the columns of column text; empty: a tab where there is one, else white space.
         comment: column text's lines that begin with this are left out, unless they hold a token with a tag; empty: only
             lines before a sentence that begin with # and a blank.

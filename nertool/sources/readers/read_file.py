@@ -16,11 +16,10 @@ Text may be packed: `.gz`, `.bz2` or `.xz` behind the name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from nertool.corpus.column_files import Sentence
-from nertool.errors import InvalidData
 from nertool.sources.readers import (
     brat,
     column_text,
@@ -33,7 +32,7 @@ from nertool.sources.readers import (
     spacy_docs,
     webanno,
 )
-from nertool.sources.readers.layout import NAMES_HELP, Layout
+from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tally import Tally
 
 READERS = {
@@ -67,25 +66,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     reader = READERS.get(form(path))
     if reader is None:
         reader = TEXT_READERS.get(recognise.form_of_text(path, layout), column_text.read)
-    sentences = reader(path, layout, tally)
-    return _named(sentences, path, layout.tag_names) if layout.tag_names else sentences
-
-
-def _named(sentences: Iterator[Sentence], path: Path, names: Sequence[str]) -> Iterator[Sentence]:
-    """Sentences with names in place of tags that are numbers.
-
-    Raises:
-        InvalidData: a number has no name (names file and line).
-    """
-    longest = len(str(len(names)))
-    for sentence in sentences:
-        tags = []
-        for tag in sentence.tags:
-            if tag.isdecimal() and (len(tag) > longest or int(tag) >= len(names)):
-                what = f"{path}:{sentence.line}: tag {tag}, but there are names for 0 to {len(names) - 1}"
-                raise InvalidData(what, NAMES_HELP)
-            tags.append(names[int(tag)] if tag.isdecimal() else tag)
-        yield sentence._replace(tags=tags)
+    return reader(path, layout, tally)
 
 
 def form(path: Path) -> str:

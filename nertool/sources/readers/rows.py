@@ -14,9 +14,11 @@ from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
 from nertool.sources.readers.columns import DOCSTART
-from nertool.sources.readers.layout import NAMES_HELP, Layout, find_column, tag_columns
+from nertool.sources.readers.layout import Layout, find_column, tag_columns
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords, holds_text
+from nertool.sources.readers.tag_names import TagNames
 from nertool.sources.readers.tally import Tally
+from nertool.sources.readers.token_records import holds_token, read_token_records
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
 
 OBJECT_HELP = 'Such as {"tokens": [...], "tags": [...]}.'
 ROWS_HELP = "Write an object for each sentence, as pandas' to_json(orient='records', lines=True) does."
-TOKENS_HELP = "A token a row is read from .csv."
-LONGEST_NAMES = 1 << 20
-"""Characters of a file of tag names at the most."""
+TOKENS_HELP = "Or every row holds one token and its tag, and a column says which sentence it belongs to."
 
 
 def read_rows(
@@ -53,14 +53,21 @@ def read_rows(
     """
     token_column = find_column(path, layout.token_column, "--token-column", columns, TOKEN_NAMES)
     tag_column = find_column(path, layout.tag_column, "--tag-column", columns, tag_columns(layout.task))
+    tag_names = TagNames(path, layout.tag_names, names)
+    rows = iter(rows)
+    ahead = list(islice(rows, 1))
+    rows = chain(ahead, rows)
+    if ahead and holds_token(ahead[0][1], token_column, tag_column):
+        found = (token_column, tag_column)
+        yield from read_token_records(rows, path, layout, columns, found, tag_names, tally)
+        return
+    tally.form = "a sentence a row"
     bad = BadLines(layout.on_error, tally)
 
     def sentences() -> Iterator[Sentence]:
         for number, row in rows:
             try:
-                sentence = _sentence(
-                    row, (token_column, tag_column), layout.tag_names or names, f"{path}:{unit}{number}"
-                )
+                sentence = _sentence(row, (token_column, tag_column), tag_names, f"{path}:{unit}{number}")
             except InvalidData as error:
                 bad.add(number, error)
                 continue
@@ -72,6 +79,7 @@ def read_rows(
             yield sentence._replace(line=number)
 
     yield from bad.guard(sentences())
+    tag_names.finish(tally)
 
 
 def read_rows_or_texts(
@@ -98,7 +106,7 @@ def may_hold_texts(columns: Sequence[str], layout: Layout) -> bool:
     return bool(layout.text_column) or not ({*TEXT_KEYS}.isdisjoint(columns) or {*spans}.isdisjoint(columns))
 
 
-def _sentence(row: Any, columns: tuple[str, str], names: Sequence[str], place: str) -> Sentence:
+def _sentence(row: Any, columns: tuple[str, str], names: TagNames, place: str) -> Sentence:
     """The sentence of a row, whose line is not known here."""
     if isinstance(row, InvalidData):
         raise row
@@ -126,18 +134,13 @@ def _list(value: Any, column: str, place: str) -> list[Any]:
     return value
 
 
-def _name(tag: Any, names: Sequence[str], place: str) -> str:
-    if isinstance(tag, str):
-        if tag.strip():
-            return tag
-        raise InvalidData(f"{place}: an empty tag", "Every token has one tag.")
-    if isinstance(tag, bool) or not isinstance(tag, int):
+def _name(tag: Any, names: TagNames, place: str) -> str:
+    name = names.find(tag, place)
+    if not isinstance(name, str):
         raise InvalidData(f"{place}: a tag is {tag!r}", "Tags are strings, or integers with names.")
-    if not names:
-        raise InvalidData(f"{place}: tag {tag} is an integer without a name", NAMES_HELP)
-    if not 0 <= tag < len(names):
-        raise InvalidData(f"{place}: tag {tag}, but there are names for 0 to {len(names) - 1}", NAMES_HELP)
-    return names[tag]
+    if not name.strip():
+        raise InvalidData(f"{place}: an empty tag", "Every token has one tag.")
+    return name
 
 
 def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -149,18 +152,26 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
     file = open_parquet(path)
     with translate_arrow_errors(path, "Parquet"):
         schema = file.schema_arrow
-        needed = _needed_columns(schema.names, path, layout)
+        needed = _needed_columns(schema, path, layout)
         yield from _read_batches(file.iter_batches(BATCH_ROWS, columns=needed), schema, path, layout, tally)
 
 
-def _needed_columns(names: Sequence[str], path: Path, layout: Layout) -> list[str]:
-    """Columns of the tokens and the tags, the others are not looked at; all of them where they may hold texts."""
+def _needed_columns(schema: Any, path: Path, layout: Layout) -> list[str]:
+    """Columns of the tokens and the tags, the others are not looked at.
+
+    These are all of them where they may hold texts, and those of text and numbers where a row holds a token.
+    """
+    import pyarrow
+
+    names = list(schema.names)
     if may_hold_texts(names, layout):
-        return list(names)
-    return [
-        find_column(path, layout.token_column, "--token-column", names, TOKEN_NAMES),
-        find_column(path, layout.tag_column, "--tag-column", names, tag_columns(layout.task)),
-    ]
+        return names
+    token_column = find_column(path, layout.token_column, "--token-column", names, TOKEN_NAMES)
+    tag_column = find_column(path, layout.tag_column, "--tag-column", names, tag_columns(layout.task))
+    if pyarrow.types.is_nested(schema.field(token_column).type):
+        return [token_column, tag_column]
+    others = [field.name for field in schema if not pyarrow.types.is_nested(field.type)]
+    return list(dict.fromkeys([token_column, tag_column, *others]))
 
 
 def read_arrow(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -177,16 +188,20 @@ def _read_batches(
     batches: Iterable[RecordBatch], schema: Any, path: Path, layout: Layout, tally: Tally
 ) -> Iterator[Sentence]:
     columns = list(schema.names)
-    needed = _needed_columns(columns, path, layout)
-    names = _stored_names(schema, needed[-1])
+    needed = _needed_columns(schema, path, layout)
+    names = _stored_names(schema, path, layout)
     rows = batch_rows(batch.select(needed) for batch in batches)
     yield from read_rows_or_texts(rows, path, layout, columns, tally, names)
 
 
-def _stored_names(schema: Any, column: str) -> list[str]:
-    """Names of a column's integers, as `datasets` stores them in the schema; none where it does not."""
+def _stored_names(schema: Any, path: Path, layout: Layout) -> list[str]:
+    """Names of the tags' integers, as `datasets` stores them in the schema; none where it does not."""
     import pyarrow
 
+    try:
+        column = find_column(path, layout.tag_column, "--tag-column", schema.names, tag_columns(layout.task))
+    except InvalidOption:  # texts with spans have none
+        return []
     kind = schema.field(column).type
     if not pyarrow.types.is_nested(kind) or not pyarrow.types.is_integer(getattr(kind, "value_type", pyarrow.null())):
         return []
@@ -203,35 +218,3 @@ def class_names(features: Features | Mapping[str, Any], column: str) -> list[str
     feature = features.get(column)
     names = getattr(getattr(feature, "feature", None), "names", None)
     return list(names or [])
-
-
-def read_tag_names(path: Path) -> tuple[str, ...]:
-    """Names of integer tags: a name a line, or JSON: a list, or an object name -> id (or id -> name).
-
-    Raises:
-        InvalidOption: it is none of these.
-    """
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            text = file.read(LONGEST_NAMES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InvalidOption(f"--tag-names {path}: {reason}", "Name a file of tag names, one a line.") from error
-    if len(text) > LONGEST_NAMES:
-        raise InvalidOption(f"--tag-names {path}: more than {LONGEST_NAMES:,} characters", "Name a file of tag names.")
-    if not text.lstrip().startswith(("[", "{")):
-        return tuple(line.strip() for line in text.splitlines() if line.strip())
-    try:
-        found = json.loads(text)
-        if isinstance(found, dict):
-            pairs = [(int(k), v) if isinstance(v, str) else (int(v), k) for k, v in found.items()]
-            if sorted(number for number, _ in pairs) != list(range(len(pairs))):
-                raise ValueError("ids are not 0, 1, 2, ...")
-            found = [name for _, name in sorted(pairs)]
-        if not all(isinstance(name, str) for name in found):
-            raise ValueError("a name is no text")
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidOption(
-            f"--tag-names {path}: {error}", 'Such as {"O": 0, "B-PER": 1} or ["O", "B-PER"].'
-        ) from error
-    return tuple(found)

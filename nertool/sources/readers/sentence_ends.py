@@ -25,7 +25,7 @@ class SentenceEnds:
         current: id of the sentence; empty before the first.
     """
 
-    def __init__(self, path: Path, layout: Layout, id_at: Sequence[int]) -> None:
+    def __init__(self, path: Path | str, layout: Layout, id_at: Sequence[int]) -> None:
         self.path, self.id_at, self.as_is = path, id_at, layout.as_is
         self.current = ""
         self.ids = [""] * len(id_at)

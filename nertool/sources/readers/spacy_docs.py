@@ -13,6 +13,8 @@ from nertool.errors import InvalidData, InvalidOption, require
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tally import Tally
 
+COARSE, FINE = ("pos", "upos"), ("tag", "xpos")
+"""Names of the two kinds of parts of speech."""
 LARGEST = 1 << 31
 """Bytes of a file once it is unpacked."""
 
@@ -28,8 +30,12 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         NertoolError: spaCy is not installed.
     """
     require(["spacy"], "spacy", path.name)
+    tally.form = "spaCy's parts of speech" if layout.task == "pos" else "spaCy's documents"
     if layout.task == "chunk":
         raise InvalidOption(f"{path}: spaCy's documents have no tags for chunk", "Take --task ner or pos.")
+    if layout.task == "pos" and layout.tag_column not in ("", *COARSE, *FINE):
+        hint = f"Take one by --tag-column: {', '.join((*COARSE, *FINE))}."
+        raise InvalidOption(f"{path}: no column {layout.tag_column!r} in spaCy's documents", hint)
     for number, document in enumerate(_documents(path), start=1):
         if layout.task == "ner" and not document.has_annotation("ENT_IOB"):
             tally.add("texts without a list of entities, so all O")
@@ -76,10 +82,7 @@ def _sentences(document: Any) -> Iterator[list[Any]]:
 def _tags(tokens: list[Any], layout: Layout, tally: Tally) -> list[str]:
     """Tags of a sentence; an entity that goes on from the sentence before, or behind a blank, begins with B."""
     if layout.task == "pos":
-        return [
-            (token.tag_ if layout.tag_column in ("tag", "xpos") else token.pos_ or token.tag_) or "_"
-            for token in tokens
-        ]
+        return [(token.tag_ if layout.tag_column in FINE else token.pos_ or token.tag_) or "_" for token in tokens]
     tags: list[str] = []
     before = ""
     for token in tokens:

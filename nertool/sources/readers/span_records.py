@@ -13,8 +13,9 @@ from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
 from nertool.sources.readers.label_studio import NOBODY, first_label, holds_results, read_regions
-from nertool.sources.readers.layout import NAMES_HELP, Layout, tag_columns
+from nertool.sources.readers.layout import Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
+from nertool.sources.readers.tag_names import TagNames
 from nertool.sources.readers.tally import Tally
 from nertool.tags import OUTSIDE
 
@@ -135,6 +136,7 @@ class SpanRecords:
     def __init__(self, path: Path | str, layout: Layout, tally: Tally) -> None:
         self.path, self.layout, self.tally = path, layout, tally
         self.annotators = Annotators(layout.annotator, path, tally)
+        self.tag_names = TagNames(path, layout.tag_names)
         self.has_spans = False
         self.records = 0
         self.annotated: set[int] = set()
@@ -147,6 +149,7 @@ class SpanRecords:
             InvalidOption: the wanted annotator annotated none.
         """
         taken = 0
+        self.tally.form = "texts with spans"
         bad = BadLines(self.layout.on_error, self.tally)
         for annotated in bad.guard(self._read_each(records, bad)):
             taken += 1
@@ -173,6 +176,7 @@ class SpanRecords:
     def _check_all(self, taken: int) -> None:
         """Check that something was read, once the file has ended."""
         self.annotators.finish(taken)
+        self.tag_names.finish(self.tally)
         if taken and not self.has_spans:
             raise InvalidData(
                 f"{self.path}: no record has a list of spans under a known key",
@@ -305,10 +309,7 @@ class SpanRecords:
         if placed and (label == OUTSIDE or (isinstance(entry, dict) and _has_no_label(label))):
             self.tally.add("regions without a label left out", place, f"span {start} to {end} has no label: left out")
             return None
-        if type(label) is int and 0 <= label < len(self.layout.tag_names):
-            label = self.layout.tag_names[label]
-        elif type(label) is int:
-            raise InvalidData(f"{place}: the label {label} of a span is an integer without a name", NAMES_HELP)
+        label = self.tag_names.find(label, place, "label")
         if isinstance(label, list) and any(isinstance(one, str) and one.strip() for one in label):
             label = first_label(label, place, self.tally)
         if not (type(start) is int and type(end) is int and isinstance(label, str) and label.strip()):

@@ -16,19 +16,26 @@ class Tally:
     Attributes:
         counts: by what happened, in words that follow a number: `multiword ranges skipped`.
         notes: what the reader found out about the file that no option said.
+        form: what the file holds, as `used_options` knows it; empty before the first sentence.
+
+    Args:
+        silent: nothing is logged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, silent: bool = False) -> None:
         self.counts: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.form = ""
+        self._silent = silent
 
     def note(self, what: str) -> None:
         """Say what was found out."""
         self.notes.append(what)
-        logger.info("%s", what)
+        if not self._silent:
+            logger.info("%s", what)
 
     def add(self, kind: str, place: str = "", detail: str = "") -> None:
         """Count one case of `kind`; the first ones with a `place` are told at once."""
         self.counts[kind] += 1
-        if place and self.counts[kind] <= PLACES:
+        if place and self.counts[kind] <= PLACES and not self._silent:
             logger.warning("%s: %s", place, detail)

@@ -34,6 +34,7 @@ def read_token_spans(records: Iterable[tuple[int, Any]], form: str, path: Path, 
     Raises:
         InvalidData: a record without its lists, or a span outside the tokens (names file and line).
     """
+    tally.form = "tokens with spans"
     token_key, span_key = ("tokenized_text", "ner") if form == "gliner" else ("tokens", "entities")
     for number, record in records:
         place = f"{path}:{number}"
@@ -95,6 +96,7 @@ def read_spacy_documents(
 
     Source: https://v2.spacy.io/api/annotation#json-input
     """
+    tally.form = "spaCy's training documents"
     key = layout.tag_column or TOKEN_TAGS.get(layout.task, "")
     if not key:
         raise InvalidOption(f"{path}: spaCy's tokens have no tags for {layout.task}", "Name a key: --tag-column")

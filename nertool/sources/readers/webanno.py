@@ -47,6 +47,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: not version 3, or a line without a column of the head (names file and line).
         InvalidOption: there is no such feature, or several and none is the usual one.
     """
+    tally.form = "WebAnno TSV"
     for first, rows in group_rows(_rows(path, layout, tally)):
         yield _sentence(rows, first, layout.task, f"{path}:{first}", tally)
 
