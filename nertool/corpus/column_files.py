@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TextIO, TypeVar
 
@@ -24,6 +24,9 @@ ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
 """A tag of an entity, such as B-PER."""
 COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
 """A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
+MOST_ROWS, MOST_CHARACTERS = 1_000_000, 1 << 25
+"""Tokens of a sentence, and characters of these and their tags, beyond which nothing seems to end one."""
+ENDLESS_HELP = "A blank line ends a sentence; or name the token that does: --sentence-end ."
 TaggedRow = tuple[int, "tuple[str, str] | None"]
 """1-based number of a line or row, with its token and tag; None in place of these ends a sentence."""
 
@@ -56,28 +59,39 @@ def names_columns(fields: Iterable[str]) -> bool:
     return not (tags.isdisjoint(lower) or lower.isdisjoint(TOKEN_NAMES))
 
 
-def group_rows(rows: Iterable[tuple[int, Row | None]]) -> Iterator[tuple[int, list[Row]]]:
+def group_rows(
+    rows: Iterable[tuple[int, Row | None]], label: Path | str, length: Callable[[Row], int], hint: str = ENDLESS_HELP
+) -> Iterator[tuple[int, list[Row]]]:
     """Group rows into sentences, each with the number of its first row.
 
     Args:
         rows: each with its 1-based number; None in place of a row ends a sentence.
+        label: the file's name, for messages.
+        length: characters of a row.
+        hint: what to do where nothing ends a sentence.
+
+    Raises:
+        InvalidData: a sentence has no end, so it would fill the memory (names file and line).
     """
     sentence: list[Row] = []
-    first = 0
+    first = characters = 0
     for number, row in rows:
         if row is not None:
             first = first or number
             sentence.append(row)
+            characters += length(row)
+            if characters > MOST_CHARACTERS or len(sentence) > MOST_ROWS:
+                raise InvalidData(f"{label}:{first}: a sentence of over {len(sentence) - 1:,} tokens", hint)
         elif sentence:
             yield first, sentence
-            sentence, first = [], 0
+            sentence, first, characters = [], 0, 0
     if sentence:
         yield first, sentence
 
 
-def group_sentences(rows: Iterable[TaggedRow]) -> Iterator[Sentence]:
+def group_sentences(rows: Iterable[TaggedRow], label: Path | str) -> Iterator[Sentence]:
     """Group rows of (token, tag) into sentences, as `group_rows` does."""
-    for first, pairs in group_rows(rows):
+    for first, pairs in group_rows(rows, label, lambda pair: len(pair[0]) + len(pair[1])):
         tokens, tags = zip(*pairs, strict=True)
         yield Sentence(list(tokens), list(tags), first)
 

@@ -145,7 +145,7 @@ class FileTagger:
         documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
         counts = write(part, schema_for(reader, job.source, redaction), documents, redaction)
         counts |= {"broken": reader.broken, "replaced": reader.replaced, "comments": reader.comments}
-        counts |= {"endless": reader.endless}
+        counts |= {"endless": reader.endless, "tasks": reader.tasks}
         return counts | vars(tag_counts)
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows, names_columns
-from nertool.corpus.files import PACKED
+from nertool.corpus.files import MOST_BYTES, PACKED
 from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
 from nertool.documents.byte_source import ByteSource, Lines, open_source
 from nertool.documents.json_list import is_json_list, read_json_list
 from nertool.documents.line_forms import DOWNLOAD_WAY, LineForm, form_of, is_comment
 from nertool.documents.table_rows import UTF8_HELP, bad_record, csv_table, parquet_table
+from nertool.documents.task_records import fields_of_task, is_task, text_field, way_out
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
@@ -38,6 +39,8 @@ FORMS = {
 LINES_HELP = (
     "Write each record in a line of its own, as jq -c . FILE does; or go on without it: --on-error skip (or null)"
 )
+ENDLESS_HELP = "A blank line ends a sentence of tokens; if a line is a text: --input text."
+DOCUMENT_HELP = "Split it; or read each line as a text: --input text."
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 MOST_COLUMNS = 10_000
@@ -89,6 +92,7 @@ class Reader:
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
         comments: number of lines so far that were comments before sentences of tokens.
+        tasks: number of records so far that were tasks of Label Studio, of which annotations are not passed on.
         endless: number of values so far that JSON does not have (NaN, Infinity); they are passed on as null.
     """
 
@@ -105,6 +109,7 @@ class Reader:
     broken: int = 0
     replaced: int = 0
     comments: int = 0
+    tasks: int = 0
     endless: int = 0
 
     def read(self, name: str) -> Iterator[Document]:
@@ -136,6 +141,8 @@ class Reader:
             (form, token_at, has_comments, has_names), lines = self._recognise(label, lines)
             lines = _without_names(lines) if has_names else lines
             lines = self._without_comments(lines) if has_comments else lines
+        if form not in ("json", "jsonl"):
+            self._log_unused_columns(label)
         if form in ("json", "jsonl"):
             yield from self._read_json_lines(label, lines)
         elif form == "tokens":
@@ -147,6 +154,15 @@ class Reader:
             yield from self._document_or_null(1, lambda: self._whole_file(label, lines), is_record=False)
         else:
             yield from self._read_text_lines(label, lines)
+
+    def _log_unused_columns(self, label: str) -> None:
+        """Say so where options name fields of records, and there are none."""
+        for option, column, default in (
+            ("--text-column", self.text_column, "text"),
+            ("--tokens-column", self.tokens_column, "tokens"),
+        ):
+            if column != default:
+                logger.warning("%s: lines of tokens or text have no field %s (%s)", label, column, option)
 
     def _recognise(self, label: str, lines: Lines) -> tuple[LineForm, Lines]:
         """Tell the form from the first lines; gives all lines again."""
@@ -170,8 +186,10 @@ class Reader:
     # -- lines of text -----------------------------------------------------------------------------
 
     def _read_token_lines(self, label: str, lines: Lines, decode: Decode, token_of: TokenOf) -> Iterator[Document]:
-        tokens_read = ((number, token_of(line)) for number, line in self._decode(label, lines, decode))
-        for number, tokens in group_rows(tokens_read):
+        lines_read = self._decode(label, lines, decode)
+        tokens_read: Iterator[tuple[int, str | InvalidData | None]]
+        tokens_read = ((number, token_of(line)) for number, line in lines_read)
+        for number, tokens in group_rows(tokens_read, label, _length, ENDLESS_HELP):
             readable = [token for token in tokens if isinstance(token, str)]
             if len(readable) == len(tokens):
                 yield Document(number, [Words(readable)])
@@ -186,8 +204,14 @@ class Reader:
                 yield self._cut_document(number, line.removesuffix("\n") if self.whole_lines else line.strip())
 
     def _whole_file(self, label: str, lines: Lines) -> Document:
-        text = "".join(decode_line(label, number, line) for number, line in lines)
-        return self._cut_document(1, text)
+        pieces: list[str] = []
+        size = 0
+        for number, line in lines:
+            size += len(line)
+            if size > MOST_BYTES:
+                raise InvalidData(f"{label}: a document of more than {MOST_BYTES >> 20} MiB", DOCUMENT_HELP)
+            pieces.append(decode_line(label, number, line))
+        return self._cut_document(1, "".join(pieces))
 
     def _decode(self, label: str, lines: Lines, decode: Decode) -> Iterator[tuple[int, str | InvalidData]]:
         """Decode lines; unless `on_error` is `stop`, an error stands for a line that is no text."""
@@ -262,10 +286,13 @@ class Reader:
         if isinstance(text, str):
             others = self._other_fields(record, self.text_column, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, text, others)
+        if is_task(record) and (name := text_field(record["data"], self.text_column)):
+            self.tasks += 1
+            fields = fields_of_task(record)
+            others = self._other_fields(fields, name, (*TAGGED_FIELDS, "text"))
+            return self._cut_document(number, fields[name], others)
         what = f"{place}: neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}"
-        keys = ", ".join(record)[:100]
-        hint = f"It has {keys}: name one by --text-column or --tokens-column; or go on without it: --on-error skip"
-        raise InvalidData(what, hint)
+        raise InvalidData(what, way_out(record))
 
     def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
         """Give the fields that are passed on: all but the one that is read and those that tagging overwrites."""
@@ -379,6 +406,10 @@ def _decode_numbered_line(label: str, number: int, line: bytes) -> str:
     return fields[-1]
 
 
+def _length(token: str | InvalidData) -> int:
+    return len(token) if isinstance(token, str) else 0
+
+
 def _first_token(line: str | InvalidData) -> str | InvalidData | None:
     """Give the token of a line; None for a blank line.
 
@@ -442,6 +473,7 @@ def tell(counts: Mapping[str, int], on_error: str = "") -> None:
     shown = {
         "broken": f"records could not be read: {'left out' if on_error == 'skip' else 'they stand as gaps'}",
         "replaced": f"records had fields named {', '.join((*TAGGED_FIELDS, 'text'))}: their values are not passed on",
+        "tasks": "records were tasks of Label Studio: their data and ids are passed on, their annotations are not",
         "comments": "lines were comments before sentences: left out",
         "endless": "numbers are none in JSON (NaN, Infinity): passed on as null",
         "windowed": "sentences pass the model's length: tagged in overlapping windows",

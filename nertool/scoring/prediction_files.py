@@ -199,6 +199,9 @@ def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
     return block.replace(b"\t", b" ").split(b"\n")
 
 
+BLANK_HELP = "A blank line ends a sentence."
+
+
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
     if name == "-":
@@ -222,7 +225,7 @@ def read_tagged(path: Path, delimiter: str = "") -> Iterator[Tagged]:
     Raises:
         InvalidData: a line with fewer columns, or bytes that are not UTF-8 (names file and line).
     """
-    for line, rows in group_rows(_rows(path, 3, delimiter)):
+    for line, rows in _sentences(path, 3, delimiter):
         yield Tagged(_column(rows, 0), _column(rows, -2), _column(rows, -1), line)
 
 
@@ -241,8 +244,12 @@ def read_both(gold: Path, predicted: Path, delimiter: str = "") -> Iterator[Tagg
 
 
 def _with_last_tag(path: Path, delimiter: str) -> Iterator[Sentence]:
-    for line, rows in group_rows(_rows(path, 2, delimiter)):
+    for line, rows in _sentences(path, 2, delimiter):
         yield Sentence(_column(rows, 0), _column(rows, -1), line)
+
+
+def _sentences(path: Path, least: int, delimiter: str) -> Iterator[tuple[int, list[list[str]]]]:
+    return group_rows(_rows(path, least, delimiter), path, lambda row: sum(map(len, row)), BLANK_HELP)
 
 
 def _column(rows: list[list[str]], number: int) -> list[str]:

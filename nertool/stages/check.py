@@ -199,7 +199,7 @@ def _doubts(profile: Profile) -> Iterator[Finding]:
     """Find what `download` would refuse: data that cannot be right."""
     start = [Place(profile.path, 1)]
     doubts = Doubts(profile.split)
-    for _ in doubts.watch(group_sentences(_sound_rows(profile.path))):
+    for _ in doubts.watch(group_sentences(_sound_rows(profile.path), profile.path)):
         if doubts.is_settled:
             break
     wrong = doubts.find()

@@ -166,7 +166,7 @@ def _check_input(name: str, stdin: IO[bytes] | None) -> None:
 
 def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     yield from chain.from_iterable(map(reader.read, names))
-    counts = {name: getattr(reader, name) for name in ("broken", "replaced", "comments", "endless")}
+    counts = {name: getattr(reader, name) for name in ("broken", "replaced", "tasks", "comments", "endless")}
     tell(counts, reader.on_error)
 
 

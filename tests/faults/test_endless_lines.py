@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import resource
 import subprocess
 import sys
@@ -76,3 +78,47 @@ def test_memory_stays_bounded(packed: Path) -> None:
     code += "try: list(numbered_lines(Path(sys.argv[1])))\nexcept Exception as error: print(type(error).__name__)"
     done = subprocess.run([sys.executable, "-c", code, str(packed)], capture_output=True, text=True, preexec_fn=limit)
     assert done.stdout == "InvalidData\n", done.stderr
+
+
+# -- sentences without end ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["gz", "bz2", "xz"])
+def endless(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small archive of tokens with tags, a sentence of two million of them."""
+    path = tmp_path_factory.mktemp("endless") / f"own.txt.{request.param}"
+    pack = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}[request.param]
+    with pack(path, "wb") as file:
+        file.write(b"Anna B-PER\n" * 2_000_000)
+    assert path.stat().st_size < 1 << 20
+    return path
+
+
+def test_a_sentence_without_end_is_refused(endless: Path) -> None:
+    for reader in (Reader("tokens"), Reader(), Reader(on_error="skip")):
+        with pytest.raises(InvalidData, match=r"own\.txt\.\w+:1: a sentence of over 1,000,000 tokens") as raised:
+            next(reader.read(str(endless)))
+        assert "blank line" in raised.value.hint
+
+
+def test_a_sentence_of_long_tokens_is_refused_earlier() -> None:
+    lines = (b"a" * (1 << 20) + b"\n" for _ in range(100))
+    with pytest.raises(InvalidData, match="standard input:1: a sentence of over 32 tokens"):
+        list(Reader("tokens", stdin=io.BytesIO(b"".join(lines))).read("-"))
+
+
+def test_data_without_the_end_of_a_sentence_are_refused(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "own.txt.gz", "wb") as file:
+        file.write(b"Anna B-PER\n. O\n" * 600_000)
+    with pytest.raises(InvalidData, match="a sentence of over 1,000,000 tokens") as raised:
+        read_own_file(tmp_path / "own.txt.gz")
+    assert "--sentence-end" in raised.value.hint
+
+
+def test_a_document_without_end_is_refused(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "own.txt.gz", "wb", compresslevel=1) as file:
+        for _ in range(70):
+            file.write((b"a" * 1023 + b"\n") * 1024)
+    with pytest.raises(InvalidData, match="a document of more than 64 MiB") as raised:
+        list(Reader("document").read(str(tmp_path / "own.txt.gz")))
+    assert "--input text" in raised.value.hint

@@ -41,7 +41,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         bad = BadLines(layout.on_error, tally)
         rows = _rows(path, layout, columns, chain(ahead, lines), bad, tally)
         tally.form = "column text"
-        yield from named(group_sentences(bad.guard(rows)), path, layout.tag_names, tally)
+        yield from named(group_sentences(bad.guard(rows), path), path, layout.tag_names, tally)
 
 
 def _rows(

@@ -27,6 +27,7 @@ COLUMNS = NAMES + 1
 NO_WORD = "[WORD]"
 """What files without the words of OntoNotes hold in place of each."""
 CELL = re.compile(r"(?P<opened>(?:\([^()*\s]+(?![^()*\s]))*)[*_-]?(?P<closed>(?:[^()*\s]*\))*)")
+BLANK_HELP = "A blank line ends a sentence, or a word with the number 0 behind it."
 BRACKETS = "A name is (PERSON* ... *), or (GPE) if it is one word; a word without a name has *."
 
 
@@ -64,7 +65,9 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 
 
 def _sentences(path: Path, layout: Layout, bad: BadLines, tally: Tally) -> Iterator[Sentence]:
-    for first, rows in group_rows(_rows(path, layout, bad, tally)):
+    for first, rows in group_rows(
+        _rows(path, layout, bad, tally), path, lambda row: len(row.word) + len(row.names), BLANK_HELP
+    ):
         words = [row.word for row in rows]
         if layout.task == "pos":
             yield Sentence(words, [row.pos for row in rows], first)

@@ -55,7 +55,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     words = _words(path, chain(ahead, lines), names, bad, tally)
     column = TagColumn(path, wanted, feature, layout.as_is)
     tally.form = "CoNLL-U"
-    sentences = group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, column, bad)))
+    sentences = group_sentences(bad.guard(_tagged_words(path, words, token_at, tag_at, column, bad)), path)
     yield from named(sentences, path, layout.tag_names, tally)
     column.check()
 

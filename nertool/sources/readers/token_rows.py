@@ -47,7 +47,7 @@ def read_token_rows(
     """
     tally.form = "a token a row"
     tagged = _tagged_rows(path, layout, columns, rows, bad, tally)
-    yield from named(group_sentences(bad.guard(tagged)), path, layout.tag_names, tally)
+    yield from named(group_sentences(bad.guard(tagged), path), path, layout.tag_names, tally)
 
 
 def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> list[int]:

@@ -26,6 +26,7 @@ ESCAPED = re.compile(r"\\(->|.)")
 LAYERS = {"ner": ("namedentity",), "pos": ("pos",), "chunk": ("chunk",)}
 FEATURES = ("value", "label", "type", "posvalue", "chunkvalue", "coarsevalue", "category", "entity")
 """Usual names of the feature that holds the tag."""
+BLANK_HELP = "A blank line ends a sentence, or another number in front of the hyphen."
 FIRST_COLUMN = 3
 """0-based index of the first feature, behind the token's id, its place and the token."""
 
@@ -48,7 +49,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidOption: there is no such feature, or several and none is the usual one.
     """
     tally.form = "WebAnno TSV"
-    for first, rows in group_rows(_rows(path, layout, tally)):
+    for first, rows in group_rows(_rows(path, layout, tally), path, lambda row: len(row[0]) + len(row[1]), BLANK_HELP):
         yield _sentence(rows, first, layout.task, f"{path}:{first}", tally)
 
 
