@@ -6,6 +6,7 @@ follows from all its tags together. The entities of a tag are read from its cano
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -20,6 +21,15 @@ ALWAYS_OUTSIDE = ("o", "0")
 """Spellings of O, which a corpus may have beside some O."""
 NOTHING = ("_", "-", "*", "--", "nan", "NaN", "None", "null", "NULL")
 """What tables hold where there is nothing, which stands for O in a corpus without one."""
+OUTSIDE_WORDS = ("OTHER", "Other", "other", "OUTSIDE", "Outside", "outside")
+"""Words for O, in a corpus without one."""
+AROUND = re.compile(r"(?:BB|EE|MM|WW)_O(?:_\S+)?")
+"""Tags of BMEWO+ outside entities, which say what stands beside them.
+
+Source: https://lingpipe-blog.com/2009/10/14/coding-chunkers-as-taggers-io-bio-bmewo-and-bmewo/
+"""
+SHOWN_OUTSIDE = 3
+"""Tags for O that are shown of many."""
 ONE_TYPE = "ENTITY"
 """Type of the entities where the tags are bare prefixes."""
 EXAMPLES = {"prefix": "B{}PER", "suffix": "PER{}B", "types": "PER without a prefix", "bare": "B without a type"}
@@ -62,7 +72,8 @@ class Spelling(NamedTuple):
         example = EXAMPLES[self.order].format(self.separator)
         if self.lower:
             example = example.replace("B", "b").replace("PER", "per")
-        return ", ".join((example, *(f"{tag} for O" for tag in self.outside)))
+        more = ("...",) if len(self.outside) > SHOWN_OUTSIDE else ()
+        return ", ".join((example, *(f"{tag} for O" for tag in self.outside[:SHOWN_OUTSIDE]), *more))
 
     def canonical(self, tag: str) -> str:
         """Give the tag as `B-PER` or O; a tag that is not in this spelling stays as it is.
@@ -142,11 +153,7 @@ def read_corpus(pairs: Mapping[Pair, int], sentences: int, tags: Tags = "auto") 
         sentences: how many there are.
         tags: what they stand for.
     """
-    counts = Counter({OUTSIDE: -sentences})
-    for (_, tag), count in pairs.items():
-        counts[tag] += count
-    counts = +counts
-    spelling = find_spelling(counts, tags)
+    spelling = find_spelling(count_tags(pairs, sentences), tags)
     if spelling.order == "plain":
         return Reading(spelling, "plain")
     if spelling.is_canonical:
@@ -157,6 +164,14 @@ def read_corpus(pairs: Mapping[Pair, int], sentences: int, tags: Tags = "auto") 
     return Reading(spelling, recognise(canonical))
 
 
+def count_tags(pairs: Mapping[Pair, int], sentences: int) -> Counter[str]:
+    """How often each tag occurs; see `read_corpus`."""
+    counts = Counter({OUTSIDE: -sentences})
+    for (_, tag), count in pairs.items():
+        counts[tag] += count
+    return +counts
+
+
 def spelling_of_labels(labels: Iterable[str], tags: Tags = "auto") -> Spelling:
     """Find the spelling of a model's labels, of which each occurs once."""
     return find_spelling(Counter(set(labels)), tags)
@@ -165,8 +180,9 @@ def spelling_of_labels(labels: Iterable[str], tags: Tags = "auto") -> Spelling:
 def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
     """Find the spelling of most tags.
 
-    `B-PER` is taken for what it is. Any other spelling needs a tag for O beside it: tags that have none are parts of
-    speech or the like. Types without a prefix need an O that is at least as frequent as any of them.
+    `B-PER` is taken for what it is. Any other spelling needs a tag for O beside it, or a B for each type and some I or
+    E: other tags that have no O are parts of speech or the like. Types without a prefix need an O that is at least as
+    frequent as any of them.
 
     Args:
         counts: how often each tag occurs.
@@ -176,9 +192,13 @@ def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
     others = {tag: count for tag, count in counts.items() if tag not in (OUTSIDE, *outside)}
     if tags == "plain" or not others:
         return PLAIN
+    for more in (_around_entities(others), words_for_outside(counts)):
+        rest = {tag: count for tag, count in others.items() if tag not in more}
+        if more and rest and (_has_letters(_most_frequent(rest)) or (tags == "entities" and more[0] in OUTSIDE_WORDS)):
+            others, outside = rest, (*outside, *more)
     has_outside = tags == "entities" or bool(outside) or OUTSIDE in counts
     spelling = _most_frequent(others)
-    if spelling and (has_outside or spelling == CANONICAL):
+    if spelling and (has_outside or spelling == CANONICAL or _marks_entities(others, spelling)):
         return spelling._replace(outside=outside)
     free = max(counts.get(tag, 0) for tag in (OUTSIDE, *outside))
     if tags == "entities" or (has_outside and free >= max(others.values()) and not all(map(str.isdigit, others))):
@@ -196,6 +216,34 @@ def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
     if OUTSIDE not in counts:
         outside += [tag for tag in NOTHING if tag in counts and counts[tag] == max(counts.values())]
     return tuple(outside)
+
+
+def words_for_outside(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """The word that may stand for O: the most frequent tag of a corpus without O."""
+    if OUTSIDE in counts or not counts:
+        return ()
+    most = max(counts.values())
+    return tuple(word for word in OUTSIDE_WORDS if counts.get(word) == most)[:1]
+
+
+def _around_entities(others: Mapping[str, int]) -> tuple[str, ...]:
+    """Tags of BMEWO+ outside entities, that of the middle first."""
+    return tuple(sorted((tag for tag in others if AROUND.fullmatch(tag)), key=lambda tag: (tag[0] != "M", tag)))
+
+
+def _has_letters(spelling: Spelling | None) -> bool:
+    return spelling is not None and spelling.order in ("prefix", "suffix")
+
+
+def _marks_entities(others: Mapping[str, int], spelling: Spelling) -> bool:
+    """Whether all tags are in a spelling, each type begins with B, and one goes on or ends: no O is needed then."""
+    letters: dict[str, set[str]] = {}
+    for tag in others:
+        letter, label = _parse(tag, spelling.order, spelling.separator)
+        if not letter:
+            return False
+        letters.setdefault(label, set()).add(letter.upper())
+    return all("B" in found for found in letters.values()) and any(found & {*"IEML"} for found in letters.values())
 
 
 def _most_frequent(others: Mapping[str, int]) -> Spelling | None:

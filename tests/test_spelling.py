@@ -45,6 +45,19 @@ def read(*sentences: str, tags: Tags = "auto") -> Reading:
         ("B-PER I-PER _ _ B-LOC _", "B-PER, _ for O", CANON),
         ("B-PER I-PER - - B-LOC -", "B-PER, - for O", CANON),
         ("B-PER I-PER nan nan B-LOC nan", "B-PER, nan for O", CANON),
+        ("B-PER I-PER OTHER OTHER B-LOC OTHER", "B-PER, OTHER for O", CANON),
+        ("PER_B PER_I other other LOC_B other", "PER_B, other for O", CANON),
+        ("B_CLS E_CLS B_CLS I_CLS E_CLS", "B_PER", "B-CLS E-CLS B-CLS I-CLS E-CLS"),
+        (
+            "MM_O BB_O_PER B_PER E_PER EE_O_PER W_LOC",
+            "B_PER, MM_O for O, BB_O_PER for O, EE_O_PER for O",
+            "O O B-PER E-PER O W-LOC",
+        ),
+        (
+            "BB_O_PER B-PER M-PER E-PER EE_O_PER WW_O_EOS MM_O",
+            "B-PER, MM_O for O, BB_O_PER for O, EE_O_PER for O, ...",
+            "O B-PER M-PER E-PER O O O",
+        ),
         ("PER PER * * LOC *", "PER without a prefix, * for O", "I-PER I-PER O O I-LOC O"),
     ],
 )
@@ -65,6 +78,7 @@ def test_a_spelling_is_recognised_and_read(written: str, shown: str, canonical: 
         ("b-per e-per o s-loc", "iobes"),
         ("B:PER L:PER O U:LOC", "bilou"),
         ("B M E O W O O", "bmewo"),
+        ("BB_O_PER B_PER M_PER E_PER EE_O_PER MM_O BB_O_LOC W_LOC EE_O_LOC", "bmewo"),
         ("B-PER I-PER O B-LOC I-LOC O B- I-", "iob2"),
     ],
 )
@@ -79,6 +93,9 @@ def test_the_scheme_is_that_of_the_tags_as_they_are_read(written: str, scheme: s
         "N O V O N A V D N",  # Twitter's O is a pronoun
         "NN_S VB_S NN_S DT",  # suffixes, but no O
         "B I",
+        "B_X B_Y NN",
+        "PER PER OTHER OTHER LOC OTHER",  # OTHER may be a type as others are
+        "NN_O VB_O DT_O",
         "1 2 0 0 0 3",  # numbers of tags
         "O O",
         "_ _ _",
@@ -98,6 +115,7 @@ def test_the_end_of_a_sentence_is_no_evidence_for_o() -> None:
 
 def test_what_the_tags_stand_for_may_be_said() -> None:
     assert read("N O V O N A V D N", tags="entities").scheme == "io"
+    assert read("PER PER OTHER OTHER LOC OTHER", tags="entities").spelling.outside == ("OTHER",)
     assert read("B I", tags="entities").scheme == "iob2"
     assert read("1 2 0 0 0 3", tags="entities").spelling.outside == ("0",)
     assert read("PER PER O O LOC O", tags="plain") == (PLAIN, "plain")

@@ -16,6 +16,8 @@ CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "depre
 """Columns of CoNLL-U. Source: https://universaldependencies.org/format.html"""
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
 TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
+SENTENCE_ENDS = frozenset({"EndOfSentence", "PySBDSegment"})
+"""What HIPE's files have in MISC at the last token of a sentence."""
 HIPE_TAGS = "ne-coarse-lit"
 """The column of outer entities in the files of HIPE."""
 CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
@@ -42,6 +44,11 @@ class Sentence(NamedTuple):
 def is_entity_tag(field: str) -> bool:
     """Whether a field is O or the tag of an entity."""
     return field == OUTSIDE or ENTITY_TAG.match(field) is not None
+
+
+def ends_sentence(cell: str) -> bool:
+    """Whether a cell of marks, with | between, says that its token is the last one of its sentence."""
+    return not SENTENCE_ENDS.isdisjoint(cell.split("|"))
 
 
 def counted(field: str) -> int | None:

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, group_rows, names_columns
+from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, ends_sentence, group_rows, names_columns
 from nertool.corpus.files import MOST_BYTES, PACKED
 from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
@@ -141,6 +141,7 @@ class Reader:
             (form, token_at, has_comments, has_names), lines = self._recognise(label, lines)
             lines = _without_names(lines) if has_names else lines
             lines = self._without_comments(lines) if has_comments else lines
+            lines = _with_sentence_ends(lines) if has_names else lines
         if form not in ("json", "jsonl"):
             self._log_unused_columns(label)
         if form in ("json", "jsonl"):
@@ -406,7 +407,15 @@ def _decode_numbered_line(label: str, number: int, line: bytes) -> str:
     return fields[-1]
 
 
-def _length(token: str | InvalidData) -> int:
+def _with_sentence_ends(lines: Lines) -> Lines:
+    """Put a blank line behind a line whose last column says that a sentence ends, as in HIPE's files."""
+    for number, line in lines:
+        yield number, line
+        if ends_sentence(line.rpartition(b"\t")[2].strip().decode("utf-8", "replace")):
+            yield number, b"\n"
+
+
+def _length(token: object) -> int:
     return len(token) if isinstance(token, str) else 0
 
 

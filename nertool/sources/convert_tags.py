@@ -12,12 +12,12 @@ from pathlib import Path
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.corpus.recognise import count_first_pairs
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
 from nertool.sources.write_splits import errors_name, rewrite_split
-from nertool.spelling import Reading, Tags, read_corpus
+from nertool.spelling import Reading, Tags, count_tags, read_corpus, words_for_outside
 from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans, split_tag
 from nertool.workspace.workspace import Stage
 
@@ -100,6 +100,7 @@ def convert_splits(
     paths = {split: stage.staged(f"{split}.txt.tmp") for split in counts}
     tag_pairs, sentences = _count_pairs(paths.values(), options.keeps_all)
     reading = read_corpus(tag_pairs, sentences, options.tags)
+    _refuse_doubtful_outside(reading, count_tags(tag_pairs, sentences), options)
     if reading.scheme == "plain" and options.scheme != "keep":
         raise InvalidOption(
             f"--scheme {options.scheme}: the tags have no prefixes such as B- and I-",
@@ -135,6 +136,22 @@ def _count_pairs(paths: Iterable[Path], keeps_all: bool) -> tuple[Counter[Pair],
                 counts.update(pairs(sentence.tags))
                 sentences += 1
     return counts, sentences
+
+
+def _refuse_doubtful_outside(reading: Reading, counts: Mapping[str, int], options: TagOptions) -> None:
+    """Refuse tags without prefixes of which the most frequent may stand for O.
+
+    Raises:
+        InvalidData: these are such.
+    """
+    if reading.scheme != "plain" or options.tags != "auto":
+        return
+    found = words_for_outside(counts) if len(counts) > 1 else ()
+    if found:
+        raise InvalidData(
+            f"the most frequent tag is {found[0]}, and there is no O",
+            f"If {found[0]} stands for O: --tags entities --scheme iob2; if it is a tag as others are: --tags plain.",
+        )
 
 
 def _is_doubtful(counts: Mapping[Pair, int]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -145,3 +146,12 @@ def test_the_end_of_a_name_may_be_in_capitals(tmp_path: Path) -> None:
     (tmp_path / "own.CSV").write_text("id,text\n1,anna left\n")
     (document,) = Reader().read(str(tmp_path / "own.CSV"))
     assert document.record == {"id": "1"}
+
+
+def test_marks_of_hipe_end_sentences() -> None:
+    data = (
+        "TOKEN\tNE-COARSE-LIT\tMISC\n# date = 1790\nAnna\tO\t_\nleft\tO\tNoSpaceAfter|EndOfSentence\n"
+        "#\tO\t_\n.\tO\tEndOfSentence\n\nRain\tO\t_\n"
+    )
+    documents = Reader(labels=["O"], stdin=io.BytesIO(data.encode())).read("-")
+    assert [one.sentences[0].tokens for one in documents] == [["Anna", "left"], ["#", "."], ["Rain"]]

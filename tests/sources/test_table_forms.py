@@ -19,6 +19,26 @@ READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "Anna B-pers left O / Rain O / ",
         {},
     ),
+    "HIPE with marks of sentences": (
+        "own.tsv",
+        HIPE
+        + "Anna\tB-pers\tO\t_\t_\nleft\tO\tO\t_\tNoSpaceAfter|EndOfSentence\n"
+        + "#\tO\tO\t_\t_\n.\tO\tO\t_\tEndOfSentence\n\n",
+        "Anna B-pers left O / # O . O / ",
+        {},
+    ),
+    "entities in front of clauses, as in LST20": (
+        "own.txt",
+        "Anna\tNN\tB_PER\tB_CLS\nKeller\tNN\tE_PER\tI_CLS\nleft\tVV\tO\tE_CLS\n\nRain\tNN\tO\tB_CLS\n",
+        "Anna B_PER Keller E_PER left O / Rain O / ",
+        {},
+    ),
+    "clauses by an option": (
+        "own.txt",
+        "Anna\tNN\tB_PER\tB_CLS\nleft\tVV\tO\tE_CLS\n",
+        "Anna B_CLS left E_CLS / ",
+        {"tag_column": "4"},
+    ),
     "scores behind the tags": ("own.txt", "Anna B-PER 0.98\nleft O 1\n", "Anna B-PER left O / ", {}),
     "offsets behind the tags": ("own.tsv", "Anna\tB-PER\t0\t4\nleft\tO\t5\t9\n", "Anna B-PER left O / ", {}),
     "chunks and no entity": ("own.txt", "Rain NN B-NP O\nfell VBD B-VP O\n", "Rain O fell O / ", {}),
@@ -402,3 +422,21 @@ def test_numbers_without_end_are_no_numbers_of_sentences(tmp_path: Path) -> None
     content = f"{endless} Anna B-PER\n{endless} left O\n"
     with pytest.raises(InvalidData):
         taken(tmp_path, "own.txt", content)
+
+
+def test_clauses_are_no_chunks(tmp_path: Path) -> None:
+    content = "Anna\tNN\tB_PER\tB_CLS\nleft\tVV\tO\tE_CLS\n"
+    with pytest.raises(InvalidOption, match="column 4 holds clauses") as raised:
+        taken(tmp_path, "own.txt", content, task="chunk")
+    assert "--tag-column 3" in raised.value.hint
+
+
+def test_a_word_that_may_stand_for_o_beside_types_is_asked_for(tmp_path: Path) -> None:
+    content = "Anna PER\nleft OTHER\nBern LOC\n. OTHER\n"
+    with pytest.raises(InvalidData, match="the most frequent tag is OTHER, and there is no O") as raised:
+        taken(tmp_path, "own.txt", content)
+    assert "--tags entities --scheme iob2" in raised.value.hint and "--tags plain" in raised.value.hint
+    as_types = taken(tmp_path, "own.txt", content, tags="entities", scheme="iob2")[0]
+    assert as_types == "Anna B-PER left O Bern B-LOC . O / "
+    as_tags = taken(tmp_path, "own.txt", content, tags="plain")[0]
+    assert as_tags == "Anna PER left OTHER Bern LOC . OTHER / "

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, counted, is_entity_tag
+from nertool.corpus.column_files import ENTITY_TAG, counted, ends_sentence, is_entity_tag
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES
 from nertool.tags import OUTSIDE
 
@@ -24,6 +24,7 @@ NO_TYPE = frozenset({"", "O", "_", "-"})
 """What stands where a type would, beside a prefix in a column of its own, outside entities."""
 NO_TAG = re.compile(r"[_*-]+|[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?|\(\S*|\S*\*\S*|\S*\)")
 """What stands in columns behind the tags: scores, offsets, brackets of other layers, or nothing."""
+UNDERSCORED = re.compile(r"[BIESLUMW]_\S")
 CHUNKS = frozenset({"NP", "VP", "PP", "ADVP", "ADJP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NC", "VC", "PC"})
 """Types of chunks, whose column stands before that of the entities."""
 
@@ -160,8 +161,21 @@ def last_with_tags(table: Table, token_at: int) -> int:
 
 
 def holds_entities(table: Table, at: int) -> bool:
-    """Whether all tags of a column are O or those of entities."""
-    return all(map(is_entity_tag, table.column(at)))
+    """Whether all tags of a column are O or those of entities, as B-PER or B_PER."""
+    return all(is_entity_tag(cell) or UNDERSCORED.match(cell) for cell in table.column(at))
+
+
+def holds_clauses(table: Table, at: int) -> bool:
+    """Whether a column holds clauses, as LST20 has them behind the entities."""
+    return types_of(table, at) == {"CLS"}
+
+
+def ends_sentences(table: Table) -> int | None:
+    """0-based index of the column that says where sentences end, as MISC does in HIPE's files; None without one."""
+    for at in range(table.width):
+        if any(map(ends_sentence, table.column(at))):
+            return at
+    return None
 
 
 def types_of(table: Table, at: int) -> set[str]:

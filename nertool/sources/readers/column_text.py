@@ -80,7 +80,7 @@ def _rows(
         inside = True
         token = fields[token_at]
         yield number, (token, tag)
-        if sentence_end and token == sentence_end:
+        if (sentence_end and token == sentence_end) or columns.is_last_token(fields):
             inside = False
             yield number, None
 

@@ -8,13 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.column_files import TOKEN_NAMES, is_entity_tag, names_columns
+from nertool.corpus.column_files import TOKEN_NAMES, ends_sentence, is_entity_tag, names_columns
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_roles import (
     Rows,
     Table,
     counts_tokens,
     empty_is_outside,
+    ends_sentences,
+    holds_clauses,
     holds_entities,
     id_columns,
     join,
@@ -52,6 +54,7 @@ class Columns:
         header: number of the line that names the columns; 0 without one.
         tags: those of the first lines.
         id_at: 0-based indices of the columns with the id of a sentence, behind that of its document; empty without.
+        end_at: 0-based index of the column that marks the last token of a sentence; None without one.
         empty_is_outside: an empty tag stands for O.
     """
 
@@ -62,6 +65,7 @@ class Columns:
     header: int
     tags: frozenset[str]
     id_at: Sequence[int] = ()
+    end_at: int | None = None
     empty_is_outside: bool = False
 
     def fields(self, line: str) -> list[str]:
@@ -76,6 +80,10 @@ class Columns:
         """The fields of a line with blanks where others have tabs; none unless its tag is one that the file has."""
         fields = WHITE.split(line.strip(" \t"))
         return fields if len(fields) == self.width and self._is_tag(fields[self.tag_at]) else []
+
+    def is_last_token(self, fields: list[str]) -> bool:
+        """Whether a row is marked as the last one of its sentence."""
+        return self.end_at is not None and ends_sentence(fields[self.end_at])
 
     def is_token(self, line: str) -> bool:
         """Whether a line that begins like a comment holds a token: its tag is one that the file has."""
@@ -116,6 +124,9 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         )
     token_at, token_named = _find(place, layout.token_column or _token_column(table, front + index), "token", table)
     tag_at, tag_named = _tags(place, layout, table, token_at, index, tally)
+    end_at = None if layout.sentence_end or id_named else ends_sentences(table)
+    if end_at is not None:
+        tally.note(f"{path.name}: column {end_at + 1} says where sentences end (EndOfSentence)")
     tags = table.column(tag_at)
     return Columns(
         split,
@@ -125,6 +136,7 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         header=first[0] if table.has_header or token_named or tag_named or id_named else 0,
         tags=frozenset(tags),
         id_at=id_at,
+        end_at=end_at,
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
     )
 
@@ -275,6 +287,14 @@ def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index:
     if alone is not None:
         return alone
     last = last_with_tags(table, token_at)
+    if last - 1 > token_at and holds_clauses(table, last):
+        if layout.task == "chunk":
+            what = f"{place}: no column of chunks: column {last + 1} holds clauses, column {last} entities"
+            raise InvalidOption(what, f"Take one: --tag-column {last} or --tag-column {last + 1}.")
+        tally.note(
+            f"{Path(place).name}: column {last + 1} holds clauses, so column {last} holds the tags (--tag-column)"
+        )
+        return last - 1
     if last < table.width - 1:
         shown = f"column {last + 1} holds the tags, and what stands behind it is left out (--tag-column)"
         tally.note(f"{Path(place).name}: {shown}")
