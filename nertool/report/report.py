@@ -189,12 +189,17 @@ def _sentences(scored: Scored) -> Iterator[dict[str, Any]]:
     if not scored.errors.is_file():
         return
     with scored.errors.open(encoding="utf-8") as file:
-        for number, errors in groupby(map(json.loads, file), key=itemgetter("sentence")):
-            yield _sentence(number, list(errors))
+        rows = map(json.loads, file)
+        for (number, first), errors in groupby(rows, key=lambda row: (row["sentence"], row.get("tokens_from", 0))):
+            yield _sentence(number, first, list(errors))
 
 
-def _sentence(number: int, errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Describe a sentence with errors: its tokens in pieces, those of gold and of predicted entities marked."""
+def _sentence(number: int, first: int, errors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe a sentence with errors: its tokens in pieces, those of gold and of predicted entities marked.
+
+    Args:
+        first: 0-based place of the first token that is shown; not 0 within a long sentence.
+    """
     gold, predicted = [], []
     kinds: set[str] = set()
     types: set[str] = set()
@@ -208,27 +213,28 @@ def _sentence(number: int, errors: Sequence[Mapping[str, Any]]) -> dict[str, Any
         if error["predicted"]:
             predicted.append(error["predicted"])
             types.add(error["predicted"]["type"])
-    tokens = errors[0]["tokens"]
+    tokens = max((error["tokens"] for error in errors), key=len)
     return {
         "number": number,
         "line": errors[0]["line"],
         "kinds": sorted(kinds),
         "types": sorted(types),
         "unseen": unseen,
-        "gold": _pieces(tokens, gold),
-        "predicted": _pieces(tokens, predicted),
+        "gold": _pieces(tokens, first, gold),
+        "predicted": _pieces(tokens, first, predicted),
     }
 
 
-def _pieces(tokens: Sequence[str], entities: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Cut a sentence into (text, type) from left to right; the type is empty between entities."""
+def _pieces(tokens: Sequence[str], first: int, entities: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Cut tokens, the first of which has this place, into (text, type); the type is empty between entities."""
     pieces = []
     end = 0
     for entity in sorted(entities, key=itemgetter("start")):
-        if end < entity["start"]:
-            pieces.append((" ".join(tokens[end : entity["start"]]), ""))
-        pieces.append((" ".join(tokens[entity["start"] : entity["end"]]), entity["type"]))
-        end = entity["end"]
+        start = entity["start"] - first
+        if end < start:
+            pieces.append((" ".join(tokens[end:start]), ""))
+        end = entity["end"] - first
+        pieces.append((" ".join(tokens[start:end]), entity["type"]))
     if end < len(tokens):
         pieces.append((" ".join(tokens[end:]), ""))
     return pieces

@@ -28,6 +28,13 @@ LENGTHS = (1, 2, 3)
 """Words of an entity; longer ones stand together."""
 SENTENCE_LENGTHS = (10, 20, 30, 50)
 """Words of a sentence up to which it belongs to a group; longer ones stand together."""
+LONGEST_SENTENCE, AROUND = 1000, 50
+"""Tokens of a sentence that an error shows whole, and those on either side of its entity that it shows of a longer one.
+
+Each of many errors would hold a long sentence once more.
+"""
+LONGEST_TEXT = 1000
+"""Characters of a token, and of an entity's text, that are shown."""
 MOST_FREQUENT = 25
 Form = tuple[str, str]
 """Surface form of an entity, and its type."""
@@ -115,11 +122,12 @@ class Analysis:
         by: grouping -> group -> how many sentences have the counts (correct, predicted, gold).
         wrong: (text, gold type, predicted type) -> how often; an empty type stands for no entity.
         forms: distinct correct, predicted and gold entities.
+        shortened: how many errors show a part of their sentence, or of a long token.
     """
 
     def __init__(self, train: set[Form] | None, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> None:
         self.train, self.read = train, read
-        self.sentences = 0
+        self.sentences = self.shortened = 0
         self.by: dict[str, defaultdict[str, CountHistogram]] = {
             "seen": defaultdict(Counter),
             "entity_length": defaultdict(Counter),
@@ -157,11 +165,16 @@ class Analysis:
 
     def _row(self, tokens: Sequence[str], mistake: Mistake) -> dict[str, Any]:
         gold, predicted = _as_json(tokens, mistake.gold), _as_json(tokens, mistake.predicted)
-        entity = gold or predicted
+        entity = mistake.gold or mistake.predicted
         assert entity
-        self.wrong[entity["text"], gold["type"] if gold else "", predicted["type"] if predicted else ""] += 1
-        seen = None if self.train is None else (entity["text"], entity["type"]) in self.train
-        return {"kind": mistake.kind, "gold": gold, "predicted": predicted, "seen": seen, "tokens": list(tokens)}
+        text = _text(tokens, entity)
+        self.wrong[_shown(text), gold["type"] if gold else "", predicted["type"] if predicted else ""] += 1
+        seen = None if self.train is None else (text, entity.label) in self.train
+        first, last = _window(len(tokens), mistake)
+        around = [_shown(token) for token in tokens[first:last]]
+        self.shortened += around != list(tokens)
+        row = {"kind": mistake.kind, "gold": gold, "predicted": predicted, "seen": seen}
+        return {**row, "tokens_from": first, "tokens": around}
 
     def _groups(self, form: Form, span: Span, words: int) -> Iterator[tuple[str, str]]:
         if self.train is not None:
@@ -180,6 +193,7 @@ class Analysis:
             "by": self._by_group(),
             "wrong_forms": self._most_frequent_wrong(),
             "surface": _surface(*self.forms),
+            "shortened_errors": self.shortened,
         }
 
     def _by_group(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -247,7 +261,21 @@ def _text(tokens: Sequence[str], span: Span) -> str:
 
 def _as_json(tokens: Sequence[str], span: Span | None) -> dict[str, Any] | None:
     """Give an entity as a JSON object: `start` included, `end` not, both 0-based words."""
-    return span and {"type": span.label, "start": span.start, "end": span.end, "text": _text(tokens, span)}
+    return span and {"type": span.label, "start": span.start, "end": span.end, "text": _shown(_text(tokens, span))}
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _window(length: int, mistake: Mistake) -> tuple[int, int]:
+    """Half-open places of the tokens that an error shows: all, or those around its entity in a long sentence."""
+    if length <= LONGEST_SENTENCE:
+        return 0, length
+    entities = [span for span in (mistake.gold, mistake.predicted) if span]
+    first = max(min(span.start for span in entities) - AROUND, 0)
+    last = max(span.end for span in entities) + AROUND
+    return first, min(last, first + LONGEST_SENTENCE, length)
 
 
 def entities_of(path: Path, read: Callable[[Sequence[str]], Iterable[Span]] = spans) -> set[Form]:

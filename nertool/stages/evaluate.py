@@ -212,6 +212,8 @@ def _evaluate_split(
         spelling = _spelling(workspace, load().labels)
         scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(errors))
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
+        if analysis.shortened:
+            logger.warning("%s: %s errors show a part of their long sentence", split, f"{analysis.shortened:,}")
         stage.facts |= probabilities.results()
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
         _record_and_warn(stage, split, counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -112,3 +113,28 @@ def test_tags_without_types_are_entities_of_one_word() -> None:
     analysis = Analysis({("runs", "VERB")}, single_words)
     (row,) = analysis.add(1, Tagged(["runs", "O"], ["VERB", "O"], ["NOUN", "O"], 1))
     assert (row["kind"], row["gold"]["type"], row["predicted"]["type"], row["seen"]) == ("type", "VERB", "NOUN", True)
+
+
+def test_errors_of_a_long_sentence_show_what_stands_around_them() -> None:
+    """A line for each of many errors, each with the whole sentence, would grow with the square of its length."""
+    length = 20_000
+    tokens = [f"t{place}" for place in range(length)]
+    tokens[-1] = "x" * 100_000
+    gold = ["B-PER" if place % 10 == 0 else "O" for place in range(length - 1)] + ["B-LOC"]
+    analysis = Analysis(None)
+    rows = list(analysis.add(1, Tagged(tokens, gold, ["O"] * length, 1)))
+    assert len(rows) == analysis.results()["shortened_errors"] == 2001
+    assert sum(len(json.dumps(row)) for row in rows) < 3_000_000
+    for row in rows[:-1]:
+        at = row["gold"]["start"] - row["tokens_from"]
+        assert row["tokens"][at] == row["gold"]["text"] == tokens[row["gold"]["start"]]
+    assert rows[5]["tokens"] == tokens[:101] and rows[500]["tokens"] == tokens[4950:5051]
+    assert len(rows[-1]["gold"]["text"]) == 1001
+
+
+def test_an_entity_without_end_is_shown_in_part() -> None:
+    length = 5_000
+    analysis = Analysis(None)
+    tokens, gold = ["word"] * length, ["B-PER", *["I-PER"] * (length - 1)]
+    row = next(analysis.add(1, Tagged(tokens, gold, ["O"] * length, 1)))
+    assert len(row["tokens"]) == 1000 and row["gold"]["end"] == length and len(row["gold"]["text"]) == 1001
