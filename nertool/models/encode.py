@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nertool.errors import InvalidOption
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 IGNORE = -100
@@ -17,6 +18,8 @@ NO_SUBWORD = -1
 """Stands for the first sub-word of a word that has none."""
 NO_WORD = -1
 """Stands for the word of a sub-word that carries no tag."""
+NO_ID = 2**31 - 1
+"""Is the id of no sub-word."""
 REMEMBERED_WORDS = 100_000
 """Distinct words in the cache before it is cleared, so that memory stays bounded."""
 
@@ -63,6 +66,27 @@ class Window(NamedTuple):
     positions: list[int]
 
 
+class Frame(NamedTuple):
+    """What a tokenizer puts around the sub-words of a sentence, and the token types that it gives them.
+
+    Attributes:
+        before, behind: ids of its special tokens; shape (special tokens,).
+        types_before, types_behind: their token types; same shapes.
+        type_inside: token type of the sentence's own sub-words.
+    """
+
+    before: list[int]
+    behind: list[int]
+    types_before: list[int]
+    types_behind: list[int]
+    type_inside: int
+
+    def types(self, length: int) -> list[int]:
+        """Token types of a window of that many sub-words, special tokens included; shape (subwords,)."""
+        inside = length - len(self.before) - len(self.behind)
+        return [*self.types_before, *[self.type_inside] * inside, *self.types_behind]
+
+
 class Subwords:
     """Sub-word ids of words; each word is tokenized alone, and once while it is in the cache.
 
@@ -105,11 +129,15 @@ def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> 
 def word_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
     """The text that makes the tokenizer treat a string as a word: a space for byte-level BPE, else nothing.
 
-    Found by trying: the ids of "a a" must be the ids of "a" twice.
+    Found by trying: the ids of "a a" must be the ids of "a" twice, or those of " a a" the ids of " a" twice. Where
+    neither holds, spaces part no words, and each word is tokenized as it is.
     """
-    word = tokenizer("a", add_special_tokens=False)["input_ids"]
-    text = tokenizer("a a", add_special_tokens=False)["input_ids"]
-    return "" if text == word + word else " "
+
+    def ids(text: str) -> list[int]:
+        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
+    return " " if ids("a a") != 2 * ids("a") and ids(" a a") == 2 * ids(" a") else ""
 
 
 class Encoder:
@@ -122,7 +150,8 @@ class Encoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
         self.subwords = Subwords(tokenizer, word_prefix(tokenizer))
-        self.prefix, self.suffix = _special_ids(tokenizer)
+        self.frame = frame_of(tokenizer)
+        self.prefix, self.suffix = self.frame.before, self.frame.behind
         self.budget = max_length - len(self.prefix) - len(self.suffix)
         if self.budget < 1:
             raise InvalidOption(
@@ -251,9 +280,26 @@ def _join(words: Sequence[Sequence[int]]) -> Encoded:
     return Encoded(ids, starts)
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """Ids that the tokenizer puts before and behind a single sequence."""
-    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
-    full = tokenizer("a")["input_ids"]
-    before = next(start for start in range(len(full) + 1) if full[start : start + len(plain)] == plain)
-    return full[:before], full[before + len(plain) :]
+def frame_of(tokenizer: PreTrainedTokenizerBase) -> Frame:
+    """Find what a tokenizer puts around a single sequence, whatever its vocabulary is: it gets an id that none has."""
+    if tokenizer.is_fast:
+        ids, types = _around_fast(tokenizer.backend_tokenizer)
+    else:
+        ids = tokenizer.build_inputs_with_special_tokens([NO_ID])
+        types = tokenizer.create_token_type_ids_from_sequences([NO_ID])
+    if len(types) != len(ids):  # tokenizers without token types count no special tokens here
+        types = [0] * len(ids)
+    at = ids.index(NO_ID)
+    return Frame(ids[:at], ids[at + 1 :], types[:at], types[at + 1 :], types[at])
+
+
+def _around_fast(backend: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids and the token types that a post-processor makes of NO_ID."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    backend.no_truncation()
+    backend.no_padding()
+    word = Tokenizer(WordLevel({"a": NO_ID}, "a")).encode("a")
+    around = backend.post_process(word)
+    return around.ids, around.type_ids

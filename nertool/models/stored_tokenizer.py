@@ -80,13 +80,15 @@ class StoredTokenizer:
         pad_token_id: id of a sub-word that fills short windows.
     """
 
+    is_fast = True
+
     def __init__(self, backend: Tokenizer, pad_token_id: int) -> None:
         backend.no_truncation()
         backend.no_padding()
-        self.backend, self.pad_token_id = backend, pad_token_id
+        self.backend_tokenizer, self.pad_token_id = backend, pad_token_id
 
     def __len__(self) -> int:
-        return int(self.backend.get_vocab_size())
+        return int(self.backend_tokenizer.get_vocab_size())
 
     def __call__(self, text: str | Sequence[str], add_special_tokens: bool = True, **others: Any) -> dict[str, Any]:
         """The ids of a text, or of each of several.
@@ -95,7 +97,7 @@ class StoredTokenizer:
             others: options of transformers, which ask for nothing more than ids.
         """
         texts = [text] if isinstance(text, str) else list(text)
-        encodings = self.backend.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+        encodings = self.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
         ids = [encoding.ids for encoding in encodings]
         return {"input_ids": ids[0] if isinstance(text, str) else ids}
 
@@ -116,7 +118,7 @@ def store_encoding(directory: Path, tokenizer: Any, encoding: Encoding) -> bool:
         stored = StoredTokenizer(_copy(tokenizer.backend_tokenizer), encoding.pad_id)
         if not _agree(stored, tokenizer, [*PROBES, *tokenizer.all_special_tokens]):
             return False
-        stored.backend.save(str(directory / TOKENIZER), pretty=False)
+        stored.backend_tokenizer.save(str(directory / TOKENIZER), pretty=False)
         made_from = {name: digest(directory / name) for name in MADE_FROM if (directory / name).exists()}
         write_json(directory / ENCODING, {**asdict(encoding), "made_from": made_from})
         return True

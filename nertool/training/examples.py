@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SENTENCES_AHEAD = 1000
 COUNTS = "counts.json"
-FORMAT = 2
+FORMAT = 3
 """To be raised whenever the same inputs give other examples."""
 APART = ("unlabelled", "teachers")
 """Folders of a cache that other examples, and the probabilities of teachers, are kept in."""

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption, NertoolError
-from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, labelled_windows
+from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, frame_of, labelled_windows
 from nertool.models.names import load_tokenizer, model_sources, usable_length
 from nertool.models.tagger import stored_labels
 
@@ -287,3 +287,47 @@ def test_positions_that_roberta_does_not_use_are_not_counted(tokenizers: dict[st
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512)) == 512
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512), 128) == 128
     assert usable_length(tokenizers["wordpiece"], BertConfig(max_position_embeddings=512)) == 128
+
+
+def without_a() -> Any:
+    """A tokenizer that deletes the letter a."""
+    from tokenizers import normalizers
+
+    backend = of_whole_words(["[UNK]", "nn", "oslo"])
+    backend.normalizer = normalizers.Replace("a", "")
+    return backend
+
+
+def of_whole_words(entries: list[str]) -> Any:
+    """A tokenizer of words between special tokens, with token types of its own."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    special = ["[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {entry: number for number, entry in enumerate([*special, *entries])}
+    backend = Tokenizer(models.WordLevel(vocabulary, "[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS]:2 [MASK]:0 $A:1 [SEP]:2", special_tokens=[(entry, vocabulary[entry]) for entry in special]
+    )
+    return backend
+
+
+@pytest.mark.parametrize(
+    "backend", [without_a(), of_whole_words(["[UNK]", "a"]), of_whole_words(["a"])], ids=["deleted", "known", "unknown"]
+)
+def test_what_stands_around_a_sentence_does_not_hang_on_the_words_that_a_tokenizer_knows(backend: Any) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    frame = frame_of(PreTrainedTokenizerFast(tokenizer_object=backend))
+    assert (frame.before, frame.behind) == ([0, 2], [1])
+    assert frame.types(5) == [2, 0, 1, 1, 2]
+
+
+def test_words_are_taken_as_they_are_where_blanks_part_none() -> None:
+    from tokenizers import pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = of_whole_words(["[UNK]", "anna", "oslo"])
+    backend.pre_tokenizer = pre_tokenizers.Punctuation()
+    (encoded,) = Encoder(PreTrainedTokenizerFast(tokenizer_object=backend), 8).encode([["anna", "oslo"]])
+    assert encoded.ids == [4, 5]
