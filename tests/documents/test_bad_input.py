@@ -20,10 +20,9 @@ from nertool.cli.main import main
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.records import DEEPEST
 from nertool.corpus.running_text import visible
-from nertool.documents import output_file
+from nertool.documents import output_file, writers
 from nertool.models.encode import Encoded, Encoder
 from nertool.models.names import load_tokenizer
-from nertool.stages import predict
 
 Predict = Callable[..., tuple[str, str]]
 FORMS = ("conll", "jsonl", "inline", "entities", "html")
@@ -236,7 +235,7 @@ def test_nothing_in_gives_nothing_out(
     if isinstance(path, Path):
         path.write_bytes(make())
     out, _ = tag(make(), "--format", form, path)
-    assert out == predict.head_of(form)
+    assert out == writers.head_of(form)
 
 
 def test_marks_at_the_beginning_are_left_out_and_told(tmp_path: Path, tag: Predict) -> None:
@@ -285,7 +284,7 @@ def test_white_space_that_ends_no_column_is_part_of_a_token(tag: Predict) -> Non
 
 def test_pages_hold_no_markup_of_the_data(tag: Predict) -> None:
     data = b'{"tokens": ["<script>", "&", "\\"anna\'"], "<b>": "<i>"}\n{"text": "<script>x</script> anna"}\n'
-    out = tag(data, "--format", "html")[0].removeprefix(predict.head_of("html"))
+    out = tag(data, "--format", "html")[0].removeprefix(writers.head_of("html"))
     assert "<script" not in out and "<b>" not in out and "<i>" not in out and "&lt;script&gt;" in out
 
 
