@@ -166,6 +166,7 @@ def check(target: Path, splits: Sequence[str], damages: Sequence[Damage], argume
         "damages": len(damages),
         "places": len(places),
         "found": round(sum(map(bool, top)) / len(damages), 4),
+        "first_quarter": round(sum(map(bool, top[: len(top) // 4])) / (len(top) // 4), 4),
         "by_chance": round(sum(map(bool, hits)) / len(hits), 4),
         **{kind: f"{kinds(top).count(kind)} of {sum(one.kind == kind for one in damages)}" for kind in KINDS},
     }

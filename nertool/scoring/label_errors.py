@@ -1,13 +1,11 @@
 """Which gold tags are probably wrong, by models that have not seen them.
 
-Confident learning (Northcutt et al. 2021, https://arxiv.org/abs/1911.00068): a model's probability of a gold type is
-compared with the one that it usually gives to words of that type. Types are compared, not tags, so that a model in
-another scheme can judge.
+A model's probability of its own types is compared with that of the gold types. Types are compared, not tags, so that a
+model in another scheme can judge.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,8 +17,8 @@ from nertool.spelling import Reading, Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
 
 Array = npt.NDArray[Any]
-LEAST_USUAL = 0.01
-"""What a type's usual probability counts as at least: models hardly know types that are rare."""
+NOTHING_PREDICTED = 0.1
+"""Counts as the probability of a prediction without entities: that a model misses one says little."""
 
 
 class Judged(NamedTuple):
@@ -146,52 +144,43 @@ def corrected_tags(tags: Sequence[str], place: Suggestion, reading: Reading) -> 
 # -- suggestions -----------------------------------------------------------------------------------
 
 
-def suggest(sentences: Sequence[Judged], types: Sequence[str]) -> list[Suggestion]:
+def suggest(sentences: Iterable[Judged], types: Sequence[str]) -> list[Suggestion]:
     """The places where gold and predicted entities differ, the likeliest errors of gold first.
 
     Args:
         sentences: all that were judged.
         types: as `types_of` gives them.
     """
-    usual = _usual_probabilities(sentences, types)
     found: list[Suggestion] = []
     for sentence in sentences:
-        gold = _relative(sentence, sentence.gold, usual, types)
-        predicted = _relative(sentence, sentence.predicted, usual, types)
+        gold = _probabilities(sentence, sentence.gold, types)
+        predicted = _probabilities(sentence, sentence.predicted, types)
         for ours, theirs in differences(sentence.gold, sentence.predicted):
             start = min(span.start for span in [*ours, *theirs])
             end = max(span.end for span in [*ours, *theirs])
-            score = _score(gold[start:end], predicted[start:end])
+            prediction = float(predicted[start:end].min()) if theirs else NOTHING_PREDICTED
+            score = _score(float(gold[start:end].min()), prediction)
             line = sentence.line + start
             found.append(Suggestion(sentence.file, line, score, start, end, sentence.words, ours, theirs))
     return sorted(found, key=lambda suggestion: -suggestion.score)
 
 
-def _score(gold: Array, predicted: Array) -> float:
-    """How likely gold is wrong where its least word is below what is usual, and that of the prediction is not.
+def _score(gold: float, predicted: float) -> float:
+    """How likely gold is wrong: the model is sure of what it predicts, and gold is something else.
 
-    On WNUT'17 with damaged entities, better than either factor, their margin or their ratio.
+    On damaged entities of WNUT'17 and GermEval far better than probabilities relative to what is usual for a type. The
+    ratio of both finds more damages, and fewer of the real errors: it lists entities first of which a model knows half.
 
     Args:
-        gold, predicted: probabilities relative to the usual ones; shape (words in question,).
+        gold, predicted: probability of the least probable type among the words in question.
     """
-    return math.tanh(predicted.min()) * (1 - min(1.0, float(gold.min())))
+    return predicted * (1 - gold)
 
 
-def _relative(sentence: Judged, spans: Iterable[Span], usual: Array, types: Sequence[str]) -> Array:
-    """Probability of each word's type relative to what that type has where it is gold; shape (words,)."""
+def _probabilities(sentence: Judged, spans: Iterable[Span], types: Sequence[str]) -> Array:
+    """Probability of each word's type; shape (words,)."""
     ids = _type_ids(spans, len(sentence.words), types)
-    return np.asarray(sentence.probabilities[np.arange(len(ids)), ids] / usual[ids])
-
-
-def _usual_probabilities(sentences: Iterable[Judged], types: Sequence[str]) -> Array:
-    """Mean probability of each type where it is gold; shape (types,)."""
-    sums, counts = np.zeros(len(types)), np.zeros(len(types))
-    for sentence in sentences:
-        gold = _type_ids(sentence.gold, len(sentence.words), types)
-        np.add.at(sums, gold, sentence.probabilities[np.arange(len(gold)), gold])
-        np.add.at(counts, gold, 1)
-    return np.asarray(np.maximum(sums / np.maximum(counts, 1), LEAST_USUAL))
+    return np.asarray(sentence.probabilities[np.arange(len(ids)), ids])
 
 
 def _type_ids(spans: Iterable[Span], words: int, types: Sequence[str]) -> Array:
