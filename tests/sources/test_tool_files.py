@@ -317,3 +317,23 @@ def test_without_spacy_the_error_installs_it(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(NertoolError) as error:
         taken(tmp_path, "own.spacy", b"x")
     assert "nertool[spacy]" in error.value.hint
+
+
+def test_a_text_of_another_name_is_asked_for_with_the_candidates(tmp_path: Path) -> None:
+    """Label Studio's JSON-MIN has the text under the name that the project gives it."""
+    region = {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}
+    record = {"id": 1, "title": "News", "my note": "Anna left Bern.", "label": [region], "annotator": 1}
+    with pytest.raises(InvalidOption, match="spans, but no text under a known key") as raised:
+        taken(tmp_path, "own.json", [record])
+    assert "--text-column 'my note' or --text-column title" in raised.value.hint
+    assert taken(tmp_path, "own.json", [record], text_column="my note")[0] == "Anna B-PER left O Bern O . O / "
+
+
+def test_of_several_texts_of_a_task_the_candidates_are_named(tmp_path: Path) -> None:
+    region = {"type": "labels", "value": {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}}
+    data = {"title": "News", "note": "Anna left Bern."}
+    task = {"id": 1, "created_at": "2024-05-01T00:00:00Z", "data": data, "annotations": [{"result": [region]}]}
+    with pytest.raises(InvalidOption) as raised:
+        taken(tmp_path, "own.json", [task])
+    assert "--text-column note or --text-column title" in raised.value.hint
+    assert "created_at" not in raised.value.hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -19,7 +20,7 @@ from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.cloud_exports import with_plain_spans
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows
-from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_of
+from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_candidates, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
@@ -82,6 +83,12 @@ def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:
     if spans:
         raise InvalidOption(f"{path}: tokens with spans as {spans}, which are not read so", SPERT_WAY)
     if isinstance(record, dict) and not layout.token_column and not any(key.lower() in TOKEN_NAMES for key in record):
+        texts = text_candidates(record)
+        if texts:
+            options = " or ".join(f"--text-column {shlex.quote(name)}" for name in texts)
+            raise InvalidOption(
+                f"{path}: spans, but no text under a known key", f"Say which key holds the text: {options}"
+            )
         keys = ", ".join(record)[:100]
         raise InvalidOption(
             f"{path}: neither tokens nor a text under a known key",

@@ -29,6 +29,8 @@ END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "e
 LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
 OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
 ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
+MOST_CANDIDATES = 5
+"""Keys that an error names as those of the text."""
 NO_TEXT = "Every record has one, as the first has; --text-column names its key."
 RECORD_ANNOTATOR_KEYS = ("_annotator_id", "annotator", "_session_id")
 """Keys under which a record, of Prodigy or Label Studio's JSON-MIN, says who annotated it."""
@@ -51,6 +53,16 @@ def has_spans(record: dict[str, Any]) -> bool:
         if isinstance(value, list) and value and _looks_like_span(value[0]):
             return True
     return False
+
+
+def text_candidates(record: dict[str, Any]) -> list[str]:
+    """Keys that may hold the text of a record with spans, the longest first; none for other records."""
+    if not has_spans(record):
+        return []
+    inner = record.get("data")  # Label Studio's task
+    holder = inner if isinstance(inner, dict) else record
+    texts = {key: value for key, value in holder.items() if isinstance(value, str) and value.strip()}
+    return sorted(texts, key=lambda key: -len(texts[key]))[:MOST_CANDIDATES]
 
 
 def holds_text(record: Any, layout: Layout) -> bool:
