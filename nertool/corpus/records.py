@@ -37,6 +37,10 @@ DEEPEST = 200
 TOO_DEEP = f"lists or objects more than {DEEPEST} deep"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """A surrogate as JSON spells it; only a pair of them is a character."""
+MOST_VALUES = 1 << 27
+"""Values of a column in one row group of Parquet: a few bytes may stand for any number of equal ones."""
+DECODED_BYTES, BYTES_OF_OBJECT = 1 << 28, 64
+"""Memory of rows that are decoded together, and about that of each value as an object of Python."""
 BATCH_ROWS = 1000
 """Rows of Parquet, Arrow and data sets that are decoded at a time."""
 
@@ -134,15 +138,31 @@ def _depth(value: Any) -> int:
 
 
 def open_parquet(path: Path) -> ParquetFile:
-    """Open a Parquet file.
+    """Open a Parquet file, so that texts which it holds once for many rows are read once.
 
     Raises:
-        InvalidData: it cannot be read, or is not Parquet.
+        InvalidData: it cannot be read, is not Parquet, or has more values in a row group than memory holds.
     """
     from pyarrow import parquet
 
     with translate_arrow_errors(path, "Parquet"):
-        return parquet.ParquetFile(path)
+        metadata = parquet.read_metadata(path)
+        columns: dict[str, None] = {}
+        for group in range(metadata.num_row_groups):
+            for number in range(metadata.num_columns):
+                chunk = metadata.row_group(group).column(number)
+                if chunk.num_values > MOST_VALUES:
+                    what = f"{path}: {chunk.num_values:,} values of {chunk.path_in_schema} in one row group"
+                    raise InvalidData(what, f"Write smaller row groups: at most {MOST_VALUES:,} values.")
+                if _may_repeat_texts(metadata.schema.column(number), chunk):
+                    columns[chunk.path_in_schema] = None
+        return parquet.ParquetFile(path, read_dictionary=list(columns))
+
+
+def _may_repeat_texts(column: Any, chunk: Any) -> bool:
+    """Whether a chunk of a Parquet file may hold texts once for many rows."""
+    encoded = chunk.has_dictionary_page or any("DICTIONARY" in encoding for encoding in chunk.encodings)
+    return encoded and column.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "NONE")
 
 
 @contextmanager
@@ -200,6 +220,8 @@ def _without_text(kind: DataType) -> DataType:
         return pyarrow.large_list(_without_text(kind.value_type))
     if types.is_struct(kind):
         return pyarrow.struct([field.with_type(_without_text(field.type)) for field in kind])
+    if types.is_dictionary(kind):
+        return pyarrow.dictionary(kind.index_type, _without_text(kind.value_type), kind.ordered)
     return kind
 
 
@@ -212,20 +234,64 @@ def batch_rows(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, dict[str, 
     number = 0
     for batch in batches:
         check_batch(batch)
-        size = 1 if any(map(_may_repeat, batch.schema.types)) else BATCH_ROWS
-        for start in range(0, batch.num_rows, size):
-            for row in _decoded_rows(batch.slice(start, size)):
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            for row in _rows_within_memory(batch.slice(start, BATCH_ROWS)):
                 number += 1
                 yield number, row
 
 
-def _may_repeat(kind: DataType) -> bool:
-    """Whether a column of this type may hold a value once for many rows; decoded, each row has one of its own."""
-    from pyarrow import types
+def _rows_within_memory(batch: RecordBatch) -> Iterator[dict[str, Any] | BadRecord]:
+    """Give the rows of a batch, decoded together if that takes little memory, else one by one."""
+    if sum(map(_decoded_bytes, batch.columns)) <= DECODED_BYTES:
+        yield from _decoded_rows(_without_dictionaries(batch))
+        return
+    for at in range(batch.num_rows):
+        row = batch.slice(at, 1)
+        if sum(map(_decoded_bytes, row.columns)) > DECODED_BYTES:
+            yield BadRecord(f"a row of more than {DECODED_BYTES >> 20} MiB")
+        else:
+            yield from _decoded_rows(row)
 
-    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
-        return True
-    return any(_may_repeat(kind.field(number).type) for number in range(kind.num_fields))
+
+def _without_dictionaries(batch: RecordBatch) -> RecordBatch:
+    """The batch with a value for each row, which Python takes in half the time."""
+    import pyarrow
+    from pyarrow import compute
+
+    columns = []
+    for column in batch.columns:
+        if pyarrow.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        elif pyarrow.types.is_list(column.type) and pyarrow.types.is_dictionary(column.type.value_type):
+            decoded = column.flatten().dictionary_decode()
+            lengths = compute.fill_null(column.value_lengths(), 0).to_numpy(zero_copy_only=False)
+            offsets = pyarrow.array([0, *lengths.cumsum().tolist()], pyarrow.int32())
+            column = pyarrow.ListArray.from_arrays(offsets, decoded, mask=column.is_null())
+        columns.append(column)
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _decoded_bytes(column: Any) -> int:
+    """About how many bytes a column takes as objects of Python, where each row has a value of its own."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    kind = column.type
+    if types.is_dictionary(kind):
+        values = column.dictionary
+        if types.is_string(values.type) or types.is_binary(values.type) or types.is_large_string(values.type):
+            lengths = compute.fill_null(compute.binary_length(values), 0).cast(pyarrow.int64())
+            repeated = compute.sum(lengths.take(column.indices)).as_py() or 0
+            return int(repeated) + BYTES_OF_OBJECT * len(column)
+        return len(column) * _decoded_bytes(values)
+    if types.is_run_end_encoded(kind):
+        return len(column) * _decoded_bytes(column.values)
+    own = BYTES_OF_OBJECT * len(column)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return own + _decoded_bytes(column.flatten())
+    if types.is_struct(kind):
+        return own + sum(map(_decoded_bytes, column.flatten()))
+    return own + int(column.nbytes)
 
 
 def _decoded_rows(batch: RecordBatch) -> Iterable[dict[str, Any] | BadRecord]:

@@ -21,7 +21,7 @@ import pytest
 
 from nertool.cli import config_files
 from nertool.corpus.files import LOOKED_AT, numbered_lines
-from nertool.corpus.records import batch_rows
+from nertool.corpus.records import BadRecord, batch_rows, open_parquet
 from nertool.documents.reader import Reader
 from nertool.errors import DownloadFailed, InvalidData, NertoolError
 from nertool.models.calibration import read_calibration
@@ -183,6 +183,42 @@ def test_a_value_that_stands_once_for_many_rows_is_decoded_row_by_row() -> None:
     with little_memory():
         rows = batch_rows([pa.record_batch([texts], names=["text"])])
         assert sum(len(row["text"]) for _, row in islice(rows, 300)) == 300 << 20  # type: ignore[call-overload, index]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_text_that_stands_once_in_parquet_does_not_fill_the_memory(stored: bool, tmp_path: Path) -> None:
+    """Less than a kilobyte holds 40 GB of text, which pyarrow would unpack."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 40_000, pa.int32()), pa.array(["word " * 200_000]))
+    one_row = pa.ListArray.from_arrays(pa.array([0, 40_000], pa.int32()), texts)
+    for name, column in (("text", texts), ("tokens", one_row)):
+        path = tmp_path / f"{name}.parquet"
+        parquet.write_table(pa.table({name: column}), str(path), store_schema=stored, compression="zstd")
+        assert path.stat().st_size < 2000
+    before = pa.default_memory_pool().max_memory()
+    for name, reason in (("text", ""), ("tokens", "a row of more than 256 MiB")):
+        file = open_parquet(tmp_path / f"{name}.parquet")
+        for _, row in islice(batch_rows(file.iter_batches(1000)), 5):
+            assert getattr(row, "reason", "") == reason
+    assert pa.default_memory_pool().max_memory() < before + (100 << 20)
+
+
+def test_texts_of_parquet_are_read_as_they_are_where_many_are_alike(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    spoiled = pa.array([b"a\xff", b"ok", b"ok"]).view(pa.string())
+    rows = {"tokens": [["Anna", None], None, []], "text": ["a", "a", None], "large": ["b"] * 3}
+    table = pa.table({**rows, "large": pa.array(rows["large"], pa.large_string()), "n": [1, 2, 3]})
+    for number, group in enumerate((table, table.slice(1)), start=1):
+        parquet.write_table(group, str(tmp_path / "own.parquet"))
+        read = [row for _, row in batch_rows(open_parquet(tmp_path / "own.parquet").iter_batches(1000))]
+        assert read == group.to_pylist() and len(read) == 4 - number
+    parquet.write_table(pa.table({"text": spoiled}), str(tmp_path / "own.parquet"))
+    read = [row for _, row in batch_rows(open_parquet(tmp_path / "own.parquet").iter_batches(1000))]
+    assert isinstance(read[0], BadRecord) and read[1:] == [{"text": "ok"}] * 2
 
 
 def test_rows_that_take_no_room_are_decoded_some_at_a_time() -> None:
