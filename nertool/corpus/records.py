@@ -162,12 +162,12 @@ def open_parquet(path: Path) -> ParquetFile:
 def _may_repeat_texts(column: Any, chunk: Any) -> bool:
     """Whether a chunk of a Parquet file may hold texts once for many rows.
 
-    Of texts in lists pyarrow keeps no dictionary where they come in several pieces.
+    Of texts in lists and structures pyarrow keeps no dictionary where they come in several pieces.
     """
     encoded = chunk.has_dictionary_page or any("DICTIONARY" in encoding for encoding in chunk.encodings)
     return (
         encoded
-        and not column.max_repetition_level
+        and "." not in chunk.path_in_schema
         and column.physical_type == "BYTE_ARRAY"
         and column.logical_type.type in ("STRING", "NONE")
     )
