@@ -1,16 +1,19 @@
-"""Configuration files: one JSON object or TOML table of options, run_ner.py's own files among them."""
+"""Configuration files: one JSON object or TOML table of options, as `--print-config` writes them or run_ner.py does."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nertool.addresses import MASK
 from nertool.cli.run_ner_names import NO_EFFECT, log_no_effect
+from nertool.corpus.running_text import visible
 from nertool.errors import InvalidOption
+from nertool.progress import logger
 from nertool.workspace.names import LABELS
 
 if sys.version_info >= (3, 11):
@@ -21,25 +24,29 @@ else:
 PRECISIONS = ("bf16", "fp16")
 LISTS = ("seeds", "layers", "curve")
 """Options that are a list of numbers with commas between, or a list in the file."""
+SETTING = "set "
+"""What stands before a field of the Trainer's arguments in `--print-config --json`."""
 LARGEST_FILE = 2**20
 """Bytes of a file; options take a few hundred."""
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The keys and values of a file, TOML where its name ends in .toml, else JSON.
+    """The keys and values of a file: TOML or JSON by the end of its name, else by its first character.
 
     Raises:
         InvalidOption: it cannot be read, or is neither.
     """
-    name, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", json.loads)
+    name = {".toml": "TOML", ".json": "JSON"}.get(path.suffix, "")
     try:
-        found = load(_text(path))
+        text = _text(path)
+        name = name or ("JSON" if text.lstrip()[:1] in ("{", "[") else "TOML")
+        found = json.loads(text) if name == "JSON" else tomllib.loads(text)
     except OSError as error:
         raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON or TOML file of options.") from error
     except (ValueError, RecursionError) as error:
         raise InvalidOption(
-            f"--config {path}: not {name}: {error}",
-            f"The file holds one {name} {'table' if name == 'TOML' else 'object'}.",
+            f"--config {path}: not {name or 'text'}: {error}",
+            f"The file holds one {'TOML table' if name == 'TOML' else 'JSON object'}.",
         ) from error
     if not isinstance(found, dict):
         raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
@@ -65,22 +72,28 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
     Raises:
         InvalidOption: a key that nobody knows, or labels elsewhere than in the workspace.
     """
-    config = read(path)
+    config = _unprinted(read(path))
     values: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     settings: list[str] = []
     ignored: list[str] = []
     for key in LISTS:
         if isinstance(config.get(key), list):
             config[key] = ",".join(map(str, config[key]))
     for key, value in config.items():
-        if key == "data_dir":
+        if key in ("data_dir", "workspace"):
             values["workspace"] = value
+        elif key.startswith(SETTING):
+            settings.append(f"{key.removeprefix(SETTING)}={value}")
         elif key == "labels" and not isinstance(value, bool):  # which is the switch of check
             _check_labels(path, value, config)
         elif key in PRECISIONS:
             values |= {"precision": key} if value and "precision" in here else {}
         elif key in names:
-            values |= {names[key]: value} if names[key] in here and value is not None else {}
+            name = names[key]
+            if config[keys.setdefault(name, key)] != value:
+                raise InvalidOption(f"--config {path}: {keys[name]} and {key} are one option", "Leave out one of them.")
+            values |= {name: value} if name in here and value is not None else {}
         elif key in NO_EFFECT:
             ignored.append(key)
         else:
@@ -90,6 +103,52 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
     if settings and "settings" in here:
         values["settings"] = [*values.get("settings", []), *settings]
     return values
+
+
+def _unprinted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys in run_ner.py's spelling with their values, those of `--print-config --json` among them."""
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        printed = isinstance(value, dict) and value.keys() == {"value", "from"}
+        value = value["value"] if printed else value
+        if value == MASK:
+            logger.warning("%s is hidden in what --print-config writes: give it again", key)
+        elif not (printed and key == "config"):
+            values[key if key.startswith(SETTING) else key.replace("-", "_")] = value
+    return values
+
+
+def as_toml(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Lines of a file that `--config` takes: each option with its value, and where that comes from as a comment.
+
+    Args:
+        rows: `value` and `from` of each option.
+    """
+    settings: list[str] = []
+    for name, row in rows.items():
+        value, origin = row["value"], visible(row["from"])
+        if name.startswith(SETTING):
+            settings.append(f"{name.removeprefix(SETTING)}={value}")
+        elif value is None or name == "config" or value == MASK:
+            yield f"# {name}: {'not set' if value is None else visible(str(value))}  # {origin}\n"
+        else:
+            yield f"{name} = {_toml_value(value)}  # {origin}\n"
+    if settings:
+        yield f"set = {_toml_value(settings)}\n"
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if not isinstance(value, str):
+        return json.dumps(value, allow_nan=False)
+    shown = []
+    for one in value:
+        if one in '"\\':
+            shown.append(f"\\{one}")
+        else:
+            shown.append(one if one.isprintable() else f"\\U{ord(one):08x}")
+    return f'"{"".join(shown)}"'
 
 
 def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
@@ -106,7 +165,7 @@ def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
 
     quiet_transformers()
     if key not in trainer_arguments.argument_types():
-        every = [*names, *NO_EFFECT, "data_dir", *trainer_arguments.argument_types()]
+        every = [*names, *NO_EFFECT, "data_dir", "workspace", *trainer_arguments.argument_types()]
         near = difflib.get_close_matches(key, every, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
         raise InvalidOption(f"--config {path}: unknown key {key}", hint)

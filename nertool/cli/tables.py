@@ -73,15 +73,6 @@ def translate_odd_facts(record: str) -> AbstractContextManager[None]:
     )
 
 
-def config_table(options: Mapping[str, Row]) -> Table:
-    """Show a line for each option: its value, and where that comes from."""
-    rows = []
-    for name, option in options.items():
-        value = "" if option["value"] is None else str(option["value"])
-        rows.append({"option": name, "value": value, "from": option["from"]})
-    return _table("", rows)
-
-
 # -- check -----------------------------------------------------------------------------------------
 
 

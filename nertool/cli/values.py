@@ -15,7 +15,7 @@ import typer
 from nertool.addresses import MASK, without_secrets
 from nertool.cli import config_files
 from nertool.cli.invocation import sets_secret
-from nertool.cli.output import print_json, stdout
+from nertool.cli.output import print_json, write_stdout
 from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.sources.recipes import RECIPES
@@ -37,13 +37,15 @@ def load_config(context: typer.Context, path: str | None) -> str | None:
         parameters = {parameter.name: parameter for parameter in context.command.params}
         found = config_files.options(Path(path), _spellings(context), set(parameters))
         for name, value in found.items():
+            if _takes_several(parameters[name]) and _is_plain(value):
+                found[name] = value = [value]
             _check_type(context, parameters[name], value, path)
         context.default_map = found
     return path
 
 
 def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -> None:
-    takes_several = parameter.nargs == -1 or getattr(parameter, "multiple", False)
+    takes_several = _takes_several(parameter)
     if isinstance(value, list) != takes_several or not all(map(_is_plain, value if takes_several else [value])):
         what = "a list of texts" if takes_several else "one text, number or truth"
         raise InvalidOption(
@@ -58,17 +60,22 @@ def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -
         ) from error
 
 
+def _takes_several(parameter: Any) -> bool:
+    return parameter.nargs == -1 or getattr(parameter, "multiple", False)
+
+
 def _is_plain(value: Any) -> bool:
     """The value can stand on a command line."""
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _spellings(context: typer.Context) -> dict[str, str]:
-    """Every spelling of every command's options -> its parameter's name."""
+    """Every spelling of every command's options -> its parameter's name; those of this command go first."""
     names = {}
     commands: Any = context.find_root().command
-    for command in commands.list_commands(context):
-        for parameter in commands.get_command(context, command).params:
+    every = [commands.get_command(context, command) for command in commands.list_commands(context)]
+    for command in (*every, context.command):
+        for parameter in command.params:
             if parameter.name in COMMON:
                 continue
             names[parameter.name] = parameter.name
@@ -208,21 +215,20 @@ def _from_environment(context: typer.Context) -> list[Any]:
 def print_config(context: typer.Context, values: Mapping[str, Any], workspace: Workspace) -> None:
     """Print every option's value and where it comes from; a secret is not shown."""
     rows = {}
+    spelled = {str(parameter.name): parameter.opts[0].lstrip("-") for parameter in context.command.params}
     for name, value in values.items():
         if name not in COMMON or name in ("workspace", "config"):
             shown = _shown(name, value)
-            rows[name.replace("_", "-")] = {"value": shown, "from": _origin(context, name, values, workspace)}
+            rows[spelled[name]] = {"value": shown, "from": _origin(context, name, values, workspace)}
     of_file = (context.default_map or {}).get("settings", [])
-    for setting in (rows.pop("settings", None) or {}).get("value") or []:
+    for setting in (rows.pop("set", None) or {}).get("value") or []:
         key, _, value = setting.partition("=")
         origin = f"--config {values['config']}" if setting in of_file else "option"
-        rows[f"set {key}"] = {"value": MASK if sets_secret(setting) else value, "from": origin}
+        rows[f"{config_files.SETTING}{key}"] = {"value": MASK if sets_secret(setting) else value, "from": origin}
     if values["json"]:
         print_json(rows)
-        return
-    from nertool.cli.tables import config_table
-
-    stdout().print(config_table(rows))
+    else:
+        write_stdout(config_files.as_toml(rows))
 
 
 def _shown(name: str, value: Any) -> Any:

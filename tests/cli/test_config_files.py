@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import commands
 
 from nertool.cli.main import main
 from nertool.errors import InvalidOption
@@ -98,6 +99,64 @@ def test_every_value_says_where_it_comes_from(printed: Any, tmp_path: Path, monk
     assert rows["weight-decay"] == {"value": 0.01, "from": "default"}
 
 
+AWKWARD = ("a=1", 'b="\\\\é\U0001f600\x1b # ]')
+"""Values of options that may be repeated."""
+NEEDED = {"score": ["file"], "export": ["--output", "directory"]}
+"""What a command asks for."""
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["toml", "json"])
+def test_what_is_printed_is_a_file_that_gives_the_same_run(
+    form: list[str], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(*words: str) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main([name, *words, "--print-config"])
+        out, err = capsys.readouterr()
+        assert end.value.code == 0, err
+        assert "\x1b" not in out
+        return out
+
+    given = [*NEEDED.get(name, [])]
+    given += ["-w", str(tmp_path / "w")] if name != "score" else []
+    for parameter in commands()[name].params:
+        if getattr(parameter, "multiple", False):
+            given += [f"{parameter.opts[0]}={value}" for value in AWKWARD]
+    path = tmp_path / "printed"
+    path.write_text(printed(*given, *form), encoding="utf-8")
+    first, again = (json.loads(printed(*words, "--json")) for words in (given, ["--config", str(path)]))
+    for rows in (first, again):
+        del rows["config"]
+    assert {key: row["value"] for key, row in again.items()} == {key: row["value"] for key, row in first.items()}
+    assert all(row["from"] in ("default", f"--config {path}") for row in again.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "teachers"),
+    [
+        ('{"teacher": ["a", "b"]}', ["a", "b"]),
+        ('{"teachers": ["a"]}', ["a"]),
+        ('{"teacher": "a"}', ["a"]),
+        ('teacher = ["a", "b"]', ["a", "b"]),
+    ],
+)
+def test_an_option_that_may_be_repeated_has_all_its_names(
+    text: str, teachers: list[str], printed: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(text)
+    assert printed("--config", str(tmp_path / "config"))["teacher"]["value"] == teachers
+
+
+def test_a_key_means_the_option_of_the_command_that_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text('{"on_error": "skip"}')
+    for name in ("download", "predict"):
+        with pytest.raises(SystemExit):
+            main([name, "--config", str(tmp_path / "config.json"), "--print-config", "--json"])
+        assert json.loads(capsys.readouterr().out)["on-error"]["value"] == "skip"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message", "hint"),
     [
@@ -108,6 +167,10 @@ def test_every_value_says_where_it_comes_from(printed: Any, tmp_path: Path, monk
         ("c.json", '{"num_train_epochs": "three"}', "num_epochs: ", "nertool train --help"),
         ("c.json", '{"seed": 1.5}', "seed: ", "nertool train --help"),
         ("c.json", '{"keep": "none"}', "keep: ", "nertool train --help"),
+        ("c.json", '{"lr": 1, "learning_rate": 2}', "lr and learning_rate are one option", "Leave out one"),
+        pytest.param(
+            "c.json", '{"teachr": []}', "unknown key teachr", "Did you mean teacher?", marks=pytest.mark.model
+        ),
     ],
 )
 def test_a_key_or_a_value_that_makes_no_sense_is_told_in_two_lines(

@@ -113,7 +113,8 @@ def test_a_command_line_is_shown_as_it_is(
     for command in (["labels"], ["train"], ["check"], ["predict"], ["evaluate", "--split", HOSTILE], ["run"]):
         code, out, err = run(capsys, *command, *place)
         assert (code, out) == (1, "") and len(err.splitlines()) == 2
-    assert SHOWN in run(capsys, "train", "--print-config", *place)[1]
+    printed = run(capsys, "train", "--print-config", *place)[1]
+    assert "\\U0000001b]0;t\\U00000007" in printed  # as TOML escapes it
 
 
 # -- what is not UTF-8 -----------------------------------------------------------------------------
