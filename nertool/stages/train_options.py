@@ -200,7 +200,7 @@ class Options(StageOptions):
             "--save-steps",
             envvar="SAVE_STEPS",
             min=1,
-            help="Steps between checkpoints; each epoch ends with a checkpoint too.",
+            help="Steps between checkpoints; training ends with one, and so does an epoch that has none for 5 minutes.",
         ),
     ] = 750
     save_total_limit: Annotated[
