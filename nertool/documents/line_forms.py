@@ -15,7 +15,7 @@ from nertool.corpus.column_files import (
     counted,
     names_columns,
 )
-from nertool.errors import InvalidData
+from nertool.documents.ways import Unreadable
 
 CONVERTED = {
     "WebAnno TSV": re.compile(r"\ufeff?#\s*FORMAT=WebAnno"),
@@ -24,18 +24,14 @@ CONVERTED = {
     "brat's annotations": re.compile(r"T\d+\t\S+ \d+ \d+"),
 }
 """Forms that `download` reads alone, and how their first line begins."""
-DOWNLOAD_WAY = "nertool download --test-file FILE, preprocess, predict --split test"
-CONVERT_WAY = f"Convert it first: {DOWNLOAD_WAY}; or say that it is text: --input text."
 NO_TEXT = {
     "XML or HTML": (re.compile(r"\ufeff?\s*<(\?xml|!DOCTYPE|html)\b"), "Take the text out of it"),
     "PubTator": (re.compile(r"\d+\|[ta]\|"), "Take the text out of it"),
     "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
 }
 """Forms that nothing reads, how their first line begins, and the way out."""
-TABLE_WAY = (
-    "Take the column of the text: cut -f 2 FILE | nertool predict; or name a table with names of columns .csv; or say "
-    "what a line holds: --input text or tokens."
-)
+TABLE_WAY = "Take the column of the text: cut -f 2 FILE; or name a table with names of columns .csv; or"
+CONVERT = "Convert it first:"
 COMMENT = ("# ", "#\t")
 FEW_FIELDS = 5
 """Fields of a line that ends with O as its tag, not as its last word."""
@@ -122,7 +118,8 @@ def _form_of_fields(
         return LineForm("text")
     following = [] if with_tag else list(islice(lines, 1))
     if not with_tag and any(map(_holds_text, [line, *following])):
-        raise InvalidData(f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}", TABLE_WAY)
+        what = f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}"
+        raise Unreadable(what, TABLE_WAY, "form")
     return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
 
 
@@ -143,10 +140,8 @@ def _below_names(label: str, names: Sequence[str], lines: Iterator[str], labels:
         InvalidData: the tokens are not in the first column.
     """
     if names[0].lower() not in TOKEN_NAMES:
-        raise InvalidData(
-            f"{label}: this looks like a table of tokens with other columns in front, which predict does not read",
-            CONVERT_WAY,
-        )
+        what = "a table of tokens with other columns in front, which download alone reads"
+        raise Unreadable(f"{label}: this looks like {what}", CONVERT, "convert")
     following = next(lines, "")
     return LineForm("tokens", has_comments=is_comment(following, labels), has_names=True)
 
@@ -181,7 +176,7 @@ def _counts_tokens(fields: list[str], with_tag: bool, following: Iterable[str]) 
 def _refuse_other_forms(label: str, line: str) -> None:
     for name, beginning in CONVERTED.items():
         if beginning.match(line):
-            raise InvalidData(f"{label}: this looks like {name}, which predict does not read", CONVERT_WAY)
+            raise Unreadable(f"{label}: this looks like {name}, which download alone reads", CONVERT, "convert")
     for name, (beginning, way) in NO_TEXT.items():
         if beginning.match(line):
-            raise InvalidData(f"{label}: this looks like {name}, which is no text", f"{way}; or say --input text.")
+            raise Unreadable(f"{label}: this looks like {name}, which is no text", f"{way}; or", "form")

@@ -17,9 +17,10 @@ from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
 from nertool.documents.byte_source import ByteSource, Lines, open_source
 from nertool.documents.json_list import is_json_list, read_json_list
-from nertool.documents.line_forms import DOWNLOAD_WAY, LineForm, form_of, is_comment
+from nertool.documents.line_forms import LineForm, form_of, is_comment
 from nertool.documents.table_rows import UTF8_HELP, bad_record, csv_table, parquet_table
 from nertool.documents.task_records import fields_of_task, is_task, text_field, way_out
+from nertool.documents.ways import Unreadable, Ways
 from nertool.errors import InvalidData, InvalidOption
 from nertool.progress import logger
 
@@ -36,11 +37,7 @@ FORMS = {
     ".parquet": "parquet",
 }
 """Forms that the end of a name tells; `json` is one list, or JSON Lines."""
-LINES_HELP = (
-    "Write each record in a line of its own, as jq -c . FILE does; or go on without it: --on-error skip (or null)"
-)
-ENDLESS_HELP = "A blank line ends a sentence of tokens; if a line is a text: --input text."
-DOCUMENT_HELP = "Split it; or read each line as a text: --input text."
+LINES_HELP = "Write each record in a line of its own, as jq -c . FILE does; or"
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 MOST_COLUMNS = 10_000
@@ -88,7 +85,8 @@ class Reader:
         stdin: the bytes of standard input, which is read for the name `-`.
         cut: how texts are cut into tokens.
         whole_lines: the text of a line has its blanks at both ends, and blank lines are documents too.
-        form_hint: how the user chooses another form than that which lines tell; None: the form is not logged.
+        ways: what hints offer.
+        tells_form: log the form that lines tell.
         broken: number of records so far that could not be read.
         replaced: number of records so far with fields that tagging overwrites.
         comments: number of lines so far that were comments before sentences of tokens.
@@ -105,7 +103,8 @@ class Reader:
     stdin: IO[bytes] | None = None
     cut: Cut = cut_text
     whole_lines: bool = False
-    form_hint: str | None = "--input text reads one sentence a line"
+    ways: Ways = Ways()
+    tells_form: bool = True
     broken: int = 0
     replaced: int = 0
     comments: int = 0
@@ -119,6 +118,12 @@ class Reader:
             InvalidData: a record cannot be read (names file and line) and `on_error` is `stop`.
             InvalidOption: standard input cannot have this form, or a column is not there.
         """
+        try:
+            yield from self._read(name)
+        except Unreadable as error:
+            raise InvalidData(error.message, error.hint_for(self.ways)) from error
+
+    def _read(self, name: str) -> Iterator[Document]:
         path = None if name == "-" else Path(name)
         form = form_of_name(path) if self.form == "auto" and path else self.form
         if form in ("parquet", "csv"):
@@ -169,8 +174,8 @@ class Reader:
         """Tell the form from the first lines; gives all lines again."""
         first: list[tuple[int, bytes]] = []
         form = form_of(label, _peek(lines, first), set(self.labels))
-        if form.shown and first and self.form_hint:
-            logger.info("read as %s (%s)", form.shown, self.form_hint)
+        if form.shown and first and self.tells_form:
+            logger.info("read as %s (%s)", form.shown, self.ways.recognised)
         return form, chain(first, lines)
 
     def _without_comments(self, lines: Lines) -> Lines:
@@ -190,7 +195,9 @@ class Reader:
         lines_read = self._decode(label, lines, decode)
         tokens_read: Iterator[tuple[int, str | InvalidData | None]]
         tokens_read = ((number, token_of(line)) for number, line in lines_read)
-        for number, tokens in group_rows(tokens_read, label, _length, ENDLESS_HELP):
+        for number, tokens in group_rows(
+            tokens_read, label, _length, f"A blank line ends a sentence; or {self.ways.form}"
+        ):
             readable = [token for token in tokens if isinstance(token, str)]
             if len(readable) == len(tokens):
                 yield Document(number, [Words(readable)])
@@ -210,7 +217,7 @@ class Reader:
         for number, line in lines:
             size += len(line)
             if size > MOST_BYTES:
-                raise InvalidData(f"{label}: a document of more than {MOST_BYTES >> 20} MiB", DOCUMENT_HELP)
+                raise Unreadable(f"{label}: a document of more than {MOST_BYTES >> 20} MiB", "Split it; or", "form")
             pieces.append(decode_line(label, number, line))
         return self._cut_document(1, "".join(pieces))
 
@@ -253,7 +260,7 @@ class Reader:
         try:
             record = parse_json(line)
         except ValueError as error:
-            raise InvalidData(f"{place}: {error}", LINES_HELP) from error
+            raise Unreadable(f"{place}: {error}", LINES_HELP, "skip") from error
         if not isinstance(record, dict):
             raise bad_record(place, "not a JSON object")
         return self._from_record(place, number, record)
@@ -262,9 +269,9 @@ class Reader:
         columns, rows = (csv_table if form == "csv" else parquet_table)(path)
         if columns and not {self.text_column, self.tokens_column} & {*columns}:
             wanted = f"a column {self.text_column!r} or {self.tokens_column!r}"
-            hint = f"It has {', '.join(columns[:100])}: --text-column NAME"
+            hint = f"It has {', '.join(columns[:100])}: {self.ways.column}"
             if names_columns(columns):
-                hint = f"download reads a token a row: {DOWNLOAD_WAY}; or a text a row: --text-column NAME"
+                hint = f"download reads a token a row: {self.ways.convert}; or a text a row: {self.ways.column}"
             raise InvalidOption(f"{path} lacks {wanted}", hint)
         if len(columns) > MOST_COLUMNS:
             raise InvalidData(f"{path} has {len(columns):,} columns", "Write the text and what goes with it alone.")
@@ -293,7 +300,7 @@ class Reader:
             others = self._other_fields(fields, name, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, fields[name], others)
         what = f"{place}: neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}"
-        raise InvalidData(what, way_out(record))
+        raise Unreadable(what, *way_out(record))
 
     def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
         """Give the fields that are passed on: all but the one that is read and those that tagging overwrites."""
@@ -386,14 +393,14 @@ def decode_line(label: str, number: int, line: bytes) -> str:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
         what = f"{label}:{number}: not UTF-8: {error.reason}"
-        raise InvalidData(what, UTF8_HELP) from error
+        raise Unreadable(what, UTF8_HELP, "skip") from error
 
 
 def _decode_token_line(label: str, number: int, line: bytes) -> str:
     text = decode_line(label, number, line)
     if "\r" in text.rstrip("\r\n"):
         what = f"{label}:{number}: a carriage return inside a line of one token"
-        raise InvalidData(what, "Convert the ends of lines first: tr '\\r' '\\n'; or --on-error skip")
+        raise Unreadable(what, "Convert the ends of lines first: tr '\\r' '\\n'; or", "skip")
     return text
 
 
@@ -403,7 +410,7 @@ def _decode_numbered_line(label: str, number: int, line: bytes) -> str:
     fields = text.replace("\t", " ").split(" ", 1)
     if text and len(fields) == 1:
         what = f"{label}:{number}: no token behind its number: {text[:80]!r}"
-        raise InvalidData(what, "Mend it; or take the first field of every line for a token: --input tokens")
+        raise Unreadable(what, "Mend it; or", "form")
     return fields[-1]
 
 
@@ -448,7 +455,7 @@ def _decode_conllu_line(label: str, number: int, line: bytes) -> str:
     fields = text.split("\t")
     if len(fields) != len(CONLLU_COLUMNS) or not CONLLU_ID.fullmatch(fields[0]) or not fields[1].strip():
         what = f"{label}:{number}: no word of CoNLL-U: {text[:80]!r}"
-        raise InvalidData(what, "A word has ten columns, an id and a form among them; or --on-error skip")
+        raise Unreadable(what, "A word has ten columns, an id and a form among them; or", "skip")
     return fields[1]
 
 

@@ -18,12 +18,13 @@ from nertool.corpus.records import (
     open_parquet,
     translate_arrow_errors,
 )
+from nertool.documents.ways import Unreadable
 from nertool.errors import InvalidData
 from nertool.progress import logger
 
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
 """Characters that no row of text holds; bytes that are not UTF-8 are read as surrogates."""
-UTF8_HELP = "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or --on-error skip"
+UTF8_HELP = "Convert it first: iconv -f ISO-8859-1 -t UTF-8; or"
 
 Table = tuple[Sequence[str], Iterator["dict[str, Any] | BadRecord"]]
 """Names of columns, and rows."""
@@ -88,5 +89,5 @@ def log_byte_order_mark(label: str) -> None:
 
 def bad_record(place: str, what: str) -> InvalidData:
     """Make the error of a record that cannot be read."""
-    hint = UTF8_HELP if what.startswith("not UTF-8") else "Mend it, or go on without it: --on-error skip (or null)"
-    return InvalidData(f"{place}: {what}", hint)
+    mend = UTF8_HELP if what.startswith("not UTF-8") else "Mend it, or"
+    return Unreadable(f"{place}: {what}", mend, "skip")

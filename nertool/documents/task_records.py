@@ -9,7 +9,7 @@ DEFAULT = "text"
 """Name of the text's field where no option says another."""
 CAS = "%FEATURE_STRUCTURES"
 """What only UIMA's CAS in JSON has, as INCEpTION exports it."""
-CAS_HELP = "Export it from INCEpTION as text, or as WebAnno TSV 3.3: nertool download --test-file FILE.tsv"
+CAS_HELP = "Export it from INCEpTION as text, or as WebAnno TSV 3.3: nertool download --test-file FILE.tsv; or"
 MOST_KEYS = 100
 
 
@@ -34,21 +34,23 @@ def text_field(data: Mapping[str, Any], wanted: str) -> str:
     return texts[0] if wanted == DEFAULT and len(texts) == 1 else ""
 
 
-def way_out(record: Mapping[str, Any]) -> str:
-    """What helps with a record without a text and without tokens."""
+def way_out(record: Mapping[str, Any]) -> tuple[str, str]:
+    """What helps with a record without a text and without tokens, as `ways.Unreadable` takes it: how the hint begins, and
+    the way that ends it.
+    """
     if CAS in record:
-        return CAS_HELP
+        return CAS_HELP, "skip"
     if is_task(record):
-        return f"The data of this task have {_names(record['data'])}: name the text by --text-column."
+        return f"The data of this task have {_names(record['data'])}:", "column"
     for name, value in record.items():
         inner = value[0] if isinstance(value, list) and value else None
         if isinstance(inner, dict) and any(isinstance(one, str) for one in inner.values()):
+            lines = f"jq -c '.\"{name[:50]}\"[]' FILE"
             return (
-                f"Its {name[:50]} are records with {_names(inner)}: jq -c '.\"{name[:50]}\"[]' FILE | nertool predict"
+                f"Its {name[:50]} are records with {_names(inner)}; write each in a line of its own: {lines}; or",
+                "skip",
             )
-    return (
-        f"It has {_names(record)}: name one by --text-column or --tokens-column; or go on without it: --on-error skip"
-    )
+    return f"It has {_names(record)}:", "column"
 
 
 def _names(record: Mapping[str, Any]) -> str:

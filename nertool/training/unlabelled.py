@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +10,19 @@ from typing import Any, Literal
 
 from nertool.corpus.running_text import CHARACTERS, cutter
 from nertool.documents.reader import Reader, tell
-from nertool.errors import InvalidData, NertoolError
+from nertool.documents.ways import Ways
+from nertool.errors import InvalidData
 from nertool.training.examples import Source, Tagged, Totals
 from nertool.workspace.digests import digest
 
-FORM_HINT = "JSON Lines with a field text say that it is text"
+WAYS = Ways(
+    skip="go on without it: --unlabelled-on-error skip",
+    form="write it as text, a sentence a line, or as JSON Lines with a field text or tokens",
+    column="name the one to read text or tokens",
+    convert="write it as text, a sentence a line, or as JSON Lines with a field text or tokens",
+    recognised="JSON Lines with a field text say that it is text",
+)
+"""What `train` offers where a file of `--unlabelled` cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class UnlabelledSource(Source):
 
     def tagged(self) -> Iterator[Tagged]:
         """The words of each sentence, without tags."""
-        return self._read(self._reader(None))
+        return self._read(self._reader(tells_form=False))
 
     def totals(self) -> Totals:
         """Count sentences and words; the first time, tell how the files are read and how much cannot be read.
@@ -50,7 +57,7 @@ class UnlabelledSource(Source):
 
     @cached_property
     def _totals(self) -> Totals:
-        reader = self._reader(FORM_HINT)
+        reader = self._reader(tells_form=True)
         sentences = words = 0
         for tokens, _ in self._read(reader):
             sentences += 1
@@ -60,27 +67,13 @@ class UnlabelledSource(Source):
             raise InvalidData(f"{self.path}: no sentence in the files of --unlabelled", "Name files with text.")
         return Totals(sentences, words)
 
-    def _reader(self, form_hint: str | None) -> Reader:
-        return Reader(labels=self.labels, on_error=self.on_error, cut=cutter(self.cut), form_hint=form_hint)
+    def _reader(self, tells_form: bool) -> Reader:
+        cut = cutter(self.cut)
+        return Reader(labels=self.labels, on_error=self.on_error, cut=cut, ways=WAYS, tells_form=tells_form)
 
     def _read(self, reader: Reader) -> Iterator[Tagged]:
-        with _hints_of_train():
-            for path in (self.path, *self.more):
-                for document in reader.read(str(path)):
-                    for words in document.sentences:
-                        if words.tokens:
-                            yield words.tokens, None
-
-
-@contextmanager
-def _hints_of_train() -> Iterator[None]:
-    """Let errors of the reader, whose hints are those of `predict`, name what `train` has."""
-    try:
-        yield
-    except NertoolError as error:
-        hint = error.hint
-        if "--on-error" in hint:
-            hint = hint.replace(" (or null)", "").replace("--on-error", "--unlabelled-on-error")
-        elif "--" in hint:
-            hint = "Write it as text, a sentence a line, or as JSON Lines with a field text or tokens."
-        raise type(error)(error.message, hint) from error
+        for path in (self.path, *self.more):
+            for document in reader.read(str(path)):
+                for words in document.sentences:
+                    if words.tokens:
+                        yield words.tokens, None

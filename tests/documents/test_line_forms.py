@@ -100,7 +100,7 @@ def test_tokens_are_read_behind_numbers_and_between_comments(
     ],
 )
 def test_forms_that_only_download_reads_are_refused(line: str) -> None:
-    with pytest.raises(InvalidData, match="predict does not read") as raised:
+    with pytest.raises(InvalidData, match="download alone reads") as raised:
         form_of("own", stream(line), LABELS)
     assert "nertool download" in raised.value.hint
 

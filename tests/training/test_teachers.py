@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers import commands
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
@@ -232,6 +234,31 @@ def test_unlabelled_text_that_is_none_is_refused(content: bytes, errors: Any, me
     path.write_bytes(content)
     with pytest.raises(InvalidData, match=message):
         UnlabelledSource(path, LABELS, 12, on_error=errors).totals()
+
+
+UNREADABLE = {
+    "a list": ("a.jsonl", b"[1]"),
+    "broken JSON": ("a.jsonl", b'{"text": "anna"}\n{"text"'),
+    "a NUL byte": ("a.txt", b"anna left\nole\0\n"),
+    "a table of texts": ("a.txt", b"1\tanna left oslo\n2\tclara left vienna\n"),
+    "CSV without a text": ("a.csv", b"id,note\n1,anna left\n"),
+    "CSV of tokens": ("a.csv", b"sentence_id,word,tag\n1,anna,O\n"),
+    "a number alone": ("a.txt", b"1 anna O\n2 left O\n3\n"),
+    "no CoNLL-U": ("a.conllu", b"1\tanna\n"),
+    "XML": ("a.txt", b"<?xml version='1.0'?>\n"),
+    "WebAnno": ("a.tsv", b"#FORMAT=WebAnno TSV 3\n"),
+    "columns in front": ("a.txt", b"sentence_id\tword\ttag\n1\tanna\tO\n"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_hints_about_unlabelled_files_name_only_options_that_train_has(what: str, tmp_path: Path) -> None:
+    name, content = UNREADABLE[what]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(NertoolError) as refused:
+        UnlabelledSource(tmp_path / name, LABELS, 12).totals()
+    known = {option for parameter in commands()["train"].params for option in parameter.opts}
+    assert {*re.findall(r"(?<![\w-])--[a-z-]+", refused.value.hint)} <= {*known, "--unlabelled"}
 
 
 def test_unlabelled_lines_that_are_no_text_are_left_out_with_a_count(
