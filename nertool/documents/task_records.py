@@ -35,8 +35,10 @@ def text_field(data: Mapping[str, Any], wanted: str) -> str:
 
 
 def way_out(record: Mapping[str, Any]) -> tuple[str, str]:
-    """What helps with a record without a text and without tokens, as `ways.Unreadable` takes it: how the hint begins, and
-    the way that ends it.
+    """What helps with a record without a text and without tokens.
+
+    Returns:
+        how a hint begins, and the field of `Ways` that ends it.
     """
     if CAS in record:
         return CAS_HELP, "skip"

@@ -30,7 +30,7 @@ def settings_of(tagger: Tagger, canary: Canary, least: Mapping[str, float], toke
         least: least scores of entities by type.
         tokenizer: how running text is cut into tokens, as `running_text.cutter` names it.
     """
-    calibration = tagger.calibration
+    calibration, frame = tagger.calibration, tagger.encoder.frame
     return {
         "labels": tagger.labels,
         "outside": tagger.spelling.spell(OUTSIDE),
@@ -42,6 +42,8 @@ def settings_of(tagger: Tagger, canary: Canary, least: Mapping[str, float], toke
         "word_prefix": word_prefix(tagger.tokenizer),
         "first": tagger.encoder.prefix,
         "last": tagger.encoder.suffix,
+        "token_types": [frame.types_before, frame.type_inside, frame.types_behind],
+        "same_length": tagger.same_length,
         "tokenizer": tokenizer,
         "temperature": calibration.temperature,
         "scale": calibration.entities and calibration.entities._asdict(),

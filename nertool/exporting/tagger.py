@@ -81,7 +81,7 @@ class Tagger:
             own = np.full((len(sentence), len(self.settings["labels"])), np.nan, np.float32)
             logits.append(own)
             windows += [(*window, own) for window in self._windows([subwords[word] for word in sentence])]
-        batches = list(_batches(windows))
+        batches = list(_batches(windows, self.settings["same_length"]))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             answers = pool.map(self._logits, [[ids for ids, *_ in batch] for batch in batches])
             for (_, asked, firsts, own), answer in zip(chain(*batches), chain.from_iterable(answers), strict=True):
@@ -112,11 +112,20 @@ class Tagger:
         longest, pad = max(map(len, windows)), self.settings["pad_id"]
         ids = np.array([[*window, *[pad] * (longest - len(window))] for window in windows], np.int64)
         mask = np.array([[1] * len(window) + [0] * (longest - len(window)) for window in windows], np.int64)
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": self._types(mask)}
         logits = self.session.run(None, {each.name: given[each.name] for each in self.session.get_inputs()})[0]
         if not np.isfinite(logits[mask == 1]).all():
             raise ValueError("the model gives no number for a sentence")
         return logits
+
+    def _types(self, mask: Any) -> Any:
+        """Token types of windows; shape (windows, sub-words)."""
+        before, inside, behind = self.settings["token_types"]
+        types = mask * inside
+        for row, length in enumerate(mask.sum(1)):
+            types[row, : len(before)] = before
+            types[row, length - len(behind) : length] = behind
+        return types
 
     def _check_canary(self, ids: list[list[int]], log_probabilities: Any, allowed: float) -> None:
         """Compare the answers to random sentences with those of the machine on which the model was made."""
@@ -128,12 +137,13 @@ class Tagger:
             raise ValueError(f"the model answers otherwise on this processor, by {apart:.3f}: quantize it here")
 
 
-def _batches(windows: list[Any]) -> Iterator[list[Any]]:
-    """Windows of like length together; which ones follows from the windows alone, as the tags of some models do."""
+def _batches(windows: list[Any], same_length: bool) -> Iterator[list[Any]]:
+    """Windows of like, or the same, length together; which ones follows from the windows alone, as some tags do."""
     most = min(512, max(128, -(-sum(len(ids) for ids, *_ in windows) // 8)))
     batch: list[Any] = []
     for window in sorted(windows, key=lambda window: -len(window[0])):
-        if batch and (len(batch) + 1) * len(batch[0][0]) > most:
+        longest = len(batch[0][0]) if batch else 0
+        if batch and ((len(batch) + 1) * longest > most or (same_length and len(window[0]) < longest)):
             yield batch
             batch = []
         batch.append(window)

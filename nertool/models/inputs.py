@@ -8,12 +8,13 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
+from nertool.models.encode import frame_of
 from nertool.models.limits import HINT
 from nertool.models.loading import WRONG
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PROBE = 8
 """Sub-words of the longer one of two sentences that try a model out."""
@@ -22,6 +23,26 @@ PROBE = 8
 def embeds_token_types(inputs: Any, config: Any) -> bool:
     """Whether a model with these inputs embeds token types, as BERT does; in others they mean something else."""
     return "token_type_ids" in inputs and getattr(config, "type_vocab_size", 0) > 0
+
+
+def heeds_token_types(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a model answers otherwise where it is given the token types that its tokenizer gives, as XLNet does.
+
+    A plain call of transformers gives them, so such a model has been fine-tuned with them.
+    """
+    import torch
+
+    name = "token_type_ids"
+    inputs = signature(model.forward).parameters
+    if name not in inputs or name not in tokenizer.model_input_names:
+        return False
+    frame = frame_of(tokenizer)
+    types = frame.types(len(frame.before) + PROBE + len(frame.behind))
+    if embeds_token_types(inputs, model.config) and not any(types):
+        return False  # which is what it takes by itself
+    ids = torch.tensor([[*frame.before, *[2] * PROBE, *frame.behind]], device=model.device)
+    without = _logits(model, ids, torch.ones_like(ids))
+    return not torch.equal(without, _logits(model, ids, torch.ones_like(ids), **{name: ids.new_tensor([types])}))
 
 
 @contextmanager
@@ -77,14 +98,21 @@ def probe_logits(model: PreTrainedModel) -> torch.Tensor:
     """What a model gives for two sentences, one of them padded; shape (2, PROBE, labels)."""
     import torch
 
-    training, device = model.training, model.device
-    ids = torch.full((2, PROBE), 2, device=device)
+    ids = torch.full((2, PROBE), 2, device=model.device)
     mask = torch.ones_like(ids)
     mask[1, PROBE // 2 :] = 0
+    return _logits(model, ids, mask)
+
+
+def _logits(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, **others: torch.Tensor) -> torch.Tensor:
+    """What a model gives without dropout; shape (sentences, subwords, labels)."""
+    import torch
+
+    training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            logits: torch.Tensor = model(input_ids=ids, attention_mask=mask)["logits"]
+        with torch.inference_mode(), translate_missing_embeddings():
+            logits: torch.Tensor = model(input_ids=ids, attention_mask=mask, **others)["logits"]
     finally:
         model.train(training)
     return logits

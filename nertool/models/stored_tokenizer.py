@@ -64,12 +64,14 @@ class Encoding:
         max_length: sub-words of a window, special tokens included.
         pad_id: id of a sub-word that fills short windows.
         type_ids: the model takes token_type_ids too.
+        same_length: only windows of the same length share a batch, as padding would change tags.
     """
 
     labels: list[str]
     max_length: int
     pad_id: int
     type_ids: bool
+    same_length: bool = False
 
 
 class StoredTokenizer:
@@ -166,12 +168,14 @@ def _checked(encoding: Encoding) -> Encoding:
     Raises:
         ValueError: a value makes no sense.
     """
-    labels, numbers = encoding.labels, (encoding.max_length, encoding.pad_id, encoding.type_ids)
+    labels, numbers = encoding.labels, (encoding.max_length, encoding.pad_id)
+    truths = (encoding.type_ids, encoding.same_length)
     texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
     if not texts or not labels or len(set(labels)) < len(labels):
         raise ValueError("its labels are not a name of its own for each id")
-    if list(map(type, numbers)) != [int, int, bool] or encoding.max_length < 1 or encoding.pad_id < 0:
-        raise ValueError("max_length, pad_id and type_ids are not two numbers and a truth")
+    kinds = [type(value) for value in (*numbers, *truths)]
+    if kinds != [int, int, bool, bool] or encoding.max_length < 1 or encoding.pad_id < 0:
+        raise ValueError("max_length, pad_id, type_ids and same_length are not two numbers and two truths")
     return encoding
 
 

@@ -21,7 +21,7 @@ from nertool.models.calibration import Calibration, DevAnswers, Predictions, rea
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.inputs import check_takes_text, embeds_token_types
+from nertool.models.inputs import check_takes_text, embeds_token_types, heeds_token_types
 from nertool.models.limits import check_files
 from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, quiet_transformers, usable_length
@@ -64,6 +64,12 @@ SHARES = 8
 
 The number must not depend on the threads: dynamic INT8 finds ranges per batch, so other batches give other tags.
 """
+PROBE = 24
+"""Sub-words of the longer one of two windows that find out whether padding changes tags."""
+ROUNDING = 1e-3
+"""Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
+NOISE = 0.05
+"""The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
 
 MODEL_HELP = "Name a directory that train or quantize has written."
 
@@ -91,7 +97,7 @@ class Tagger:
         tokenizer: the model's.
         labels: the label of each id.
         max_length: sub-words of a window, special tokens included.
-        type_ids: give the model token_type_ids too, all 0.
+        type_ids: give the model token_type_ids too, as its tokenizer does.
         cut: how running text is cut into tokens.
         scheme: of the sequences of tags that are allowed; empty: any sequence, the most probable tag of each word.
         calibration: what makes probabilities fit what is right; by default they are the model's own.
@@ -99,6 +105,8 @@ class Tagger:
     Attributes:
         on_cpu: the model is on the CPU.
         batch_subwords: padded sub-words of a batch, at most; see `with_batches_of`.
+        same_length: put only windows of the same length into a batch, as padding would change tags.
+        least_length: sub-words that shorter windows are padded to, as the model takes no fewer.
         thresholds: least probabilities of entities; None for none.
     """
 
@@ -127,6 +135,7 @@ class Tagger:
         self.encoder = Encoder(tokenizer, max_length)
         self.pad_id = int(tokenizer.pad_token_id or 0)
         self.on_cpu = self.runner.on_cpu
+        self.same_length, self.least_length = False, 0
         self.batch_subwords = BATCH_SUBWORDS if self.on_cpu else GPU_SUBWORDS
 
     @property
@@ -285,7 +294,7 @@ class Tagger:
         ends = np.cumsum(lengths)
         logits = np.full((ends[-1], len(self.labels)), np.nan, np.float32)
         jobs = self._jobs(block, (ends - lengths).tolist(), counts)
-        batches = list(_batches(jobs, self._batch_size(jobs)))
+        batches = list(_batches(jobs, self._batch_size(jobs), self.same_length))
         for batch, batch_logits in zip(batches, self._logits_of_all(batches), strict=True):
             words = list(chain.from_iterable(job.words for job in batch))
             if not np.isfinite(batch_logits).all():
@@ -336,9 +345,28 @@ class Tagger:
             positions += job.window.positions
         return runner(**self.collate(ids))["logits"][rows, positions]
 
+    def probe_padding(self, noise: float) -> None:
+        """Find out whether padding changes what the model gives, as in models with convolutions, and who needs it.
+
+        Args:
+            noise: difference that has other reasons, as a share of the greatest logit.
+        """
+        length = min(PROBE, self.encoder.budget)
+        numbers = [number % len(self.tokenizer) for number in range(5, 5 + length)]
+        one, some, many = (
+            [*self.encoder.prefix, *numbers[:end], *self.encoder.suffix] for end in (1, length // 2 + 1, length)
+        )
+        try:
+            self.logits([one])
+        except RuntimeError:  # Funnel pools neighbours, and needs a few
+            self.least_length = len(some)
+        alone = self.logits([some])[0]
+        padded = self.logits([many, some])[1, : len(some)]
+        self.same_length = bool(np.abs(padded - alone).max() > noise * np.abs(alone).max())
+
     def store_encoding(self, directory: Path) -> bool:
         """Let the graph of this model in a directory be loaded without transformers; see `stored_tokenizer`."""
-        encoding = Encoding(self.labels, self.max_length, self.pad_id, self.type_ids)
+        encoding = Encoding(self.labels, self.max_length, self.pad_id, self.type_ids, self.same_length)
         return store_encoding(directory, self.tokenizer, encoding)
 
     def logits(self, ids: Sequence[Sequence[int]]) -> Array:
@@ -355,12 +383,14 @@ class Tagger:
             `input_ids` and `attention_mask`, and `token_type_ids` where the model gets them; shape (batch, subwords).
         """
         lengths = np.array([len(window) for window in ids])
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        mask = np.arange(max(lengths.max(), self.least_length)) < lengths[:, None]
         padded = np.full(mask.shape, self.pad_id)
         padded[mask] = list(chain.from_iterable(ids))
         inputs = {"input_ids": padded, "attention_mask": mask.astype(np.int64)}
         if self.type_ids:
-            inputs["token_type_ids"] = np.zeros_like(padded)
+            types = np.zeros_like(padded)
+            types[mask] = list(chain.from_iterable(map(self.encoder.frame.types, lengths.tolist())))
+            inputs["token_type_ids"] = types
         return inputs
 
 
@@ -397,11 +427,16 @@ def _no_number(sentences: Sequence[Sequence[str]], ends: Array, word: int) -> Ne
     )
 
 
-def _batches(jobs: list[_Job], most: int) -> Iterator[list[_Job]]:
-    """Group jobs of similar length into batches of at most `most` padded sub-words; the longest come first."""
+def _batches(jobs: list[_Job], most: int, same_length: bool) -> Iterator[list[_Job]]:
+    """Group jobs of similar, or the same, length into batches of at most `most` padded sub-words.
+
+    The longest come first.
+    """
     batch: list[_Job] = []
     for job in sorted(jobs, key=lambda job: -len(job.window.ids)):
-        if batch and (len(batch) + 1) * len(batch[0].window.ids) > most:
+        longest = len(batch[0].window.ids) if batch else 0
+        is_full = (len(batch) + 1) * longest > most
+        if batch and (is_full or (same_length and len(job.window.ids) < longest)):
             yield batch
             batch = []
         batch.append(job)
@@ -453,6 +488,7 @@ def load_tagger(
         cut = cutter(tokenizer or settings.tokenizer)
         is_int8 = is_quantized(directory)
         encoding = read_encoding(directory) if is_int8 and (directory / GRAPH).exists() else None
+        is_stored = encoding is not None
         if encoding:
             subwords: Any = load_stored_tokenizer(directory, encoding.pad_id)
             model: Any = OnnxModel(directory / GRAPH)
@@ -473,6 +509,10 @@ def load_tagger(
         logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
         calibration = Calibration(calibration.temperature)
     tagger = Tagger(model, subwords, labels, encoding.max_length, encoding.type_ids, cut, scheme, calibration)
+    if is_stored:
+        tagger.same_length = encoding.same_length
+    else:
+        tagger.probe_padding(ROUNDING if tagger.on_cpu and not is_int8 else NOISE)
     tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
     if is_int8:
         check_canary(tagger, directory)
@@ -493,12 +533,16 @@ def _load_by_transformers(
     config = _load_config(directory, trust_remote_code)
     model = load(directory, config, trust_remote_code=trust_remote_code)
     tokenizer = load_tokenizer(str(directory), trust_remote_code)
-    inputs = model.inputs if isinstance(model, OnnxModel) else signature(model.forward).parameters
+    if isinstance(model, OnnxModel):
+        type_ids = "token_type_ids" in model.inputs
+    else:
+        embeds = embeds_token_types(signature(model.forward).parameters, config)
+        type_ids = (needs_type_ids and embeds) or heeds_token_types(model, tokenizer)
     encoding = Encoding(
         labels=label_names(config),
         max_length=usable_length(tokenizer, config),
         pad_id=int(tokenizer.pad_token_id or 0),
-        type_ids=needs_type_ids and embeds_token_types(inputs, config),
+        type_ids=type_ids,
     )
     return model, tokenizer, encoding
 

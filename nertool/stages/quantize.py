@@ -466,13 +466,14 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
     examples = load_examples(source, fp32.tokenizer, workspace / EXAMPLES)
     steps = Steps(examples.lengths, StepSize(QAT_BATCH), options.seed, by_length=True)
     left = round(options.qat_epochs * len(steps))
+    collate = Collator(fp32.pad_id, frame=fp32.encoder.frame if fp32.type_ids else None)
     for epoch in range(math.ceil(options.qat_epochs)):
         steps.set_epoch(epoch)
         for slots in steps:
             if left == 0:
                 return
             left -= 1
-            yield from Collator(fp32.pad_id)(examples.take(slots))["batches"]
+            yield from collate(examples.take(slots))["batches"]
 
 
 def calibration_windows(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:

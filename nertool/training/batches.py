@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nertool.models.encode import IGNORE, NO_WORD
+from nertool.models.encode import IGNORE, NO_WORD, Frame
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +53,7 @@ class Collator:
         packing: how sentences share rows; None for one sentence a row, padded.
         by_length: put examples of like length into a batch; otherwise their order stays.
         pad_to: sub-words of every padded row; None for those of the longest in the batch.
+        frame: gives the token types, to a model that heeds them; None for no token types.
     """
 
     pad_id: int
@@ -60,6 +61,7 @@ class Collator:
     packing: Packing | None = None
     by_length: bool = False
     pad_to: int | None = None
+    frame: Frame | None = None
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """`batches`, `words`: how many sub-words carry a tag, and `taught`: how many have the tags of teachers."""
@@ -70,7 +72,7 @@ class Collator:
         words = taught = 0
         for start in range(0, len(examples), per_batch):
             part = examples[start : start + per_batch]
-            batch = pack(part, self.pad_id, self.packing) if self.packing else self._pad(part)
+            batch = pack(part, self.pad_id, self.packing, self.frame) if self.packing else self._pad(part)
             batches.append(batch)
             words += int((batch["labels"] != IGNORE).sum())
             taught += int((batch["targets"] != NO_WORD).sum()) if "targets" in batch else 0
@@ -83,14 +85,21 @@ class Collator:
         shape = (len(examples), self.pad_to or max(map(_length, examples)))
         ids = torch.full(shape, self.pad_id)
         mask = torch.zeros(shape).long()
-        expected = _empty(shape, examples)
+        expected, types = _empty(shape, examples), torch.zeros(shape).long()
         for row, example in enumerate(examples):
             length = _length(example)
             ids[row, :length] = torch.tensor(example["input_ids"])
             for name, values in expected.items():
                 values[row, :length] = torch.tensor(example[name])
             mask[row, :length] = 1
-        return {"input_ids": ids, "attention_mask": mask, **expected}
+            if self.frame:
+                types[row, :length] = torch.tensor(self.frame.types(length))
+        return {"input_ids": ids, "attention_mask": mask, **_as_inputs(types, self.frame), **expected}
+
+
+def _as_inputs(types: torch.Tensor, frame: Frame | None) -> Batch:
+    """Token types for a model that heeds them."""
+    return {"token_type_ids": types} if frame else {}
 
 
 def _length(example: Example) -> int:
@@ -105,10 +114,13 @@ def _empty(shape: tuple[int, int], examples: Sequence[Example]) -> Batch:
     return {name: torch.full(shape, empty) for name, empty in EMPTY.items() if name in examples[0]}
 
 
-def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
+def pack(examples: Sequence[Example], pad_id: int, packing: Packing, frame: Frame | None = None) -> Batch:
     """Put several sentences into a row; tensors of shape (rows, subwords).
 
     A sub-word sees those of its own sentence. Padding sees padding, so that no sub-word sees nothing.
+
+    Args:
+        frame: as in `Collator`.
     """
     import torch
 
@@ -118,6 +130,7 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
     ids = torch.full(shape, pad_id)
     expected = _empty(shape, examples)
     positions = torch.full(shape, packing.first_position)
+    types = torch.zeros(shape).long()
     sentences = torch.zeros(shape).long()  # 1, 2, ... in each row; 0 for padding
     for row, numbers in enumerate(rows):
         start = 0
@@ -128,11 +141,13 @@ def pack(examples: Sequence[Example], pad_id: int, packing: Packing) -> Batch:
                 values[row, start:end] = torch.tensor(examples[number][name])
             positions[row, start:end] = torch.arange(end - start) + packing.first_position
             sentences[row, start:end] = sentence
+            if frame:
+                types[row, start:end] = torch.tensor(frame.types(end - start))
             start = end
     mask = (sentences[:, :, None] == sentences[:, None, :]).long()
     if packing.additive:
         mask = (1.0 - mask[:, None]) * torch.finfo(torch.float32).min
-    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, **expected}
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, **_as_inputs(types, frame), **expected}
 
 
 def _fill_rows(lengths: Sequence[int], max_width: int) -> list[list[int]]:
@@ -182,7 +197,7 @@ def _area(rows: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
     return len(rows) * _width(rows, lengths)
 
 
-def find_packing(model: PreTrainedModel, pad_id: int, max_width: int) -> Packing | None:
+def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Frame | None = None) -> Packing | None:
     """Probe whether the model supports packing: how it takes packed rows, or None.
 
     Two sentences that share a row must get the scores that each gets alone.
@@ -191,6 +206,7 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int) -> Packing
         model: for token classification.
         pad_id: sub-word id of padding.
         max_width: sub-words that the model takes at once.
+        frame: as in `Collator`.
     """
     if max_width < SMALLEST_ROW:
         return None
@@ -200,12 +216,12 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int) -> Packing
     try:
         alone = []
         for example in examples:
-            (batch,) = Collator(pad_id)([example])["batches"]
+            (batch,) = Collator(pad_id, frame=frame)([example])["batches"]
             alone.append(_scores(model, batch)[0])
         for first_position in (0, (model.config.pad_token_id or 0) + 1):
             for additive in (False, True):
                 packing = Packing(first_position, additive, max_width)
-                if _same_scores(model, pack(examples, pad_id, packing), alone):
+                if _same_scores(model, pack(examples, pad_id, packing, frame), alone):
                     return packing
         return None
     finally:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import ODD
-from nertool.models.inputs import check_finite
+from nertool.models.encode import frame_of
+from nertool.models.inputs import check_finite, heeds_token_types
 from nertool.models.names import usable_length
 from nertool.progress import Shown, bar, logger
 from nertool.training import processes
@@ -179,12 +180,13 @@ class FineTuning:
     def _collator(self) -> Collator:
         """How the batches of a step are made, for this model."""
         plan, pad_id = self.plan, int(self.tokenizer.pad_token_id or 0)
+        frame = frame_of(self.tokenizer) if heeds_token_types(self.model, self.tokenizer) else None
         if not plan.packed or plan.pad_to:
-            return Collator(pad_id, plan.accumulation_steps, pad_to=plan.pad_to)
-        packing = find_packing(self.model, pad_id, usable_length(self.tokenizer, self.model.config))
+            return Collator(pad_id, plan.accumulation_steps, pad_to=plan.pad_to, frame=frame)
+        packing = find_packing(self.model, pad_id, usable_length(self.tokenizer, self.model.config), frame)
         if packing:
-            return Collator(pad_id, plan.accumulation_steps, packing)
-        return Collator(pad_id, max(plan.accumulation_steps, BATCHES_BY_LENGTH), by_length=True)
+            return Collator(pad_id, plan.accumulation_steps, packing, frame=frame)
+        return Collator(pad_id, max(plan.accumulation_steps, BATCHES_BY_LENGTH), by_length=True, frame=frame)
 
     def _score_dev(self, model: PreTrainedModel) -> DevScore:
         """Score dev through the same path as `evaluate`."""

@@ -15,8 +15,9 @@ import torch
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.models.calibration import Calibration, DevAnswers
+from nertool.models.inputs import heeds_token_types
 from nertool.models.names import usable_length
-from nertool.models.tagger import Tagger
+from nertool.models.tagger import NOISE, ROUNDING, Tagger
 from nertool.scoring.scorer import Scorer
 from nertool.training import processes
 from nertool.training.plan import Plan
@@ -141,7 +142,10 @@ def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path, limit: int | 
 def _tagger(model: Any, tokenizer: Any, plan: Plan) -> Tagger:
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     scheme = plan.settings.allowed_scheme("", labels)
-    return Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), scheme=scheme)
+    type_ids = heeds_token_types(model, tokenizer)
+    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), type_ids, scheme=scheme)
+    tagger.probe_padding(ROUNDING if tagger.on_cpu else NOISE)
+    return tagger
 
 
 def cross_entropy(logits: Any, labels: Sequence[int]) -> torch.Tensor:
