@@ -13,6 +13,7 @@ from typing import Any
 
 from nertool.corpus.running_text import Words
 from nertool.documents.reader import Document
+from nertool.errors import InvalidOption
 from nertool.models.tagging import Entity, Tagging, entities_of
 
 Write = Callable[[Document, Sequence[Tagging]], str]
@@ -58,6 +59,20 @@ def as_inline(document: Document, taggings: Sequence[Tagging]) -> str:
         tokens = map("/".join, zip(_columns(words), tagging.tags, strict=True))
         lines.append(" ".join(tokens) + "\n")
     return "".join(lines) or "\n"
+
+
+def check_labels_for_columns(labels: Sequence[str], form: str) -> None:
+    """Check that every label can stand in a column.
+
+    Raises:
+        InvalidOption: one holds a blank, which would end it.
+    """
+    for label in labels:
+        if " " in label:
+            raise InvalidOption(
+                f"--format {form} cannot show the label {label!r} of the model, as a blank ends a column",
+                "Take --format jsonl, or write other names into id2label of config.json.",
+            )
 
 
 def _columns(words: Words) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, NertoolError, reason_of
 from nertool.models.limits import HINT, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
-from nertool.progress import shows_bars
+from nertool.progress import logger, shows_bars
 from nertool.workspace.digests import read_json
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ UNLIMITED = 1 << 30
 """Length of a tokenizer or model that has no limit."""
 FIRST_POSITION = {"ernie_m": 2}
 """Number of the first position in models that do not count from 0, nor from their padding id."""
+NO_NAME = re.compile(r"LABEL_\d+")
+"""A label that transformers makes up where a model has no name for it."""
+NAME_LABELS = "Write other names into id2label of config.json, in the order of the ids."
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 TOKENIZER_FILES = (
     "config.json",
@@ -103,6 +107,8 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
     except (OSError, ValueError) as error:
         raise InvalidOption(f"no tokenizer for --model {name}: {reason_of(error)}", model_hint(name)) from error
     with translate_wrong_files(name):
+        if tokenizer.is_fast and getattr(tokenizer.backend_tokenizer.model, "dropout", None):
+            tokenizer.backend_tokenizer.model.dropout = None  # else a word has other sub-words each time
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         check_tokens(tokenizer, name)
@@ -132,12 +138,36 @@ def label_names(config: Any) -> list[str]:
     """The label of each id.
 
     Raises:
-        NertoolError: an id lacks one, or it is no text, or one that another id has.
+        NertoolError: an id lacks one, or it is no text, or one that another id has, or none that a line can show.
     """
     labels = [config.id2label.get(number) for number in range(config.num_labels)]
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
         raise NertoolError(f"config.json of {config.name_or_path}: id2label has no name of its own for each id", HINT)
+    for label in labels:
+        if not label.strip() or not label.isprintable():
+            what = f"id2label has a name that is empty or holds a control character: {label!r}"
+            raise NertoolError(f"config.json of {config.name_or_path}: {what}", NAME_LABELS)
     return labels
+
+
+def warn_of_labels(config: Any, name: str) -> None:
+    """Warn of labels that transformers made up, and of two maps of labels that contradict each other.
+
+    Args:
+        config: of a model whose `label_names` are sound.
+        name: of the model.
+    """
+    id2label = config.id2label
+    if all(NO_NAME.fullmatch(label) for label in id2label.values()):
+        logger.warning("%s: its labels have no names but LABEL_0 and the like, so no entity is read from them", name)
+    for number, label in id2label.items():
+        other = (config.label2id or {}).get(label, number)
+        if other != number:
+            logger.warning(
+                *("%s: id %s is %s by id2label, which holds, but %s has id %s by label2id", name, number, label),
+                *(label, other),
+            )
+            return
 
 
 def positions(config: Any) -> int | None:

@@ -80,7 +80,12 @@ def is_quantized(directory: Path) -> bool:
         read_table(directory)
         return True
     if directory.name == QUANTIZED or any(directory.glob("*.onnx")):
-        raise MissingInput(f"{directory / TABLE} is missing, which says how the INT8 model was made", _anew(directory))
+        what = f"{directory / TABLE} is missing, which says how the INT8 model was made"
+        if directory.name != QUANTIZED and any(directory.glob("*.safetensors")):
+            raise MissingInput(
+                f"{what}, beside a graph of ONNX", "Move the graph to another directory, to use the weights in FP32."
+            )
+        raise MissingInput(what, _anew(directory))
     return False
 
 

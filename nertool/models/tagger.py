@@ -24,7 +24,14 @@ from nertool.models.encode import NO_SUBWORD, Encoder, Window
 from nertool.models.inputs import check_takes_text, embeds_token_types, heeds_token_types
 from nertool.models.limits import check_files
 from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
-from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, quiet_transformers, usable_length
+from nertool.models.names import (
+    is_fine_tuned,
+    label_names,
+    load_tokenizer,
+    quiet_transformers,
+    usable_length,
+    warn_of_labels,
+)
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.settings import is_quantized, read_settings
 from nertool.models.stored_tokenizer import (
@@ -531,6 +538,7 @@ def _load_by_transformers(
     """
     quiet_transformers()
     config = _load_config(directory, trust_remote_code)
+    labels = label_names(config)
     model = load(directory, config, trust_remote_code=trust_remote_code)
     tokenizer = load_tokenizer(str(directory), trust_remote_code)
     if isinstance(model, OnnxModel):
@@ -539,11 +547,12 @@ def _load_by_transformers(
         embeds = embeds_token_types(signature(model.forward).parameters, config)
         type_ids = (needs_type_ids and embeds) or heeds_token_types(model, tokenizer)
     encoding = Encoding(
-        labels=label_names(config),
+        labels=labels,
         max_length=usable_length(tokenizer, config),
         pad_id=int(tokenizer.pad_token_id or 0),
         type_ids=type_ids,
     )
+    warn_of_labels(config, str(directory))
     return model, tokenizer, encoding
 
 

@@ -419,7 +419,7 @@ def load_predictor(model: ModelFiles, options: Options) -> Predictor:
     """A model as the options say.
 
     Raises:
-        InvalidOption: the format is for entities, and the model has none.
+        InvalidOption: the format is for entities, and the model has none; or for columns, and a label has blanks.
     """
     tagger = load_model(model, options)
     redaction = options.redaction(tagger.labels)
@@ -430,8 +430,10 @@ def load_predictor(model: ModelFiles, options: Options) -> Predictor:
 
 def _writer(tagger: Tagger, model: ModelFiles, form: str) -> Write:
     from nertool.documents.annotation_tools import PreAnnotations
-    from nertool.documents.writers import WRITERS
+    from nertool.documents.writers import COLUMNS, WRITERS, check_labels_for_columns
 
+    if form in COLUMNS:
+        check_labels_for_columns(tagger.labels, form)
     if form not in ANNOTATION_FORMS:
         return WRITERS[form]
     annotations = PreAnnotations(form, model.version)

@@ -331,3 +331,12 @@ def test_words_are_taken_as_they_are_where_blanks_part_none() -> None:
     backend.pre_tokenizer = pre_tokenizers.Punctuation()
     (encoded,) = Encoder(PreTrainedTokenizerFast(tokenizer_object=backend), 8).encode([["anna", "oslo"]])
     assert encoded.ids == [4, 5]
+
+
+def test_a_word_has_the_same_subwords_each_time(tmp_path: Path) -> None:
+    """Some models are published with the BPE dropout of their training."""
+    tokenizer = roberta(tmp_path)
+    tokenizer.backend_tokenizer.model.dropout = 0.5
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_tokenizer(str(tmp_path))
+    assert {tuple(loaded(" oslo")["input_ids"]) for _ in range(20)} == {tuple(roberta(tmp_path)(" oslo")["input_ids"])}
