@@ -174,15 +174,25 @@ def main() -> None:
         number, processes, name = options.share
         tag_share(Path(name), sentences[int(number) :: int(processes)], options.rounds)
         return
-    words = sum(map(len, sentences))
     if options.processes:
+        words = sum(map(len, sentences))
         print(f"{len(sentences):,} sentences, {words:,} words", flush=True)
         quantized = {"INT8": workspace / QUANTIZED} if (workspace / QUANTIZED / "config.json").exists() else {}
         compare_processes(options, {"FP32": directory, **quantized}, words)
         return
+    fp32, rows = compare_with_pipeline(options, workspace, directory, sentences)
+    write_json(options.json, rows)
+    print_matrix_products(directory, sentences, fp32)
+
+
+def compare_with_pipeline(
+    options: argparse.Namespace, workspace: Workspace, directory: Path, sentences: list[list[str]]
+) -> tuple[float, list[dict[str, Any]]]:
+    """Print the speed of the pipeline and of nertool; gives words per second of nertool in FP32, and all rows."""
     import torch
     from transformers import pipeline
 
+    words = sum(map(len, sentences))
     print(f"{len(sentences):,} sentences, {words:,} words, {torch.get_num_threads()} threads")
     tagger = load_tagger(directory, device="cpu")
     fp32, ours = timed(lambda: list(tagger.tag(sentences)), options.rounds, words)
@@ -206,7 +216,12 @@ def main() -> None:
             f"nertool INT8:       {speed:9,.0f} words/s, {speed / max(speeds):.2f} times the pipeline's best, "
             f"{speed / fp32:.2f} times FP32, equal {share:.4f}"
         )
-    write_json(options.json, rows)
+    return fp32, rows
+
+
+def print_matrix_products(directory: Path, sentences: list[list[str]], fp32: float) -> None:
+    """Print how near the products of a model come to the speed of large ones, at `fp32` words per second."""
+    words = sum(map(len, sentences))
     flops = flops_of(load_tagger(directory, device="cpu", as_stored=True), sentences) / words
     print(f"FP32 matrix products: {flops / 1e6:.0f} MFLOP a word, {flops * fp32 / 1e9:.0f} GFLOP/s")
     for what, size in {"of one large size": (2048, 2048, 2048), "of the model's size": (1024, 384, 1536)}.items():

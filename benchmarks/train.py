@@ -115,21 +115,8 @@ def main() -> None:
     rows: dict[tuple[str, float], list[dict[str, float]]] = {kind: [] for kind in kinds}
     for seed in options.seeds:
         for side, epochs in kinds:
-            settings = {
-                "num_train_epochs": epochs,
-                "learning_rate": options.lr,
-                "per_device_train_batch_size": options.batch_size,
-                "seed": seed,
-            }
             target = options.workspace / f"{side}-{epochs:g}-{seed}"
-            if side == "plain":
-                command = [sys.executable, __file__, "plain", str(options.workspace), str(target), options.model]
-                command.append(json.dumps(settings))
-            else:
-                command = [*NERTOOL, "train", "--force", "--model", options.model, "--output-dir", target.name, *at]
-                command += [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-                command += options.options
-            seconds, memory = run_process(command)
+            seconds, memory = run_process(training_command(options, side, epochs, seed, target))
             speed = sentences * epochs / seconds
             row = {"seconds": seconds, "samples/s": speed, "MiB": memory, **scored(options.workspace, target)}
             rows[side, epochs].append(row)
@@ -144,6 +131,22 @@ def main() -> None:
             statistics.mean(row["samples/s"] for row in rows[side, options.epochs]) for side in ("nertool", "plain")
         ]
         print(f"ratio {speeds[0] / speeds[1]:.2f}")
+
+
+def training_command(options: argparse.Namespace, side: str, epochs: float, seed: int, target: Path) -> list[str]:
+    """The command line that trains one side; the model goes to `target`."""
+    settings = {
+        "num_train_epochs": epochs,
+        "learning_rate": options.lr,
+        "per_device_train_batch_size": options.batch_size,
+        "seed": seed,
+    }
+    if side == "plain":
+        paths = [str(options.workspace), str(target)]
+        return [sys.executable, __file__, "plain", *paths, options.model, json.dumps(settings)]
+    named = ["--model", options.model, "--output-dir", target.name, "-w", str(options.workspace), "--quiet"]
+    values = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    return [*NERTOOL, "train", "--force", *named, *values, *options.options]
 
 
 def one_line(row: dict[str, float]) -> str:
