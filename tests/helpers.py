@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import random
 import subprocess
@@ -142,6 +143,11 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {name.as_posix(): path.read_bytes() for path, name in visible.items() if name.name != "runs.jsonl"}
 
 
+def write_records(workspace: Workspace, **stages: object) -> None:
+    """A `workspace.json` with these records."""
+    (workspace / "workspace.json").write_text(json.dumps({"format": 2, "stages": stages}))
+
+
 def stamps(folder: Path) -> dict[Path, tuple[int, int]]:
     """Inode and time of change of every file but the lock's."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -212,6 +218,19 @@ def commands() -> dict[str, Any]:
 
     group: Any = typer.main.get_command(app)
     return {name: group.get_command(None, name) for name in group.list_commands(None)}
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """Run a command that must end with an error; returns its two lines."""
+    from nertool.cli.main import main
+
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert (end.value.code, out, len(lines)) == (1, "", 2) and lines[0].startswith("error: "), (out, err)
+    return lines
 
 
 # -- the README's pipelines ------------------------------------------------------------------------

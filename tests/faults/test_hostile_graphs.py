@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import refused
 
-from nertool.cli.main import main
 from nertool.errors import NertoolError
 from nertool.models.onnx_model import OnnxModel
 from nertool.workspace.workspace import Workspace
@@ -115,11 +115,9 @@ def test_a_command_refuses_such_a_graph(stage: str, copy: Workspace, capsys: pyt
     shutil.copytree(copy / "model", copy / "quantized")
     (copy / "quantized" / "quantization.json").write_text("{}")
     write_graph(copy / "quantized" / "model.onnx", "/etc/passwd")
-    with pytest.raises(SystemExit) as end:
-        main([stage, "--quiet", "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
-    lines = capsys.readouterr().err.splitlines()
-    assert end.value.code == 1 and len(lines) == 2, lines
-    assert "outside its directory: '/etc/passwd'" in lines[0] and "quantize --force" in lines[1]
+    command = [stage, "--quiet", "--quantized", "--allow-stale", "--split", "test"]
+    error, hint = refused(capsys, *command, "-w", str(copy.path))
+    assert "outside its directory: '/etc/passwd'" in error and "quantize --force" in hint
 
 
 @pytest.mark.parametrize("table", [None, "", "[]", '{"versions": 3}', "[" * 100_000])
@@ -130,8 +128,6 @@ def test_int8_that_does_not_say_how_it_was_made_is_refused(
     write_graph(copy / "quantized" / "model.onnx")
     if table is not None:
         (copy / "quantized" / "quantization.json").write_text(table)
-    with pytest.raises(SystemExit) as end:
-        main(["predict", "--quantized", "--allow-stale", "--split", "test", "-w", str(copy.path)])
-    lines = capsys.readouterr().err.splitlines()
-    assert end.value.code == 1 and len(lines) == 2, lines
-    assert "quantization.json is " in lines[0] and "quantize --force" in lines[1]
+    command = ["predict", "--quantized", "--allow-stale", "--split", "test"]
+    error, hint = refused(capsys, *command, "-w", str(copy.path))
+    assert "quantization.json is " in error and "quantize --force" in hint

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from faults.forks import Forks
-from helpers import commands, stamps
+from helpers import commands, stamps, write_records
 
 from nertool.cli.main import main
 from nertool.report import plots
@@ -35,10 +35,6 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     out, err = capsys.readouterr()
     assert not set(out + err) & set("\x1b\x07\x9b\u202e\u2066\x08")
     return end.value.code, out, err  # type: ignore[return-value]
-
-
-def write_records(workspace: Workspace, **stages: object) -> None:
-    (workspace / "workspace.json").write_text(json.dumps({"format": 2, "stages": stages}))
 
 
 # -- what a terminal would obey --------------------------------------------------------------------

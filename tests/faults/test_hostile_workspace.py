@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import snapshot
+from helpers import refused, snapshot, write_records
 
-from nertool.cli.main import main
 from nertool.documents.output_file import OutputFile
 from nertool.errors import InvalidOption, Locked, NertoolError, Unwritable
 from nertool.exporting.directory import check_target
@@ -31,21 +30,6 @@ def data(workspace: Workspace) -> None:
     """The splits as preprocess leaves them, so that every stage has something to do."""
     for split in ("train", "dev", "test"):
         shutil.copy(workspace / f"{split}.txt.tmp", workspace / f"{split}.txt")
-
-
-def write_records(workspace: Workspace, **stages: object) -> None:
-    (workspace / "workspace.json").write_text(json.dumps({"format": 2, "stages": stages}))
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    """Run a command that must end with an error; returns its two lines."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(list(arguments))
-    lines = capsys.readouterr().err.splitlines()
-    assert end.value.code == 1
-    assert len(lines) == 2 and lines[0].startswith("error: "), lines
-    return lines
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 from faults.forks import Forks
-from helpers import PermissionsBind, fill, snapshot
+from helpers import PermissionsBind, fill, refused, snapshot
 
-from nertool.cli.main import main
 from nertool.errors import NertoolError
 from nertool.stages import labels, preprocess
 from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
@@ -40,16 +39,6 @@ def publish(workspace: Workspace, text: str, *more: str) -> Result:
             stage.file(name).write_text(text)
 
     return workspace.run(StageRun("train", Options(text), reads=[], writes=["model/config.json"], force=True), work)
-
-
-def two_lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, str]:
-    """Run a command that must end with an error; returns its two lines."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main(list(arguments))
-    lines = capsys.readouterr().err.splitlines()
-    assert end.value.code == 1 and len(lines) == 2, lines
-    return lines[0], lines[1]
 
 
 # -- what is in the way ----------------------------------------------------------------------------
@@ -155,7 +144,7 @@ def test_a_move_that_fails_puts_the_old_files_back_and_waits(
     with pytest.raises(NertoolError, match=f"{failing}: Operation not permitted; the old files are in place"):
         publish(workspace, "new", "notes.txt", "new.txt")
     for command in ("status", "labels"):
-        error, hint = two_lines(capsys, command, "-w", str(workspace.path))
+        error, hint = refused(capsys, command, "-w", str(workspace.path))
         assert f"{workspace / failing}: Operation not permitted" in error and "rm -r" in hint
         assert snapshot(workspace.path) == old
     monkeypatch.setattr(os, "replace", replace)

@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from helpers import write_graph
+from helpers import refused, write_graph
 
 from nertool.cli.main import main
 from nertool.errors import InvalidData, InvalidOption, NertoolError
@@ -100,30 +100,25 @@ def test_answers_are_those_of_predict(workspace: Path, capsys: pytest.CaptureFix
             assert [TEXT[start:end] for start, end in tags["offsets"]] == tags["tokens"]
 
 
-def failure(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    with pytest.raises(SystemExit) as end:
-        main(["serve", "--quantized", *arguments])
-    out, err = capsys.readouterr()
-    assert (end.value.code, out, len(err.splitlines())) == (1, "", 2)
-    return err.splitlines()
+SERVE = ("serve", "--quantized")
 
 
 def test_what_is_missing_is_told_before_it_listens(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place = ["-w", str(workspace)]
-    assert "quantized/config.json is missing" in failure(capsys, "-w", str(workspace / "none"))[0]
-    assert "there is no file" in failure(capsys, *place, "--api-key-file", str(workspace / "none"))[0]
+    assert "quantized/config.json is missing" in refused(capsys, *SERVE, "-w", str(workspace / "none"))[0]
+    assert "there is no file" in refused(capsys, *SERVE, *place, "--api-key-file", str(workspace / "none"))[0]
     (workspace / "keys").write_text(" \n")
-    assert "holds no key" in failure(capsys, *place, "--api-key-file", str(workspace / "keys"))[0]
-    own = failure(capsys, *place, "--port", "0", "--thresholds", "own")
+    assert "holds no key" in refused(capsys, *SERVE, *place, "--api-key-file", str(workspace / "keys"))[0]
+    own = refused(capsys, *SERVE, *place, "--port", "0", "--thresholds", "own")
     assert own[1].startswith("Find them: nertool evaluate --quantized --precision 0.95 -w ")
-    assert "no such way to cut" in failure(capsys, *place, "--port", "0", "--tokenizer", "nonsense")[0]
+    assert "no such way to cut" in refused(capsys, *SERVE, *place, "--port", "0", "--tokenizer", "nonsense")[0]
     with listen_at("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
-        assert f"port {port} of 127.0.0.1 is taken" in failure(capsys, *place, "--port", str(port))[0]
+        assert f"port {port} of 127.0.0.1 is taken" in refused(capsys, *SERVE, *place, "--port", str(port))[0]
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    assert failure(capsys, *place)[1] == "Install it: pip install 'nertool[serve]'"
+    assert refused(capsys, *SERVE, *place)[1] == "Install it: pip install 'nertool[serve]'"
 
 
 def test_label_studio_needs_entities(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,7 +128,7 @@ def test_label_studio_needs_entities(workspace: Path, capsys: pytest.CaptureFixt
     encoding = json.loads(path.read_text())
     encoding["made_from"]["config.json"] = digest(workspace / "quantized/config.json")
     path.write_text(json.dumps(encoding))
-    assert "tags are no entities" in failure(capsys, "-w", str(workspace), "--port", "0", "--label-studio")[0]
+    assert "tags are no entities" in refused(capsys, *SERVE, "-w", str(workspace), "--port", "0", "--label-studio")[0]
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "1.2.3.4.5.6", "\udcff", "a" * 300, "..", "::2"])
