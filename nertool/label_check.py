@@ -29,6 +29,7 @@ from nertool.models.names import (
 )
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import (
+    Array,
     Judged,
     Suggestion,
     corrected_tags,
@@ -256,7 +257,13 @@ def _judge(tagger: Tagger, corpus: Corpus, sentences: Sequence[Gold], what: str)
         yield _judged(corpus, gold, entities_of(tagging.tags, tagger.spelling), probabilities)
 
 
-def _judged(corpus: Corpus, gold: Gold, predicted: list[Span], probabilities: Any) -> Judged:
+def _judged(corpus: Corpus, gold: Gold, predicted: list[Span], probabilities: Array) -> Judged:
+    """A sentence as a model has judged it.
+
+    Args:
+        predicted: entities.
+        probabilities: of O and each type, for each word; shape (words, types).
+    """
     sentence = gold.sentence
     return Judged(gold.file, sentence.line, sentence.tokens, corpus.entities(gold), predicted, probabilities)
 
