@@ -6,7 +6,8 @@
 
 Each variant and seed is a workspace of its own, `WORK/NAME/SEED`, which starts as a copy of BASE. One that is finished
 is read again. `{plain}` stands for the models of an earlier variant as teachers, all seeds together. The gains over the
-first variant are paired by seed, with the p-value of a paired t-test.
+first variant are paired by seed, with the p-value of a paired t-test. `--together` also scores the mean of the seeds'
+probabilities, which is what they say as teachers.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from timing import add_json_option, write_json
+
+from nertool.corpus.column_files import read_sentences
+from nertool.models.decoding import Sentences
+from nertool.models.tagger import load_tagger
+from nertool.scoring.scorer import Scorer
 
 NERTOOL = [sys.executable, "-m", "nertool"]
 SPLITS = ("dev", "test")
@@ -37,6 +45,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--variant", action="append", required=True, metavar="NAME=OPTIONS")
+    parser.add_argument("--together", action="store_true", help="score the seeds' mean probabilities, too")
     add_json_option(parser)
     options = parser.parse_args()
     teachers: dict[str, list[str]] = {}
@@ -52,6 +61,8 @@ def main() -> None:
         found = [scores(workspace) for workspace in workspaces]
         first = first or found
         rows.append({"variant": name, "options": arguments, **summary(found, first)})
+        if options.together:
+            rows[-1] |= {f"{split} together": f"{together(workspaces, split):.4f}" for split in SPLITS}
         print(json.dumps(rows[-1]), flush=True)
         teachers[f"{{{name}}}"] = [word for path in workspaces for word in ("--teacher", str(path / "model"))]
     write_json(options.json, rows)
@@ -78,6 +89,25 @@ def scores(workspace: Path) -> dict[str, float]:
         found[split] = results["f1"]
         found[f"{split} argmax"] = results.get("argmax", results)["f1"]
     return found
+
+
+def together(workspaces: Sequence[Path], split: str) -> float:
+    """F1 of the models' mean probabilities, decoded as one model's are."""
+    sentences = list(read_sentences(workspaces[0] / f"{split}.txt"))
+    taggers = [load_tagger(workspace / "model") for workspace in workspaces]
+    scorer = Scorer()
+    answers = [tagger.word_logits(one.tokens for one in sentences) for tagger in taggers]
+    for sentence, *logits in zip(sentences, *answers, strict=True):
+        mean = np.mean([softmax(one) for one in logits], 0)
+        ids = taggers[0].decoder.decode(np.log(mean), Sentences.of([len(sentence.tokens)]))
+        scorer.add(sentence.tags, [taggers[0].labels[label] for label in ids.tolist()])
+    return scorer.headline
+
+
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Probabilities of the labels; shape (words, labels), NaN for a word without sub-words."""
+    exponents = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(-1, keepdims=True))
 
 
 def summary(found: Sequence[dict[str, float]], first: Sequence[dict[str, float]]) -> dict[str, str]:
