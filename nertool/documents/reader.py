@@ -300,7 +300,7 @@ class Reader:
             others = self._other_fields(fields, name, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, fields[name], others)
         what = f"{place}: neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}"
-        raise Unreadable(what, *way_out(record))
+        raise Unreadable(what, f"{way_out(record, self.ways.column)}; or", "skip")
 
     def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
         """Give the fields that are passed on: all but the one that is read and those that tagging overwrites."""

@@ -9,7 +9,7 @@ DEFAULT = "text"
 """Name of the text's field where no option says another."""
 CAS = "%FEATURE_STRUCTURES"
 """What only UIMA's CAS in JSON has, as INCEpTION exports it."""
-CAS_HELP = "Export it from INCEpTION as text, or as WebAnno TSV 3.3: nertool download --test-file FILE.tsv; or"
+CAS_HELP = "Export it from INCEpTION as text, or as WebAnno TSV 3.3: nertool download --test-file FILE.tsv"
 MOST_KEYS = 100
 
 
@@ -34,25 +34,22 @@ def text_field(data: Mapping[str, Any], wanted: str) -> str:
     return texts[0] if wanted == DEFAULT and len(texts) == 1 else ""
 
 
-def way_out(record: Mapping[str, Any]) -> tuple[str, str]:
-    """What helps with a record without a text and without tokens.
+def way_out(record: Mapping[str, Any], column: str) -> str:
+    """What helps with a record without a text and without tokens, beside going on without it.
 
-    Returns:
-        how a hint begins, and the field of `Ways` that ends it.
+    Args:
+        column: how the column that is read is named; see `Ways`.
     """
     if CAS in record:
-        return CAS_HELP, "skip"
+        return CAS_HELP
     if is_task(record):
-        return f"The data of this task have {_names(record['data'])}:", "column"
+        return f"The data of this task have {_names(record['data'])}: {column}"
     for name, value in record.items():
         inner = value[0] if isinstance(value, list) and value else None
         if isinstance(inner, dict) and any(isinstance(one, str) for one in inner.values()):
             lines = f"jq -c '.\"{name[:50]}\"[]' FILE"
-            return (
-                f"Its {name[:50]} are records with {_names(inner)}; write each in a line of its own: {lines}; or",
-                "skip",
-            )
-    return f"It has {_names(record)}:", "column"
+            return f"Its {name[:50]} are records with {_names(inner)}; write each in a line of its own: {lines}"
+    return f"It has {_names(record)}: {column}"
 
 
 def _names(record: Mapping[str, Any]) -> str:

@@ -273,7 +273,8 @@ def test_a_bad_value_in_a_configuration_file_is_refused(
         for value in () if parameter.name in COMMON else BAD_JSON:
             Path("config.json").write_text(json.dumps({parameter.name: value}))
             base = INSTEAD.get(f"{name} {parameter.name}", BASE.get(name, ()))
-            bad = BadOption(name, str(parameter.name), [*base, "--config", "config.json"])
+            flag = parameter.opts[0].lstrip("-")  # which the key of the file contains
+            bad = BadOption(name, flag, [*base, "--config", "config.json"])
             if wrong := fault(bad, capsys):
                 faults.append(f"{name} {parameter.name} {value!r:.40}: {wrong}")
     if faults:

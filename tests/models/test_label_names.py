@@ -15,7 +15,7 @@ import pytest
 from nertool.errors import InvalidOption, MissingInput, NertoolError
 from nertool.models.tagger import load_tagger
 from nertool.progress import logger
-from nertool.stages import predict
+from nertool.stages import predict, predict_files
 from nertool.workspace.workspace import Workspace
 
 pytest.importorskip("torch")
@@ -42,7 +42,7 @@ def test_a_label_that_no_line_can_show_is_refused(label: str, trained: Path, tmp
 def tag(workspace: Path, form: Any) -> str:
     data = BytesIO(b"anna left oslo .\n")
     options = predict.Options(format=form, input="text")
-    return "".join(predict.tag_files(Workspace(workspace), options, data, progress=False))
+    return "".join(predict_files.tag_files(Workspace(workspace), options, data, progress=False))
 
 
 def test_columns_refuse_a_label_with_a_blank_and_records_hold_it(trained: Path, tmp_path: Path) -> None:
