@@ -37,8 +37,6 @@ DEEPEST = 200
 TOO_DEEP = f"lists or objects more than {DEEPEST} deep"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """A surrogate as JSON spells it; only a pair of them is a character."""
-MOST_VALUES = 1 << 27
-"""Values of a column in one row group of Parquet: a few bytes may stand for any number of equal ones."""
 DECODED_BYTES, BYTES_OF_OBJECT = 1 << 28, 64
 """Memory of rows that are decoded together, and about that of each value as an object of Python."""
 BATCH_ROWS = 1000
@@ -140,37 +138,24 @@ def _depth(value: Any) -> int:
 def open_parquet(path: Path) -> ParquetFile:
     """Open a Parquet file, so that texts which it holds once for many rows are read once.
 
+    Of texts in lists and structures pyarrow keeps no dictionary where they come in several pieces. What the file says
+    of the chunks of its columns is not asked for: where it is damaged, pyarrow 26 ends the process.
+
     Raises:
-        InvalidData: it cannot be read, is not Parquet, or has more values in a row group than memory holds.
+        InvalidData: it cannot be read, or is not Parquet.
     """
     from pyarrow import parquet
 
     with translate_arrow_errors(path, "Parquet"):
-        metadata = parquet.read_metadata(path)
-        columns: dict[str, None] = {}
-        for group in range(metadata.num_row_groups):
-            for number in range(metadata.num_columns):
-                chunk = metadata.row_group(group).column(number)
-                if chunk.num_values > MOST_VALUES:
-                    what = f"{path}: {chunk.num_values:,} values of {chunk.path_in_schema} in one row group"
-                    raise InvalidData(what, f"Write smaller row groups: at most {MOST_VALUES:,} values.")
-                if _may_repeat_texts(metadata.schema.column(number), chunk):
-                    columns[chunk.path_in_schema] = None
-        return parquet.ParquetFile(path, read_dictionary=list(columns))
+        schema = parquet.read_metadata(path).schema
+        columns = [schema.column(number) for number in range(len(schema))]
+        return parquet.ParquetFile(path, read_dictionary=[column.path for column in columns if _is_text(column)])
 
 
-def _may_repeat_texts(column: Any, chunk: Any) -> bool:
-    """Whether a chunk of a Parquet file may hold texts once for many rows.
-
-    Of texts in lists and structures pyarrow keeps no dictionary where they come in several pieces.
-    """
-    encoded = chunk.has_dictionary_page or any("DICTIONARY" in encoding for encoding in chunk.encodings)
-    return (
-        encoded
-        and "." not in chunk.path_in_schema
-        and column.physical_type == "BYTE_ARRAY"
-        and column.logical_type.type in ("STRING", "NONE")
-    )
+def _is_text(column: Any) -> bool:
+    """Whether a column of Parquet holds a text a row."""
+    is_text = column.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "NONE")
+    return is_text and "." not in column.path
 
 
 @contextmanager
