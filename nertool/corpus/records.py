@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """A surrogate as JSON spells it; only a pair of them is a character."""
 DECODED_BYTES, BYTES_OF_OBJECT = 1 << 28, 64
 """Memory of rows that are decoded together, and about that of each value as an object of Python."""
+REPEATED_BYTES = 1 << 25
+"""Bytes of the texts that rows of Parquet repeat, and that are unpacked at a time."""
 BATCH_ROWS = 1000
 """Rows of Parquet, Arrow and data sets that are decoded at a time."""
 
@@ -136,10 +138,7 @@ def _depth(value: Any) -> int:
 
 
 def open_parquet(path: Path) -> ParquetFile:
-    """Open a Parquet file, so that texts which it holds once for many rows are read once.
-
-    Of texts in lists and structures pyarrow keeps no dictionary where they come in several pieces. What the file says
-    of the chunks of its columns is not asked for: where it is damaged, pyarrow 26 ends the process.
+    """Open a Parquet file.
 
     Raises:
         InvalidData: it cannot be read, or is not Parquet.
@@ -147,9 +146,44 @@ def open_parquet(path: Path) -> ParquetFile:
     from pyarrow import parquet
 
     with translate_arrow_errors(path, "Parquet"):
-        schema = parquet.read_metadata(path).schema
-        columns = [schema.column(number) for number in range(len(schema))]
-        return parquet.ParquetFile(path, read_dictionary=[column.path for column in columns if _is_text(column)])
+        return parquet.ParquetFile(path)
+
+
+def parquet_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[RecordBatch]:
+    """The rows of a Parquet file, so many at a time that they take little memory, however often they repeat a text.
+
+    Args:
+        columns: to be read; None for all.
+
+    Raises:
+        pyarrow.ArrowException: the file is damaged.
+    """
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(path)
+    schema = file.schema
+    texts = [schema.column(at).path for at in range(len(schema)) if _is_text(schema.column(at))]
+    if columns is not None:
+        texts = [name for name in texts if name in columns]
+    packed = parquet.ParquetFile(path, read_dictionary=texts)
+    for group in range(file.num_row_groups):
+        rows = _rows_at_a_time(packed, group, texts) if texts else BATCH_ROWS
+        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
+
+
+def _rows_at_a_time(file: ParquetFile, group: int, texts: Sequence[str]) -> int:
+    """How many rows of a row group may be decoded together, by the longest texts that it holds once for many rows.
+
+    The first row brings the whole dictionary of its group. What the file says of the chunks of its columns is not asked
+    for: where it is damaged, pyarrow 26 ends the process.
+    """
+    from pyarrow import compute
+
+    longest = 0
+    for batch in islice(file.iter_batches(1, row_groups=[group], columns=texts), 1):
+        for column in batch.columns:
+            longest += compute.max(compute.binary_length(column.dictionary)).as_py() or 0
+    return max(1, min(BATCH_ROWS, REPEATED_BYTES // max(1, longest)))
 
 
 def _is_text(column: Any) -> bool:

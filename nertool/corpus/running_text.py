@@ -79,10 +79,9 @@ def cutter(name: str) -> Cut:
         return _spacy_cutter(details)
     if name == "white":
         return partial(_cut_by, WHITE_TOKEN)
-    if kind in (CHARACTERS, WORDS) and not colon:
-        return partial(_cut_by_pattern, name)
     if kind in (CHARACTERS, WORDS):
-        check_clitics(details.split(","), f"--tokenizer {name}")
+        if colon:
+            check_clitics(details.split(","), f"--tokenizer {name}")
         return partial(_cut_by_pattern, name)
     raise InvalidOption(
         f"--tokenizer {name}: there is no such way to cut text",

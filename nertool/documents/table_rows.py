@@ -10,12 +10,12 @@ from typing import Any
 
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.corpus.records import (
-    BATCH_ROWS,
     BYTE_ORDER_MARK,
     BadRecord,
     batch_rows,
     csv_rows,
     open_parquet,
+    parquet_batches,
     translate_arrow_errors,
 )
 from nertool.documents.ways import Unreadable
@@ -73,7 +73,7 @@ def parquet_table(path: Path) -> Table:
         InvalidData: it cannot be read, or is not Parquet.
     """
     file = open_parquet(path)
-    return file.schema_arrow.names, _parquet_rows(path, file.iter_batches(BATCH_ROWS))
+    return file.schema_arrow.names, _parquet_rows(path, parquet_batches(path))
 
 
 def _parquet_rows(path: Path, batches: Iterable[Any]) -> Iterator[dict[str, Any] | BadRecord]:

@@ -281,6 +281,8 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
             f"--num-epochs 0 takes a model as it is, and --model {options.model} has no head for tags",
             "Name a fine-tuned model, or train: --num-epochs 3",
         )
+    if options.as_it_is:
+        logger.info("--num-epochs 0: the model is kept as it is; options of the training change nothing")
     length = example_length(tokenizer, config, options.max_length, options.model)
     settings = _tagging_settings(workspace, options)
     source = Source(

@@ -335,7 +335,7 @@ def test_what_is_no_file_to_read_is_told(tmp_path: Path, tag: Predict, monkeypat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("nertool.documents.byte_source.open_bytes", refuse)
-    monkeypatch.setattr("pyarrow.parquet.read_metadata", refuse)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", refuse)
     for name in ("a.txt", "a.parquet"):
         assert "cannot be read: Permission denied" in tag(b"", tmp_path / name, code=1)[1]
     monkeypatch.setattr(sys, "stdin", None)

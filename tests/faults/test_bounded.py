@@ -21,7 +21,7 @@ import pytest
 
 from nertool.cli import config_files
 from nertool.corpus.files import LOOKED_AT, numbered_lines
-from nertool.corpus.records import BadRecord, batch_rows, open_parquet
+from nertool.corpus.records import BadRecord, batch_rows, parquet_batches
 from nertool.documents.reader import Reader
 from nertool.errors import DownloadFailed, InvalidData, NertoolError
 from nertool.models.calibration import read_calibration
@@ -196,9 +196,21 @@ def test_a_text_that_stands_once_in_parquet_does_not_fill_the_memory(stored: boo
     parquet.write_table(pa.table({"text": texts}), str(path), store_schema=stored, compression="zstd")
     assert path.stat().st_size < 2000
     before = pa.default_memory_pool().max_memory()
-    rows = islice(batch_rows(open_parquet(path).iter_batches(1000)), 5)
+    rows = islice(batch_rows(parquet_batches(path)), 5)
     assert [len(row["text"]) for _, row in rows] == [1_000_000] * 5  # type: ignore[index]
     assert pa.default_memory_pool().max_memory() < before + (100 << 20)
+
+
+def test_texts_of_parquet_that_differ_come_without_those_before(tmp_path: Path) -> None:
+    """Else each batch holds all texts so far, and the time grows with their square."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "own.parquet"
+    parquet.write_table(pa.table({"text": [f"text {number}" for number in range(2500)]}), str(path))
+    batches = list(parquet_batches(path))
+    assert [batch.num_rows for batch in batches] == [1000, 1000, 500]
+    assert {batch.schema.field("text").type for batch in batches} == {pa.string()}
 
 
 def test_a_row_of_a_list_without_end_is_left_to_the_caller() -> None:
@@ -219,10 +231,10 @@ def test_texts_of_parquet_are_read_as_they_are_where_many_are_alike(tmp_path: Pa
     table = pa.table({**rows, "large": pa.array(rows["large"], pa.large_string()), "n": [1, 2, 3]})
     for number, group in enumerate((table, table.slice(1)), start=1):
         parquet.write_table(group, str(tmp_path / "own.parquet"))
-        read = [row for _, row in batch_rows(open_parquet(tmp_path / "own.parquet").iter_batches(1000))]
+        read = [row for _, row in batch_rows(parquet_batches(tmp_path / "own.parquet"))]
         assert read == group.to_pylist() and len(read) == 4 - number
     parquet.write_table(pa.table({"text": spoiled}), str(tmp_path / "own.parquet"))
-    read = [row for _, row in batch_rows(open_parquet(tmp_path / "own.parquet").iter_batches(1000))]
+    read = [row for _, row in batch_rows(parquet_batches(tmp_path / "own.parquet"))]
     assert isinstance(read[0], BadRecord) and read[1:] == [{"text": "ok"}] * 2
 
 

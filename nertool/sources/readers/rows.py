@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import TOKEN_NAMES, Sentence
-from nertool.corpus.records import BATCH_ROWS, BadRecord, batch_rows, open_arrow, open_parquet, translate_arrow_errors
+from nertool.corpus.records import (
+    BadRecord,
+    batch_rows,
+    open_arrow,
+    open_parquet,
+    parquet_batches,
+    translate_arrow_errors,
+)
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
@@ -153,7 +160,7 @@ def read_parquet(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]
     with translate_arrow_errors(path, "Parquet"):
         schema = file.schema_arrow
         needed = _needed_columns(schema, path, layout)
-        yield from _read_batches(file.iter_batches(BATCH_ROWS, columns=needed), schema, path, layout, tally)
+        yield from _read_batches(parquet_batches(path, needed), schema, path, layout, tally)
 
 
 def _needed_columns(schema: Any, path: Path, layout: Layout) -> list[str]:
