@@ -48,7 +48,8 @@ def values_of(model: Any, names: Sequence[str], batches: Sequence[Mapping[str, A
     for batch in batches:
         found = session.run(list(names), {name: batch[name].numpy() for name in wanted})
         subwords = batch["attention_mask"].numpy().astype(bool)
-        yield {name: values[subwords] for name, values in zip(names, found, strict=True)}
+        rows = (values[subwords] if values.ndim == 3 else values for values in found)  # the latter are without padding
+        yield dict(zip(names, rows, strict=True))
 
 
 def smoothed(

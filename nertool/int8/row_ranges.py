@@ -82,7 +82,7 @@ class RowRanges:
         return nodes
 
     def _round_rows(self, rows: str, width: int) -> list[Any]:
-        """Nodes that give `{rows}_bytes` and `{rows}_scales`, of shape (batch, subwords, 1).
+        """Nodes that give `{rows}_bytes`, and `{rows}_scales` of shape (batch, subwords, 1) or (rows, 1).
 
         `QuantizeLinear` takes a scale a row of a matrix alone, so that sub-words of all sentences are its rows.
         """
@@ -90,9 +90,11 @@ class RowRanges:
 
         self._add(f"row_shape_{width}", np.array([-1, width]))
         return [
-            helper.make_node("Abs", [rows], [f"{rows}_magnitudes"]),
-            helper.make_node("ReduceMax", [f"{rows}_magnitudes"], [f"{rows}_greatest"], axes=[-1], keepdims=1),
-            helper.make_node("Max", [f"{rows}_greatest", "row_least"], [f"{rows}_bounds"]),
+            # not the maximum of Abs, which would write as many numbers as it reads
+            helper.make_node("ReduceMax", [rows], [f"{rows}_greatest"], axes=[-1], keepdims=1),
+            helper.make_node("ReduceMin", [rows], [f"{rows}_smallest"], axes=[-1], keepdims=1),
+            helper.make_node("Neg", [f"{rows}_smallest"], [f"{rows}_opposite"]),
+            helper.make_node("Max", [f"{rows}_greatest", f"{rows}_opposite", "row_least"], [f"{rows}_bounds"]),
             helper.make_node("Mul", [f"{rows}_bounds", "row_top"], [f"{rows}_scales"]),
             helper.make_node("Reshape", [f"{rows}_scales", "row_list"], [f"{rows}_scale_list"]),
             helper.make_node("Shape", [f"{rows}_scale_list"], [f"{rows}_count"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from nertool.models import cpu
 Array = npt.NDArray[Any]
 
 GRAPH = "model.onnx"
+WANTED = "wanted"
+"""Input of a graph that may be left out: 1 for each sub-word whose logits are read; shape (batch, subwords)."""
 RIGHT_WITH_AMX = (1, 25)
 """First version whose products of 33 rows and more with 17 to 31 columns (of each 32) are right on AMX."""
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
@@ -86,6 +88,7 @@ class OnnxModel:
             )
         self.path = path
         self.inputs = [one.name for one in self.session.get_inputs()]
+        self.takes_wanted = any(one.name == WANTED for one in self.session.get_overridable_initializers())
 
     on_cpu = True
 
@@ -101,8 +104,25 @@ class OnnxModel:
     def __call__(self, **inputs: Any) -> dict[str, Array]:
         """The logits, of shape (batch, subwords, labels)."""
         values = {name: np.asarray(inputs[name]) for name in self.inputs}
+        if WANTED in inputs:
+            values[WANTED] = inputs[WANTED]
         with translate_runtime_errors(self.path):
             return {"logits": self.session.run(None, values)[0]}
+
+    def at(self, inputs: Mapping[str, Array], rows: Sequence[int], positions: Sequence[int]) -> Array:
+        """The logits of some sub-words, of shape (sub-words, labels); a graph may leave out the work for others.
+
+        Args:
+            inputs: of the model.
+            rows: number in the batch of each sub-word's sentence.
+            positions: its number there.
+        """
+        wanted = {}
+        if self.takes_wanted:
+            wanted[WANTED] = np.zeros_like(inputs["attention_mask"])
+            wanted[WANTED][rows, positions] = 1
+        logits: Array = self(**inputs, **wanted)["logits"][rows, positions]
+        return logits
 
 
 @contextmanager

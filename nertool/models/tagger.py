@@ -350,7 +350,7 @@ class Tagger:
             ids.append(job.window.ids)
             rows += [row] * len(job.words)
             positions += job.window.positions
-        return runner(**self.collate(ids))["logits"][rows, positions]
+        return runner.at(self.collate(ids), rows, positions)
 
     def probe_padding(self, noise: float) -> None:
         """Find out whether padding changes what the model gives, as in models with convolutions, and who needs it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,6 +48,11 @@ class TorchModel:
         with torch.inference_mode(), translate_missing_embeddings():
             logits = self.module(**tensors)["logits"]
             return {"logits": np.asarray(logits.float().cpu().numpy())}
+
+    def at(self, inputs: Mapping[str, Array], rows: Sequence[int], positions: Sequence[int]) -> Array:
+        """The logits of some sub-words, as `OnnxModel.at` gives them."""
+        logits: Array = self(**inputs)["logits"][rows, positions]
+        return logits
 
 
 def as_tensors(inputs: dict[str, Array]) -> dict[str, torch.Tensor]:
