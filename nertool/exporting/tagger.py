@@ -83,7 +83,8 @@ class Tagger:
             windows += [(*window, own) for window in self._windows([subwords[word] for word in sentence])]
         batches = list(_batches(windows, self.settings["same_length"]))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            answers = pool.map(self._logits, [[ids for ids, *_ in batch] for batch in batches])
+            windows_of, asked_of = [[[window[part] for window in batch] for batch in batches] for part in (0, 2)]
+            answers = pool.map(self._logits, windows_of, asked_of)
             for (_, asked, firsts, own), answer in zip(chain(*batches), chain.from_iterable(answers), strict=True):
                 own[asked] = answer[firsts]
         return logits
@@ -107,13 +108,23 @@ class Tagger:
             if len(asked):
                 yield [*first, *ids[begin : begin + room], *last], asked, starts[asked] - begin + len(first)
 
-    def _logits(self, windows: Sequence[list[int]]) -> Any:
-        """Logits of windows of sub-words; shape (windows, sub-words, labels)."""
+    def _logits(self, windows: Sequence[list[int]], asked: Sequence[Any] = ()) -> Any:
+        """Logits of windows of sub-words; shape (windows, sub-words, labels).
+
+        Args:
+            asked: places of the sub-words of each window whose logits are read; none: all.
+        """
         longest, pad = max(map(len, windows)), self.settings["pad_id"]
         ids = np.array([[*window, *[pad] * (longest - len(window))] for window in windows], np.int64)
         mask = np.array([[1] * len(window) + [0] * (longest - len(window)) for window in windows], np.int64)
         given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": self._types(mask)}
-        logits = self.session.run(None, {each.name: given[each.name] for each in self.session.get_inputs()})[0]
+        given = {each.name: given[each.name] for each in self.session.get_inputs()}
+        optional = [each.name for each in self.session.get_overridable_initializers()]
+        if asked and "wanted" in optional:  # a graph that can leave out work for others
+            given["wanted"] = np.zeros_like(mask)
+            for row, places in zip(given["wanted"], asked, strict=True):
+                row[places] = 1
+        logits = self.session.run(None, given)[0]
         if not np.isfinite(logits[mask == 1]).all():
             raise ValueError("the model gives no number for a sentence")
         return logits
