@@ -34,9 +34,9 @@ class Confidence:
         self.count += 1
 
     def results(self) -> dict[str, Any]:
-        """The calibration error, its interval (95 %, bootstrap over sentences), what chance explains, and the bins."""
+        """The calibration error, its interval (95 % at least), what chance explains, and the bins."""
         sums = self._sums()
-        error, (low, high) = _error(sums.sum(0)), self._interval(sums)
+        error, (low, high) = float(np.abs(_gaps(sums.sum(0))).sum()), self._interval(sums)
         bins: list[dict[str, float]] = []
         for count, probability, right in sums.sum(0).tolist():
             if count:
@@ -65,16 +65,21 @@ class Confidence:
         return np.stack(columns, axis=-1).reshape(self.count, BINS, 3)
 
     def _interval(self, sums: Array) -> tuple[float, float]:
-        if not self.count:
+        """Bounds between which the error of endless data is, with 95 % at least: bootstrap over sentences.
+
+        Chance adds to an error and never takes away from it, and resampling adds chance once more. So what is
+        resampled is how far all bins together move, and that is the farthest that the error can be off.
+        """
+        if not self.scores:
             return 0.0, 0.0
         random = np.random.default_rng(1)
-        flat = sums.reshape(self.count, -1)
-        errors: list[float] = []
+        flat, gaps = sums.reshape(self.count, -1), _gaps(sums.sum(0))
+        moved: list[float] = []
         for _ in range(RESAMPLES):
             times = np.bincount(random.integers(0, self.count, self.count), minlength=self.count)
-            errors.append(_error((times @ flat).reshape(BINS, 3)))
-        low, high = np.percentile(errors, [2.5, 97.5]).tolist()
-        return low, high
+            moved.append(float(np.abs(_gaps((times @ flat).reshape(BINS, 3)) - gaps).sum()))
+        error, farthest = np.abs(gaps).sum(), np.quantile(moved, 0.95)
+        return max(0.0, float(error - farthest)), min(1.0, float(error + farthest))
 
 
 def _bins(scores: Array) -> Array:
@@ -82,7 +87,7 @@ def _bins(scores: Array) -> Array:
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
-def _error(sums: Array) -> float:
-    """Mean distance of probability and share that is right, over all predictions."""
-    total = sums[:, 0].sum()
-    return float(np.abs(sums[:, 1] - sums[:, 2]).sum() / total) if total else 0.0
+def _gaps(sums: Array) -> Array:
+    """Mean probability less the share that is right, of each bin, by its share of the predictions; shape (BINS,)."""
+    gaps: Array = (sums[:, 1] - sums[:, 2]) / max(1.0, sums[:, 0].sum())
+    return gaps

@@ -99,7 +99,7 @@ def test_the_error_is_the_distance_of_probability_and_share_that_is_right() -> N
         confidence.add([0.9, 0.5], [number < 6, number < 5])
     results = confidence.results()
     assert results["error"] == pytest.approx((10 * abs(0.9 - 0.6) + 0) / 20)
-    assert results["interval"][0] <= results["error"] <= results["interval"][1] + 0.2
+    assert results["interval"][0] <= results["error"] <= results["interval"][1]
     assert [row["count"] for row in results["bins"]] == [10, 10]
 
 
@@ -116,6 +116,21 @@ def test_the_error_of_right_probabilities_is_that_of_chance() -> None:
         errors.append(confidence.results()["error"])
         chances.append(confidence.results()["chance"])
     assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.1)
+
+
+@pytest.mark.parametrize("too_sure", [0.0, 0.1])
+@pytest.mark.parametrize("sentences", [40, 400])
+def test_the_interval_holds_the_error_that_endless_data_would_have(too_sure: float, sentences: int) -> None:
+    """Each probability is too high by a tenth, or is right, so that the error of endless data is known."""
+    random, outside = np.random.default_rng(4), 0
+    for _ in range(60):
+        confidence = Confidence()
+        for _ in range(sentences):
+            scores = 0.2 + 0.8 * random.beta(5, 1.5, 3)
+            confidence.add(scores.tolist(), (random.random(3) < scores - too_sure).tolist())
+        low, high = confidence.results()["interval"]
+        outside += not low <= too_sure <= high
+    assert outside <= 0.1 * 60
 
 
 @pytest.mark.model
