@@ -57,10 +57,10 @@ def interval_of(histogram: CountHistogram, sentences: int, seed: int = 0) -> dic
     }
 
 
-def _draw(counts: Sequence[int], sentences: int, seed: int, resamples: int = RESAMPLES) -> npt.NDArray[Any]:
+def _draw(counts: Sequence[int], sentences: int, seed: int) -> npt.NDArray[Any]:
     """How often each kind of sentence is in each resample; shape (resamples, kinds)."""
     shares = np.array([*counts, sentences - sum(counts)]) / sentences
-    return np.random.default_rng(seed).multinomial(sentences, shares, size=resamples)[:, :-1]
+    return np.random.default_rng(seed).multinomial(sentences, shares, size=RESAMPLES)[:, :-1]
 
 
 def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -98,7 +98,8 @@ def compare(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], seed: int = 0) -> 
     if not len(rows):
         return Difference(0.0, (0.0, 0.0), 1.0)
     value = float(_f1s(counts[None] @ rows[:, :3])[0] - _f1s(counts[None] @ rows[:, 3:])[0])
-    interval = _bounds(_resampled(rows, counts, RESAMPLES, seed))
+    drawn = _draw(counts.tolist(), int(counts.sum()), seed)
+    interval = _bounds(_differences(drawn, rows))
     unlike = (rows[:, :3] != rows[:, 3:]).any(axis=1)
     swapped = np.random.default_rng(seed).binomial(counts[unlike], 0.5, size=(SWAPS, int(unlike.sum())))
     moved = swapped @ (rows[unlike, 3:] - rows[unlike, :3])
@@ -108,7 +109,14 @@ def compare(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], seed: int = 0) -> 
 
 
 def upper_bound(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], error: float, seed: int = 0) -> float:
-    """The bound that the difference of two models exceeds with a probability of `error` at most, by paired bootstrap.
+    """The bound that the difference of two models exceeds with a probability of `error` at most.
+
+    A few sentences on which both models agree do not prove that they agree elsewhere. So one more sentence is drawn
+    beside them, with the mean number of gold entities, all of which the other model gets wrong. Where each sentence
+    has one entity, and the other model is never the better one, the bound is that of Clopper and Pearson (1934).
+
+    Source: Gaffke 2005, Three test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative
+    variable; the weights are those of Rubin 1981, The Bayesian Bootstrap.
 
     Args:
         ours, theirs: as for `compare`.
@@ -117,13 +125,21 @@ def upper_bound(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], error: float, 
     rows, counts = np.unique(np.concatenate([ours, theirs], axis=1), axis=0, return_counts=True)
     if not len(rows):
         return 0.0
+    gold = ours[ours[:, 2] > 0, 2]
+    entities = gold.mean() if len(gold) else 1.0
+    rows = np.vstack([rows, [entities, entities, entities, 0.0, entities, entities]])
     resamples = max(RESAMPLES, math.ceil(BEYOND_BOUND / error))
-    return float(np.quantile(_resampled(rows, counts, resamples, seed), 1 - error))
+    weights = np.random.default_rng(seed).standard_gamma([*counts, 1.0], size=(resamples, len(rows)))
+    return float(np.quantile(_differences(weights, rows), 1 - error))
 
 
-def _resampled(rows: npt.NDArray[Any], counts: npt.NDArray[Any], resamples: int, seed: int) -> npt.NDArray[Any]:
-    """The difference of two models' F1 in each resample."""
-    drawn = _draw(counts.tolist(), int(counts.sum()), seed, resamples)
+def _differences(drawn: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The difference of two models' F1 in each resample.
+
+    Args:
+        drawn: how often each kind of sentence is in each resample; shape (resamples, kinds).
+        rows: counts of both models for each kind; shape (kinds, 6).
+    """
     differences: npt.NDArray[Any] = _f1s(drawn @ rows[:, :3]) - _f1s(drawn @ rows[:, 3:])
     return differences
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -75,9 +77,38 @@ def test_no_sentence_no_difference() -> None:
     assert compare(nothing, nothing) == (0.0, (0.0, 0.0), 1.0)
 
 
-def test_a_bound_is_the_upper_end_of_the_two_sided_interval() -> None:
-    ours, theirs = counts(3), counts(4)
-    assert upper_bound(ours, theirs, 0.025) == compare(ours, theirs).interval[1]
+@pytest.mark.parametrize("error", [0.025, 0.001])
+@pytest.mark.parametrize(("sentences", "lost"), [(3, 0), (50, 0), (50, 2), (400, 7)])
+def test_a_bound_is_exact_where_each_sentence_has_one_entity(sentences: int, lost: int, error: float) -> None:
+    """The one of Clopper and Pearson: with so few errors or less, it is as large as it can be."""
+    ours, theirs = np.ones((2, sentences, 3), int)
+    theirs[:lost, 0] = 0
+    bound = upper_bound(ours, theirs, error)
+    as_few = sum(math.comb(sentences, k) * bound**k * (1 - bound) ** (sentences - k) for k in range(lost + 1))
+    assert as_few == pytest.approx(error, rel=0.5)
+
+
+def test_a_bound_of_a_small_split_holds_although_no_loss_was_seen_there() -> None:
+    """INT8 gets an entity wrong in one sentence of fifty, so that many a small split has no such sentence."""
+    random, too_low = np.random.default_rng(1), 0
+    for seed in range(200):
+        ours = counts(seed, 40)
+        theirs = ours.copy()
+        theirs[:, 0] -= (random.random(40) < 0.02) & (ours[:, 0] > 0)
+        loss = 2 * 0.02 * (1 - math.exp(-0.72)) / (0.72 + 0.4 + 1.2)
+        too_low += upper_bound(ours, theirs, 0.025) < loss
+    assert too_low <= 0.05 * 200
+
+
+def test_a_split_without_entities_proves_nothing() -> None:
+    nothing = np.zeros((50, 3), int)
+    assert upper_bound(nothing, nothing, 0.025) == 1.0
+
+
+def test_a_bound_is_about_the_upper_end_of_the_interval_where_there_are_many_sentences() -> None:
+    ours, theirs = counts(3, 4000), counts(4, 4000)
+    upper = compare(ours, theirs).interval[1]
+    assert upper < upper_bound(ours, theirs, 0.025) < upper + 0.003
 
 
 def test_a_bound_that_may_be_wrong_less_often_is_wider() -> None:
