@@ -385,7 +385,10 @@ def _batches(trial: Facts) -> str:
 
 
 def _tolerance(facts: Facts) -> str:
-    return f"tolerance of {facts['tolerance']:.1%} {facts['criterion']} loss"
+    if facts["criterion"] == "absolute":
+        return f"tolerance of {facts['tolerance']:g} in {_metric(facts)}"
+    loss = "loss, with 95 %," if facts["criterion"] == "bound" else "relative loss"
+    return f"tolerance of {100 * facts['tolerance']:g}% {loss}"
 
 
 def _trial(row: Facts) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import typer
 
 from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.counts import METRICS
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.int8.finished import FinishedWork
@@ -442,9 +443,10 @@ def _without_cost(figures: dict[str, Any]) -> dict[str, Any]:
 
 
 def _warn_not_met(facts: Mapping[str, Any]) -> None:
-    relative, tolerance = facts["criterion"] == "relative", facts["tolerance"]
-    allowed = f"{tolerance:.1%} of" if relative else f"{tolerance} points of"
-    logger.warning("no trial lost at most %s dev F1: the best one is kept", allowed)
+    criterion, tolerance, score = facts["criterion"], facts["tolerance"], f"dev {METRICS[facts['metric']]}"
+    allowed = f"{tolerance:g} in {score}" if criterion == "absolute" else f"{100 * tolerance:g} % of {score}"
+    sure = " with 95 %, which a larger dev may show" if criterion == "bound" else ""
+    logger.warning("no trial lost at most %s%s: the one most like FP32 is kept", allowed, sure)
 
 
 def _learning_rate(workspace: Workspace, options: Options) -> float:
