@@ -23,7 +23,9 @@ class Decoder:
         names = ("allowed", "begins", "ends", "starts", "stops")
         tables = (np.array([list(row) for row in settings[name]]) == "1" for name in names)
         self.allowed, self.begins, self.ends, self.starts, self.stops = tables
+        self.goes_on, self.is_inside = self.allowed & ~self.starts & ~self.stops, self.stops[:, 0]
         self.settings, self.tags = settings, [settings["outside"], *settings["labels"]]
+        self.types = np.array(settings["types"])
 
     def tag(self, logits: Any, least: Mapping[str, float]) -> tuple[list[str], list[Any]]:
         """The tags of a sentence, and its entities: type, first word, word behind the last one, score.
@@ -74,28 +76,30 @@ class Decoder:
                 start = word
         if not spans:
             return
-        before, inside, behind = self._probabilities(rows, states)
+        words, before, behind = self._probabilities(rows)
         for start, end in spans:
-            begins = before[start] @ self.begins[:, states[start + 1]]
-            ends = self.ends[states[end]] @ behind[end + 1]
-            probability = begins * ends * np.exp(inside[start + 1 : end + 1].sum())
-            score = self._scaled(min(max(float(probability), 0.0), 1.0), end - start)
-            yield self.settings["types"][states[end]], start, end, score
+            kind = self.types[states[end]]
+            ways = (before[start] @ self.begins) * words[start + 1] * (self.is_inside & (self.types == kind))
+            for place in range(start + 2, end + 1):
+                ways = (ways @ self.goes_on) * words[place]
+            probability = float(ways @ self.ends @ behind[end + 1])
+            yield str(kind), start, end, self._scaled(min(max(probability, 0.0), 1.0), end - start)
 
-    def _probabilities(self, rows: Any, states: Any) -> tuple[Any, Any, Any]:
-        """By the forward-backward algorithm: of states given the words up to each, of `states`, of the words behind."""
+    def _probabilities(self, rows: Any) -> tuple[Any, Any, Any]:
+        """By the forward-backward algorithm: of each word, of the words up to each with it, of those from each on."""
         rows = rows / self.settings["temperature"]
         words = np.exp(rows - rows.max(-1, keepdims=True))
         words /= words.sum(-1, keepdims=True)
-        before, scale = words.copy(), np.ones(len(words))
+        before = words.copy()
         for place in range(1, len(words)):
             before[place] *= before[place - 1] @ self.allowed
-            scale[place] = max(before[place].sum(), TINY)
-            before[place] /= scale[place]
-        behind = words / scale[:, None]
+            scale = max(before[place].sum(), TINY)
+            before[place] /= scale
+            words[place] /= scale
+        behind = words.copy()
         for place in reversed(range(len(words) - 1)):
             behind[place] *= self.allowed @ behind[place + 1]
-        return before, np.log(np.maximum(words[np.arange(len(words)), states], TINY) / scale), behind
+        return words, before, behind
 
     def _scaled(self, probability: float, words: int) -> float:
         """A probability that fits dev, if dev had enough entities to find a scale."""

@@ -6,7 +6,7 @@ sequences that the tag scheme does not allow are left out. Arrays of a block hol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nertool.errors import InvalidOption
 from nertool.spelling import Spelling
-from nertool.tags import OUTSIDE, broken, ends, is_read, starts
+from nertool.tags import OUTSIDE, broken, ends, is_read, split_tag, starts
 
 Array = npt.NDArray[Any]
 
@@ -72,15 +72,14 @@ class Decoder:
 
     def __init__(self, labels: Sequence[str], spelling: Spelling, scheme: str = "") -> None:
         self.labels, self.spelling = list(labels), spelling
-        tags = _tags_for(labels, spelling, scheme)
-        pairs = [(before, tag) for before in [OUTSIDE, *tags] for tag in [OUTSIDE, *tags]]
-        forbidden = broken(set(pairs), scheme) if scheme else set()
-        size = len(tags) + 1
-        allowed = np.array([pair not in forbidden for pair in pairs]).reshape(size, size)
-        begins = np.array([starts(*pair) for pair in pairs]).reshape(size, size)
-        ended = np.array([ends(*pair) for pair in pairs]).reshape(size, size)
+        tags = list(spelling.read(labels))
+        known = [tag if not scheme or is_read(tag, scheme) else OUTSIDE for tag in tags]  # others may stand anywhere
+        allowed = _table(known, lambda before, tag: not scheme or not broken([(before, tag)], scheme))
+        begins, ended = _table(tags, starts), _table(tags, ends)
         self.allowed, self.first, self.last = allowed[1:, 1:], allowed[0, 1:], allowed[1:, 0]
         self.begins, self.ends = allowed & begins, allowed & ended
+        self.goes_on = (allowed & ~begins & ~ended)[1:, 1:]
+        self.same_type = _table(tags, _have_one_type)[1:, 1:]
         self.outside = tags.index(OUTSIDE) if OUTSIDE in tags else None
         self.is_free = bool(allowed[1:, 1:].all() and self.first.all() and self.last.all())
         if not (self.first & self.last).any():
@@ -214,7 +213,7 @@ class Probabilities:
         return np.asarray(np.clip(self.forward[rows, ids] * self.backward[rows, ids], 0.0, 1.0))
 
     def of_entities(self, ids: Array, start: Array, end: Array) -> Array:
-        """Probability that just these words are an entity of this type.
+        """Probability that just these words are an entity of this type, by whichever tags mark it.
 
         Args:
             ids: label of each word of the block.
@@ -222,25 +221,37 @@ class Probabilities:
         """
         if not len(start):
             return np.zeros(0)
-        decoder = self.decoder
-        first_words = np.zeros(len(ids) + 1, bool)
-        first_words[self.sentences.first] = True
-        last_words = np.zeros(len(ids), bool)
-        last_words[self.sentences.last] = True
-        before = (self.forward[start - 1] * decoder.begins[1:, 1:].T[ids[start]]).sum(-1)
-        before = np.where(first_words[start], decoder.begins[0, 1:][ids[start]], before)
-        behind = np.minimum(end, len(ids) - 1)
+        ways = self._begun(start) * self.decoder.same_type[ids[end - 1]]
+        order = np.argsort(start - end, kind="stable")
+        longest_first = ways[order]
+        for places in Sentences(start[order], (end - start)[order]).steps()[1:]:
+            going_on = longest_first[: len(places)] @ self.decoder.goes_on
+            longest_first[: len(places)] = going_on * self.words[places] / self.scale[places, None]
+        ways[order] = longest_first
+        return np.asarray(np.clip((ways * self._ended(end)).sum(-1), 0.0, 1.0))
+
+    def _begun(self, start: Array) -> Array:
+        """Probability of the words up to each place if an entity begins there with each label; shape (places, labels).
+
+        As in `forward`, given the words up to it.
+        """
+        begins = self.decoder.begins
+        in_front = self.forward[start - 1] @ begins[1:, 1:]
+        in_front = np.where(np.isin(start, self.sentences.first)[:, None], begins[0, 1:], in_front)
+        return np.asarray(in_front * self.words[start] / self.scale[start, None])
+
+    def _ended(self, end: Array) -> Array:
+        """Probability of the words from each place on if an entity with each label ends before it; same shape."""
+        behind = np.minimum(end, len(self.words) - 1)
         follows = self.words[behind] * self.backward[behind] / self.scale[behind, None]
-        after = (follows * decoder.ends[1:, 1:][ids[end - 1]]).sum(-1)
-        after = np.where(last_words[end - 1], self.backward[end - 1, ids[end - 1]], after)
-        inside = np.log(np.maximum(self.words[np.arange(len(ids)), ids], np.finfo(float).tiny)) - np.log(self.scale)
-        so_far = np.append(0.0, np.cumsum(inside))
-        return np.asarray(np.clip(before * after * np.exp(so_far[end] - so_far[start]), 0.0, 1.0))
+        is_last = np.isin(end - 1, self.sentences.last)[:, None]
+        return np.where(is_last, self.backward[end - 1], follows @ self.decoder.ends[1:, 1:].T)
 
 
-def _tags_for(labels: Sequence[str], spelling: Spelling, scheme: str) -> list[str]:
-    """The labels in their canonical form; O for those that the scheme does not have, which may stand anywhere."""
-    tags: list[str] = []
-    for tag in spelling.read(labels):
-        tags.append(tag if not scheme or is_read(tag, scheme) else OUTSIDE)
-    return tags
+def _table(tags: Sequence[str], holds: Callable[[str, str], bool]) -> Array:
+    """What holds for each pair of neighbours; shape (labels + 1, labels + 1), where the first is the O at the ends."""
+    return np.array([[holds(before, tag) for tag in [OUTSIDE, *tags]] for before in [OUTSIDE, *tags]], bool)
+
+
+def _have_one_type(tag: str, other: str) -> bool:
+    return OUTSIDE not in (tag, other) and split_tag(tag)[1] == split_tag(other)[1]
