@@ -39,6 +39,16 @@ def test_words_without_subwords_do_not_count() -> None:
     assert collected.temperature() == 1.0
 
 
+def test_a_dev_without_an_error_does_not_make_everything_certain() -> None:
+    """It says that the model is good, not that what it doubts is certain."""
+    random = np.random.default_rng(2)
+    logits = random.normal(size=(400, 5))
+    logits[range(400), random.integers(0, 5, 400)] += 8
+    collected = DevAnswers()
+    collected.add(logits, logits.argmax(-1).tolist())
+    assert 0.3 < collected.temperature() < 1
+
+
 @pytest.mark.parametrize("scales", [(), (Scale(0.8, -0.2, 0.0), Scale(1.25, -0.5, 0.75)), (None, Scale(1.0, 0.0, 0.0))])
 def test_what_is_written_is_read_for_the_same_labels_alone(scales: tuple[Scale | None, ...], tmp_path: Path) -> None:
     assert read_calibration(tmp_path, LABELS) == Calibration()
