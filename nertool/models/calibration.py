@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -110,11 +110,11 @@ def read_calibration(directory: Path, labels: Sequence[str]) -> Calibration:
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{path}: no JSON: {error}", HELP) from error
     temperature = found.get("temperature") if isinstance(found, dict) else None
-    if not isinstance(temperature, float) or not LEAST <= temperature <= MOST:
+    if not _is_number(temperature) or not LEAST <= temperature <= MOST:
         raise InvalidData(f"{path}: no temperature between {LEAST} and {MOST}: {temperature}", HELP)
     if found.get("labels") != list(labels):
         raise InvalidData(f"{path}: it is for a model with other labels", HELP)
-    return Calibration(temperature, *(_read_scale(path, found, unit) for unit in ("words", "entities")))
+    return Calibration(float(temperature), *(_read_scale(path, found, unit) for unit in ("words", "entities")))
 
 
 def _read_scale(path: Path, content: dict[str, Any], unit: str) -> Scale | None:
@@ -124,11 +124,16 @@ def _read_scale(path: Path, content: dict[str, Any], unit: str) -> Scale | None:
     names = Scale._fields
     if not isinstance(found, dict) or found.keys() != {*names} or not all(map(_is_sound, found.values())):
         raise InvalidData(f"{path}: `{unit}` does not hold {', '.join(names)} up to {STEEPEST:g}", HELP)
-    return Scale(*(found[name] for name in names))
+    return Scale(*(float(found[name]) for name in names))
 
 
 def _is_sound(number: Any) -> bool:
-    return isinstance(number, float) and abs(number) <= STEEPEST
+    return _is_number(number) and abs(number) <= STEEPEST
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Whether this is a number; other programs write 1.0 as 1."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 # -- fitting ---------------------------------------------------------------------------------------

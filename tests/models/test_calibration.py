@@ -66,7 +66,13 @@ def test_a_file_of_an_older_nertool_has_no_scales(tmp_path: Path) -> None:
     assert read_calibration(tmp_path, LABELS) == Calibration(1.5)
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e9, "1", None, float("nan")])
+def test_another_program_may_have_written_whole_numbers(tmp_path: Path) -> None:
+    scale = {"slope": 1, "offset": 0, "length": -1}
+    (tmp_path / "calibration.json").write_text(json.dumps({"temperature": 2, "words": scale, "labels": LABELS}))
+    assert read_calibration(tmp_path, LABELS) == Calibration(2.0, Scale(1.0, 0.0, -1.0))
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, 1e9, "1", None, True, float("nan")])
 def test_a_temperature_that_is_none_is_refused(temperature: object, tmp_path: Path) -> None:
     (tmp_path / "calibration.json").write_text(json.dumps({"temperature": temperature, "labels": LABELS}))
     with pytest.raises(InvalidData, match="no temperature between"):
