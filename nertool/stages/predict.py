@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "pro
 """Endings of files of predictions whose form is no ending."""
 READING = ("input", "text_column", "tokens_column", "split_sentences", "on_error")
 """Options for reading files and standard input."""
+UNSEEN = "CMZ"
+"""Kinds of characters that do not show by themselves: control, combining and blank ones."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,7 @@ class Options(StageOptions):
         if self.format != "redacted":
             redacting = ("mask", "types", "recall_first")
             refuse_unused(self, redacting, "is for --format redacted", "Leave it out, or add: --format redacted")
-        if self.mask is not None and (len(self.mask) != 1 or not self.mask.isprintable()):
+        if self.mask is not None and (len(self.mask) != 1 or unicodedata.category(self.mask)[0] in UNSEEN):
             raise InvalidOption(f"--mask {self.mask}: not one character that shows", "Write one, such as --mask '*'.")
         if self.types is not None and not all(self._types()):
             raise InvalidOption(f"--types {self.types}: a name is empty", "Write names with commas: --types PER,LOC")

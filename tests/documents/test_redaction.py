@@ -99,7 +99,10 @@ def test_gaps_stand_for_what_cannot_be_read() -> None:
         *(({name: value}, "is for --format redacted") for name, value in (("mask", "*"), ("types", "PER"))),
         ({"recall_first": True, "min_score": ["0.5"], "format": "jsonl"}, "is for --format redacted"),
         ({"format": "redacted", "recall_first": True}, "there is none"),
-        *(({"format": "redacted", "mask": mask}, "--mask") for mask in ("", "**", "\n", "\x00", "e\u0301")),
+        *(
+            ({"format": "redacted", "mask": mask}, "--mask")
+            for mask in ("", "**", "\n", "\x00", "e\u0301", " ", "\u0301")
+        ),
         *(({"format": "redacted", "types": types}, "--types.*empty") for types in (",", "PER,", "")),
         ({"format": "redacted", "entities": True}, "two forms"),
         ({"format": "redacted", "interactive": True}, "does not go with --interactive"),
