@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models import cpu
-from nertool.models.settings import read_table
+from nertool.models.settings import anew, read_table
 from nertool.progress import logger
 from nertool.workspace.names import TABLE
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-HELP = "Make it anew: nertool quantize --force"
 SENTENCES = 4
 SUBWORDS = 12
 """Of a sentence, without special tokens."""
@@ -52,6 +51,7 @@ class Asked(Protocol):
     tokenizer: Any
     labels: list[str]
     encoder: Encoder
+    max_length: int
 
     def logits(self, ids: Sequence[Sequence[int]]) -> Array:
         """Logits of windows of sub-words; shape (windows, subwords, labels)."""
@@ -76,26 +76,27 @@ def check_canary(tagger: Asked, directory: Path) -> None:
     made_on = table.get("cpu", {})
     if made_on.get("flags") == cpu.describe()["flags"]:
         return
-    anew = command(directory.parent, "quantize", "--force")
+    again = command(directory.parent, "quantize", "--force")
+    place = made_on.get("name") or "the processor that made it"
     in_int8 = table.get("approach") != "none"
     if in_int8 and table.get("reduced_range") is False and not cpu.has_vnni():
         raise NertoolError(
             f"{directory} has weights of 8 bits, whose products saturate on this processor, which has no VNNI",
-            f"Make it anew here ({anew}), or with --portable where it was made.",
+            f"Make it anew here ({again}), or with --portable where it was made.",
         )
     if "canary" not in table:
         logger.warning(
             "%s holds no canary, so nobody can tell whether it answers here as on %s; make it anew: %s",
-            *(directory, made_on.get("name") or "the processor that made it", anew),
+            *(directory, place, again),
         )
         return
     canary = canary_of(table, tagger, directory / TABLE)
     found, allowed = deviation(tagger, canary), allowed_deviation(canary)
     if not found <= allowed:
         raise NertoolError(
-            f"{directory} answers otherwise here than on {made_on.get('name')}, where it was made: probabilities of "
-            f"tags are {found:.3f} apart, and rounding explains {allowed:.3f}",
-            f"Make it anew on this machine: {anew}",
+            f"{directory} answers otherwise here than on {place}, where it was made: probabilities of tags are "
+            f"{found:.3f} apart, and rounding explains {allowed:.3f}",
+            f"Make it anew on this machine: {again}",
         )
 
 
@@ -105,16 +106,18 @@ def canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
     Raises:
         InvalidData: it does not hold what `quantize` writes.
     """
-    canary: Canary = table["canary"]
+    canary = table["canary"]
     try:
         ids, expected = np.array(canary["ids"]), np.array(canary["log_probabilities"], float)
+        from_fp32 = float(canary["from_fp32"])
         fits = ids.dtype.kind == "i" and ids.min() >= 0 and ids.max() < len(tagger.tokenizer)
-        fits = fits and expected.shape == (*ids.shape, len(tagger.labels)) and float(canary["from_fp32"]) >= 0
-    except (KeyError, TypeError, ValueError):
+        fits = fits and ids.shape[1] <= tagger.max_length and 0 <= from_fp32 <= 1
+        fits = fits and expected.shape == (*ids.shape, len(tagger.labels)) and bool((expected <= 0).all())
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError):
         fits = False
     if not fits:
-        raise InvalidData(f"{path}: its canary is not what quantize writes", HELP)
-    return canary
+        raise InvalidData(f"{path}: its canary is not what quantize writes", anew(path.parent))
+    return {"ids": ids.tolist(), "log_probabilities": expected.tolist(), "from_fp32": from_fp32}
 
 
 def allowed_deviation(canary: Canary) -> float:

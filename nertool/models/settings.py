@@ -85,7 +85,7 @@ def is_quantized(directory: Path) -> bool:
             raise MissingInput(
                 f"{what}, beside a graph of ONNX", "Move the graph to another directory, to use the weights in FP32."
             )
-        raise MissingInput(what, _anew(directory))
+        raise MissingInput(what, anew(directory))
     return False
 
 
@@ -103,9 +103,10 @@ def read_table(directory: Path) -> dict[str, Any]:
     except (AttributeError, ValueError, RecursionError):
         fits = False
     if not fits:
-        raise InvalidData(f"{path} is not what quantize writes", _anew(directory))
+        raise InvalidData(f"{path} is not what quantize writes", anew(directory))
     return table
 
 
-def _anew(directory: Path) -> str:
+def anew(directory: Path) -> str:
+    """How the INT8 model of a directory is made anew."""
     return f"Make it anew: {command(directory.parent, 'quantize', '--force')}"

@@ -167,8 +167,9 @@ def _describe(workspace: Workspace, model: _Model, settings: Mapping[str, Any], 
         InvalidData: `quantization.json` does not hold what `quantize` writes.
     """
     from nertool.exporting.readme import Described, readme
+    from nertool.models.settings import anew
 
-    with translate_odd_content(str(model.path / TABLE), "Make the model anew: nertool quantize --force"):
+    with translate_odd_content(str(model.path / TABLE), anew(model.path)):
         described = Described(
             settings=settings,
             table=model.table,

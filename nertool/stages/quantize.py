@@ -22,7 +22,7 @@ from nertool.int8.facts import Cost, Quantization, Trial
 from nertool.int8.finished import FinishedWork
 from nertool.models import cpu
 from nertool.models.names import quiet_transformers
-from nertool.models.settings import read_table
+from nertool.models.settings import anew, read_table
 from nertool.progress import Shown, bar, logger
 from nertool.stages.options import (
     AllowMissingWeightsOption,
@@ -259,7 +259,7 @@ def _read_table(path: Path) -> dict[str, Any]:
     """
     table = read_table(path.parent)
     if any(key not in table for key in RECORDED):
-        raise InvalidData(f"{path} is not what quantize writes", "Make it anew: nertool quantize --force")
+        raise InvalidData(f"{path} is not what quantize writes", anew(path.parent))
     return table
 
 

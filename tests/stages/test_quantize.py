@@ -598,7 +598,23 @@ def test_a_model_without_a_canary_is_told(elsewhere: Path, caplog: pytest.LogCap
 @pytest.mark.parametrize("bad", [{}, {"ids": [[1]]}, {"ids": [[10**9]], "log_probabilities": [[[0]]]}, "x", [1], 0])
 def test_a_canary_that_is_none_is_refused(elsewhere: Path, bad: Any) -> None:
     edit_table(elsewhere, canary=bad)
-    with pytest.raises(InvalidData, match=r"quantization\.json: its canary is not what quantize writes"):
+    with pytest.raises(InvalidData, match=r"quantization\.json: its canary is not what quantize writes") as error:
+        load_tagger(elsewhere)
+    assert error.value.hint == f"Make it anew: nertool quantize --force -w {elsewhere.parent}"
+
+
+@pytest.mark.parametrize(
+    ("key", "bad"),
+    [
+        *(("from_fp32", number) for number in (-1.0, 2.0, float("nan"), float("inf"), [], "x")),
+        *(("ids", ids) for ids in ([], [[]], [[True] * 5], [["a"]], [[2**70]], [[1] * 1000] * 4)),
+        *(("log_probabilities", [[[number] * 4] * 14] * 4) for number in (float("nan"), 1e308, "x")),
+    ],
+)
+def test_a_number_of_a_canary_that_is_none_is_refused(elsewhere: Path, key: str, bad: Any) -> None:
+    table = json.loads((elsewhere / "quantization.json").read_text())
+    edit_table(elsewhere, canary={**table["canary"], key: bad})
+    with pytest.raises(InvalidData, match="its canary is not what quantize writes"):
         load_tagger(elsewhere)
 
 
