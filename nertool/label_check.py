@@ -114,9 +114,8 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
     """
     quiet_transformers()
     _check_targets(options)
-    splits = options.split or (SPLITS[1:] if options.fine_tuned else SPLITS[:1])
     with workspace.locked("check", creates=False):
-        corpus = _read(_paths(workspace, splits))
+        corpus = _read(_paths(workspace, options))
         if options.fine_tuned:
             tagger = _load(options.model, options)
             types = types_of(tagger.labels, tagger.spelling)
@@ -201,19 +200,24 @@ def _load(model: str | Path, options: Options) -> Tagger:
 # -- data ------------------------------------------------------------------------------------------
 
 
-def _paths(workspace: Workspace, splits: Iterable[str]) -> list[Path]:
-    """The files of these splits, as `check` reads them."""
+def _paths(workspace: Workspace, options: Options) -> list[Path]:
+    """The files of the splits that are judged, as `check` reads them: each once and in one order, since folds count.
+
+    Raises:
+        MissingInput: a split that was asked for is not there, or none is.
+        InvalidOption: there is no split of that name.
+    """
     there = workspace.data_files()
-    paths = []
-    for split in splits:
+    for split in options.split or ():
         check_split(split)
-        if split in there:
-            paths.append(there[split])
-    if not paths:
+    wanted = options.split or (SPLITS[1:] if options.fine_tuned else SPLITS[:1])
+    found = [split for split in SPLITS if split in wanted and split in there]
+    if not found or (options.split and len(found) < len({*wanted})):
+        missing = [split for split in SPLITS if split in wanted and split not in there]
         raise MissingInput(
-            f"{workspace.path} holds no {' or '.join(splits)}", f"Run: {workspace.command('download', 'RECIPE')}"
+            f"{workspace.path} holds no {' or '.join(missing)}", f"Run: {workspace.command('download', 'RECIPE')}"
         )
-    return paths
+    return [there[split] for split in found]
 
 
 def _read(paths: list[Path]) -> Corpus:

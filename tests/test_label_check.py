@@ -117,6 +117,20 @@ def test_folds_are_kept_and_gone_on_with(
     assert "RARE has 1 entities, fewer than the 2 folds" in caplog.text
 
 
+def test_splits_are_judged_once_and_in_one_order(copy: Workspace, options: Options) -> None:
+    """A sentence that comes twice would be judged by a model that has seen it."""
+    both = replace(options, split=["train", "dev"])
+    report = label_check.run(copy, both)
+    assert report.sentences == 80
+    assert label_check.run(copy, replace(both, split=["dev", "train", "dev"])) == report
+    (copy / "test.txt.tmp").unlink()
+    (copy / "test.txt").unlink()
+    with pytest.raises(MissingInput, match="holds no test"):
+        label_check.run(copy, replace(both, split=["dev", "test"]))
+    judge = Options(model=str(copy / "model"), labels=True)
+    assert label_check.run(copy, judge).sentences == 20
+
+
 def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     options = Options(model=str(copy / "model"), labels=True)
