@@ -9,7 +9,8 @@ from pathlib import Path
 from nertool.errors import InvalidOption, reason_of
 from nertool.models.names import MODEL_FILES, TOKENIZER_FILES, model_sources, resolve_model
 from nertool.training.model_card import hub_errors
-from nertool.workspace.names import MODEL, RECORDS
+from nertool.workspace.names import RECORDS
+from nertool.workspace.workspace import Workspace
 
 INT8_FILES = ("*.onnx",)
 FETCHED = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
@@ -19,7 +20,10 @@ FETCHED = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json")
 def local_models(name: str) -> list[Path]:
     """Directories of the models that a name stands for; none for a name on the Hub.
 
-    A workspace stands for its model, and a folder of models, such as `seeds/`, for all of them.
+    A workspace stands for the model that `train` published last, and a folder of models, such as `seeds/`, for all.
+
+    Raises:
+        MissingInput: a workspace holds no model.
     """
     path = Path(resolve_model(name))
     if not os.path.isdir(path):  # which is true of no name that is too long for a file system
@@ -27,7 +31,7 @@ def local_models(name: str) -> list[Path]:
     if (path / "config.json").exists():
         return [path]
     if (path / RECORDS).is_file():
-        return [path / MODEL]
+        return [Workspace(path).model(allow_stale=True).path]
     return sorted(config.parent for config in path.glob("*/config.json")) or [path]
 
 
@@ -54,6 +58,7 @@ def find_models(name: str, option: str, cache_dir: str | None = None, token: str
 
     Raises:
         InvalidOption: there is no such directory, and no such model on the Hub.
+        MissingInput: a workspace holds no model.
     """
     if directories := local_models(name):
         return directories
