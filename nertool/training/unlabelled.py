@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nertool.corpus.running_text import CHARACTERS, cutter
-from nertool.documents.reader import Reader, tell
+from nertool.documents.reader import Reader, form_of_name, tell
 from nertool.documents.ways import Ways
 from nertool.errors import InvalidData
 from nertool.training.examples import Source, Tagged, Totals
@@ -40,8 +40,9 @@ class UnlabelledSource(Source):
     on_error: Literal["stop", "skip"] = "stop"
 
     def content(self) -> list[Any]:
-        """What the sentences follow from, as JSON."""
-        return [*(digest(path) for path in (self.path, *self.more)), self.cut, self.on_error]
+        """What the sentences follow from, as JSON; the same bytes may be of another form under another name."""
+        paths = (self.path, *self.more)
+        return [*map(digest, paths), *map(form_of_name, paths), self.cut, self.on_error]
 
     def tagged(self) -> Iterator[Tagged]:
         """The words of each sentence, without tags."""
