@@ -298,7 +298,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         options.pretrained,
         config,
         tokenizer,
-        _examples(workspace, options, source, tokenizer, settings.tokenizer),
+        _examples(workspace, options, source, tokenizer, settings),
         _plan(workspace, options, length, settings),
         precision,
         trainer_arguments.from_options(options),
@@ -308,12 +308,16 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
 
 
 def _examples(
-    workspace: Workspace, options: Options, source: Source, tokenizer: PreTrainedTokenizerBase, cut: str
+    workspace: Workspace,
+    options: Options,
+    source: Source,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: TaggingSettings,
 ) -> Examples:
     """The examples of train; with teachers, what they say of these and of unlabelled ones too.
 
     Args:
-        cut: how running text is cut into tokens.
+        settings: how running text is cut into tokens, and the scheme of train.
     """
     from nertool.training.examples import load_examples
 
@@ -328,10 +332,10 @@ def _examples(
         directories += find_models(name, "--teacher", options.cache_dir, options.token)
     return load_taught_examples(
         source,
-        _unlabelled(options, source, cut),
+        _unlabelled(options, source, settings.tokenizer),
         tokenizer,
         cache,
-        Teachers(tuple(directories), source.labels),
+        Teachers(tuple(directories), source.labels, settings.scheme),
         options.distil_weight,
         options.distil_temperature,
         anew=options.force,

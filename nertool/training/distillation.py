@@ -22,8 +22,8 @@ class Teaching:
     """What teachers say, and how much of it is learnt.
 
     Attributes:
-        parts: mean of the teachers' probabilities, half precision, of the words of one file after the other; shape
-            (words, labels) each. A word that no teacher reads has 0 for all labels.
+        parts: logarithm of the mean of the teachers' probabilities, half precision, of the words of one file after the
+            other; shape (words, labels) each. A word that no teacher reads has -inf for all labels.
         labels: of the model.
         known: whether a teacher has the label; shape (labels,). The others are left out of the comparison.
         weight: of the divergence in the loss; the rest is that of the cross-entropy with the gold tags.
@@ -51,25 +51,26 @@ class Teaching:
 
         taught = targets != NO_WORD
         known = torch.from_numpy(self.known).to(scores.device)
-        soft = self._targets(targets, taught).to(scores.device)[:, known] ** (1 / self.temperature)
-        soft = soft / soft.sum(-1, keepdim=True).clamp(min=1e-9)
+        given = self._targets(targets, taught).to(scores.device)[:, known]
+        soft = torch.softmax(given / self.temperature, -1).nan_to_num(0)  # of a word that no teacher reads
         own = torch.nn.functional.log_softmax(scores[taught][:, known] / self.temperature, -1)
         return torch.nn.functional.kl_div(own, soft, reduction="sum")
 
     def _targets(self, targets: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-        """Probabilities of the sub-words that are taught; of a word's other sub-words, B- counts as I-."""
+        """Logarithms for the sub-words that are taught; of a word's other sub-words, B- counts as I-."""
         import torch
 
-        soft = self.rows(targets[taught].cpu().numpy())
+        given = self.rows(targets[taught].cpu().numpy())
         other = torch.zeros_like(taught)
         other[:, 1:] = targets[:, 1:] == targets[:, :-1]
         other_rows = other[taught].cpu().numpy()
-        soft[other_rows] = soft[other_rows] @ self._inside()
-        return torch.from_numpy(soft)
+        with np.errstate(divide="ignore"):
+            given[other_rows] = np.log(np.exp(given[other_rows]) @ self._inside())
+        return torch.from_numpy(given)
 
     def rows(self, words: Array) -> Array:
-        """Probabilities of words by their numbers, counted over all parts; shape (words, labels), float32."""
-        rows = np.zeros((len(words), len(self.labels)), np.float32)
+        """Logarithms for words by their numbers, counted over all parts; shape (words, labels), float32."""
+        rows = np.full((len(words), len(self.labels)), -np.inf, np.float32)
         first = 0
         for part in self.parts:
             own = (words >= first) & (words < first + len(part))

@@ -1,14 +1,15 @@
 """Teachers: models whose probabilities of the tags of words another model learns.
 
-What they say is computed once, word by word, and kept in half precision as a file that is mapped into memory. So
-teachers may have other tokenizers and lengths than the model, and other labels: these are matched by name.
+What they say is computed once, word by word, and kept as a file that is mapped into memory: logarithms in half
+precision, which would take small probabilities for 0. So teachers may have other tokenizers and lengths than the model,
+and other labels: these are matched by name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nertool.errors import InvalidOption
+from nertool.models.settings import read_settings
 from nertool.progress import logger, track
 from nertool.spelling import spelling_of_labels
-from nertool.tags import OUTSIDE
+from nertool.tags import AS_IOBES, OUTSIDE, split_tag
 from nertool.training import processes
 from nertool.training.examples import Source
 from nertool.training.fine_tuned import model_files
@@ -32,10 +34,10 @@ if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
 
 Array = npt.NDArray[Any]
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever the same teachers and words give other probabilities."""
 SENTENCES_AHEAD = 2048
-PROBABILITIES = "probabilities.npy"
+LOGARITHMS = "logarithms.npy"
 
 
 # -- labels ----------------------------------------------------------------------------------------
@@ -54,10 +56,19 @@ class Match:
     known: Array
 
 
+OTHER_PREFIXES = {"S": "BEI", "B": "ISE", "E": "I"}
+"""Prefix that our scheme lacks -> those that it has for such a word, the first one that there is."""
+
+OF_OTHER_MEANING = {"iob1": ("iob2", "iobes", "bilou", "bmewo"), "ioe1": ("ioe2", "iobes", "bilou", "bmewo")}
+"""Schemes with labels of these names: IOB1 begins most entities with I-, IOE1 ends them with it."""
+
+
 def match_labels(name: str, theirs: Sequence[str], ours: Sequence[str]) -> Match:
     """Match labels by name, in whatever spelling; labels that we lack count for O, where we have O.
 
-    >>> match_labels("it", ["O", "B-LOC", "B-MISC"], ["B-LOC", "B-PER", "O"]).moves.tolist()
+    A label of another scheme counts for that of ours: `S-PER` for `B-PER` of IOB2.
+
+    >>> match_labels("it", ["O", "S-LOC", "B-MISC"], ["B-LOC", "B-PER", "O"]).moves.tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
 
     Args:
@@ -68,31 +79,67 @@ def match_labels(name: str, theirs: Sequence[str], ours: Sequence[str]) -> Match
     """
     known_names = list(spelling_of_labels(ours).read(ours))
     given_names = list(spelling_of_labels(theirs).read(theirs))
-    if not {*known_names} & {*given_names} - {OUTSIDE}:
+    targets = [_counterpart(label, known_names) for label in given_names]
+    if not {*known_names} & {*targets} - {OUTSIDE}:
         raise InvalidOption(
             f"--teacher {name} has none of our labels: it has {_shown(theirs)}, and we have {_shown(ours)}",
             "Take a teacher that was trained on data with the same labels.",
         )
     moves = np.zeros((len(theirs), len(ours)), np.float32)
-    for row, label in enumerate(given_names):
-        target = label if label in known_names else OUTSIDE
-        if target in known_names:
-            moves[row, known_names.index(target)] = 1
-    known = np.array([label in given_names for label in known_names])
-    _tell_differences(name, {*known_names}, {*given_names})
+    for row, target in enumerate(targets):
+        if (target or OUTSIDE) in known_names:
+            moves[row, known_names.index(target or OUTSIDE)] = 1
+    known = np.array([label in targets for label in known_names])
+    _tell_differences(name, known_names, dict(zip(given_names, targets, strict=True)))
     return Match(moves, known)
+
+
+def _counterpart(label: str, ours: Sequence[str]) -> str:
+    """Our label for one of a teacher; that of its type with a prefix of ours where schemes differ; empty for none."""
+    if label in ours:
+        return label
+    prefix, of_type = split_tag(label)
+    prefix = AS_IOBES.get(prefix, prefix)
+    for other in (prefix, *OTHER_PREFIXES.get(prefix, "")):
+        for own in ours:
+            letter, own_type = split_tag(own)
+            if of_type and own_type == of_type and AS_IOBES.get(letter, letter) == other:
+                return own
+    return ""
 
 
 def _shown(labels: Sequence[str]) -> str:
     return ", ".join([*labels[:6], *(["..."] if len(labels) > 6 else [])])
 
 
-def _tell_differences(name: str, ours: set[str], theirs: set[str]) -> None:
-    if lacking := sorted(ours - theirs):
+def _tell_differences(name: str, ours: Sequence[str], targets: Mapping[str, str]) -> None:
+    """Warn of labels that one side lacks, and of those that other labels stand for.
+
+    Args:
+        targets: our label for each of the teacher, empty for none.
+    """
+    if lacking := sorted({*ours} - {*targets.values()}):
         logger.warning("--teacher %s lacks the labels %s: it teaches nothing about them", name, _shown(lacking))
-    if extra := sorted(theirs - ours):
+    if extra := sorted(label for label, target in targets.items() if not target):
         meaning = "they count for O" if OUTSIDE in ours else "they are left out"
         logger.warning("--teacher %s has the labels %s beside ours: %s", name, _shown(extra), meaning)
+    if moved := {label: target for label, target in sorted(targets.items()) if target not in ("", label)}:
+        pairs = _shown([f"{label} for {target}" for label, target in moved.items()])
+        logger.warning("--teacher %s has labels of another scheme, which count for ours: %s", name, pairs)
+
+
+def _check_scheme(teacher: Path, ours: str) -> None:
+    """Refuse a teacher whose labels are ours by name but not by meaning.
+
+    Raises:
+        InvalidOption: they are.
+    """
+    theirs = read_settings(teacher).scheme
+    if ours in OF_OTHER_MEANING.get(theirs, ()) or theirs in OF_OTHER_MEANING.get(ours, ()):
+        raise InvalidOption(
+            f"--teacher {teacher} tags in {theirs}, and the data are in {ours}: the same labels mean other words",
+            f"Convert the data first: nertool download with --scheme {theirs}; or take another teacher.",
+        )
 
 
 # -- probabilities ---------------------------------------------------------------------------------
@@ -105,20 +152,26 @@ class Teachers:
     Attributes:
         directories: that hold them.
         labels: of the model that learns.
+        scheme: of its tags; empty where it is not known.
     """
 
     directories: tuple[Path, ...]
     labels: tuple[str, ...]
+    scheme: str = ""
 
     def matches(self) -> list[Match]:
         """How the labels of each are those of the model.
 
         Raises:
-            NertoolError: one is no model for token classification, or has none of our labels.
+            NertoolError: one is no model for token classification, has none of our labels, or means others by them.
         """
         from nertool.models.tagger import stored_labels
 
-        return [match_labels(str(path), stored_labels(path), self.labels) for path in self.directories]
+        found = []
+        for path in self.directories:
+            found.append(match_labels(str(path), stored_labels(path), self.labels))
+            _check_scheme(path, self.scheme)
+        return found
 
     def probabilities(self, source: Source, cache: Path, matches: Sequence[Match]) -> Array:
         """What they say of the words of a source, computed or taken from the cache; the first process computes it.
@@ -129,7 +182,7 @@ class Teachers:
             matches: as `matches` gives them.
 
         Returns:
-            probabilities of shape (words, labels), half precision, mapped into memory.
+            logarithms of their mean probabilities; shape (words, labels), half precision, mapped into memory.
         """
         folder = cache / self._key(source)
         if processes.rank() == 0 and not is_whole(folder):
@@ -138,7 +191,7 @@ class Teachers:
             self._compute(source, folder, matches)
             seal(folder)
         processes.from_first(None)
-        return np.asarray(np.load(folder / PROBABILITIES, mmap_mode="r"))
+        return np.asarray(np.load(folder / LOGARITHMS, mmap_mode="r"))
 
     def _key(self, source: Source) -> str:
         """Name of the file in the cache: a hash of the teachers' files, the words and the labels."""
@@ -149,19 +202,20 @@ class Teachers:
         return hashlib.sha256(json.dumps(parts, allow_nan=False).encode()).hexdigest()[:16]
 
     def _compute(self, source: Source, folder: Path, matches: Sequence[Match]) -> None:
-        """Write the probabilities, a block of sentences at a time."""
+        """Write the logarithms, a block of sentences at a time."""
         from nertool.models.tagger import load_tagger
 
         taggers = [load_tagger(directory) for directory in self.directories]
         totals = source.totals()
         shape = (totals.words, len(self.labels))
         file: Any = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-            folder / PROBABILITIES, mode="w+", dtype=np.float16, shape=shape
+            folder / LOGARITHMS, mode="w+", dtype=np.float16, shape=shape
         )
         first = 0
         for block in _blocks(source, totals.sentences):
             rows = mean_probabilities(taggers, matches, block)
-            file[first : first + len(rows)] = rows
+            with np.errstate(divide="ignore"):
+                file[first : first + len(rows)] = np.log(rows)
             first += len(rows)
         file.flush()
 
@@ -184,11 +238,11 @@ def mean_probabilities(
     total: Array = np.zeros(())
     votes: Array = np.zeros(())
     for tagger, match in zip(taggers, matches, strict=True):
-        logits = np.concatenate(list(tagger.word_logits(sentences))).astype(np.float32)
+        logits = np.concatenate(list(tagger.word_logits(sentences))).astype(np.float64)
         read = ~np.isnan(logits[:, :1])
         odds = np.exp(logits - logits.max(-1, keepdims=True))
         probabilities = odds / odds.sum(-1, keepdims=True)
         total = total + np.where(read, probabilities, 0) @ match.moves
         votes = votes + read * match.known
     mean = total / np.maximum(votes, 1)
-    return np.asarray(mean / np.maximum(mean.sum(-1, keepdims=True), 1e-9))
+    return np.asarray(mean / np.maximum(mean.sum(-1, keepdims=True), np.finfo(np.float64).tiny))

@@ -20,7 +20,7 @@ from nertool.models.tagger import load_tagger
 from nertool.stages import train
 from nertool.training.batches import Collator
 from nertool.training.distillation import Teaching
-from nertool.training.examples import Source
+from nertool.training.examples import Source, load_examples
 from nertool.training.fine_tuned import local_models
 from nertool.training.teachers import Teachers, match_labels, mean_probabilities
 from nertool.training.unlabelled import UnlabelledSource
@@ -70,6 +70,26 @@ def test_labels_that_one_side_lacks_are_told(caplog: pytest.LogCaptureFixture) -
     assert "lacks the labels B-PER" in caplog.text and "the labels B-MISC beside ours: they count for O" in caplog.text
     plain = match_labels("it", ["NOUN", "VERB", "X"], ["NOUN", "VERB"])
     assert plain.moves[2].tolist() == [0, 0]
+
+
+def test_labels_of_another_scheme_count_for_those_of_ours_by_type(caplog: pytest.LogCaptureFixture) -> None:
+    """What counted for O would teach that the only word of an entity is none."""
+    match = match_labels("it", ["O", "B-LOC", "I-LOC", "E-LOC", "S-LOC", "S-PER"], LABELS)
+    assert match.moves.argmax(1).tolist() == [3, 0, 2, 2, 0, 1] and match.known.all()
+    assert caplog.messages == [
+        "--teacher it has labels of another scheme, which count for ours: E-LOC for I-LOC, S-LOC for B-LOC, "
+        "S-PER for B-PER"
+    ]
+    match = match_labels("it", ["O", "B-LOC", "M-LOC", "W-LOC"], ["O", "B-LOC", "I-LOC", "L-LOC", "U-LOC"])
+    assert match.moves.argmax(1).tolist() == [0, 1, 2, 4] and match.known.tolist() == [True, True, True, False, True]
+    assert match_labels("it", ["O", "B-LOC", "I-LOC"], ["I-LOC", "O"]).moves.argmax(1).tolist() == [1, 0, 0]
+    assert match_labels("it", ["O", "B-LOC"], ["O", "S-LOC"]).moves.argmax(1).tolist() == [0, 1]
+
+
+def test_labels_of_other_words_under_the_same_names_are_refused(copy: Workspace) -> None:
+    Teachers((copy / "model",), LABELS, "iobes").matches()
+    with pytest.raises(InvalidOption, match=r"tags in iob2, and the data are in iob1.*\n.* --scheme iob2"):
+        Teachers((copy / "model",), LABELS, "iob1").matches()
 
 
 def test_a_teacher_without_any_of_our_labels_is_refused() -> None:
@@ -143,35 +163,39 @@ def examples_slot(number: int) -> Any:
 # -- the loss --------------------------------------------------------------------------------------
 
 
-def test_the_divergence_is_that_of_the_words_at_the_temperature_over_known_labels() -> None:
-    rows = np.array([[0.7, 0.2, 0.0, 0.1], [0.1, 0.8, 0.0, 0.1], [0, 0, 0, 0]], np.float16)
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 2.0, 20.0])
+def test_the_divergence_is_that_of_the_words_at_the_temperature_over_known_labels(temperature: float) -> None:
+    """Also where probabilities are too small for half precision, and where their powers are too small for any."""
+    chances = np.array([[0.7, 1e-12, 0.0, 0.3], [0.3, 0.36, 0.0, 0.34], [0, 0, 0, 0]])
+    with np.errstate(divide="ignore"):
+        rows = np.log(chances).astype(np.float16)
     known = np.array([True, True, False, True])
-    teaching = Teaching([rows[:1], rows[1:]], LABELS, known, 0.25, 2.0)
+    teaching = Teaching([rows[:1], rows[1:]], LABELS, known, 0.25, temperature)
     scores = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(1), requires_grad=True)
     targets = torch.tensor([[NO_WORD, 1, 0, 2, NO_WORD]])
     expected = 0.0
     for position, word in ((1, 1), (2, 0)):
-        soft = np.sqrt(rows[word].astype(float)[known])
+        soft = chances[word][known] ** (1 / temperature)
         soft /= soft.sum()
-        logits = scores[0, position].detach().double().numpy()[known] / 2
+        logits = scores[0, position].detach().double().numpy()[known] / temperature
         own = logits - np.log(np.exp(logits).sum())
         expected += float((soft * (np.log(soft) - own)).sum())
     divergence = teaching.divergence(scores, targets)
-    assert float(divergence.detach()) == pytest.approx(expected, rel=1e-3)
+    assert float(divergence.detach()) == pytest.approx(expected, rel=2e-3)
     divergence.backward()
     assert not scores.grad[0, [0, 3, 4]].any() and not scores.grad[0, :, 2].any()
     loss = teaching.loss(torch.tensor(2.0), torch.tensor(3.0))
-    assert float(loss) == pytest.approx(0.75 * 2 + 0.25 * 4 * 3)
+    assert float(loss) == pytest.approx(0.75 * 2 + 0.25 * temperature**2 * 3)
     assert float(teaching.divergence(scores.detach(), torch.full((1, 5), NO_WORD))) == 0
 
 
 def test_other_subwords_of_a_word_learn_that_it_goes_on() -> None:
-    rows = np.array([[0.6, 0.3, 0.1, 0.0]], np.float16)
+    rows = np.array([[-0.5, -1.2, -2.3, -np.inf]], np.float16)
     teaching = Teaching([rows], LABELS, np.ones(4, bool), 1.0, 1.0)
     targets = torch.tensor([[NO_WORD, 0, 0]])
-    first, other = teaching._targets(targets, targets != NO_WORD).tolist()
-    assert first == pytest.approx([0.6, 0.3, 0.1, 0.0], abs=1e-3)
-    assert other == pytest.approx([0.0, 0.3, 0.7, 0.0], abs=1e-3)
+    first, other = teaching._targets(targets, targets != NO_WORD).exp().tolist()
+    assert first == pytest.approx(np.exp(rows[0].astype(float)), abs=1e-3)
+    assert other == pytest.approx([0.0, first[1], first[0] + first[2], 0.0], abs=1e-3)
 
 
 def test_targets_go_along_with_labels_into_a_batch() -> None:
@@ -205,7 +229,7 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
     record = ready.records()["train"]
     names = {"teacher-1/model.safetensors", "teacher-1/config.json", "unlabelled-1/more.txt.gz"}
     assert names <= {*record["sources"]} and record["options"]["teachers"] == [trained.name]
-    files = sorted((ready / EXAMPLES).glob("teachers/*/*/probabilities.npy"))
+    files = sorted((ready / EXAMPLES).glob("teachers/*/*/logarithms.npy"))
     assert [np.load(file).dtype for file in files] == [np.float16, np.float16]
     stamps = [file.stat().st_mtime_ns for file in files]
     taught(ready, tiny_model, trained / "model", seed=2, unlabelled=more, overwrite_output_dir=True, layers="1")
@@ -214,8 +238,15 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
     assert all(file.exists() for file in files)
 
 
-def test_a_workspace_stands_for_its_model(trained: Path, tmp_path: Path) -> None:
+def test_a_workspace_stands_for_the_model_that_was_trained_last(
+    trained: Path, copy: Workspace, tiny_model: str, tmp_path: Path
+) -> None:
     assert local_models(str(trained)) == [trained / "model"]
+    train.run(copy, train.Options(model=tiny_model, num_epochs=1.0, output_dir="other"))
+    assert local_models(str(copy.path)) == [copy / "other"]
+    shutil.rmtree(copy / "other")
+    with pytest.raises(MissingInput, match="other/config.json is missing"):
+        local_models(str(copy.path))
     assert local_models(str(trained / "model")) == [trained / "model"]
     assert local_models("nobody/nothing") == []
 
@@ -278,6 +309,16 @@ def test_the_form_of_unlabelled_files_is_told_once(tmp_path: Path, caplog: pytes
         source = UnlabelledSource(path, LABELS, 12)
         assert source.totals() == (1, 3) and len([*source.tagged()]) == 1
     assert caplog.messages == ["read as one token a line (JSON Lines with a field text say that it is text)"]
+
+
+def test_the_same_bytes_under_another_name_are_other_sentences(tmp_path: Path, letters: Any) -> None:
+    (tmp_path / "a.txt").write_text("text\nanna left oslo\n")
+    shutil.copy(tmp_path / "a.txt", tmp_path / "a.csv")
+    words = []
+    for name in ("a.txt", "a.csv"):
+        source = UnlabelledSource(tmp_path / name, LABELS, 12, taught=True)
+        words.append(load_examples(source, letters, tmp_path / "cache").counts["words"])
+    assert words == [4, 3]
 
 
 def test_teachers_that_cannot_teach_are_refused_in_two_lines(
