@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -204,8 +205,11 @@ def _train(workspace: Workspace, options: Options) -> Trained:
 
     parts = _parts(workspace, options) if options.curve else []
     setup = _setup(workspace, options)
+    if options.teachers:
+        setup.check()  # they may label for hours
+    examples = setup.examples
     if processes.rank() == 0:
-        warn_of_losses(setup.examples.counts, setup.examples.max_length)
+        warn_of_losses(examples.counts, examples.max_length)
     directory, run, compared, runs = _run_trainings(workspace, options, setup, parts)
     if not options.return_entity_level_metrics:
         run.pop("types", None)
@@ -213,7 +217,7 @@ def _train(workspace: Workspace, options: Options) -> Trained:
         "model": options.model if options.model == "minilm" else public_name(options.model),
         "output_dir": options.output_dir,
         **_start(setup, options),
-        **setup.examples.counts,
+        **examples.counts,
         "precision": setup.precision,
         **run,
         **compared,
@@ -274,6 +278,7 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     precision = trainer_arguments.precision(options.precision)
     trainer_arguments.check_report(options.report_to)
     given = trainer_arguments.parse(options.settings or [])
+    _check_settings(options, given)
     tokenizer = options.pretrained.tokenizer()
     config = options.pretrained.config(read_labels(workspace / LABELS))
     if options.as_it_is and not is_fine_tuned(config):
@@ -298,13 +303,29 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
         options.pretrained,
         config,
         tokenizer,
-        _examples(workspace, options, source, tokenizer, settings),
+        partial(_examples, workspace, options, source, tokenizer, settings),
         _plan(workspace, options, length, settings),
         precision,
         trainer_arguments.from_options(options),
         given,
         workspace / TRAINING,
     )
+
+
+def _check_settings(options: Options, given: Mapping[str, Any]) -> None:
+    """Refuse arguments of the Trainer with which an option would do nothing.
+
+    Raises:
+        InvalidOption: there is one.
+    """
+    if given.get("max_steps", 0) > 0 and (options.as_it_is or options.search):
+        other = "--search, which tries numbers of epochs" if options.search else "--num-epochs 0, which trains nothing"
+        raise InvalidOption(f"--set max_steps does not go with {other}", "Leave one of both out.")
+    if options.patience and given.get("eval_strategy") == "no":
+        raise InvalidOption(
+            "--patience needs dev scores, and --set eval_strategy=no asks for none but the last",
+            "Leave one of both out.",
+        )
 
 
 def _examples(

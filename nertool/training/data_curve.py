@@ -146,7 +146,7 @@ def _score_part(setup: TrainingSetup, number: int, part: Part, test: Path | None
     if score is None:
         logger.info("part %s: %s, a share of %g", number, _count(len(part.sentences)), part.share)
         examples = setup.examples.part(part.sentences, part.words)
-        tuning = replace(setup, examples=examples).fine_tuning(directory.name)
+        tuning = replace(setup, make_examples=lambda: examples).fine_tuning(directory.name)
         score = _score(tuning, tuning.run(f"part {number}"), part, test)
         if first:
             _keep(kept, score)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,9 +15,10 @@ from nertool.training.examples import Examples
 from nertool.training.finetune import FineTuning
 from nertool.training.plan import TENSORBOARD, Plan
 from nertool.training.pretrained import Pretrained
+from nertool.training.rates import rates_of
 
 if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase, TrainingArguments
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class TrainingSetup:
         pretrained: where the weights come from.
         config: of the model, with a head for the labels.
         tokenizer: of the model.
-        examples: to train on.
+        make_examples: makes the examples to train on, once they are asked for.
         plan: how to train.
         precision: of matrix products.
         arguments: values of the Trainer's arguments that follow from options.
@@ -37,12 +40,27 @@ class TrainingSetup:
     pretrained: Pretrained
     config: PretrainedConfig
     tokenizer: PreTrainedTokenizerBase
-    examples: Examples
+    make_examples: Callable[[], Examples]
     plan: Plan
     precision: Literal["fp32", "bf16", "fp16"]
     arguments: dict[str, Any]
     given: dict[str, Any]
     directory: Path
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The examples to train on."""
+        return self.make_examples()
+
+    def check(self) -> None:
+        """Refuse what each training would refuse, for the time before examples are made that take long.
+
+        Raises:
+            InvalidOption: the Trainer's arguments do not go together, or the model does not load.
+        """
+        arguments = self._trainer_arguments(self.directory, {})
+        model = self.pretrained.load(self.config, arguments.seed)
+        rates_of(model, arguments.learning_rate, self.plan.head_rate, self.plan.layer_decay)
 
     def fine_tuning(self, name: str = "", **changes: Any) -> FineTuning:
         """A training of a new model, ready to run.
@@ -52,10 +70,16 @@ class TrainingSetup:
             changes: values of the Trainer's arguments, such as another seed.
 
         Raises:
-            InvalidOption: the Trainer's arguments do not go together, or the model does not load.
+            InvalidOption: as `check`.
         """
         directory = self.directory / name
         directory.mkdir(parents=True, exist_ok=True)
+        arguments = self._trainer_arguments(directory, changes)
+        model = self.pretrained.load(self.config, arguments.seed)
+        plan = replace(self.plan, logs=self.plan.logs / name)
+        return FineTuning(model, self.tokenizer, self.examples, directory, plan, arguments)
+
+    def _trainer_arguments(self, directory: Path, changes: dict[str, Any]) -> TrainingArguments:
         reports_itself = self.plan.reporter != TENSORBOARD and processes.rank() == 0
         options = {
             **self.arguments,
@@ -65,10 +89,7 @@ class TrainingSetup:
             "report_to": self.plan.reporter if reports_itself else "none",
             **changes,
         }
-        model = self.pretrained.load(self.config, options["seed"])
-        arguments = trainer_arguments.make(directory, options, self.given)
-        plan = replace(self.plan, logs=self.plan.logs / name)
-        return FineTuning(model, self.tokenizer, self.examples, directory, plan, arguments)
+        return trainer_arguments.make(directory, options, self.given)
 
 
 def example_length(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, max_length: int, model: str) -> int:

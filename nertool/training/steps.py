@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -83,7 +83,7 @@ class Extra:
     size: StepSize
 
     def __post_init__(self) -> None:
-        _check_budget(self.lengths, self.size.max_subwords)
+        _check_budget(self.lengths, self.size.max_subwords, "unlabelled")
 
     def steps(self, seed: int) -> Iterator[list[int]]:
         """Numbers of the examples of each step, without end; each example comes once before one comes again."""
@@ -111,13 +111,24 @@ class Extra:
                 yield int(number)
 
 
-def _check_budget(lengths: npt.NDArray[np.int32], budget: int | None) -> None:
+def _check_budget(lengths: npt.NDArray[np.int32], budget: int | None, part: Literal["", "gold", "unlabelled"]) -> None:
+    """Refuse a budget without room for each example.
+
+    Args:
+        part: of a batch, which `--unlabelled-share` sets; empty for the whole.
+
+    Raises:
+        InvalidOption: the longest example has no room.
+    """
     longest = int(lengths.max(initial=0))
-    if budget is not None and budget <= longest:
-        raise InvalidOption(
-            f"a budget of {budget} sub-words has no room for the longest sentence, which has {longest}",
-            f"Take a larger --max-tokens-per-batch, or a --max-length below {budget}.",
-        )
+    if budget is None or budget > longest:
+        return
+    what = f"a budget of {budget} sub-words" + (f" for {part} sentences" if part else "")
+    way = "another --unlabelled-share" if part else f"a --max-length below {budget}"
+    raise InvalidOption(
+        f"{what} has no room for the longest sentence, which has {longest}",
+        f"Take a larger --max-tokens-per-batch, or {way}.",
+    )
 
 
 @dataclass(eq=False)
@@ -147,7 +158,7 @@ class Steps:
 
     def __post_init__(self) -> None:
         self._epoch = 0
-        _check_budget(self.lengths, self.size.max_subwords)
+        _check_budget(self.lengths, self.size.max_subwords, "gold" if self.extra else "")
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of this epoch, counted from 0."""

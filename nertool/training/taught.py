@@ -46,10 +46,9 @@ def load_taught_examples(
     """
     matches = teachers.matches()
     gold = load_examples(source, tokenizer, cache, anew)
+    extra = load_examples(unlabelled, tokenizer, cache / "unlabelled", anew) if unlabelled else None
     parts = [teachers.probabilities(source, cache / "teachers" / "train", matches)]
-    extra = None
     if unlabelled:
-        extra = load_examples(unlabelled, tokenizer, cache / "unlabelled", anew)
         parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
     known = np.any([match.known for match in matches], 0)
     return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, weight, temperature))

@@ -340,6 +340,21 @@ def test_teachers_that_cannot_teach_are_refused_in_two_lines(
     code = {**config, "model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}
     (other / "config.json").write_text(json.dumps(code))
     refused("comes with code of its own, which is not run", other, trust_remote_code=True)
+    refused("--layers 9: .* has 2 layers", trained, layers="9")
+    refused(r"the Trainer refuses its arguments.*\n.*lr_scheduler_type=x", trained, settings=["lr_scheduler_type=x"])
+    unread = tmp_path / "unread.txt"
+    unread.write_bytes(b"\xff\xfa\n")
+    refused("unread.txt:1: not UTF-8", trained, unlabelled=[str(unread)])
+    assert not (ready / EXAMPLES / "teachers").exists()
+    short = {"max_tokens_per_batch": 12, "batch_size": 32}
+    unread.write_text("anna left\n")
+    refused(
+        r"a budget of 1 sub-words for gold .*\n.*another --unlabelled-share",
+        trained,
+        unlabelled=[str(unread)],
+        unlabelled_share=0.9,
+        **short,
+    )
     with pytest.raises(MissingInput, match="--unlabelled nowhere.txt: no such file"):
         taught(ready, tiny_model, trained, unlabelled=["nowhere.txt"])
 
