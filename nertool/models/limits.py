@@ -45,6 +45,7 @@ UNPACKED = 4
 """Bytes in memory, at the most, for a byte of a weight in a file: INT8 becomes FP32."""
 SPARE = 256 << 20
 """Bytes of a model that its files need not hold: a new head, tables of positions."""
+WRITE_LABELS = 'Write it as {"0": "O", "1": "B-PER"}: the id of each label, and its name.'
 HINT = "Take a whole copy of the model, from where it was published."
 
 
@@ -105,6 +106,26 @@ def check_numbers(config: Mapping[str, Any], name: str) -> None:
             _check_number(name, key, number, MOST_PARTS)
         elif not NO_SIZE.search(key):
             _check_number(name, key, number, LARGEST)
+
+
+def check_label_map(config: Mapping[str, Any], name: str) -> None:
+    """Check that the labels of a configuration are named by their ids.
+
+    Args:
+        config: as it was parsed.
+        name: of the model, for the message.
+
+    Raises:
+        NertoolError: they are not.
+    """
+    labels = config.get("id2label")
+    if labels is None:
+        return
+    if not isinstance(labels, Mapping):
+        raise NertoolError(f"{name}: id2label of its config.json is no object", WRITE_LABELS)
+    odd = next((key for key in labels if not re.fullmatch(r"-?[0-9]{1,9}", str(key))), None)
+    if odd is not None:
+        raise NertoolError(f"{name}: id2label of its config.json has the key {str(odd)[:80]!r}, no id", WRITE_LABELS)
 
 
 def _check_number(name: str, what: str, number: int, most: int) -> None:

@@ -13,6 +13,7 @@ from nertool.errors import NertoolError
 from nertool.models.limits import (
     HINT,
     check_files,
+    check_label_map,
     check_numbers,
     check_size,
     check_tokenizer_files,
@@ -51,7 +52,9 @@ def from_pretrained(auto_class: Any, name: str, *, trust_remote_code: bool = Fal
         if Path(name).is_dir():
             check_files(Path(name))
         if "config" not in options:
-            check_numbers(_read_config(name, options), name)
+            found = _read_config(name, options)
+            check_numbers(found, name)
+            check_label_map(found, name)
         return _call(auto_class.from_pretrained, name, name, trust_remote_code, options)
 
 
@@ -120,6 +123,19 @@ def _read_config(name: str, options: dict[str, Any]) -> dict[str, Any]:
     except OSError:
         return {}
     return config
+
+
+def local_copy(name: str, **options: Any) -> str:
+    """The directory of a model that has been loaded: that of the cache, for a name on the Hub.
+
+    Args:
+        name: directory, or name on the Hub.
+        options: of `from_pretrained`.
+    """
+    from transformers.utils import CONFIG_NAME, cached_file
+
+    hub = {key: options[key] for key in HUB if key in options}
+    return name if Path(name).is_dir() else str(Path(cached_file(name, CONFIG_NAME, **hub)).parent)
 
 
 def hide_path(config: Any, name: str) -> None:

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
-from nertool.errors import InvalidOption, NertoolError, reason_of
+from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
 from nertool.models.limits import HINT, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
+from nertool.models.other_tools import find_config
 from nertool.progress import logger, shows_bars
 from nertool.workspace.digests import read_json
 
@@ -29,15 +30,9 @@ NO_NAME = re.compile(r"LABEL_\d+")
 """A label that transformers makes up where a model has no name for it."""
 NAME_LABELS = "Write other names into id2label of config.json, in the order of the ids."
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-TOKENIZER_FILES = (
-    "config.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "*.model",
-)
+VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "*.model")
+"""Files of which every tokenizer has one."""
+TOKENIZER_FILES = ("config.json", *VOCABULARIES, "special_tokens_map.json", "added_tokens.json")
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
@@ -94,11 +89,13 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
 
     Raises:
         InvalidOption: there is no such model.
+        MissingInput: its directory has no tokenizer.
         NertoolError: it needs code of its own, and that is not trusted; or its files are damaged.
     """
     from transformers import AutoTokenizer
 
     path = resolve_model(name)
+    _check_holds_tokenizer(name)
     try:
         if not trust_remote_code:
             check_tokenizer(path, **hub)
@@ -115,6 +112,22 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
     return tokenizer
 
 
+def _check_holds_tokenizer(name: str) -> None:
+    """Check that a directory has files of a tokenizer; a library says that in many ways, and in some as a fault.
+
+    Raises:
+        MissingInput: it has none.
+    """
+    directory = Path(resolve_model(name))
+    if not directory.is_dir() or any(any(directory.glob(pattern)) for pattern in VOCABULARIES):
+        return
+    find_config(str(directory))
+    raise MissingInput(
+        f"no tokenizer for --model {name}: it has neither tokenizer.json nor a vocabulary",
+        "Copy these files into it, from where it was published, or from the model that it was fine-tuned from.",
+    )
+
+
 def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: int | None = None) -> int:
     """Maximum number of sub-words: min(requested, tokenizer limit, position embeddings)."""
     return min(requested or UNLIMITED, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED)
@@ -122,7 +135,8 @@ def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: in
 
 def is_fine_tuned(config: Any) -> bool:
     """The model has a head for tags that was trained."""
-    return any("ForTokenClassification" in name for name in config.architectures or [])
+    names = config.architectures if isinstance(config.architectures, list) else [config.architectures]
+    return any("ForTokenClassification" in str(name) for name in names)
 
 
 def holds_tagger(directory: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidData, MissingInput, command
+from nertool.models.other_tools import holds_weights, missing_weights
 from nertool.tags import SCHEMES, scheme_of_labels
 from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.names import QUANTIZED, TABLE
@@ -81,11 +82,13 @@ def is_quantized(directory: Path) -> bool:
         return True
     if directory.name == QUANTIZED or any(directory.glob("*.onnx")):
         what = f"{directory / TABLE} is missing, which says how the INT8 model was made"
-        if directory.name != QUANTIZED and any(directory.glob("*.safetensors")):
-            raise MissingInput(
-                f"{what}, beside a graph of ONNX", "Move the graph to another directory, to use the weights in FP32."
-            )
-        raise MissingInput(what, anew(directory))
+        if directory.name == QUANTIZED:
+            raise MissingInput(what, anew(directory))
+        if not holds_weights(directory):
+            raise missing_weights(directory)
+        raise MissingInput(
+            f"{what}, beside a graph of ONNX", "Move the graph to another directory, to use the weights in FP32."
+        )
     return False
 
 

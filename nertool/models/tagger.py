@@ -33,6 +33,7 @@ from nertool.models.names import (
     warn_of_labels,
 )
 from nertool.models.onnx_model import GRAPH, OnnxModel
+from nertool.models.other_tools import MODEL_HELP, config_hint, find_config, make_anew
 from nertool.models.settings import is_quantized, read_settings
 from nertool.models.stored_tokenizer import (
     ENCODING,
@@ -77,8 +78,7 @@ ROUNDING = 1e-3
 """Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
 NOISE = 0.05
 """The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
-
-MODEL_HELP = "Name a directory that train or quantize has written."
+MEND_SHAPES = "Mend its config.json: it has a name in id2label for each row of the head, and the sizes of the weights."
 
 
 class _Job(NamedTuple):
@@ -588,13 +588,11 @@ def _check_directory(directory: Path) -> None:
 def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoConfig
 
-    if not (directory / "config.json").exists():  # else transformers guesses a type of model from the name
-        what = "it has no config.json" if directory.is_dir() else "there is no such directory"
-        raise MissingInput(f"{directory} holds no model: {what}", MODEL_HELP)
     try:
-        config = from_pretrained(AutoConfig, str(directory), trust_remote_code=trust_remote_code)
+        config = from_pretrained(AutoConfig, find_config(str(directory)), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise NertoolError(f"{directory} holds no model: {reason_of(error)}", MODEL_HELP) from error
+        hint = config_hint(error, MODEL_HELP)
+        raise NertoolError(f"{directory} holds no model: {reason_of(error)}", hint) from error
     if not is_fine_tuned(config):
         raise NertoolError(
             f"{directory} holds a model without a head for tags",
@@ -624,10 +622,8 @@ def _load_fp32(directory: Path, config: Any, allow_missing_weights: bool, trust_
         check_takes_text(model, str(directory))
         hide_path(model.config, directory.resolve().name)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        shapes = OTHER_SHAPES in str(error)
-        reason = "they do not have the shapes of its configuration" if shapes else str(error).strip().splitlines()[0]
-        raise NertoolError(
-            f"{directory}: the weights cannot be read: {reason}",
-            f"Make the model anew: {command(directory.parent, 'train', '--force')}",
-        ) from error
+        reason, hint = str(error).strip().splitlines()[0], make_anew(directory)
+        if OTHER_SHAPES in str(error):
+            reason, hint = "they do not have the shapes of its configuration", MEND_SHAPES
+        raise NertoolError(f"{directory}: the weights cannot be read: {reason}", hint) from error
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

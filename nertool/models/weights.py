@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
-from nertool.models.loading import check_loads, from_pretrained
+from nertool.models.loading import check_loads, from_pretrained, local_copy
+from nertool.models.weight_files import check_weight_files
 from nertool.progress import logger
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def load_weights(
     from transformers import AutoModelForTokenClassification
 
     model: PreTrainedModel
+    check_weight_files(name, config)
     check_loads(AutoModelForTokenClassification, config, name, trust_remote_code=trust_remote_code)
     options |= {"config": config, "trust_remote_code": trust_remote_code, "output_loading_info": True}
     model, found = from_pretrained(AutoModelForTokenClassification, name, **options)
+    check_weight_files(local_copy(name, **options), config)
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none
     if found["mismatched_keys"]:

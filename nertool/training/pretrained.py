@@ -11,6 +11,8 @@ from nertool.errors import InvalidOption, reason_of
 from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
+from nertool.models.other_tools import config_hint, find_config
+from nertool.models.weight_files import check_weight_files
 from nertool.models.weights import load_weights
 from nertool.training.layers import with_layers
 from nertool.workspace.names import LABELS
@@ -120,7 +122,7 @@ class Pretrained:
         name, trusted = self.config_name or self.model, self.hub.get("trust_remote_code", False)
         try:
             config: PretrainedConfig
-            config = from_pretrained(AutoConfig, resolve_model(name), **self.hub)
+            config = from_pretrained(AutoConfig, find_config(resolve_model(name)), **self.hub)
             own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
             if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
                 raise InvalidOption(
@@ -128,6 +130,7 @@ class Pretrained:
                     "Take an encoder, such as BERT, RoBERTa, ELECTRA or DeBERTa.",
                 )
             model = resolve_model(self.model)
+            check_weight_files(model, config)
             check_loads(AutoModelForTokenClassification, config, model, trust_remote_code=trusted)
         except (OSError, ValueError) as error:
             raise _no_model(name, error) from error
@@ -146,4 +149,5 @@ def _check_labels(name: str, own_labels: Sequence[str], labels: Sequence[str]) -
 
 
 def _no_model(name: str, error: Exception) -> InvalidOption:
-    return InvalidOption(f"no model for --model {name}: {reason_of(error)}", model_hint(name))
+    hint = config_hint(error, model_hint(name))
+    return InvalidOption(f"no model for --model {name}: {reason_of(error)}", hint)

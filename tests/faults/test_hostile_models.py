@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,25 @@ def instead_of_weights(name: str, content: bytes) -> Damage:
     return damage
 
 
+def index(name: object) -> Damage:
+    """An index of weights that names a file."""
+
+    def damage(model: Path) -> None:
+        (model / "model.safetensors").unlink()
+        (model / "inside").mkdir()
+        os.mkfifo(model / "inside" / "pipe.safetensors")
+        content = {"metadata": {}, "weight_map": {"a": name}}
+        (model / "model.safetensors.index.json").write_text(json.dumps(content))
+
+    return damage
+
+
+def archive_that_unpacks_to_much(model: Path) -> None:
+    (model / "model.safetensors").unlink()
+    with zipfile.ZipFile(model / "pytorch_model.bin", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data/0", bytes(100 << 20))
+
+
 def tokenizer(part: str, **values: object) -> Damage:
     def change(content: dict[str, Any]) -> None:
         if isinstance(content[part], dict):
@@ -145,6 +165,13 @@ MODELS: dict[str, Damage] = {
     "an index of files elsewhere": instead_of_weights(
         "model.safetensors.index.json", b'{"metadata": {}, "weight_map": {"a": "../../../etc/passwd"}}'
     ),
+    "an index of a device": index("/dev/zero"),
+    "an index of a pipe in a folder": index("inside/pipe.safetensors"),
+    "an index of a number": index(3),
+    "weights that unpack to much": archive_that_unpacks_to_much,
+    "labels by words": config(id2label={"O": "O", "B-PER": "B-PER"}),
+    "labels in a list": config(id2label=["O", "B-PER"]),
+    "an architecture of a number": config(architectures=[3]),
     "tokenizer.json empty": file("tokenizer.json", ""),
     "tokenizer.json too deep": file("tokenizer.json", DEEP),
     "tokenizer.json of 100 MB": file("tokenizer.json", f'"{"a" * (100 << 20)}"'),
@@ -180,7 +207,7 @@ COMMANDS = {
 }
 CASES = [
     *(("predict", what) for what in MODELS),
-    *(("train", what) for what in MODELS if not what.startswith(("tagging", "calibration"))),
+    *(("train", what) for what in MODELS if not what.startswith(("tagging", "calibration", "an architecture"))),
     *(("evaluate", what) for what in SEEN_BY_ALL),
     *(("quantize", what) for what in SEEN_BY_ALL),
     ("preprocess", "tokenizer.json too deep"),

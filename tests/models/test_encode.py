@@ -266,6 +266,7 @@ def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(name: str) -> None:
 @pytest.mark.model
 def test_a_directory_without_a_type_of_model_is_told_without_the_list_of_all_types(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "vocab.txt").write_text("[UNK]\n")
     for refused in (lambda: load_tokenizer(str(tmp_path)), lambda: stored_labels(tmp_path)):
         with pytest.raises(NertoolError, match="model_type|backend tokenizer") as error:  # of transformers 4, of 5
             refused()
