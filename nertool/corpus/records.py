@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.files import translate_read_errors
+from nertool.corpus.memory import MOST_MEMORY, within_memory
 from nertool.errors import InvalidData, InvalidOption
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def parquet_batches(path: Path, columns: Sequence[str] | None = None) -> Iterato
         columns: to be read; None for all.
 
     Raises:
-        pyarrow.ArrowException: the file is damaged.
+        pyarrow.ArrowException: the file is damaged, or a single row takes more than `MOST_MEMORY`.
     """
     from pyarrow import parquet
 
@@ -168,7 +169,22 @@ def parquet_batches(path: Path, columns: Sequence[str] | None = None) -> Iterato
     packed = parquet.ParquetFile(path, read_dictionary=texts)
     for group in range(file.num_row_groups):
         rows = _rows_at_a_time(packed, group, texts) if texts else BATCH_ROWS
-        yield from file.iter_batches(rows, row_groups=[group], columns=columns)
+        yield from _group_batches(file, group, rows, columns)
+
+
+def _group_batches(file: ParquetFile, group: int, rows: int, columns: Sequence[str] | None) -> Iterator[RecordBatch]:
+    """The rows of a row group, so many at a time, and one by one from where those are too much for the memory.
+
+    Lists and structures may hold any number of equal values in a few bytes.
+    """
+    given = 0
+    try:
+        for batch in within_memory(file.iter_batches(rows, row_groups=[group], columns=columns)):
+            yield batch
+            given += batch.num_rows
+    except MemoryError:
+        single = within_memory(file.iter_batches(1, row_groups=[group], columns=columns))
+        yield from islice(single, given, None)
 
 
 def _rows_at_a_time(file: ParquetFile, group: int, texts: Sequence[str]) -> int:
@@ -180,7 +196,7 @@ def _rows_at_a_time(file: ParquetFile, group: int, texts: Sequence[str]) -> int:
     from pyarrow import compute
 
     longest = 0
-    for batch in islice(file.iter_batches(1, row_groups=[group], columns=texts), 1):
+    for batch in islice(within_memory(file.iter_batches(1, row_groups=[group], columns=texts)), 1):
         for column in batch.columns:
             longest += compute.max(compute.binary_length(column.dictionary)).as_py() or 0
     return max(1, min(BATCH_ROWS, REPEATED_BYTES // max(1, longest)))
@@ -208,10 +224,11 @@ def open_arrow(path: Path) -> Iterator[tuple[Schema, Iterator[RecordBatch]]]:
         source.seek(0)
         if feather:
             reader = pyarrow.ipc.open_file(source)
-            yield reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches))
+            batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+            yield reader.schema, within_memory(batches)
         else:
             stream = pyarrow.ipc.open_stream(source)
-            yield stream.schema, iter(stream)
+            yield stream.schema, within_memory(iter(stream))
 
 
 def check_batch(batch: RecordBatch) -> None:
@@ -349,6 +366,11 @@ def translate_arrow_errors(path: Path, form: str) -> Iterator[None]:
     with translate_read_errors(path):
         try:
             yield
+        except MemoryError as error:
+            what = f"{path}: rows that stand together unpack to more than {MOST_MEMORY >> 30} GiB"
+            raise InvalidData(
+                what, "Write it anew with shorter lists and texts, or with fewer rows together."
+            ) from error
         except (OSError, pyarrow.ArrowException) as error:
             if isinstance(error, OSError) and error.errno:
                 raise

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from nertool.cli import config_files
+from nertool.corpus import memory
 from nertool.corpus.files import LOOKED_AT, numbered_lines
 from nertool.corpus.records import BadRecord, batch_rows, parquet_batches
 from nertool.documents.reader import Reader
@@ -199,6 +200,50 @@ def test_a_text_that_stands_once_in_parquet_does_not_fill_the_memory(stored: boo
     rows = islice(batch_rows(parquet_batches(path)), 5)
     assert [len(row["text"]) for _, row in rows] == [1_000_000] * 5  # type: ignore[index]
     assert pa.default_memory_pool().max_memory() < before + (100 << 20)
+
+
+def repeated(form: str, rows: int) -> Any:
+    """A table with a column of lists or structures that hold the same text of a million characters."""
+    import pyarrow as pa
+
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 10 * rows, pa.int32()), pa.array(["word " * 200_000]))
+    if "structures" in form:
+        texts = pa.StructArray.from_arrays([texts], ["s"])
+    if "lists" in form:
+        texts = pa.ListArray.from_arrays(pa.array(range(0, len(texts) + 1, 10), pa.int32()), texts)
+    return pa.table({"text": pa.array(["Anna"] * len(texts)), "others": texts})
+
+
+@pytest.mark.parametrize("form", ["lists", "structures", "lists of structures"])
+def test_texts_in_lists_and_structures_of_parquet_come_row_by_row_where_they_fill_the_memory(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    monkeypatch.setattr(memory, "MOST_MEMORY", 200 << 20)
+    path = tmp_path / "own.parquet"
+    parquet.write_table(repeated(form, 400), str(path), store_schema=False, compression="zstd")
+    assert path.stat().st_size < 4000
+    before = pa.default_memory_pool().max_memory()
+    rows = list(islice(batch_rows(parquet_batches(path)), 5))
+    assert [number for number, _ in rows] == [1, 2, 3, 4, 5] and all(row["text"] == "Anna" for _, row in rows)  # type: ignore[index]
+    assert pa.default_memory_pool().max_memory() < before + (400 << 20)
+
+
+def test_a_list_of_parquet_without_end_is_two_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kilobyte holds a list of 100 million values."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    monkeypatch.setattr(memory, "MOST_MEMORY", 200 << 20)
+    numbers = pa.nulls(100_000_000)
+    lists = pa.ListArray.from_arrays(pa.array([0, len(numbers)], pa.int32()), numbers)
+    path = tmp_path / "own.parquet"
+    parquet.write_table(pa.table({"text": ["Anna"], "numbers": lists}), str(path))
+    assert path.stat().st_size < 4000
+    with pytest.raises(InvalidData, match="unpack to more than"):
+        list(Reader().read(str(path)))
 
 
 def test_texts_of_parquet_that_differ_come_without_those_before(tmp_path: Path) -> None:
