@@ -57,11 +57,16 @@ def find_models(name: str, option: str, cache_dir: str | None = None, token: str
         option: that holds the name, for messages.
 
     Raises:
+        MissingInput: it is a workspace without a model.
         InvalidOption: there is no such directory, and no such model on the Hub.
         MissingInput: a workspace holds no model.
     """
     if directories := local_models(name):
         return directories
+    if os.path.isfile(name):
+        raise InvalidOption(
+            f"{option} {name} is a file", f"Name its directory: {option} {os.path.dirname(name) or '.'}"
+        )
     from huggingface_hub import snapshot_download
 
     refusals: tuple[type[Exception], ...] = (*hub_errors(), ValueError)

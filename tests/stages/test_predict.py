@@ -64,6 +64,18 @@ def test_another_model_than_the_workspaces_tags(trained: Path, tmp_path: Path) -
         tag(workspace, text, model_dir=str(tmp_path / "empty"))
 
 
+def test_a_workspace_stands_for_the_model_that_it_holds(trained: Path, tmp_path: Path) -> None:
+    text, folder = b"anna visited oslo .\n", shutil.copytree(trained, tmp_path / "its own name")
+    (folder / "model").rename(folder / "bert")
+    with pytest.raises(MissingInput, match=r"its own name/model/config\.json is missing\nRun: nertool train -w '"):
+        tag(tmp_path, text, model_dir=str(folder))
+    records = (folder / "workspace.json").read_text().replace('"output_dir": "model"', '"output_dir": "bert"')
+    (folder / "workspace.json").write_text(records)
+    assert tag(tmp_path, text, model_dir=str(folder)) == tag(trained, text)
+    with pytest.raises(InvalidOption, match=r"config\.json is a file\nName its directory: --model-dir .*bert"):
+        tag(tmp_path, text, model_dir=str(folder / "bert" / "config.json"))
+
+
 @pytest.mark.parametrize("options", [{"quantized": True}, {"allow_stale": True}, {"split": "dev"}])
 def test_what_is_for_the_workspaces_model_does_not_go_with_another(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidOption, match="--model-dir"):
