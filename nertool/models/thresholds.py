@@ -114,33 +114,36 @@ def read_named_thresholds(name: str | None, directory: Path) -> KeptThresholds |
         return None
     if name != OWN:
         return read_thresholds(Path(name))
+    options = ["--quantized"] if directory.name == QUANTIZED else []
+    find = command(directory.parent, "evaluate", *options, "--precision", "0.95")
     if not os.path.isfile(directory / THRESHOLDS):
-        options = ["--quantized"] if directory.name == QUANTIZED else []
-        find = command(directory.parent, "evaluate", *options, "--precision", "0.95")
         raise MissingInput(f"--thresholds own: there is no file {directory / THRESHOLDS}", f"Find them: {find}")
-    return read_thresholds(directory / THRESHOLDS)
+    return read_thresholds(directory / THRESHOLDS, f"Find them anew: {find}")
 
 
-def read_thresholds(path: Path) -> KeptThresholds:
+def read_thresholds(path: Path, anew: str = ANEW) -> KeptThresholds:
     """Read thresholds that `evaluate` has kept.
+
+    Args:
+        anew: how the file is written anew.
 
     Raises:
         MissingInput: there is no such file.
         InvalidData: it does not hold thresholds.
     """
     if not os.path.isfile(path):
-        raise MissingInput(f"--thresholds: there is no file {path}", ANEW)
+        raise MissingInput(f"--thresholds: there is no file {path}", anew)
     try:
         with translate_read_errors(path):
             content = read_json(path)
     except (ValueError, RecursionError) as error:
-        raise InvalidData(f"--thresholds {path}: no JSON: {error}", ANEW) from error
+        raise InvalidData(f"--thresholds {path}: no JSON: {error}", anew) from error
     points = content.get("points") if isinstance(content, dict) else None
     if not isinstance(points, list) or not points or not all(map(_is_point, points)):
-        raise InvalidData(f"--thresholds {path}: no list `points`, each with a type and a threshold from 0 to 1", ANEW)
+        raise InvalidData(f"--thresholds {path}: no list `points`, each with a type and a threshold from 0 to 1", anew)
     least = {point["type"]: float(point["threshold"]) for point in points}
     if len(least) < len(points):
-        raise InvalidData(f"--thresholds {path}: a type has two thresholds", ANEW)
+        raise InvalidData(f"--thresholds {path}: a type has two thresholds", anew)
     return KeptThresholds(least, content.get("labels"), content.get("decoding", ""))
 
 

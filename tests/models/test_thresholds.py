@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from nertool.errors import InvalidData, InvalidOption, MissingInput
 from nertool.models.tagging import Tagging
-from nertool.models.thresholds import KeptThresholds, Thresholds, parse_least, read_thresholds, thresholds_for
+from nertool.models.thresholds import (
+    KeptThresholds,
+    Thresholds,
+    parse_least,
+    read_named_thresholds,
+    read_thresholds,
+    thresholds_for,
+)
 from nertool.spelling import CANONICAL, PLAIN, SEPARATORS, Spelling
 from nertool.tags import OUTSIDE, Span, mark
 
@@ -39,6 +46,16 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none", Path("/dev/null"), tmp_path / ("long" * 100)):
         with pytest.raises(MissingInput, match="--thresholds"):
             read_thresholds(path)
+
+
+@pytest.mark.parametrize(("name", "option"), [("model", ""), ("quantized", " --quantized")])
+def test_damaged_thresholds_of_a_model_are_found_anew_for_that_model(name: str, option: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    for content in ("{", "[]"):
+        (tmp_path / name / "thresholds.json").write_text(content)
+        with pytest.raises(InvalidData) as error:
+            read_named_thresholds("own", tmp_path / name)
+        assert error.value.hint == f"Find them anew: nertool evaluate{option} --precision 0.95 -w {tmp_path}"
 
 
 def test_thresholds_hold_for_the_labels_that_they_were_found_for(tmp_path: Path) -> None:
