@@ -34,7 +34,7 @@ from nertool.models.names import (
 )
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.other_tools import MODEL_HELP, config_hint, find_config, make_anew
-from nertool.models.settings import is_quantized, read_settings
+from nertool.models.settings import anew, is_quantized, read_settings
 from nertool.models.stored_tokenizer import (
     ENCODING,
     Encoding,
@@ -350,7 +350,14 @@ class Tagger:
             ids.append(job.window.ids)
             rows += [row] * len(job.words)
             positions += job.window.positions
-        return runner.at(self.collate(ids), rows, positions)
+        logits = runner.at(self.collate(ids), rows, positions)
+        if logits.shape[-1] != len(self.labels):
+            raise NertoolError(
+                f"the model gives {logits.shape[-1]} numbers for a word, and its configuration names {len(self.labels)} "
+                "labels",
+                "Its files are those of two models: make it anew, or take a whole copy of it.",
+            )
+        return logits
 
     def probe_padding(self, noise: float) -> None:
         """Find out whether padding changes what the model gives, as in models with convolutions, and who needs it.
@@ -507,6 +514,8 @@ def load_tagger(
             if fp32_kernels == "auto" and not as_stored:
                 model = _with_fastest_kernels(model)
     labels = encoding.labels
+    if isinstance(model, OnnxModel):
+        _check_inputs(model, encoding.type_ids)
     calibration = read_calibration(directory, labels)
     canonical = spelling_of_labels(labels).read(labels)
     scheme = settings.allowed_scheme(decoding, canonical)
@@ -577,6 +586,13 @@ def _with_fastest_kernels(model: Any) -> Any:
 
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     return use_fastest(model) if isinstance(model, torch.nn.Module) and on_cpu else model
+
+
+def _check_inputs(graph: OnnxModel, type_ids: bool) -> None:
+    given = {"input_ids", "attention_mask", *(["token_type_ids"] if type_ids else [])}
+    if unknown := set(graph.inputs) - given:
+        what = f"{graph.path} takes {', '.join(sorted(unknown))}, which its tokenizer does not give"
+        raise NertoolError(what, anew(graph.path.parent))
 
 
 def _check_directory(directory: Path) -> None:

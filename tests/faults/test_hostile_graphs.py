@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import refused
+from helpers import LOGITS, refused
+from helpers import write_graph as write_model
 
 from nertool.errors import NertoolError
 from nertool.models.onnx_model import OnnxModel
+from nertool.models.tagger import load_tagger
 from nertool.workspace.workspace import Workspace
 
 onnx = pytest.importorskip("onnx")
@@ -131,3 +133,24 @@ def test_int8_that_does_not_say_how_it_was_made_is_refused(
     command = ["predict", "--quantized", "--allow-stale", "--split", "test"]
     error, hint = refused(capsys, *command, "-w", str(copy.path))
     assert "quantization.json is " in error and "quantize --force" in hint
+
+
+@pytest.mark.parametrize("labels", [("O",), ("B-LOC", "B-PER", "I-PER", "O")])
+def test_a_graph_of_a_model_with_other_labels_is_refused(labels: tuple[str, ...], tmp_path: Path) -> None:
+    """One number for a word would do for any number of labels, as arrays are stretched."""
+    ours = write_model(tmp_path / "quantized")
+    other = write_model(tmp_path / "other", labels, {word: [1.0] * len(labels) for word in LOGITS})
+    shutil.copyfile(other / "model.onnx", ours / "model.onnx")
+    tagger = load_tagger(ours)
+    with pytest.raises(NertoolError, match=f"gives {len(labels)} numbers for a word, and its configuration names 3"):
+        list(tagger.tag([["anna", "left"]]))
+
+
+def test_a_graph_that_takes_what_no_tokenizer_gives_is_refused(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "quantized")
+    graph = onnx.load(folder / "model.onnx")
+    graph.graph.input[0].name = graph.graph.node[0].input[1] = "pixels"
+    onnx.save(graph, folder / "model.onnx")
+    with pytest.raises(NertoolError, match="takes pixels, which its tokenizer does not give") as error:
+        load_tagger(folder)
+    assert error.value.hint == f"Make it anew: nertool quantize --force -w {tmp_path}"
