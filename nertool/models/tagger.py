@@ -352,10 +352,8 @@ class Tagger:
             positions += job.window.positions
         logits = runner.at(self.collate(ids), rows, positions)
         if logits.shape[-1] != len(self.labels):
-            raise NertoolError(
-                f"the model gives {logits.shape[-1]} numbers for a word, and its configuration names {len(self.labels)} "
-                "labels",
-                "Its files are those of two models: make it anew, or take a whole copy of it.",
+            what = (
+                f"the model gives {logits.shape[-1]} numbers for a word, and its configuration names {len(self.labels)}"
             )
         return logits
 
