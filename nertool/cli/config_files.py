@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nertool.addresses import MASK
-from nertool.cli.run_ner_names import NO_EFFECT, log_no_effect
+from nertool.cli.run_ner_names import FALSE, NO_EFFECT, TRUE, log_no_effect
 from nertool.corpus.running_text import visible
 from nertool.errors import InvalidOption
 from nertool.progress import logger
@@ -24,6 +24,12 @@ else:
 PRECISIONS = ("bf16", "fp16")
 LISTS = ("seeds", "layers", "curve")
 """Options that are a list of numbers with commas between, or a list in the file."""
+SHAPES = {
+    "TOML": 'Write a line for each option, and text in quotes: num_epochs = 3, or model = "minilm".',
+    "JSON": "The file holds one JSON object.",
+    "": "Name a JSON or TOML file of options.",
+}
+"""What helps, by the form of the file."""
 SETTING = "set "
 """What stands before a field of the Trainer's arguments in `--print-config --json`."""
 LARGEST_FILE = 2**20
@@ -40,17 +46,31 @@ def read(path: Path) -> dict[str, Any]:
     try:
         text = _text(path)
         name = name or ("JSON" if text.lstrip()[:1] in ("{", "[") else "TOML")
-        found = json.loads(text) if name == "JSON" else tomllib.loads(text)
+        found = _parse(text, name)
     except OSError as error:
         raise InvalidOption(f"--config {path}: {error.strerror}", "Name a JSON or TOML file of options.") from error
     except (ValueError, RecursionError) as error:
-        raise InvalidOption(
-            f"--config {path}: not {name or 'text'}: {error}",
-            f"The file holds one {'TOML table' if name == 'TOML' else 'JSON object'}.",
-        ) from error
+        raise InvalidOption(f"--config {path}: not {name or 'text'}: {error}", SHAPES[name]) from error
     if not isinstance(found, dict):
         raise InvalidOption(f"--config {path}: not a JSON object", 'Such as {"num_train_epochs": 3, "seed": 1}.')
     return found
+
+
+def _parse(text: str, name: str) -> Any:
+    """The value of a text, in the types that JSON has: a date of TOML is a text."""
+    if name == "JSON":
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    return json.loads(json.dumps(tomllib.loads(text), default=str))
+
+
+def _without_repetition(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of two values of one key Python would take the last, without a word."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"the key {key} stands there twice")
+        values[key] = value
+    return values
 
 
 def _text(path: Path) -> str:
@@ -88,16 +108,16 @@ def options(path: Path, names: Mapping[str, str], here: set[str | None]) -> dict
         elif key == "labels" and not isinstance(value, bool):  # which is the switch of check
             _check_labels(path, value, config)
         elif key in PRECISIONS:
-            values |= {"precision": key} if value and "precision" in here else {}
+            values |= {"precision": key} if _is_true(path, key, value) and "precision" in here else {}
         elif key in names:
             name = names[key]
-            if config[keys.setdefault(name, key)] != value:
+            if keys.setdefault(name, key) != key and config[keys[name]] != value:
                 raise InvalidOption(f"--config {path}: {keys[name]} and {key} are one option", "Leave out one of them.")
             values |= {name: value} if name in here and value is not None else {}
         elif key in NO_EFFECT:
             ignored.append(key)
         else:
-            _check_known(path, key, names)
+            _check_known(path, key, value, names)
             settings.append(f"{key}={json.dumps(value)}")
     log_no_effect(ignored)
     if settings and "settings" in here:
@@ -158,7 +178,17 @@ def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
         raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
 
 
-def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
+def _is_true(path: Path, key: str, value: Any) -> bool:
+    """A switch of run_ner.py, which may be a text as on the command line."""
+    word = str(value).lower()
+    if word not in (*TRUE, *FALSE, "none"):
+        raise InvalidOption(
+            f"--config {path}: {key}: {json.dumps(value)} is neither true nor false", "Write one of them."
+        )
+    return word in TRUE
+
+
+def _check_known(path: Path, key: str, value: Any, names: Mapping[str, str]) -> None:
     """A key that is no option may be one of the Trainer's arguments; importing those takes a second."""
     from nertool.models.names import quiet_transformers
     from nertool.training import trainer_arguments
@@ -168,4 +198,6 @@ def _check_known(path: Path, key: str, names: Mapping[str, str]) -> None:
         every = [*names, *NO_EFFECT, "data_dir", "workspace", *trainer_arguments.argument_types()]
         near = difflib.get_close_matches(key, every, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(sorted(names))}"
+        if isinstance(value, dict):
+            hint = "A file has no sections: write the options of all commands beside each other."
         raise InvalidOption(f"--config {path}: unknown key {key}", hint)

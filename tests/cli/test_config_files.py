@@ -160,7 +160,12 @@ def test_a_key_means_the_option_of_the_command_that_runs(tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("name", "content", "message", "hint"),
     [
-        ("c.toml", "seed = ", "not TOML", "TOML table"),
+        ("c.toml", "model = tiny", "not TOML", 'model = "minilm"'),
+        ("c.toml", "seed = 2026-01-01", "seed: ", "nertool train --help"),
+        ("c.json", '{"num_epochs": NaN}', "num_epochs: NaN is not one", "nertool train --help"),
+        ("c.json", '{"seed": 1, "seed": 2}', "not JSON: the key seed stands there twice", "one JSON object"),
+        ("c.json", '{"bf16": "maybe"}', 'bf16: "maybe" is neither true nor false', "one of them"),
+        pytest.param("c.toml", "[train]\nseed = 1", "unknown key train", "has no sections", marks=pytest.mark.model),
         pytest.param(
             "c.toml", "adam_bta1 = 1", "unknown key adam_bta1", "Did you mean adam_beta1?", marks=pytest.mark.model
         ),
@@ -182,6 +187,12 @@ def test_a_key_or_a_value_that_makes_no_sense_is_told_in_two_lines(
     first, second = capsys.readouterr().err.splitlines()
     assert end.value.code == 1
     assert first.startswith(f"error: --config {tmp_path / name}: {message}") and hint in second
+
+
+@pytest.mark.parametrize(("value", "precision"), [(True, "bf16"), ("True", "bf16"), ("false", "auto"), (None, "auto")])
+def test_a_switch_of_run_ner_may_be_a_text(value: object, precision: str, printed: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"bf16": value}))
+    assert printed("--config", str(tmp_path / "config.json"))["precision"]["value"] == precision
 
 
 def test_a_configuration_that_does_not_end_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
