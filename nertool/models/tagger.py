@@ -352,9 +352,8 @@ class Tagger:
             positions += job.window.positions
         logits = runner.at(self.collate(ids), rows, positions)
         if logits.shape[-1] != len(self.labels):
-            what = (
-                f"the model gives {logits.shape[-1]} numbers for a word, and its configuration names {len(self.labels)}"
-            )
+            what = f"the model gives {logits.shape[-1]} numbers for a word, and has {len(self.labels)} labels"
+            raise NertoolError(what, "Its files are those of two models: make it anew, or take a whole copy of it.")
         return logits
 
     def probe_padding(self, noise: float) -> None:

@@ -142,7 +142,7 @@ def test_a_graph_of_a_model_with_other_labels_is_refused(labels: tuple[str, ...]
     other = write_model(tmp_path / "other", labels, {word: [1.0] * len(labels) for word in LOGITS})
     shutil.copyfile(other / "model.onnx", ours / "model.onnx")
     tagger = load_tagger(ours)
-    with pytest.raises(NertoolError, match=f"gives {len(labels)} numbers for a word, and its configuration names 3"):
+    with pytest.raises(NertoolError, match=f"gives {len(labels)} numbers for a word, and has 3 labels"):
         list(tagger.tag([["anna", "left"]]))
 
 
