@@ -62,17 +62,19 @@ def check_takes_text(model: PreTrainedModel, name: str) -> None:
     """Try the model on two sentences of different lengths.
 
     Raises:
-        NertoolError: it needs more than sub-words, or cannot tell padding from text.
+        NertoolError: it needs more than sub-words, cannot tell padding from text, or takes sentences of some lengths
+            alone, such as a Nystromformer with fewer landmarks than segments.
     """
     hint = "Take an encoder of text, such as BERT, RoBERTa, ELECTRA or DeBERTa."
     kind = f"{name}: models of type {model.config.model_type}"
     if "attention_mask" not in signature(model.forward).parameters:
         raise NertoolError(f"{kind} take no attention mask: padding would change the tags", hint)
-    try:
-        probe_logits(model)
-    except (*WRONG, ImportError, ValueError) as error:  # raised by the model
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise NertoolError(f"{kind} cannot tag words alone: {reason}", hint) from error
+    for length, fault in ((PROBE, "cannot tag words alone"), (PROBE - 1, "take sentences of some lengths alone")):
+        try:
+            probe_logits(model, length)
+        except (*WRONG, ImportError, ValueError) as error:  # raised by the model
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise NertoolError(f"{kind} {fault}: {reason}", hint) from error
 
 
 def check_finite(model: PreTrainedModel, name: str, hint: str) -> None:
@@ -94,13 +96,13 @@ def check_finite(model: PreTrainedModel, name: str, hint: str) -> None:
         raise NertoolError(f"{name}: the model gives NaN or infinity: its weights are too large", hint)
 
 
-def probe_logits(model: PreTrainedModel) -> torch.Tensor:
-    """What a model gives for two sentences, one of them padded; shape (2, PROBE, labels)."""
+def probe_logits(model: PreTrainedModel, length: int = PROBE) -> torch.Tensor:
+    """What a model gives for two sentences, one of them padded; shape (2, length, labels)."""
     import torch
 
-    ids = torch.full((2, PROBE), 2, device=model.device)
+    ids = torch.full((2, length), 2, device=model.device)
     mask = torch.ones_like(ids)
-    mask[1, PROBE // 2 :] = 0
+    mask[1, length // 2 :] = 0
     return _logits(model, ids, mask)
 
 

@@ -18,6 +18,8 @@ OF_NO_USE = re.compile(
     r"(^|\.)pooler\.|\.(position_ids|token_type_ids|attn\.bias|attn\.masked_bias|inv_freq|num_batches_tracked)$"
 )
 """Weights that bear on no tag: those of poolers, and constants that older releases of transformers saved."""
+SPARSE = "block_sparse"
+"""Attention of BigBird, which transformers has for texts of over 704 sub-words alone."""
 SHOWN = 3
 """Names that a message shows."""
 
@@ -49,6 +51,11 @@ def load_weights(
     check_weight_files(local_copy(name, **options), config)
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none
+    if getattr(model.base_model, "attention_type", "") == SPARSE:
+        model.base_model.set_attention_type(
+            "original_full"
+        )  # transformers does so at the first short sentence, for good
+        logger.info("%s: each sub-word attends to all others, and not block by block, whatever the length", name)
     if found["mismatched_keys"]:
         names = [key[0] for key in found["mismatched_keys"]]
         logger.warning("%s: weights of another shape, started anew: %s", name, _named(names))

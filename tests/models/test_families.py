@@ -22,6 +22,7 @@ from nertool.models.names import load_tokenizer, positions  # noqa: E402
 from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
 from nertool.models.tagger import load_tagger  # noqa: E402
 from nertool.models.torch_model import as_tensors  # noqa: E402
+from nertool.models.weights import load_weights  # noqa: E402
 from nertool.training.batches import Collator, find_packing  # noqa: E402
 from nertool.training.pretrained import Pretrained  # noqa: E402
 
@@ -220,6 +221,33 @@ def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, s
     logits = fp32.model(**inputs)["logits"][inputs["attention_mask"].bool()]
     of_int8 = torch.from_numpy(OnnxModel(tmp_path / "int8" / GRAPH)(**inputs)["logits"])
     assert (logits - of_int8[inputs["attention_mask"].bool()]).abs().max() < logits.abs().max() / 4
+
+
+def test_a_model_that_takes_some_lengths_alone_is_refused(tmp_path: Path) -> None:
+    """Eight sub-words of two sentences fit this one, seven do not."""
+    config = small_config("nystromformer")
+    config.segment_means_seq_len, config.num_landmarks = 16, 4
+    AutoModelForTokenClassification.from_config(config).base_model.save_pretrained(tmp_path)
+    pretrained = Pretrained(str(tmp_path), "", "", False, False, {})
+    with pytest.raises(NertoolError, match="take sentences of some lengths alone|cannot tag words alone"):
+        pretrained.load(pretrained.config(LABELS), seed=1)
+
+
+def test_big_bird_gives_a_long_text_the_same_whatever_came_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = small_config("big_bird")
+    config.block_size, config.num_random_blocks, config.max_position_embeddings = 4, 1, 200
+    config.architectures = ["BigBirdForTokenClassification"]
+    AutoModelForTokenClassification.from_config(config).save_pretrained(tmp_path)
+    with caplog.at_level("INFO"):
+        model = load_weights(str(tmp_path), config, new_head=False, allow_missing=False).eval()
+    assert "attends to all others" in caplog.text
+    long, short = torch.full((1, 120), 7), torch.full((1, 5), 7)
+    with torch.inference_mode():
+        before = model(input_ids=long)["logits"]
+        model(input_ids=short)
+        assert torch.equal(before, model(input_ids=long)["logits"])
 
 
 def train_a_step(model: Any, saved: Path, config: PretrainedConfig) -> None:
