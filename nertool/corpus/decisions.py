@@ -106,7 +106,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines without their ends, with 1-based numbers, in UTF-8 or, as spreadsheets save Unicode text, in UTF-16."""
     with translate_read_errors(path), open_bytes(path) as head:
         encoding = "utf-16" if head.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8"
-    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding):
+    with open_text(path, encoding=encoding) as file, translate_read_errors(path, encoding, is_data=False):
         for number, line in enumerate(file, start=1):
             yield number, line.removeprefix("\ufeff").rstrip("\n")
 

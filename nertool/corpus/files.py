@@ -155,8 +155,11 @@ def _way_out(what: str) -> str:
 
 
 @contextmanager
-def translate_read_errors(path: Path, encoding: str = "utf-8") -> Iterator[None]:
+def translate_read_errors(path: Path, encoding: str = "utf-8", is_data: bool = True) -> Iterator[None]:
     """Turn what goes wrong in reading `path` into two lines.
+
+    Args:
+        is_data: it holds sentences, which `download` reads in other encodings too.
 
     Raises:
         InvalidData: the file cannot be read, is a damaged archive, or is not in this encoding (names file and line).
@@ -164,12 +167,15 @@ def translate_read_errors(path: Path, encoding: str = "utf-8") -> Iterator[None]
     try:
         yield
     except UnicodeDecodeError as error:
-        if encoding != "utf-8":
+        if encoding != "utf-8" and is_data:
             raise InvalidData(f"{path}: not {encoding}: {error.reason}", "Name another: --encoding") from error
+        if encoding != "utf-8":
+            raise InvalidData(f"{path}: damaged {encoding}: {error.reason}", "Save it anew, in UTF-8.") from error
         likely = likely_encodings(path)
+        also = f"; download takes --encoding {' or '.join(likely)}" if is_data else ""
         raise InvalidData(
             f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
-            f"Convert it first: iconv -f {likely[0]} -t UTF-8 FILE; download takes --encoding {' or '.join(likely)}.",
+            f"Convert it first: iconv -f {likely[0]} -t UTF-8 FILE{also}.",
         ) from error
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidData(

@@ -172,3 +172,19 @@ def test_what_is_written_is_read_again_and_is_no_formula(
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.reader(file, delimiter="\t"):
             assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (line("keep", 1, "Müller", "O", "B-PER").encode("cp1252"), "iconv -f cp1252 -t UTF-8 FILE."),
+        (b"\xff\xfe" + "apply\ttrain.txt.tmp".encode("utf-16-le") + b"\x00\xd8a", "Save it anew, in UTF-8."),
+    ],
+)
+def test_decisions_in_another_encoding_get_no_hint_about_that_of_the_data(
+    content: bytes, hint: str, decided: Path
+) -> None:
+    decided.write_bytes(content)
+    with pytest.raises(InvalidData) as error:
+        list(read_decisions(decided))
+    assert hint in error.value.hint and "--encoding" not in error.value.hint
