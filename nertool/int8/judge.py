@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
+from nertool.int8.choice import share_of_error
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Figures, SplitFigures
@@ -75,6 +76,14 @@ class Judge:
 
         measured = self._score(tags)["dev"]
         return upper_bound(self._fp32["dev"].scorer.sentence_counts(), measured.scorer.sentence_counts(), error)
+
+    @property
+    def least_bound(self) -> float:
+        """`lost_at_most` of the first model if it tags dev as the FP32 model does."""
+        from nertool.scoring.bootstrap import upper_bound
+
+        counts = self._fp32["dev"].scorer.sentence_counts()
+        return upper_bound(counts, counts, share_of_error(1))
 
     def _measure(self, directory: Path, tags: Path) -> Cost:
         return measure.measure(directory, self.files, tags, **self.consent)

@@ -38,6 +38,8 @@ from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
 
 if TYPE_CHECKING:
+    from nertool.int8.choice import Criterion
+    from nertool.int8.judge import Judge
     from nertool.int8.quantizer import Settings
     from nertool.int8.search import Search
     from nertool.models.canary import Canary
@@ -198,7 +200,7 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
         clock: gives the seconds that `--timeout` is compared with.
 
     Raises:
-        InvalidOption: the backend has no such approach or observer.
+        InvalidOption: the backend has no such approach or observer, or dev cannot prove what is asked for.
         MissingInput: no model, or no dev.txt.
         StaleInput: the model was made from files that have changed since.
         NertoolError: the backend is not installed, or cannot quantize such a model, or one so large.
@@ -323,13 +325,16 @@ def _search(
     fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
     check_finite(fp32.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
     windows = calibration_windows(workspace, options, fp32)
+    criterion = Criterion(options.tolerance, options.criterion)
+    judge = Judge(_judged_files(workspace), model, finished, **consent)
+    _check_can_be_met(criterion, judge)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
-            judge=Judge(_judged_files(workspace), model, finished, **consent),
+            judge=judge,
             quantizer=Quantizer(fp32, _settings(workspace, options, fp32, (progress, task)), windows, graph),
             model=model,
             finished=finished,
-            criterion=Criterion(options.tolerance, options.criterion),
+            criterion=criterion,
             approaches=options.approaches,
             max_trials=options.max_trials,
             timeout=options.timeout,
@@ -342,6 +347,21 @@ def _search(
 
         search.run(show)
     return search
+
+
+def _check_can_be_met(criterion: Criterion, judge: Judge) -> None:
+    """Check that a model that tags dev as FP32 does would meet the criterion, before any is made.
+
+    Raises:
+        InvalidOption: dev is too small to prove so small a loss.
+    """
+    before, least = judge.baseline["f1"], judge.least_bound
+    if criterion.kind == "bound" and not criterion.met(before, before, least):
+        proved = f"up to {least:.4f} of its {METRICS[judge.metric]} {before:.4f}"
+        raise InvalidOption(
+            f"--criterion bound: even a model that tags dev as FP32 does may lose {proved}, as dev is small",
+            "Take a larger --tolerance or a larger dev, or another --criterion.",
+        )
 
 
 def _judged_files(workspace: Workspace) -> dict[str, Path]:
@@ -396,7 +416,8 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
                 "Try another --approach, or --seed.",
             )
         assert tagging.logits is not None
-        answers.add(tagging.logits, [ids[tag] for tag in sentence.tags])
+        if ids.keys() >= {*sentence.tags}:  # with --allow-stale, dev may have tags that the model has not
+            answers.add(tagging.logits, [ids[tag] for tag in sentence.tags])
     tagger.calibration_on(answers).write(directory, tagger.labels)
     return tagger
 

@@ -515,6 +515,22 @@ def test_by_bound_the_loss_that_may_have_been_counts(copy: Workspace) -> None:
     assert 0 <= kept["divergence"] == dev["divergence"]
 
 
+def test_a_bound_that_dev_cannot_prove_is_refused_before_a_model_is_made(
+    copy: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty sentences: a model that is right in all of them may still be wrong in one of ten."""
+    monkeypatch.setattr(Quantizer, "build", lambda *_: pytest.fail("built"))
+    with pytest.raises(InvalidOption, match=r"even a model that tags dev as FP32 does may lose up to 0\.1"):
+        quantize.run(copy, quantize.Options(backend="onnx", criterion="bound", tolerance=0.05))
+
+
+def test_tags_of_dev_that_the_model_does_not_have_are_no_reason_to_fail(copy: Workspace) -> None:
+    with (copy / "dev.txt").open("a", encoding="utf-8") as dev:
+        dev.write("anna B-GPE\n\n")
+    options = quantize.Options(backend="onnx", tolerance=0.9, allow_stale=True)
+    assert quantize.run(copy, options).ok and (copy / "quantized/calibration.json").exists()
+
+
 @pytest.mark.parametrize(
     ("criterion", "told", "shown"),
     [
