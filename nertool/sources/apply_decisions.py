@@ -139,7 +139,6 @@ def _apply(path: Path, words: dict[int, Word], reading: Reading, counts: SplitCo
     Raises:
         InvalidData: a word is not there, or no sentence is left.
     """
-    counts["places_corrected"] += len({word.decision.place for word in words.values() if word.applies})
     dropped = False
     with replacing(path) as new, new.open("w", encoding="utf-8", newline="") as target:
         for lines in _blocks(path):
@@ -191,6 +190,7 @@ def _changed(name: str, lines: Lines, decided: Mapping[int, Word], reading: Read
         counts["sentences_dropped"] += 1
         counts["tokens"] -= len(lines)
         return []
+    counts["places_corrected"] += len({word.decision.place for word in decided.values()})
     changed: Lines = []
     for number, line in lines:
         if number in decided:

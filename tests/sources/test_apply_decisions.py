@@ -109,6 +109,12 @@ def test_a_byte_order_mark_is_no_part_of_a_decision(tmp_path: Path) -> None:
     assert [one.decision for one in read_decisions(tmp_path / "decided.tsv")] == ["drop"]
 
 
+def test_places_of_a_sentence_that_goes_are_not_corrected(decided: Path) -> None:
+    decided.write_text(line("apply", 1, "Anna", "B-LOC", "B-PER") + line("drop", 3, "Bern", "O", "B-LOC"))
+    facts = downloaded(decided).facts
+    assert facts["train"] == {"sentences": 2, "tokens": 3, "places_corrected": 0, "sentences_dropped": 1}
+
+
 def test_all_other_bytes_stay(decided: Path) -> None:
     """As the README's pipelines write them: tabs between sentences, columns between token and tag, carriage returns."""
     from nertool.sources.apply_decisions import apply_decisions
