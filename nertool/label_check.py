@@ -16,16 +16,18 @@ from zipfile import BadZipFile
 import numpy as np
 
 from nertool.corpus.column_files import Sentence, read_sentences
-from nertool.corpus.decisions import KEEP, Decision, write_decisions
+from nertool.corpus.decisions import KEEP, SUFFIX, Decision, write_decisions
 from nertool.corpus.files import translate_read_errors
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
 from nertool.models.names import (
     MODEL_FILES,
+    holds_tagger,
     load_tokenizer,
     model_sources,
     quiet_transformers,
+    resolve_model,
 )
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import (
@@ -114,6 +116,7 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
     """
     quiet_transformers()
     _check_targets(options)
+    _warn_of_seen_data(options)
     with workspace.locked("check", creates=False):
         corpus = _read(_paths(workspace, options))
         if options.fine_tuned:
@@ -149,6 +152,12 @@ def _check_targets(options: Options) -> None:
         raise InvalidOption(f"--page {options.page} is there already, and is no page", "Name a new file.")
     if options.page and options.decisions and os.path.realpath(options.page) == os.path.realpath(options.decisions):
         raise InvalidOption("--page and --decisions name one file", "Name two files.")
+
+
+def _warn_of_seen_data(options: Options) -> None:
+    """Warn of a model that has perhaps learnt from what is judged."""
+    if holds_tagger(Path(resolve_model(options.model))) and (options.folds or SPLITS[0] in _splits(options)):
+        logger.warning("--model is fine-tuned: where it has learnt from these sentences, it agrees with their errors")
 
 
 def _is_page(path: Path) -> bool:
@@ -200,24 +209,35 @@ def _load(model: str | Path, options: Options) -> Tagger:
 # -- data ------------------------------------------------------------------------------------------
 
 
+def _splits(options: Options) -> Sequence[str]:
+    """The splits that are judged, if they are there."""
+    return options.split or (SPLITS[1:] if options.fine_tuned else SPLITS[:1])
+
+
 def _paths(workspace: Workspace, options: Options) -> list[Path]:
     """The files of the splits that are judged, as `check` reads them: each once and in one order, since folds count.
 
     Raises:
         MissingInput: a split that was asked for is not there, or none is.
-        InvalidOption: there is no split of that name.
+        InvalidOption: there is no split of that name, or decisions are asked for that `download` could not take in.
     """
     there = workspace.data_files()
     for split in options.split or ():
         check_split(split)
-    wanted = options.split or (SPLITS[1:] if options.fine_tuned else SPLITS[:1])
+    wanted = _splits(options)
     found = [split for split in SPLITS if split in wanted and split in there]
     if not found or (options.split and len(found) < len({*wanted})):
         missing = [split for split in SPLITS if split in wanted and split not in there]
         raise MissingInput(
             f"{workspace.path} holds no {' or '.join(missing)}", f"Run: {workspace.command('download', 'RECIPE')}"
         )
-    return [there[split] for split in found]
+    paths = [there[split] for split in found]
+    if options.decisions and (by_hand := [path for path in paths if not path.name.endswith(SUFFIX)]):
+        raise InvalidOption(
+            f"--decisions: {by_hand[0]} was not written by download, which takes decisions in",
+            f"Take the data in first: nertool download --train-file {shlex.quote(str(by_hand[0]))} -w NEW",
+        )
+    return paths
 
 
 def _read(paths: list[Path]) -> Corpus:
@@ -292,13 +312,13 @@ def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], op
     for number in range(folds):
         kept = running.path / f"fold-{number + 1}.npz"
         held_out = corpus.sentences[number::folds]
+        fold = Workspace(running.path / f"workspace-{number + 1}")
         if not kept.exists():
             rest = [gold for place, gold in enumerate(corpus.sentences) if place % folds != number]
             logger.info("fold %s of %s: training on %s sentences", number + 1, folds, len(rest))
-            fold = Workspace(running.path / f"workspace-{number + 1}")
             tagger = _train_fold(fold, rest, labels, options)
             _keep(kept, list(_judge(tagger, corpus, held_out, f"fold {number + 1}")))
-            remove(fold.path)
+        remove(fold.path)  # which a kill may have left
         judged += _read_kept(kept, corpus, held_out)
     return judged
 

@@ -117,6 +117,23 @@ def test_folds_are_kept_and_gone_on_with(
     assert "RARE has 1 entities, fewer than the 2 folds" in caplog.text
 
 
+def test_models_that_have_perhaps_seen_the_data_are_told(
+    copy: Workspace, options: Options, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = replace(options, model=str(copy / "model"), folds=None, num_epochs=3.0)
+    label_check.run(copy, own)
+    assert not caplog.messages
+    label_check.run(copy, replace(own, split=["train"]))
+    assert "where it has learnt from these sentences, it agrees with their errors" in caplog.text
+
+
+def test_decisions_are_written_of_data_that_download_takes_them_into(copy: Workspace, options: Options) -> None:
+    for split in ("train", "dev", "test"):
+        (copy / f"{split}.txt.tmp").unlink()
+    with pytest.raises(InvalidOption, match=r"train.txt was not written by download.*\n.*--train-file .*train.txt"):
+        label_check.run(copy, replace(options, decisions=str(copy / "decided.tsv")))
+
+
 def test_splits_are_judged_once_and_in_one_order(copy: Workspace, options: Options) -> None:
     """A sentence that comes twice would be judged by a model that has seen it."""
     both = replace(options, split=["train", "dev"])
