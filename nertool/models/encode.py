@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.errors import InvalidOption
 
@@ -20,6 +20,8 @@ NO_WORD = -1
 """Stands for the word of a sub-word that carries no tag."""
 NO_ID = 2**31 - 1
 """Is the id of no sub-word."""
+WORD_PREFIX = "word_prefix"
+"""Key of `tokenizer_config.json` under which `train` keeps what it has put before each word."""
 REMEMBERED_WORDS = 100_000
 """Distinct words in the cache before it is cleared, so that memory stays bounded."""
 
@@ -126,12 +128,20 @@ def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> 
     return [len(tokenizer.tokenize(word)) for word in words]
 
 
+def stated_prefix(tokenizer: Any) -> str | None:
+    """What `tokenizer_config.json` says of `word_prefix`; None where it says nothing."""
+    stated = getattr(tokenizer, "init_kwargs", {}).get(WORD_PREFIX)
+    return stated if stated in ("", " ") else None
+
+
 def word_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
     """The text that makes the tokenizer treat a string as a word: a space for byte-level BPE, else nothing.
 
-    Found by trying: the ids of "a a" must be the ids of "a" twice, or those of " a a" the ids of " a" twice. Where
-    neither holds, spaces part no words, and each word is tokenized as it is.
+    It is what the tokenizer states, else found by trying: the ids of "a a" must be the ids of "a" twice, or those of
+    " a a" the ids of " a" twice. Where neither holds, spaces part no words, and each word is tokenized as it is.
     """
+    if (stated := stated_prefix(tokenizer)) is not None:
+        return stated
 
     def ids(text: str) -> list[int]:
         found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidData, NertoolError, command
+from nertool.models.encode import stated_prefix
 from nertool.models.loading import translate_wrong_files
 from nertool.progress import logger
 from nertool.workspace.digests import changed, digest, read_json, write_json
@@ -114,7 +115,7 @@ def store_encoding(directory: Path, tokenizer: Any, encoding: Encoding) -> bool:
     Returns:
         whether `tokenizers` alone gives the same sub-words; else nothing is written, and transformers stays in use.
     """
-    if not tokenizer.is_fast:
+    if not tokenizer.is_fast or stated_prefix(tokenizer) == "":  # which `tokenizer.json` cannot state
         return False
     with suppress(NertoolError), translate_wrong_files(directory.name):  # some have parts in Python
         stored = StoredTokenizer(_copy(tokenizer.backend_tokenizer), encoding.pad_id)

@@ -20,7 +20,7 @@ from nertool.errors import MissingInput, NertoolError, command, reason_of
 from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
-from nertool.models.encode import NO_SUBWORD, Encoder, Window
+from nertool.models.encode import NO_SUBWORD, Encoder, Window, stated_prefix, word_prefix
 from nertool.models.inputs import check_takes_text, embeds_token_types, heeds_token_types
 from nertool.models.limits import check_files
 from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
@@ -78,6 +78,10 @@ ROUNDING = 1e-3
 """Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
 NOISE = 0.05
 """The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
+BLANK_BEFORE_WORDS = (
+    "%s: its tokenizer tells words by the blank before them, and each gets one, as in a text. "
+    'If it was trained on words without: write "word_prefix": "" into tokenizer_config.json'
+)
 MEND_SHAPES = "Mend its config.json: it has a name in id2label for each row of the head, and the sizes of the weights."
 
 
@@ -559,6 +563,8 @@ def _load_by_transformers(
         type_ids=type_ids,
     )
     warn_of_labels(config, str(directory))
+    if stated_prefix(tokenizer) is None and word_prefix(tokenizer):
+        logger.info(BLANK_BEFORE_WORDS, directory)
     return model, tokenizer, encoding
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption, reason_of
+from nertool.models.encode import WORD_PREFIX, word_prefix
 from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
@@ -49,12 +50,15 @@ class Pretrained:
         return [name for name in (self.model, self.config_name, self.tokenizer_name) if name]
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The tokenizer, fast where there is one.
+        """The tokenizer, fast where there is one. It states the blank that is put before each word, if one is.
 
         Raises:
             InvalidOption: there is none of that name.
         """
-        return load_tokenizer(self.tokenizer_name or self.model, **self.hub)
+        tokenizer = load_tokenizer(self.tokenizer_name or self.model, **self.hub)
+        if prefix := word_prefix(tokenizer):
+            tokenizer.init_kwargs[WORD_PREFIX] = prefix
+        return tokenizer
 
     def load(self, config: PretrainedConfig, seed: int) -> PreTrainedModel:
         """The pretrained weights, in FP32, under a head with one output for each label.

@@ -17,6 +17,7 @@ from nertool.errors import InvalidOption, NertoolError
 from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, frame_of, labelled_windows
 from nertool.models.names import load_tokenizer, model_sources, usable_length
 from nertool.models.tagger import stored_labels
+from nertool.training.pretrained import Pretrained
 
 WORDS = [
     "anna",
@@ -341,3 +342,61 @@ def test_a_word_has_the_same_subwords_each_time(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
     loaded = load_tokenizer(str(tmp_path))
     assert {tuple(loaded(" oslo")["input_ids"]) for _ in range(20)} == {tuple(roberta(tmp_path)(" oslo")["input_ids"])}
+
+
+@pytest.fixture
+def byte_level_model(tmp_path: Path) -> Path:
+    """A fine-tuned model with a byte-level tokenizer that says nothing of blanks, as others publish them."""
+    from transformers import RobertaConfig, RobertaForTokenClassification
+
+    folder = tmp_path / "byte-level"
+    folder.mkdir()
+    roberta(folder).save_pretrained(folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = RobertaConfig(vocab_size=300, pad_token_id=1, id2label={0: "O", 1: "B-PER"}, **sizes)
+    RobertaForTokenClassification(config).save_pretrained(folder)
+    return folder
+
+
+def state(model: Path, prefix: str) -> None:
+    path = model / "tokenizer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "word_prefix": prefix}))
+
+
+def test_the_blank_before_words_is_told_and_can_be_left_out(
+    byte_level_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from nertool.models.tagger import load_tagger
+
+    with caplog.at_level("INFO"):
+        of_texts = load_tagger(byte_level_model).encoder.encode([["oslo", "ann"]])
+    assert '"word_prefix": ""' in caplog.text
+    tokenizer = load_tokenizer(str(byte_level_model))
+    assert tokenizer.convert_ids_to_tokens(of_texts[0].ids) == ["Ġoslo", "Ġann"]
+    caplog.clear()
+    for prefix, expected in (("", ["oslo", "ann"]), (" ", ["Ġoslo", "Ġann"])):
+        state(byte_level_model, prefix)
+        with caplog.at_level("INFO"):
+            encoded = load_tagger(byte_level_model).encoder.encode([["oslo", "ann"]])
+        assert tokenizer.convert_ids_to_tokens(encoded[0].ids) == expected
+    assert "word_prefix" not in caplog.text
+
+
+def test_a_training_states_the_blank_that_it_puts_before_words(byte_level_model: Path, tmp_path: Path) -> None:
+    for stated in (None, "", " "):
+        if stated is not None:
+            state(byte_level_model, stated)
+        Pretrained(str(byte_level_model), "", "", False, False, {}).tokenizer().save_pretrained(tmp_path / "new")
+        kept = json.loads((tmp_path / "new" / "tokenizer_config.json").read_text())["word_prefix"]
+        assert kept == (" " if stated is None else stated)
+
+
+def test_a_tokenizer_that_adds_the_blank_itself_gets_none(tmp_path: Path) -> None:
+    """As run_ner.py makes them, for RoBERTa, GPT-2, BLOOM and DeBERTa."""
+    from transformers import RobertaTokenizerFast
+
+    RobertaTokenizerFast(*byte_level(tmp_path), add_prefix_space=True).save_pretrained(tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    words = [word for word in WORDS if word not in tokenizer.all_special_tokens]
+    encoded = Encoder(tokenizer, 512).encode([words])[0]
+    assert encoded.ids == tokenizer(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
