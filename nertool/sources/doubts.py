@@ -31,8 +31,12 @@ SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&]{ONE_TAG})+")
 """Tags of nested entities in one field, such as B-PER|B-LOC."""
 TWICE_PREFIXED = re.compile(r"[BI]-([BIESLUMW])-(\S.*)")
 """What becomes of a span whose label has a prefix of its own."""
-BRACKETS = re.compile(r"\(\S*\*|\S*\*\)")
-"""What opens or closes in a column of brackets, as CoNLL-2012 and CoNLL-2005 have."""
+BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
+"""What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
+PRINTED = re.compile(r"""[(\[]?(['"]).+\1[,)\]]*""")
+"""A token in quotes, such as Python prints in tuples."""
+DELIMITERS = ",;:|="
+"""What may be left of a delimiter at the end of a token."""
 SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"
 TEXTS_HELP = "Write JSON Lines of tokens and tags, or of text and spans; a table whose cells are quoted is named .csv"
 BRACKETS_HELP = "Take another column: --tag-column; or write B-PER, I-PER and O in their place"
@@ -52,6 +56,7 @@ class Doubts:
         self.place = place
         self.kinds: Counter[str] = Counter()
         self.tags: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
         self.sentences = self.tokens = self.words = self.longest = 0
         self.first: Sentence | None = None
 
@@ -75,6 +80,7 @@ class Doubts:
                 continue
             self.kinds["sub-words"] += token.startswith("##") and len(token) > 2
             self.words += len(token.split())
+            self.ends[token[-1:]] += 1
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
             elif token.isdecimal():
@@ -83,6 +89,8 @@ class Doubts:
                 self.kinds["lists"] += 1
             elif WITH_TAG.fullmatch(token):
                 self.kinds["with tags"] += 1
+            elif PRINTED.fullmatch(token):
+                self.kinds["in quotes"] += 1
 
     @property
     def is_settled(self) -> bool:
@@ -117,11 +125,17 @@ class Doubts:
             "tags": ("most tokens are tags", COLUMNS_HELP),
             "lists": ("most tokens are lists: a row holds a whole sentence", "Write JSON Lines of tokens and tags"),
             "with tags": ("most tokens end with a tag", "Say what separates the two: --delimiter"),
+            "in quotes": ("most tokens stand in quotes", "Write lines of a token and its tag, without quotes"),
         }
         enough = self.tokens >= LEAST_TOKENS
         for kind, told in kinds.items():
             if enough and 2 * self.kinds[kind] > self.tokens:
                 return told
+        if enough and 2 * self.kinds["tags"] == self.tokens:
+            return "half of the tokens are tags: they stand in lines of their own", TEXTS_HELP
+        end = next((end for end in DELIMITERS if enough and self.ends[end] == self.tokens), "")
+        if end:
+            return f"all tokens end with {end}", f"Say what separates the columns: --delimiter '{end}'"
         if self.words > 2 * self.tokens:
             return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens:
@@ -146,7 +160,7 @@ class Doubts:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
         if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():
             return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
-        if 2 * self._count(BRACKETS) > entities - self.tags["*"] > 0:
+        if 2 * self._count(BRACKETS) > entities - self.tags["*"] - self.tags["-"] > 0:
             return "tags such as (PER* are brackets over several tokens", BRACKETS_HELP
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"

@@ -207,8 +207,10 @@ def _without_words(before: list[str], places: list[int], tags: list[str], tally:
 
 
 def _join_parts(text: str, stripped: str, kind: str, tally: Tally) -> str:
-    """The text in one piece; `_` takes the place of white space inside."""
+    """The text in one piece, without white space around it; `_` takes the place of white space inside."""
     joined = BLANK.sub("_", stripped)
-    if joined != text:
+    if joined != stripped:
         tally.add(f"{kind} with white space in them, joined by _")
+    elif joined != text:
+        tally.add(f"{kind} rid of white space around them")
     return joined

@@ -180,7 +180,15 @@ REFUSED = {
     ),
     "other names of columns": ("own.txt", "Wort Marke\nAnna B-PER\nleft O\n", "'Wort', as if it were a column's name"),
     "names of columns behind #": ("own.txt", "#token tag\nAnna NNP\nleft VBD\n", "as if it were a column's name"),
-    "numbers of sentences": ("own.txt", "7 Anna O\n7 left O\n3 Bern O\n3 waits O\n", "all tokens are numbers"),
+    "numbers": ("own.txt", "7 Anna O\n2 left O\n3 Bern O\n9 waits O\n", "all tokens are numbers"),
+    "lines of tokens, and of tags": (
+        "own.txt",
+        "Anna left\nB-PER O\nRain fell\nO O\n",
+        "half of the tokens are tags",
+    ),
+    "tuples of Python": ("own.txt", "('Anna', 'B-PER')\n('left', 'O')\n", "most tokens stand in quotes"),
+    "a comma and a blank": ("own.txt", "Anna, B-PER\nleft, O\n", "all tokens end with ,"),
+    "brackets of CorefUD": ("own.txt", "Anna (PER\nKeller PER)\nleft -\nBern (LOC)\n", "are brackets"),
     "dashes for tags": ("own.txt", "Anna NNP -\nleft VBD -\n", "no tag has a letter: -"),
     "underscores for tags": (
         "own.conll",

@@ -585,8 +585,9 @@ def test_white_space_in_a_token_or_a_tag_becomes_an_underscore_and_is_counted(tm
     row = {"tokens": ["New York", " Oslo\n", "a\t \r\nb"], "tags": ["B-big city", "B-LOC", "O\v"]}
     found, facts = taken(tmp_path, "own.jsonl", json.dumps(row))
     assert found == b"New_York B-big_city\nOslo B-LOC\na_b O\n\n"
-    joined = {"tokens with white space in them, joined by _": 3, "tags with white space in them, joined by _": 2}
-    assert facts == {"sentences": 1, "tokens": 3, **joined}
+    joined = {"tokens with white space in them, joined by _": 2, "tags with white space in them, joined by _": 1}
+    rid = {"tokens rid of white space around them": 1, "tags rid of white space around them": 1}
+    assert facts == {"sentences": 1, "tokens": 3, **joined, **rid}
 
 
 @pytest.mark.parametrize("delimiter", ["\t", ",", " || "])

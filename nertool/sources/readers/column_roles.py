@@ -13,6 +13,8 @@ from nertool.tags import OUTSIDE
 Rows = list[list[str]]
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
+LEAST_REPEATED = 2
+"""Rows that repeat the cell above, which tell a column of names."""
 LONGEST_NUMBER = 12
 """Digits of a number of a sentence."""
 PREFIXES = frozenset("BIOESLUMW")
@@ -85,15 +87,16 @@ def counts_tokens(table: Table, at: int) -> bool:
 
 
 def id_columns(table: Table) -> tuple[int, ...]:
-    """Columns of a sentence's id, behind that of its document: those with such names, else a first one that numbers.
+    """Columns of a sentence's id, behind that of its document, by their names.
 
-    Empty where there is none, or where it counts tokens.
+    Without names, a first one that numbers sentences or repeats a name throughout each of them. Empty where there is
+    none, or where it counts tokens.
     """
     at = table.named(SENTENCE_NAMES)
     if at is not None and not counts_tokens(table, at):
         document = table.named(DOCUMENT_NAMES)
         return (at,) if document in (None, at) else (document, at)
-    return (0,) if not table.has_header and _numbers_sentences(table) else ()
+    return (0,) if not table.has_header and (_numbers_sentences(table) or _repeats(table, 0)) else ()
 
 
 def _numbers_sentences(table: Table) -> bool:
@@ -106,6 +109,27 @@ def _numbers_sentences(table: Table) -> bool:
     numbers = list(map(int, cells))
     steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
     return steps == {0, 1}
+
+
+def _repeats(table: Table, at: int) -> bool:
+    """Whether a column in front of others holds the name of a sentence or document in each row: s1 s1 s1 s2 s2.
+
+    Words are hardly ever repeated at once.
+    """
+    rows = table.column(at)
+    sentences = sum(map(bool, table.sentences))
+    equal = _equal_neighbours(table, at)
+    throughout = equal == len(rows) - sentences if sentences > 1 else len(rows) - len({*rows}) == equal >= len(rows) / 2
+    return table.width > 2 and equal >= LEAST_REPEATED and throughout and 2 * _equal_neighbours(table, at + 1) < equal
+
+
+def _equal_neighbours(table: Table, at: int) -> int:
+    """Number of rows with the same cell as the row above in the same sentence."""
+    count = 0
+    for sentence in table.sentences:
+        cells = [row[at] for row in sentence]
+        count += sum(map(str.__eq__, cells, cells[1:]))
+    return count
 
 
 def parted(table: Table, id_at: Sequence[int]) -> Table:
@@ -131,33 +155,48 @@ def empty_is_outside(tags: Sequence[str]) -> bool:
     return "" in others and len(others) > 1 and all(map(ENTITY_TAG.match, others - {""}))
 
 
-def prefixes_stand_apart(table: Table) -> bool:
-    """Whether the last two columns hold the prefix and the type of a tag."""
-    prefixes: set[str] = set()
-    for sentence in table.sentences:
-        for row in sentence:
-            prefix, kind = row[-2:]
-            if len(row) < 3 or prefix not in PREFIXES or (prefix == OUTSIDE) != (kind in NO_TYPE):
-                return False
-            prefixes.add(prefix)
-    return bool(prefixes - {OUTSIDE})
+def prefixes_stand_apart(table: Table) -> tuple[int, int] | None:
+    """Indices, from the end, of the last two columns if they hold the prefix and the type of a tag; else None."""
+    for prefix_at, kind_at in ((-2, -1), (-1, -2)):
+        pairs = {(row[prefix_at], row[kind_at]) for sentence in table.sentences for row in sentence if table.width > 2}
+        apart = all(prefix in PREFIXES and (prefix == OUTSIDE) == (kind in NO_TYPE) for prefix, kind in pairs)
+        if apart and {prefix for prefix, _ in pairs} - {OUTSIDE}:
+            return prefix_at, kind_at
+    return None
 
 
-def join(fields: list[str]) -> list[str]:
-    """Make one tag of a prefix and a type, the last two fields."""
-    prefix, kind = fields[-2:]
+def join(fields: list[str], places: tuple[int, int]) -> list[str]:
+    """Make one tag of the last two fields, a prefix and a type, which stand at these places."""
+    prefix, kind = fields[places[0]], fields[places[1]]
     return [*fields[:-2], OUTSIDE if prefix == OUTSIDE else f"{prefix}-{kind}"]
 
 
-def last_with_tags(table: Table, token_at: int) -> int:
-    """0-based index of the last column; if it holds scores or the like, of the last one that holds entities."""
+def last_with_tags(table: Table, token_at: int, task: str) -> int:
+    """0-based index of the last column, or of the last one of entities in front of it.
+
+    That is where the last one holds scores or the like; for entities, also where it holds parts of speech, or anything
+    else without an O.
+    """
     last = table.width - 1
     cells = {*table.column(last)}
     if cells != {"0"} and all(map(NO_TAG.fullmatch, cells)):  # 0 may stand for O
-        for at in range(last - 1, token_at, -1):
-            if types_of(table, at):
-                return at
-    return last
+        before = [at for at in range(token_at + 1, last) if types_of(table, at)]
+    elif task == "ner" and OUTSIDE not in cells and not holds_entities(table, last):
+        before = [at for at in range(token_at + 1, last) if holds_names(table, at)]
+    else:
+        return last
+    return before[-1] if before else last
+
+
+def part_of_speech(table: Table, token_at: int) -> int:
+    """0-based index of the first column behind the tokens that holds neither entities nor lemmas; else the first."""
+    tokens = table.column(token_at)
+    for at in range(token_at + 1, table.width):
+        cells = table.column(at)
+        same = sum(cell.casefold() == token.casefold() for cell, token in zip(cells, tokens, strict=True))
+        if not holds_entities(table, at) and not all(map(NO_TAG.fullmatch, cells)) and 3 * same <= len(cells):
+            return at
+    return token_at + 1
 
 
 def holds_entities(table: Table, at: int) -> bool:
@@ -183,12 +222,17 @@ def types_of(table: Table, at: int) -> set[str]:
     return {cell[2:] for cell in table.column(at) if cell != OUTSIDE} if holds_entities(table, at) else set()
 
 
-def may_hold_either(table: Table, before: int, last: int) -> bool:
-    """Whether nothing tells which of two columns holds the tags: they share a type, or the last one has none."""
-    types = types_of(table, before)
-    if {*table.column(last)} == {OUTSIDE}:
-        return not types <= CHUNKS
-    return not types.isdisjoint(types_of(table, last))
+def holds_names(table: Table, at: int) -> bool:
+    """Whether a column holds entities, and not chunks."""
+    types = types_of(table, at)
+    return bool(types) and types.isdisjoint(CHUNKS)
+
+
+def rivals(table: Table, token_at: int, last: int) -> list[int]:
+    """Columns between the tokens and the last one that may hold the tags, too: of entities, or of its types."""
+    types = types_of(table, last)
+    between = range(token_at + 1, last)
+    return [at for at in between if holds_names(table, at) or not types.isdisjoint(types_of(table, at))]
 
 
 def only_tags(table: Table) -> int | None:

@@ -10,7 +10,7 @@ from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS
-from nertool.sources.readers.columns import DOCSTART, Columns, find_columns
+from nertool.sources.readers.columns import COMMENT_MARKS, DOCSTART, Columns, find_columns
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tag_names import named
@@ -18,8 +18,6 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.tags import OUTSIDE
 
-COMMENT_MARKS = "#%/;=*"
-"""How comments begin in files of many kinds."""
 LINES_AHEAD = 2000
 """Lines from which the columns are told."""
 
@@ -72,7 +70,7 @@ def _rows(
         if not tag.strip() and columns.empty_is_outside and len(fields) == width:
             tally.add(EMPTY_TAGS)
             tag = OUTSIDE
-        if not tag.strip():
+        if not tag.strip() or (not inside and _may_be_comment(line, layout, columns)):
             bad.add(number, _bad_line(path, number, line, len(fields), width))
             continue
         if ends and ends.before(number, fields):
@@ -96,9 +94,14 @@ def _mended(line: str, columns: Columns, tally: Tally) -> list[str]:
 
 def _is_comment(line: str, layout: Layout, columns: Columns, inside: bool) -> bool:
     """Whether a line that begins like a comment is one; without --comment only `# ...` before a sentence can be."""
-    if not layout.comment and (inside or line[1:2] not in (" ", "\t")):
+    if not layout.comment and (inside or line[1:2] not in (" ", "\t") or not any(map(str.isalnum, line))):
         return False
     return not columns.is_token(line)
+
+
+def _may_be_comment(line: str, layout: Layout, columns: Columns) -> bool:
+    """Whether a line before a sentence of a file of entities begins as comments do, and has no tag of an entity."""
+    return columns.has_entities and line.startswith(COMMENT_MARKS) and not layout.comment and not columns.is_token(line)
 
 
 def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> InvalidData:
@@ -109,6 +112,7 @@ def _bad_line(path: Path, number: int, line: str, fields: int, width: int) -> In
         hint = "Every token needs a tag."
         if line.strip() == line.strip().upper():
             hint = f"Every token needs a tag; if such a line ends a sentence: --sentence-end='{line.strip()[:20]}'."
-    if line[0] in COMMENT_MARKS and any(map(str.isalnum, line)):
-        hint = f"If that is a comment, leave such lines out: --comment '{line[:2].strip()}'."
+    if line.startswith(COMMENT_MARKS) and any(map(str.isalnum, line)):
+        mark = line[:1] if line[1:2].isalnum() else line[:2].strip()
+        hint = f"If that is a comment, leave such lines out: --comment '{mark}'."
     return InvalidData(what, hint)

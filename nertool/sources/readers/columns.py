@@ -21,10 +21,11 @@ from nertool.sources.readers.column_roles import (
     id_columns,
     join,
     last_with_tags,
-    may_hold_either,
     only_tags,
+    part_of_speech,
     parted,
     prefixes_stand_apart,
+    rivals,
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -32,6 +33,8 @@ from nertool.sources.readers.tally import Tally
 Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
 DOCSTART = "-DOCSTART-"
+COMMENT_MARKS = ("#", "%", ";", "//", "=", "*")
+"""How comments begin in files of many kinds."""
 WHITE = re.compile(r"[ \t]+")
 ESCAPES = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ","}
 QUOTED_QUOTE = '""""'
@@ -56,6 +59,7 @@ class Columns:
         id_at: 0-based indices of the columns with the id of a sentence, behind that of its document; empty without.
         end_at: 0-based index of the column that marks the last token of a sentence; None without one.
         empty_is_outside: an empty tag stands for O.
+        has_entities: all tags of the first lines are O or those of entities.
     """
 
     split: Split
@@ -67,6 +71,7 @@ class Columns:
     id_at: Sequence[int] = ()
     end_at: int | None = None
     empty_is_outside: bool = False
+    has_entities: bool = False
 
     def fields(self, line: str) -> list[str]:
         """The fields of a line, without empty ones behind the last column; a blank in front is an empty token."""
@@ -122,12 +127,15 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
             f"{path.name}: the {counter} column counts the tokens, so they are taken from the {next_one} "
             "(--token-column)"
         )
-    token_at, token_named = _find(place, layout.token_column or _token_column(table, front + index), "token", table)
+    behind = front + index
+    if not any(table.column(behind)) and table.width > behind + 2:  # a delimiter in front of each line
+        behind += 1
+    token_at, token_named = _find(place, layout.token_column or _token_column(table, behind), "token", table)
     tag_at, tag_named = _tags(place, layout, table, token_at, index, tally)
     end_at = None if layout.sentence_end or id_named else ends_sentences(table)
     if end_at is not None:
         tally.note(f"{path.name}: column {end_at + 1} says where sentences end (EndOfSentence)")
-    tags = table.column(tag_at)
+    tags = _tags_of_tokens(table, tag_at)
     return Columns(
         split,
         table.width,
@@ -138,6 +146,7 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         id_at=id_at,
         end_at=end_at,
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
+        has_entities=all(map(is_entity_tag, filter(None, tags))),
     )
 
 
@@ -164,12 +173,22 @@ def trim(fields: list[str], width: int) -> list[str]:
 def _splitter(path: Path, layout: Layout, line: str, lines: Lines, tally: Tally) -> Split:
     """The function that cuts lines like this one; it takes quotes off where the file has them as CSV does."""
     split = splitter(layout.delimiter, line)
-    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or "\t"
-    quoted = len(delimiter) == 1 and any(QUOTED_QUOTE in other.split(delimiter) for _, other in lines)
-    if not quoted:
+    delimiter = ESCAPES.get(layout.delimiter, layout.delimiter) or ("\t" if "\t" in line.strip() else " ")
+    if len(delimiter) > 1 or not (_all_quoted(delimiter, lines) or _has_quoted_quote(delimiter, lines)):
         return split
     tally.note(f"{path.name}: fields stand in quotes as in CSV: they are taken off")
-    return lambda text: next(csv.reader([text], delimiter=delimiter))
+    return lambda text: next(csv.reader([text], delimiter=delimiter, skipinitialspace=delimiter != "\t"))
+
+
+def _has_quoted_quote(delimiter: str, lines: Lines) -> bool:
+    return delimiter != " " and any(QUOTED_QUOTE in line.split(delimiter) for _, line in lines)
+
+
+def _all_quoted(delimiter: str, lines: Lines) -> bool:
+    """Whether all fields of all lines stand in quotes."""
+    row = re.compile(rf'"[^"]*"( *{re.escape(delimiter)} *"[^"]*")+\s*')
+    filled = [line for _, line in lines if line.strip()]
+    return bool(filled) and all(map(row.fullmatch, filled))
 
 
 def _first_line(lines: Lines, layout: Layout) -> tuple[int, str] | None:
@@ -201,11 +220,12 @@ def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally
     if table.has_header:
         sentences[0] = sentences[0][1:]
         tally.note(f"{path.name}:{number}: the first line names the columns: {', '.join(names)}")
-    if layout.tag_column or not prefixes_stand_apart(table):
+    places = None if layout.tag_column else prefixes_stand_apart(table)
+    if places is None:
         return split, table
     tally.note(f"{path.name}: prefixes and types of tags stand in two columns, and are joined (--tag-column)")
-    joined = [[join(row) for row in sentence] for sentence in sentences]
-    return _joining(split, len(names)), Table([*names[:-2], names[-1]], table.has_header, joined)
+    joined = [[join(row, places) for row in sentence] for sentence in sentences]
+    return _joining(split, len(names), places), Table([*names[:-2], names[-1]], table.has_header, joined)
 
 
 def _most_fields(lines: Lines, split: Split, limit: int) -> int:
@@ -227,12 +247,16 @@ def _sentences(lines: Lines, split: Split, width: int, comment: str) -> list[Row
     return sentences
 
 
-def _joining(split: Split, width: int) -> Split:
-    """Cut lines so that the last two of `width` fields are one tag; a line that has fewer keeps too few."""
+def _joining(split: Split, width: int, places: tuple[int, int]) -> Split:
+    """Cut lines so that the last two of `width` fields are one tag; a line that has fewer keeps too few.
+
+    Args:
+        places: indices of the prefix and the type, from the end.
+    """
 
     def cut(line: str) -> list[str]:
         fields = trim(split(line), width)
-        return join(fields) if len(fields) == width else fields[: width - 2]
+        return join(fields, places) if len(fields) == width else fields[: width - 2]
 
     return cut
 
@@ -272,7 +296,9 @@ def _tags(place: str, layout: Layout, table: Table, token_at: int, index: bool, 
     behind = table.width - token_at - 1
     if behind < 1:
         raise InvalidOption(f"{place}: no column behind the tokens", "Say which one holds the tags: --tag-column")
-    if layout.task == "pos" or behind == 1:
+    if layout.task == "pos":
+        return part_of_speech(table, token_at), False
+    if behind == 1:
         return token_at + 1, False
     return _tags_behind(place, layout, table, token_at, index, tally), False
 
@@ -286,7 +312,7 @@ def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index:
     alone = only_tags(table) if index else None
     if alone is not None:
         return alone
-    last = last_with_tags(table, token_at)
+    last = last_with_tags(table, token_at, layout.task)
     if last - 1 > token_at and holds_clauses(table, last):
         if layout.task == "chunk":
             what = f"{place}: no column of chunks: column {last + 1} holds clauses, column {last} entities"
@@ -307,12 +333,21 @@ def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index:
         shown = "two columns of entities: the first is taken, outer ones as in GermEval (--tag-column)"
         tally.note(f"{Path(place).name}: {shown}")
         return before
-    if before > token_at and may_hold_either(table, before, last):
-        what = (
-            f"columns {before + 1} and {last + 1} may both hold the tags: they are gold and predicted, or nested, ones"
-        )
-        raise InvalidOption(f"{place}: {what}", f"Take one: --tag-column {before + 1} or --tag-column {last + 1}.")
+    others = rivals(table, token_at, last)
+    if others:
+        shown = [str(at + 1) for at in (*others, last)]
+        both = "both" if len(shown) == 2 else "all"
+        what = f"columns {' and '.join(shown)} may {both} hold the tags: gold and predicted, nested, or finer ones"
+        options = " or ".join(f"--tag-column {number}" for number in shown)
+        raise InvalidOption(f"{place}: {what}", f"Take one: {options}.")
     return last
+
+
+def _tags_of_tokens(table: Table, tag_at: int) -> list[str]:
+    """The tags of the first lines, of those that look like comments only where all do."""
+    rows = [row for sentence in table.sentences for row in sentence]
+    tags = [row[tag_at] for row in rows if not row[0].startswith(COMMENT_MARKS)]
+    return tags or [row[tag_at] for row in rows]
 
 
 def _find(place: str, wanted: str, kind: str, table: Table) -> tuple[int, bool]:
