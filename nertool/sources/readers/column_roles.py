@@ -114,9 +114,11 @@ def _numbers_sentences(table: Table) -> bool:
 def _repeats(table: Table, at: int) -> bool:
     """Whether a column in front of others holds the name of a sentence or document in each row: s1 s1 s1 s2 s2.
 
-    Words are hardly ever repeated at once.
+    Words are hardly ever repeated at once, and such names have digits.
     """
     rows = table.column(at)
+    if not all(any(map(str.isdecimal, cell)) for cell in rows):
+        return False
     sentences = sum(map(bool, table.sentences))
     equal = _equal_neighbours(table, at)
     throughout = equal == len(rows) - sentences if sentences > 1 else len(rows) - len({*rows}) == equal >= len(rows) / 2
@@ -190,13 +192,19 @@ def last_with_tags(table: Table, token_at: int, task: str) -> int:
 
 def part_of_speech(table: Table, token_at: int) -> int:
     """0-based index of the first column behind the tokens that holds neither entities nor lemmas; else the first."""
-    tokens = table.column(token_at)
     for at in range(token_at + 1, table.width):
-        cells = table.column(at)
-        same = sum(cell.casefold() == token.casefold() for cell, token in zip(cells, tokens, strict=True))
-        if not holds_entities(table, at) and not all(map(NO_TAG.fullmatch, cells)) and 3 * same <= len(cells):
+        nothing = all(map(NO_TAG.fullmatch, table.column(at)))
+        if not (nothing or holds_entities(table, at) or _holds_lemmas(table, token_at, at)):
             return at
     return token_at + 1
+
+
+def _holds_lemmas(table: Table, token_at: int, at: int) -> bool:
+    """Whether a column repeats more than a third of the words."""
+    tokens, cells = table.column(token_at), table.column(at)
+    pairs = [(token.casefold(), cell.casefold()) for token, cell in zip(tokens, cells, strict=True) if token.isalpha()]
+    same = sum(token == cell and len(token) > 1 for token, cell in pairs)
+    return 3 * same > len(pairs)
 
 
 def holds_entities(table: Table, at: int) -> bool:

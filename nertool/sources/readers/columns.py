@@ -335,10 +335,11 @@ def _tags_behind(place: str, layout: Layout, table: Table, token_at: int, index:
         return before
     others = rivals(table, token_at, last)
     if others:
-        shown = [str(at + 1) for at in (*others, last)]
-        both = "both" if len(shown) == 2 else "all"
-        what = f"columns {' and '.join(shown)} may {both} hold the tags: gold and predicted, nested, or finer ones"
-        options = " or ".join(f"--tag-column {number}" for number in shown)
+        numbers = [str(at + 1) for at in (*others, last)]
+        all_of_them = "both" if len(numbers) == 2 else "all"
+        shown = f"columns {' and '.join(numbers)} may {all_of_them} hold the tags"
+        what = f"{shown}: gold and predicted, nested, or finer ones"
+        options = " or ".join(f"--tag-column {number}" for number in numbers)
         raise InvalidOption(f"{place}: {what}", f"Take one: {options}.")
     return last
 
