@@ -95,6 +95,7 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
     options: type | None = getattr(module, "Options", None)
 
     def call(context: typer.Context, **given: Any) -> None:
+        given = values.with_home(given)
         common = options_for(Common, given)
         set_up_output(common.quiet, common.verbose)
         values.check_encoding(context, given)

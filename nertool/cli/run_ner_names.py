@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from itertools import zip_longest
 from typing import Any
 
+import typer
+
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.training import trainer_arguments
@@ -39,10 +41,14 @@ def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
     `--train_file` becomes `--train-file`, `--push_to_hub True` becomes `--push-to-hub`, `--bf16` becomes
     `--precision bf16`, and any other argument of the Trainer becomes `--set NAME=VALUE` where the command has `--set`.
     Options that mean nothing here are left out, with a log line. What nobody knows stays, for the parser to refuse.
+    `-w=DIR` is `-w DIR`, as for run_ner.py; to the parser the directory would be `=DIR`.
 
     Args:
         arguments: as they are on the command line, without the command's name.
         parameters: of the command, as click has them.
+
+    Raises:
+        typer.BadParameter: an option stands in the place of a value.
     """
     options = _spellings(parameters)
     translated: list[str] = []
@@ -52,10 +58,13 @@ def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
         argument = rest.pop(0)
         if argument == "--":
             return [*translated, argument, *rest]
-        if not argument.startswith("--"):
+        short, equals, value = argument.partition("=")
+        if argument.startswith("--"):
+            translated += _translate_option(argument, rest, options, ignored)
+        elif options.get(short) is True:
+            translated += [short, value if equals else _take_own(short, rest, options)]
+        else:
             translated.append(argument)
-            continue
-        translated += _translate_option(argument, rest, options, ignored)
     log_no_effect(ignored)
     return translated
 
@@ -80,7 +89,7 @@ def _translate_option(
     if own in options:
         opposite = options[own]
         if opposite is True:
-            return [f"{own}={value}"] if equals else [own]
+            return [f"{own}={value}"] if equals else [own, _take_own(own, rest, options)]
         return _own_flag(own, value if equals else _take_truth(rest), str(opposite))
     if name in NO_EFFECT:
         ignored.append(name)
@@ -105,12 +114,12 @@ def _own_flag(flag: str, value: str, opposite: str) -> list[str]:
 
 
 def _spellings(parameters: Sequence[Any]) -> dict[str, bool | str]:
-    """Every long option of the command: True where it takes a value, else the flag that means the opposite, or none."""
+    """Every option of the command: True where it takes a value, else the flag that means the opposite, or none."""
     options: dict[str, bool | str] = {"--help": ""}
     for parameter in parameters:
         pairs = list(zip_longest(parameter.opts, parameter.secondary_opts, fillvalue=""))
         for option, opposite in [*pairs, *[(opposite, option) for option, opposite in pairs]]:
-            if option.startswith("--"):
+            if option.startswith("-"):
                 options[option] = opposite if getattr(parameter, "is_flag", False) else True
     return options
 
@@ -139,6 +148,16 @@ def _take_value(name: str, equals: str, rest: list[str]) -> None:
             rest.pop(0)
     elif not rest[0].startswith("--"):
         rest.pop(0)
+
+
+def _take_own(option: str, rest: list[str], options: Mapping[str, bool | str]) -> str:
+    """The value of an option of the command; another option in its place shows that it was forgotten, or empty."""
+    if not rest:
+        raise typer.BadParameter("it takes a value, and there is none", param_hint=f"'{option}'")
+    given = rest[0].partition("=")[0]
+    if given in options or (given.startswith("--") and f"--{given[2:].replace('_', '-')}" in options):
+        raise typer.BadParameter(f"it takes a value, and {given} is an option", param_hint=f"'{option}'")
+    return rest.pop(0)
 
 
 def _take_truth(rest: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ SECRETS = ("token",)
 def load_config(context: typer.Context, path: str | None) -> str | None:
     """Put a configuration file below the options and environment variables of this command."""
     if path is not None:
+        path = str(_at_home(path))
         parameters = {parameter.name: parameter for parameter in context.command.params}
         found = config_files.options(Path(path), _spellings(context), set(parameters))
         for name, value in found.items():
@@ -108,6 +110,18 @@ def refuse_needless(context: typer.Context, needless: Mapping[str, str]) -> None
         name = str(parameter.name)
         if name in needless and source_of(context, name) == "COMMANDLINE":
             raise InvalidOption(f"{parameter.opts[0]} {needless[name]}", "Leave it out.")
+
+
+def with_home(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, with a home directory where they begin with `~/`: a shell leaves that in `--workspace=~/ws`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found[name] = [_at_home(part) for part in value] if isinstance(value, list) else _at_home(value)
+    return found
+
+
+def _at_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def check_encoding(context: typer.Context, values: Mapping[str, Any]) -> None:

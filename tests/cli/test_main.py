@@ -396,6 +396,18 @@ def test_the_workspace_comes_from_option_environment_or_configuration(
     assert cli.json("status", "--config", tmp_path / "config.json")["train"]["state"] == "fresh"
 
 
+def test_a_home_directory_is_found_where_the_shell_has_not_put_it_in(
+    cli: Cli, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(trained.parent))
+    name = f"~/{trained.name}"
+    assert cli.json("status", f"--workspace={name}")["train"]["state"] == "fresh"
+    monkeypatch.setenv("NERTOOL_WORKSPACE", name)
+    assert cli.json("status")["train"]["state"] == "fresh"
+    assert str(trained / "x") in cli.error("predict", f"{name}/x")[0]
+    assert str(trained / "x") in cli.error("predict", "--config", f"{name}/x")[0]
+
+
 def test_the_configuration_of_the_readme_trains_and_fits_the_other_commands_too(
     cli: Cli, copy: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_underscores_and_values_of_flags_are_taken() -> None:
         *("--model-name-or-path", "a_b", "--batch-size=4", "--push-to-hub"),
         *("--no-packing", "-w", "x_y"),
     ]
+
+
+def test_a_short_option_may_have_an_equals_sign() -> None:
+    assert translate(["-w=a b", "-m=x=y", "-q", "-wc"], TRAIN) == ["-w", "a b", "-m", "x=y", "-q", "-wc"]
+
+
+@pytest.mark.parametrize("words", ["-w --force", "-w -q", "--model -w x", "--model --num_epochs=1", "--seed", "-w"])
+def test_an_option_is_no_value_of_another(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["train", *words.split()])
+    assert (end.value.code, os.listdir()) == (2, [])
+    assert f"Invalid value for '{words.split()[0]}': it takes a value, and " in capsys.readouterr().err
 
 
 def test_half_precision_is_an_option() -> None:
