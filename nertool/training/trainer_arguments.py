@@ -48,10 +48,22 @@ HANDLED = {
     "push_to_hub_token": "token",
 }
 """Arguments that an option of `train` stands for in another way, and the option."""
+OF_SCORING = (
+    *("per_device_eval_batch_size", "per_gpu_eval_batch_size", "eval_accumulation_steps", "eval_use_gather_object"),
+    *("prediction_loss_only", "batch_eval_metrics", "eval_do_concat_batches", "use_legacy_prediction_loop"),
+    *("include_inputs_for_metrics", "include_for_metrics", "bf16_full_eval", "fp16_full_eval", "jit_mode_eval"),
+)
+"""Arguments for the Trainer's own scoring, in place of which nertool scores dev."""
 FIXED = {
-    "per_device_eval_batch_size": "dev is scored in batches of like length, and only predictions are kept",
-    "eval_accumulation_steps": "dev is scored in batches of like length, and only predictions are kept",
+    **dict.fromkeys(OF_SCORING, "dev is scored in batches of like length, and only predictions are kept"),
     "metric_for_best_model": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
+    "greater_is_better": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
+    "resume_from_checkpoint": "a killed training goes on by itself; --model DIR begins with a checkpoint's weights",
+    "logging_dir": "logs of --report-to are below logs/ in the workspace",
+    "hub_strategy": "the trained model is sent at the end",
+    "hub_always_push": "the trained model is sent at the end",
+    "label_names": "the examples hold no unused columns",
+    "length_column_name": "the length of each sentence is known",
     "remove_unused_columns": "the examples hold no unused columns",
     "disable_tqdm": "progress is shown on a terminal, and hidden by --quiet",
     "do_train": "the command says what runs: nertool train",

@@ -12,6 +12,7 @@ from helpers import commands
 from nertool.cli.main import main
 from nertool.cli.run_ner_names import NO_EFFECT, translate
 from nertool.errors import InvalidOption
+from nertool.training import trainer_arguments
 
 MODEL_ARGUMENTS = (
     *("model_name_or_path", "config_name", "tokenizer_name", "cache_dir", "model_revision", "token"),
@@ -81,6 +82,15 @@ def test_what_has_no_effect_is_left_out_with_its_value() -> None:
     assert translate(given, TRAIN) == ["--seed", "3"]
 
 
+@pytest.mark.parametrize(
+    "name", ["resume_from_checkpoint", "logging_dir", "greater_is_better", "per_gpu_eval_batch_size"]
+)
+def test_an_argument_that_the_trainer_would_not_heed_is_told(name: str) -> None:
+    assert translate([f"--{name}", "x", "--seed", "3"], TRAIN) == ["--seed", "3"]
+    with pytest.raises(InvalidOption, match=f"--set {name}: there is nothing to set"):
+        trainer_arguments.parse([f"{name}=x"])
+
+
 def test_behind_two_dashes_nothing_is_translated() -> None:
     assert translate(["--", "--do_train"], TRAIN) == ["--", "--do_train"]
 
@@ -95,8 +105,6 @@ def test_other_arguments_of_the_trainer_are_settings() -> None:
 
 @pytest.mark.model
 def test_every_argument_of_the_trainer_is_an_option_a_setting_or_has_no_effect() -> None:
-    from nertool.training import trainer_arguments
-
     own = spellings("train")
     for name in trainer_arguments.argument_types():
         if name in own or name in NO_EFFECT or name in ("bf16", "fp16"):
