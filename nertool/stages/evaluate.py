@@ -325,10 +325,10 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     there = workspace.splits(".txt")
     for split in wanted or []:
         check_split(split)
-        workspace.require(f"{split}.txt", "preprocess")
+        workspace.require_split(split)
     splits = wanted or [split for split in there if split != "train"]
     if not splits:
-        raise MissingInput(f"{workspace / 'dev.txt'} is missing", f"Run: {workspace.command('preprocess')}")
+        workspace.require_split("dev")
     return list(dict.fromkeys(splits))
 
 

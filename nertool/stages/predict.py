@@ -315,7 +315,7 @@ def run(workspace: Workspace, options: Options) -> Result:
     check_split(split)
     quiet_transformers()
     with workspace.locked("predict", creates=False):
-        source = workspace.require(f"{split}.txt", "preprocess")
+        source = workspace.require_split(split)
         model = workspace.model(options.quantized, options.allow_stale)
         own = [f"{model.name}/{THRESHOLDS}"] if options.thresholds == OWN else []
         kept = {"thresholds": Path(options.thresholds)} if options.thresholds and not own else {}

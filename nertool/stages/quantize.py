@@ -282,9 +282,9 @@ def _plan(workspace: Workspace, options: Options, model: ModelFiles) -> StageRun
     Raises:
         MissingInput: no dev.txt, or no train.txt where ranges are found on it.
     """
-    workspace.require("dev.txt", "preprocess")
+    workspace.require_split("dev")
     if options.approach not in ("dynamic", "none"):
-        workspace.require("train.txt", "preprocess")
+        workspace.require_split("train")
     reads = list(model.files)
     for split in workspace.splits(".txt"):
         reads.append(f"{split}.txt")

@@ -139,7 +139,7 @@ def _check(workspace: Workspace, options: Options) -> None:
         if not os.path.isfile(file):
             what = "not a file" if os.path.exists(file) else "no such file"
             raise MissingInput(f"--unlabelled {file}: {what}", "Name files of text, columns or JSON Lines.")
-    workspace.require("train.txt", "preprocess")
+    workspace.require_split("train")
     workspace.require(LABELS, "labels")
     if workspace.split_file("dev") is None:
         _check_without_dev(workspace, options)
@@ -160,7 +160,7 @@ def _check_without_dev(workspace: Workspace, options: Options) -> None:
         if given:
             raise MissingInput(
                 f"{workspace / 'dev.txt'} is missing: {flag} needs its scores",
-                "Add a dev file, or train without one: --keep last",
+                f"{workspace.how_to_add('dev')} (or train without it: --keep last)",
             )
 
 

@@ -291,6 +291,25 @@ class Workspace:
             raise MissingInput(f"{path} is missing", f"Run: {self.command(stage)}{way_on}")
         return path
 
+    def require_split(self, split: str) -> Path:
+        """Path of `{split}.txt`.
+
+        Raises:
+            MissingInput: it is not there; the hint makes it, or names a file for it where the data have no such split.
+        """
+        if split in self.splits(".txt"):
+            return self.path / f"{split}.txt"
+        raise MissingInput(f"{self.path / f'{split}.txt'} is missing", self.how_to_add(split))
+
+    def how_to_add(self, split: str) -> str:
+        """A hint that leads to `{split}.txt`."""
+        data = self.data_files()
+        if not data or f"{split}.txt.tmp" == data.get(split, self.path).name:
+            return f"Run: {self.command('preprocess')}"
+        again = last_command_line(self.path, "download")
+        named = f"{again} --{split}-file FILE" if again else "write that file, too"
+        return f"The data have no {split}; add it: {named}"
+
     def command(self, stage: str, *arguments: str) -> str:
         """A command line that runs `stage` here, for hints."""
         return command(self.path, stage, *arguments)

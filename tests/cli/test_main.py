@@ -214,6 +214,29 @@ def test_what_is_missing_is_told_with_the_command_that_makes_it(
     assert not (tmp_path / "none").exists()
 
 
+def test_a_split_that_the_data_lack_is_not_looked_for_where_it_cannot_come_from(
+    cli: Cli, workspace: Workspace, tiny_model: str, tmp_path: Path
+) -> None:
+    lines = (workspace / "train.txt.tmp").read_text()
+    (tmp_path / "my train").write_text(lines)
+    cli("download", "--train-file", tmp_path / "my train", "-w", tmp_path / "own")
+    assert cli.error("evaluate", "-w", tmp_path / "own")[1].startswith(
+        "The data have no dev; add it: nertool download "
+    )
+    cli("preprocess", "--model", tiny_model, "-w", tmp_path / "own")
+    hint = cli.error("predict", "--split", "test", "-w", tmp_path / "own")[1]
+    (tmp_path / "FILE").write_text(lines)
+    words = shlex.split(hint.partition("nertool ")[2].replace("FILE", shlex.quote(str(tmp_path / "FILE"))))
+    cli(*words)
+    assert cli.error("predict", "--split", "test", "-w", tmp_path / "own")[1].startswith("Run: nertool preprocess")
+    (tmp_path / "by hand").mkdir()
+    (tmp_path / "by hand" / "train.txt").write_text(lines)
+    for command in (["evaluate"], ["predict", "--split", "dev"]):
+        assert (
+            cli.error(*command, "-w", tmp_path / "by hand")[1] == "The data have no dev; add it: write that file, too"
+        )
+
+
 def test_a_hint_leaves_out_the_workspace_where_it_is_the_usual_one(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
