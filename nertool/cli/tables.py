@@ -385,10 +385,13 @@ def _batches(trial: Facts) -> str:
 
 
 def _tolerance(facts: Facts) -> str:
-    if facts["criterion"] == "absolute":
-        return f"tolerance of {facts['tolerance']:g} in {_metric(facts)}"
-    loss = "loss, with 95 %," if facts["criterion"] == "bound" else "relative loss"
-    return f"tolerance of {100 * facts['tolerance']:g}% {loss}"
+    kinds = {"relative": "relative loss", "absolute": f"in {_metric(facts)}", "bound": "loss, with 95 %,"}
+    return f"tolerance of {_allowed(facts)} {kinds[facts['criterion']]}"
+
+
+def _allowed(facts: Facts) -> str:
+    tolerance = facts["tolerance"]
+    return f"{tolerance:g}" if facts["criterion"] == "absolute" else f"{100 * tolerance:g}%"
 
 
 def _trial(row: Facts) -> str:
@@ -415,7 +418,7 @@ def _quantization_figures(facts: Facts) -> str:
     size = f"{_megabytes(facts['fp32']['bytes'])} -> {_megabytes(facts['int8']['bytes'])}"
     met = "within" if facts["met"] else "NOT within"
     change = f"dev {_metric(facts)} {facts['fp32']['f1']:.4f} -> {facts['int8']['f1']:.4f}"
-    return f"{change}, {size}, {met} {facts['tolerance']:.1%}"
+    return f"{change}, {size}, {met} {_allowed(facts)}"
 
 
 # -- every stage -----------------------------------------------------------------------------------
