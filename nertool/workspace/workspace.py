@@ -45,7 +45,7 @@ from nertool.workspace.names import (
 from nertool.workspace.option_values import check_values
 from nertool.workspace.reader_lock import reading
 from nertool.workspace.records import read_records, records_content, records_of
-from nertool.workspace.run_log import last_command_line, logged
+from nertool.workspace.run_log import last_command_line, logged, on_workspace
 from nertool.workspace.running import RunningDirectory, is_alive
 from nertool.workspace.staleness import State, differences, state_of, with_unfinished, with_upstream
 
@@ -538,7 +538,11 @@ class Workspace:
 
     def _forced(self, name: str) -> str:
         """The command that runs a record's stage again, whatever is there."""
-        return self.command(name.partition(":")[0], "--force")
+        stage = name.partition(":")[0]
+        own = on_workspace(self.path, self.invocation)
+        if shlex.split(own)[1:2] != [stage]:  # `run --force` would replace the files of other stages too
+            return self.command(stage, "--force")
+        return f"{own} --force"
 
     def _check_targets(self, planned: StageRun, why: str) -> None:
         for directory in planned.replaces:
@@ -570,9 +574,10 @@ class Workspace:
         written = [file for file in self._last_writes(name) if file.startswith(f"{directory}/")]
         if written and all((self.path / file).exists() for file in written):
             keep = "move it to another place" if directory == SEEDS else "--output-dir NAME"
+            again = on_workspace(self.path, self.invocation) or self.command(name)
             raise NertoolError(
                 f"{self.path / directory} holds what {name} made before, and it would be replaced ({why})",
-                f"Replace it: {self.command(name, '--overwrite-output-dir')} (or keep it: {keep})",
+                f"Replace it: {again} --overwrite-output-dir (or keep it: {keep})",
             )
 
     def _last_writes(self, name: str) -> Collection[str]:

@@ -579,6 +579,9 @@ def test_a_model_that_exists_is_replaced_only_by_word_and_another_directory_leav
     other = {**QUICK, "seed": 2}
     with pytest.raises(NertoolError, match=r"model holds what train made before.*\n.*--overwrite-output-dir"):
         train.run(ready, train.Options(model=tiny_model, **other))  # type: ignore[arg-type]
+    again = Workspace(ready.path, invocation="nertool train --seed 2")
+    with pytest.raises(NertoolError, match=r"\n.*: nertool train --seed 2 -w .* --overwrite-output-dir \(or"):
+        train.run(again, train.Options(model=tiny_model, **other))  # type: ignore[arg-type]
     train.run(ready, train.Options(model=tiny_model, output_dir="second", **other))  # type: ignore[arg-type]
     assert weights(ready) == before != (ready / "second/model.safetensors").read_bytes()
     with pytest.raises(NertoolError, match=r"not written by the last train.*\n.*: nertool train --force"):
@@ -639,6 +642,7 @@ def test_without_matplotlib_there_is_no_picture_and_a_line_that_says_so(
         ({"settings": ["eval_strategy=no"], "patience": 2}, "--patience needs dev scores", "Leave one"),
         ({"precision": "fp16"}, "needs a GPU", "bf16"),
         ({"seeds": "1,x"}, "not whole numbers", "1,2,3"),
+        ({"seeds": "7,7"}, "one seed has no deviation", "--seed 7"),
         ({"report_to": "nobody"}, "--report-to nobody", "tensorboard"),
         ({"config_name": "nowhere"}, "no model for --model nowhere", "config.json"),
         ({"tokenizer_name": "nowhere"}, "no tokenizer for --model nowhere", "config.json"),

@@ -379,6 +379,20 @@ def test_files_made_by_hand_in_part_are_neither_kept_nor_replaced(workspace: Wor
 # -- models ----------------------------------------------------------------------------------------
 
 
+def test_hints_repeat_the_options_of_this_run(workspace: Workspace) -> None:
+    """Without them the command that replaces a model would train another one."""
+    train(workspace)
+    (workspace / "model/old.json").write_text("edited")
+    (workspace / "train.txt.tmp").write_text("a O\n")
+    for line, again in (
+        ("nertool train --text 'a b'", f"nertool train --text 'a b' -w {workspace.path} --force"),
+        ("nertool run --text 'a b'", f"nertool train --force -w {workspace.path}"),
+    ):
+        with pytest.raises(NertoolError) as error:
+            train(Workspace(workspace.path, invocation=line), "new")
+        assert error.value.hint.endswith(f": {again}")
+
+
 def test_a_stale_model_is_refused_with_the_command_that_made_it(workspace: Workspace) -> None:
     command = f"nertool train --text 'a b' -w {workspace.path}"
     train(Workspace(workspace.path, invocation="nertool train --of-an-earlier-run"))
