@@ -424,7 +424,7 @@ def parse_seeds(text: str) -> list[int]:
     """The seeds in a value of `--seeds`, such as `1,2,3`, each once.
 
     Raises:
-        InvalidOption: it holds something else than whole numbers, or one that is no seed.
+        InvalidOption: it holds something else than whole numbers, or one that is no seed; or there is only one.
     """
     try:
         seeds = list(dict.fromkeys(map(int, text.split(","))))
@@ -434,6 +434,8 @@ def parse_seeds(text: str) -> list[int]:
         ) from error
     if not 0 <= min(seeds) <= max(seeds) <= LARGEST_SEED:
         raise InvalidOption(f"--seeds {text}: out of range", f"Write numbers from 0 to {LARGEST_SEED}.")
+    if len(seeds) == 1:
+        raise InvalidOption(f"--seeds {text}: one seed has no deviation", f"Name several, or take --seed {seeds[0]}.")
     return seeds
 
 

@@ -63,4 +63,4 @@ def compare_seeds(runs: Sequence[SeedRun]) -> ComparisonFacts:
 
 def _spread(scores: Sequence[float]) -> tuple[float, float]:
     """Mean and sample standard deviation."""
-    return statistics.mean(scores), statistics.stdev(scores) if len(scores) > 1 else 0.0
+    return statistics.mean(scores), statistics.stdev(scores)

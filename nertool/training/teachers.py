@@ -28,7 +28,7 @@ from nertool.training.examples import Source
 from nertool.training.fine_tuned import model_files
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest
-from nertool.workspace.seals import is_whole, seal
+from nertool.workspace.seals import is_sealed, is_whole, seal
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
@@ -186,6 +186,8 @@ class Teachers:
         """
         folder = cache / self._key(source)
         if processes.rank() == 0 and not is_whole(folder):
+            if is_sealed(folder):
+                logger.warning("%s is damaged: the teachers label anew", folder)
             remove(cache)
             folder.mkdir(parents=True)
             self._compute(source, folder, matches)
