@@ -166,7 +166,7 @@ class Encoder:
         if self.budget < 1:
             raise InvalidOption(
                 f"a maximum length of {max_length} leaves no room beside the special tokens",
-                "Take a larger --max-length.",
+                "Take a larger --max-length, or mend model_max_length in the tokenizer_config.json of the model.",
             )
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Encoded]:

@@ -28,6 +28,8 @@ FIRST_POSITION = {"ernie_m": 2}
 """Number of the first position in models that do not count from 0, nor from their padding id."""
 NO_NAME = re.compile(r"LABEL_\d+")
 """A label that transformers makes up where a model has no name for it."""
+LONGEST_LABEL = 1000
+"""Characters of a label; each token of the output may have it."""
 NAME_LABELS = "Write other names into id2label of config.json, in the order of the ids."
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
 VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "*.model")
@@ -152,12 +154,16 @@ def label_names(config: Any) -> list[str]:
     """The label of each id.
 
     Raises:
-        NertoolError: an id lacks one, or it is no text, or one that another id has, or none that a line can show.
+        NertoolError: an id lacks one, or it is no text, or one that another id has, too long, or none that a line can
+            show.
     """
     labels = [config.id2label.get(number) for number in range(config.num_labels)]
     if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
         raise NertoolError(f"config.json of {config.name_or_path}: id2label has no name of its own for each id", HINT)
     for label in labels:
+        if len(label) > LONGEST_LABEL:
+            what = f"id2label has a name of {len(label):,} characters, {label[:20]!r} ..."
+            raise NertoolError(f"config.json of {config.name_or_path}: {what}", NAME_LABELS)
         if not label.strip() or not label.isprintable():
             what = f"id2label has a name that is empty or holds a control character: {label!r}"
             raise NertoolError(f"config.json of {config.name_or_path}: {what}", NAME_LABELS)

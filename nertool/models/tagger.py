@@ -78,6 +78,11 @@ ROUNDING = 1e-3
 """Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
 NOISE = 0.05
 """The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
+LITTLE_CONTEXT = 16
+"""Sub-words of a window that hold few sentences whole."""
+FEW_SUBWORDS = (
+    "%s: it takes %d sub-words at a time (model_max_length of its tokenizer, or positions), so words lack context"
+)
 BLANK_BEFORE_WORDS = (
     "%s: its tokenizer tells words by the blank before them, and each gets one, as in a text. "
     'If it was trained on words without: write "word_prefix": "" into tokenizer_config.json'
@@ -563,6 +568,8 @@ def _load_by_transformers(
         type_ids=type_ids,
     )
     warn_of_labels(config, str(directory))
+    if encoding.max_length < LITTLE_CONTEXT:
+        logger.warning(FEW_SUBWORDS, directory, encoding.max_length)
     if stated_prefix(tokenizer) is None and word_prefix(tokenizer):
         logger.info(BLANK_BEFORE_WORDS, directory)
     return model, tokenizer, encoding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,13 @@ class TorchModel:
             torch.set_num_threads(threads)
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
-        """The logits, of shape (batch, subwords, labels)."""
+        """The logits, of shape (batch, subwords, labels).
+
+        Raises:
+            NertoolError: a sub-word is beyond those of the model.
+        """
+        if not self.on_cpu:  # where a wrong index ends the process, or gives what no error tells
+            self._check_ids(inputs["input_ids"])
         tensors = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
         with torch.inference_mode(), translate_missing_embeddings():
             logits = self.module(**tensors)["logits"]
@@ -53,6 +59,14 @@ class TorchModel:
         """The logits of some sub-words, as `OnnxModel.at` gives them."""
         logits: Array = self(**inputs)["logits"][rows, positions]
         return logits
+
+    def _check_ids(self, ids: Array) -> None:
+        known = None
+        with suppress(AttributeError, NotImplementedError):  # models without a table of sub-words
+            known = self.module.get_input_embeddings().num_embeddings
+        with translate_missing_embeddings():
+            if known is not None and ids.max(initial=0) >= known:
+                raise IndexError(f"{ids.max()} of {known}")
 
 
 def as_tensors(inputs: dict[str, Array]) -> dict[str, torch.Tensor]:

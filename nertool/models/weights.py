@@ -64,10 +64,9 @@ def load_weights(
         return model
     what = f"{name}: its files lack {_named(missing)} of the model, and hold {_named(left_over)} without a place in it"
     if not allow_missing:
-        raise NertoolError(
-            what, "Take a whole checkpoint of this model; or insist, on random weights: --allow-missing-weights"
-        )
-    logger.warning("%s: weights that are missing are random", what)
+        how = "on random weights" if missing else "without them"
+        raise NertoolError(what, f"Take a whole checkpoint of this model; or insist, {how}: --allow-missing-weights")
+    logger.warning("%s: weights that are missing are random, and others are left out", what)
     return model
 
 

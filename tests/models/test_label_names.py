@@ -39,6 +39,44 @@ def test_a_label_that_no_line_can_show_is_refused(label: str, trained: Path, tmp
     assert "\n" not in refused.value.message and "\x1b" not in refused.value.message
 
 
+def test_a_label_without_end_is_refused(trained: Path, tmp_path: Path) -> None:
+    model = stranger(trained, tmp_path, ["B-" + "x" * 100_000, "B-PER", "I-LOC", "O"])
+    with pytest.raises(NertoolError, match="a name of 100,002 characters") as refused:
+        load_tagger(model)
+    assert len(refused.value.message) < 1000
+
+
+def test_a_tokenizer_that_takes_a_few_subwords_is_told(
+    trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = stranger(trained, tmp_path, ["B-LOC", "B-PER", "I-LOC", "O"])
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    for length, expected in ((3, True), (10**30, False)):
+        caplog.clear()
+        (model / "tokenizer_config.json").write_text(json.dumps({**settings, "model_max_length": length}))
+        with caplog.at_level(logging.WARNING):
+            load_tagger(model)
+        assert ("takes 3 sub-words at a time" in caplog.text) == expected
+    (model / "tokenizer_config.json").write_text(json.dumps({**settings, "model_max_length": 2}))
+    with pytest.raises(InvalidOption, match="leaves no room") as refused:
+        load_tagger(model)
+    assert "model_max_length" in refused.value.hint
+
+
+def test_a_subword_beyond_the_model_is_two_lines_on_a_gpu_too(trained: Path) -> None:
+    """There a wrong index ends the process."""
+    import numpy as np
+
+    from nertool.models.torch_model import TorchModel
+
+    runner = TorchModel(load_tagger(trained / "model", device="cpu").model)
+    runner.on_cpu = False
+    inputs = {"input_ids": np.full((1, 4), 2), "attention_mask": np.ones((1, 4), int)}
+    assert runner(**inputs)["logits"].shape == (1, 4, 4)
+    with pytest.raises(NertoolError, match="sub-words that the model does not have: 100000 of"):
+        runner(**{**inputs, "input_ids": np.full((1, 4), 100_000)})
+
+
 def tag(workspace: Path, form: Any) -> str:
     data = BytesIO(b"anna left oslo .\n")
     options = predict.Options(format=form, input="text")

@@ -12,7 +12,8 @@ import pytest
 
 from nertool.cli.main import main
 from nertool.errors import NertoolError
-from nertool.models.tagger import load_tagger
+from nertool.models.tagger import load_tagger, stored_labels
+from nertool.training.pretrained import Pretrained
 
 torch = pytest.importorskip("torch")
 Change = Callable[[Path], object]
@@ -214,3 +215,20 @@ def test_an_encoder_in_a_folder_is_found(published: Path, copy: Any, capsys: pyt
     with pytest.raises(SystemExit):
         main(["train", "--force", "--model", str(published), "-w", str(copy.path)])
     assert str(published / "0_Transformer") in capsys.readouterr().err.splitlines()[1]
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.int8])
+def test_a_model_of_the_hub_is_looked_at_too(kind: Any, published: Path, tmp_path: Path) -> None:
+    """Where it lies in the cache, once it has been fetched."""
+    save(published, {name: tensor.to(kind) for name, tensor in weights_of(published).items()})
+    snapshot = tmp_path / "hub" / "models--me--small" / "snapshots" / "0123"
+    shutil.copytree(published, snapshot)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0123")
+    start = Pretrained("me/small", "", "", False, False, {"cache_dir": str(tmp_path / "hub")})
+    config = start.config(stored_labels(snapshot))
+    if kind == torch.float32:
+        assert start.load(config, seed=1).num_labels == config.num_labels
+    else:
+        with pytest.raises(NertoolError, match="quantized by another tool"):
+            start.load(config, seed=1)
