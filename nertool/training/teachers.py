@@ -56,7 +56,7 @@ class Match:
     known: Array
 
 
-OTHER_PREFIXES = {"S": "BEI", "B": "ISE", "E": "I"}
+OTHER_PREFIXES = {"S": "BEI", "B": "ISE", "I": "E", "E": "I"}
 """Prefix that our scheme lacks -> those that it has for such a word, the first one that there is."""
 
 OF_OTHER_MEANING = {"iob1": ("iob2", "iobes", "bilou", "bmewo"), "ioe1": ("ioe2", "iobes", "bilou", "bmewo")}

@@ -83,6 +83,7 @@ def test_labels_of_another_scheme_count_for_those_of_ours_by_type(caplog: pytest
     match = match_labels("it", ["O", "B-LOC", "M-LOC", "W-LOC"], ["O", "B-LOC", "I-LOC", "L-LOC", "U-LOC"])
     assert match.moves.argmax(1).tolist() == [0, 1, 2, 4] and match.known.tolist() == [True, True, True, False, True]
     assert match_labels("it", ["O", "B-LOC", "I-LOC"], ["I-LOC", "O"]).moves.argmax(1).tolist() == [1, 0, 0]
+    assert match_labels("it", ["O", "B-LOC", "I-LOC"], ["O", "B-LOC", "E-LOC"]).moves.argmax(1).tolist() == [0, 1, 2]
     assert match_labels("it", ["O", "B-LOC"], ["O", "S-LOC"]).moves.argmax(1).tolist() == [0, 1]
 
 
