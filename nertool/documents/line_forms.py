@@ -30,6 +30,13 @@ NO_TEXT = {
     "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
 }
 """Forms that nothing reads, how their first line begins, and the way out."""
+GLUED = re.compile(r"\S.*[/|,;:_\xa0](O|[BIESLUMW]-[\w-]+)")
+"""A word with its tag behind anything but a blank or tab, such as Anna/B-PER."""
+OTHER_TAG = re.compile(r"[BIESLUMW][_:/.][A-Z][\w-]*|[A-Z]{2,}[-_][BIESLUMW]")
+"""A tag in another spelling, such as B_PER and PER-B, of which a line of two fields has one."""
+OFFSETS = re.compile(r"\d+-\d+")
+"""Place of a token in its text, as WebAnno has it."""
+WITH_DIGIT = re.compile(r".*\d")
 TABLE_WAY = "Take the column of the text: cut -f 2 FILE; or name a table with names of columns .csv; or"
 CONVERT = "Convert it first:"
 COMMENT = ("# ", "#\t")
@@ -94,6 +101,7 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
                 return LineForm("jsonl")
             if _names_columns(columns, fields):
                 return _below_names(label, fields, lines, labels)
+            _refuse_tags_elsewhere(label, line, fields, labels)
         if len(fields) > 1:
             return _form_of_fields(label, line, lines, labels, has_comments)
         if seen and not fields:
@@ -116,10 +124,14 @@ def _form_of_fields(
     with_tag = ends_with_tag(fields, labels)
     if not with_tag and (has_comments or not by_tab):
         return LineForm("text")
-    following = [] if with_tag else list(islice(lines, 1))
+    named = with_tag and len(fields) > 2 and counted(fields[0]) is None and WITH_DIGIT.match(fields[0]) is not None
+    following = list(islice(lines, 1)) if named or not with_tag else []
+    if named and following and following[0].split()[:1] == fields[:1]:
+        raise _other_columns(label)
+    if counted(fields[0]) is not None and OFFSETS.fullmatch(fields[1]):
+        raise _other_columns(label)
     if not with_tag and any(map(_holds_text, [line, *following])):
-        what = f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}"
-        raise Unreadable(what, TABLE_WAY, "form")
+        raise _table_of_texts(label, line)
     return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
 
 
@@ -133,6 +145,30 @@ def _holds_text(line: str) -> bool:
     return any(len(column.split()) > 1 for column in line.split("\t")[1:])
 
 
+def _table_of_texts(label: str, line: str) -> Unreadable:
+    what = f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}"
+    return Unreadable(what, TABLE_WAY, "form")
+
+
+def _other_columns(label: str) -> Unreadable:
+    what = "a table of tokens with other columns in front, which download alone reads"
+    return Unreadable(f"{label}: this looks like {what}", CONVERT, "convert")
+
+
+def _refuse_tags_elsewhere(label: str, line: str, fields: list[str], labels: Collection[str]) -> None:
+    """Refuse a first line with tags in front of words, in quotes, or behind something other than blanks and tabs."""
+    glued = [match[1] for match in map(GLUED.fullmatch, line.strip().replace("\t", " ").split(" ")) if match]
+    if glued and len(glued) == len(line.split(" ")) and glued != ["O"]:
+        what = f"{label}: this looks like words with tags behind another separator: {line.strip()[:60]!r}"
+        raise Unreadable(what, "Put a word and its tag in a line, with a tab between; or", "form")
+    if len(fields) < 2 or ends_with_tag(fields, labels):
+        return
+    in_front = ENTITY_TAG.match(fields[0]) or (fields[0] == "O" and _has_tab_behind_word(line))
+    in_quotes = ENTITY_TAG.match(fields[-1].strip('"')) or fields[-1] == '"O"'
+    if (len(fields) == 2 and in_front) or (fields[0][0] == '"' and in_quotes):
+        raise _other_columns(label)
+
+
 def _below_names(label: str, names: Sequence[str], lines: Iterator[str], labels: Collection[str]) -> LineForm:
     """The form of lines of tokens below the names of the columns.
 
@@ -140,10 +176,14 @@ def _below_names(label: str, names: Sequence[str], lines: Iterator[str], labels:
         InvalidData: the tokens are not in the first column.
     """
     if names[0].lower() not in TOKEN_NAMES:
-        what = "a table of tokens with other columns in front, which download alone reads"
-        raise Unreadable(f"{label}: this looks like {what}", CONVERT, "convert")
+        raise _other_columns(label)
     following = next(lines, "")
-    return LineForm("tokens", has_comments=is_comment(following, labels), has_names=True)
+    fields = following.split()
+    has_comments = is_comment(following, labels)
+    several = len(following.partition("\t")[0].split()) > 1
+    if "\t" in following and several and not (has_comments or ends_with_tag(fields, labels)):
+        raise _table_of_texts(label, following)
+    return LineForm("tokens", has_comments=has_comments, has_names=True)
 
 
 def is_comment(line: str, labels: Collection[str]) -> bool:
@@ -155,7 +195,18 @@ def is_comment(line: str, labels: Collection[str]) -> bool:
 def ends_with_tag(fields: list[str], labels: Collection[str]) -> bool:
     """Whether the last one of several fields is a tag."""
     last = fields[-1]
+    if len(fields) == 2 and OTHER_TAG.fullmatch(last):
+        return True
     return last in labels or ENTITY_TAG.match(last) is not None or (last == "O" and len(fields) <= FEW_FIELDS)
+
+
+def is_line_of_prose(fields: list[str], width: int, labels: Collection[str]) -> bool:
+    """Whether a line among lines of one token holds several words: another number of fields, and no tag behind them.
+
+    Args:
+        width: fields of the first line.
+    """
+    return len(fields) > 1 and len(fields) != width and not ends_with_tag(fields, labels)
 
 
 def _counts_tokens(fields: list[str], with_tag: bool, following: Iterable[str]) -> bool:

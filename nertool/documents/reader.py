@@ -11,13 +11,21 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID, ends_sentence, group_rows, names_columns
+from nertool.corpus.column_files import (
+    CONLLU_COLUMNS,
+    CONLLU_ID,
+    TAG_NAMES,
+    ends_sentence,
+    group_rows,
+    is_entity_tag,
+    names_columns,
+)
 from nertool.corpus.files import MOST_BYTES, PACKED
 from nertool.corpus.records import BadRecord, parse_json
 from nertool.corpus.running_text import Cut, Words, cut_text, line_offsets
 from nertool.documents.byte_source import ByteSource, Lines, open_source
 from nertool.documents.json_list import is_json_list, read_json_list
-from nertool.documents.line_forms import LineForm, form_of, is_comment
+from nertool.documents.line_forms import LineForm, ends_with_tag, form_of, is_comment, is_line_of_prose
 from nertool.documents.table_rows import UTF8_HELP, bad_record, csv_table, parquet_table
 from nertool.documents.task_records import fields_of_task, is_task, text_field, way_out
 from nertool.documents.ways import Unreadable, Ways
@@ -147,6 +155,7 @@ class Reader:
             lines = _without_names(lines) if has_names else lines
             lines = self._without_comments(lines) if has_comments else lines
             lines = _with_sentence_ends(lines) if has_names else lines
+            lines = self._without_prose(label, lines) if form == "tokens" else lines
         if form not in ("json", "jsonl"):
             self._log_unused_columns(label)
         if form in ("json", "jsonl"):
@@ -188,6 +197,29 @@ class Reader:
                 yield number, line
             else:
                 self.comments += 1
+
+    def _without_prose(self, label: str, lines: Lines) -> Lines:
+        """Give lines of tokens on.
+
+        Raises:
+            Unreadable: a line holds several words, or a tag without a token in front of it.
+        """
+        width = 0
+        labels = {*self.labels}
+        for number, line in lines:
+            count = len(line.split())
+            width = width or count
+            if line[:1] in (b" ", b"\t") and count == 1 < width:
+                tag = line.decode("utf-8", "replace").strip()
+                if ends_with_tag(["", tag], labels):
+                    what = f"{label}:{number}: a tag without a token in front of it: {tag[:60]!r}"
+                    raise Unreadable(what, "Mend it; or", "form")
+            elif count not in (0, width) and b"\t" not in line:
+                fields = line.decode("utf-8", "replace").split()
+                if is_line_of_prose(fields, width, labels):
+                    what = f"several words in a line, where others hold a token: {' '.join(fields)[:60]!r}"
+                    raise Unreadable(f"{label}:{number}: {what}", "If lines hold text:", "form")
+            yield number, line
 
     # -- lines of text -----------------------------------------------------------------------------
 
@@ -292,6 +324,7 @@ class Reader:
             others = self._other_fields(record, self.tokens_column, TAGGED_FIELDS)
             return Document(number, [Words(tokens)], None, others, is_record=True)
         if isinstance(text, str):
+            _refuse_parts(place, record, text)
             others = self._other_fields(record, self.text_column, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, text, others)
         if is_task(record) and (name := text_field(record["data"], self.text_column)):
@@ -357,6 +390,20 @@ class Reader:
         self.broken += 1
         if self.on_error == "null":
             yield Document(number, broken=True, is_record=is_record)
+
+
+def _refuse_parts(place: str, record: Mapping[str, Any], text: str) -> None:
+    """Refuse a record whose text is a single token with its tag, or the list of its tokens.
+
+    Raises:
+        Unreadable: it is one.
+    """
+    if text.startswith(("['", '["')) and text.endswith("]"):
+        raise Unreadable(f"{place}: a list in place of a text: {text[:60]!r}", "Write JSON Lines of tokens; or", "skip")
+    tags = [record[name] for name in (*TAG_NAMES, "ner_tags") if isinstance(record.get(name), str)]
+    if tags and len(text.split()) == 1 and all(map(is_entity_tag, tags)):
+        what = f"{place}: a token a record, {text[:60]!r} with {tags[0]}, which download alone reads"
+        raise Unreadable(what, "Convert it first:", "convert")
 
 
 def form_of_name(path: Path) -> str:
@@ -429,13 +476,14 @@ def _length(token: object) -> int:
 def _first_token(line: str | InvalidData) -> str | InvalidData | None:
     """Give the token of a line; None for a blank line.
 
-    The token ends at the first blank or tab; other white space, as in `10\u00a0000`, is part of it.
+    The token ends at the first tab, or without one at the first blank. Other white space, as in `10\u00a0000`, is part of it.
     """
     if isinstance(line, InvalidData):
         return line
     if not line.strip():
         return None
-    return line.strip(" \t\r\n").replace("\t", " ").partition(" ")[0]
+    text = line.strip(" \t\r\n")
+    return text.partition("\t" if "\t" in text else " ")[0].rstrip(" ")
 
 
 def _conllu_lines(lines: Lines) -> Lines:

@@ -106,6 +106,72 @@ def test_forms_that_only_download_reads_are_refused(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        ["doc1\tanna\tB-PER", "doc1\tleft\tO"],
+        ["B-PER anna"],
+        ["O\tanna", "B-PER\toslo"],
+        ['"anna"\t"B-PER"'],
+        ["1-1\t0-4\tanna\tPER", "1-2\t5-9\tleft\t_"],
+    ],
+)
+def test_tables_with_tokens_in_another_column_are_refused(lines: list[str]) -> None:
+    with pytest.raises(InvalidData, match="download alone reads"):
+        form_of("own", islice(stream(*lines), len(lines)), LABELS)
+
+
+@pytest.mark.parametrize("line", ["anna,B-PER", "anna;B-PER", "anna/B-PER left/O", "anna\xa0B-PER", "rain|O fell|O"])
+def test_tags_behind_another_separator_are_refused(line: str) -> None:
+    with pytest.raises(InvalidData, match="behind another separator") as raised:
+        form_of("own", stream(line), LABELS)
+    assert "--input" in raised.value.hint
+
+
+@pytest.mark.parametrize("line", ["anna B_ORG", "anna ORG-B"])
+def test_tags_in_other_spellings_tell_tokens(line: str) -> None:
+    assert form_of("own", stream(line), LABELS) == LineForm("tokens")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Title\n\nAnna left Oslo .\n", ":3: several words"),
+        ("Blood type O\nAnna left\n", ":2: several words"),
+        ("anna B-PER\n O\nleft O\n", ":2: a tag without a token"),
+        ("anna\tB-PER\n\tO\nleft\tO\n", ":2: a tag without a token"),
+    ],
+)
+def test_lines_that_are_no_tokens_are_refused_where_they_come(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(text)
+    with pytest.raises(InvalidData, match=told) as raised:
+        list(Reader(labels=[*LABELS]).read(str(path)))
+    assert "--input text" in raised.value.hint
+
+
+def test_a_token_between_tabs_may_have_blanks(tmp_path: Path) -> None:
+    path = tmp_path / "own.tsv"
+    path.write_text("left\tO\nNew York\tB-LOC\n\n\toslo\tB-LOC\n")
+    read = [*Reader(labels=[*LABELS]).read(str(path))]
+    assert [document.sentences[0].tokens for document in read] == [["left", "New York"], ["oslo"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("own.csv", "id,text,label\n1,anna,B-PER\n1,left,O\n", "a token a record"),
+        ("own.jsonl", '{"text": "left", "tag": "O"}\n', "a token a record"),
+        ("own.csv", "text\n\"['anna', 'left']\"\n", "a list in place of a text"),
+        ("own.tsv", "text\tlabel\nanna left oslo\t1\n", "a table of texts"),
+    ],
+)
+def test_records_of_tokens_are_no_texts(name: str, content: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InvalidData, match=told):
+        list(Reader(labels=[*LABELS]).read(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize(
     "line", ["<?xml version='1.0'?>", "<!DOCTYPE html>", "1|t|Anna left.", "version https://git-lfs.x"]
 )
 def test_what_is_no_text_is_refused_unless_one_insists(line: str, tmp_path: Path) -> None:
