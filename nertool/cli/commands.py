@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields
 from types import ModuleType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -16,7 +17,7 @@ import typer
 from typer.core import TyperCommand
 
 from nertool.cli import run_ner_names, values
-from nertool.cli.output import escape_usage_errors, set_up_output
+from nertool.cli.output import USAGE_ERROR, escape_usage_errors, set_up_output
 from nertool.stages.options import FIRST_GROUP, options_for
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.option_values import check_values, refuse_unused
@@ -61,7 +62,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments after translating run_ner.py's spellings."""
-        with escape_usage_errors():
+        with escape_usage_errors(), _name_commands_of_option(ctx):
             return super().parse_args(ctx, run_ner_names.translate(args, self.params))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -76,6 +77,24 @@ class Command(TyperCommand):
         for name in sorted(groups, key=_group_rank):  # a stable sort: other groups keep their order
             with formatter.section(name):
                 formatter.write_dl(groups[name])
+
+
+@contextmanager
+def _name_commands_of_option(context: Any) -> Iterator[None]:
+    """Let the error about an option that a command lacks name the commands that have it."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        if not hasattr(error, "possibilities"):
+            raise
+        option, group = error.option_name.replace("_", "-"), context.find_root().command
+        commands = []
+        for name in group.list_commands(context):
+            if any(option in parameter.opts for parameter in group.get_command(context, name).params):
+                commands.append(name)
+        if commands:
+            error.message, error.possibilities = f"{error.message} (an option of: {', '.join(commands)})", None
+        raise
 
 
 def _group_rank(name: str) -> int:

@@ -38,8 +38,9 @@ BOOLEAN = (
 def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
     """The arguments of a command in nertool's own spelling.
 
-    `--train_file` becomes `--train-file`, `--push_to_hub True` becomes `--push-to-hub`, `--bf16` becomes
-    `--precision bf16`, and any other argument of the Trainer becomes `--set NAME=VALUE` where the command has `--set`.
+    `--train_file` becomes `--train-file`, `--data_dir` is the workspace, `--push_to_hub True` becomes `--push-to-hub`,
+    `--bf16` becomes `--precision bf16`, and any other argument of the Trainer becomes `--set NAME=VALUE` where the
+    command has `--set`.
     Options that mean nothing here are left out, with a log line. What nobody knows stays, for the parser to refuse.
     `-w=DIR` is `-w DIR`, as for run_ner.py; to the parser the directory would be `=DIR`.
 
@@ -84,8 +85,8 @@ def _translate_option(
 ) -> list[str]:
     """One option with its value, if that is another argument; takes what it uses from `rest`."""
     option, equals, value = argument.partition("=")
-    own = f"--{option[2:].replace('_', '-')}"
-    name = own[2:].replace("-", "_")
+    name = option[2:].replace("-", "_")
+    own = "--workspace" if name == "data_dir" else f"--{name.replace('_', '-')}"
     if own in options:
         opposite = options[own]
         if opposite is True:

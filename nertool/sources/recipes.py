@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -241,5 +244,16 @@ def find_recipe(name: str) -> Recipe:
         InvalidOption: there is none.
     """
     if name not in RECIPES:
-        raise InvalidOption(f"no recipe {name!r}", f"Recipes: {', '.join(RECIPES)}")
+        raise InvalidOption(f"no recipe {name!r}", _recipe_hint(name))
     return RECIPES[name]
+
+
+def _recipe_hint(name: str) -> str:
+    """How to name what was probably meant: a file, a data set in a folder or on the Hub, a recipe."""
+    if os.path.isfile(name):
+        return f"A file of your own is named by an option: --train-file {shlex.quote(name)}"
+    if "/" in name or os.path.isdir(name):
+        return f"Files are named by --train-file and --dev-file, a data set by --dataset {shlex.quote(name)}"
+    near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return f"{meant}Recipes: {', '.join(RECIPES)}"

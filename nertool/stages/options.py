@@ -156,7 +156,8 @@ def check_split(name: str) -> None:
         InvalidOption: there is no such split.
     """
     if name not in SPLITS:
-        raise InvalidOption(f"--split {name}: no such split", f"Splits: {', '.join(SPLITS)}.")
+        dev = " The validation split is dev." if name.startswith("val") else ""
+        raise InvalidOption(f"--split {name}: no such split", f"Splits: {', '.join(SPLITS)}.{dev}")
 
 
 def names_data(values: Mapping[str, Any]) -> bool:

@@ -246,8 +246,27 @@ def test_a_hint_leaves_out_the_workspace_where_it_is_the_usual_one(
 
 def test_an_unknown_recipe_names_those_there_are(cli: Cli, tmp_path: Path) -> None:
     message, hint = cli.error("download", "germeval", "-w", tmp_path)
-    assert message == "error: no recipe 'germeval'"
+    assert (message, hint[:29]) == ("error: no recipe 'germeval'", "Did you mean germeval2014? Re")
     assert all(recipe in hint for recipe in ("sample", "germeval2014", "wnut17", "conll2003"))
+
+
+def test_a_file_or_a_folder_in_the_place_of_a_recipe_is_told_its_option(cli: Cli, workspace: Workspace) -> None:
+    file = workspace / "train.txt.tmp"
+    assert cli.error("run", file, "-w", workspace.path)[1].endswith(f" --train-file {file}")
+    assert cli.error("download", workspace.path, "-w", workspace.path)[1].endswith(f" --dataset {workspace.path}")
+
+
+@pytest.mark.parametrize(
+    ("words", "commands"),
+    [("train --train_file x", "download, run"), ("predict --precision x", "train, evaluate, run"), ("labels --o", "")],
+)
+def test_an_option_of_other_commands_is_told_theirs(words: str, commands: str, cli: Cli) -> None:
+    cli(*words.split(), code=2)
+    assert f"No such option: {words.split()[1]}{f' (an option of: {commands})' if commands else ''}" in cli.err
+
+
+def test_the_data_directory_of_run_ner_is_the_workspace(cli: Cli, trained: Path) -> None:
+    assert cli.json("status", "--data_dir", trained)["train"]["state"] == "fresh"
 
 
 def test_an_unknown_model_is_told_by_both_stages_that_load_one(
@@ -273,7 +292,7 @@ def test_an_output_directory_that_is_not_the_models_own_is_refused(name: str, cl
 def test_an_unknown_split_names_those_there_are(command: list[str], cli: Cli, copy: Workspace) -> None:
     assert cli.error(*command, "-w", copy.path) == (
         "error: --split validation: no such split",
-        "Splits: train, dev, test.",
+        "Splits: train, dev, test. The validation split is dev.",
     )
 
 
