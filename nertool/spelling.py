@@ -28,6 +28,11 @@ AROUND = re.compile(r"(?:BB|EE|MM|WW)_O(?:_\S+)?")
 
 Source: https://lingpipe-blog.com/2009/10/14/coding-chunkers-as-taggers-io-bio-bmewo-and-bmewo/
 """
+OTHER_PREFIX = re.compile(
+    r"(?i:BEGIN(?:NING)?|BEG|START|INSIDE|IN|MIDDLE|MID|END|LAST|SINGLE(?:TON)?|UNIT|WHOLE)[-_:./|#](\S+)"
+    r"|[BIESLUMW](?:[#+~=(]|--)(\S+)"
+)
+"""Prefixes of entities that are not read: BEGIN-PER, B#PER, B(PER)."""
 SHOWN_OUTSIDE = 3
 """Tags for O that are shown of many."""
 ONE_TYPE = "ENTITY"
@@ -218,6 +223,13 @@ def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(outside)
 
 
+def unread_prefixes(counts: Mapping[str, int]) -> str:
+    """A tag such as BEGIN-PER or B#PER, where most tags have such prefixes, which are not read; else nothing."""
+    found = {tag: count for tag, count in counts.items() if OTHER_PREFIX.fullmatch(tag)}
+    entities = sum(counts.values()) - sum(counts.get(tag, 0) for tag in (OUTSIDE, *ALWAYS_OUTSIDE, *NOTHING))
+    return next(iter(found)) if found and 2 * sum(found.values()) > entities else ""
+
+
 def words_for_outside(counts: Mapping[str, int]) -> tuple[str, ...]:
     """The word that may stand for O: the most frequent tag of a corpus without O."""
     if OUTSIDE in counts or not counts:
@@ -258,7 +270,7 @@ def _most_frequent(others: Mapping[str, int]) -> Spelling | None:
     if not followers:
         return None
     best = max(followers, key=lambda spelling: (followers[spelling], -_rank(spelling)))
-    if 2 * followers[best] <= sum(others.values()) or (best.order == "bare" and not {"B", "b"} & others.keys()):
+    if 2 * followers[best] <= sum(others.values()) or (best.order == "bare" and not {*"BbIi"} & others.keys()):
         return None
     return best._replace(lower=2 * lower[best] > followers[best])
 

@@ -476,7 +476,7 @@ def _length(token: object) -> int:
 def _first_token(line: str | InvalidData) -> str | InvalidData | None:
     """Give the token of a line; None for a blank line.
 
-    The token ends at the first tab, or without one at the first blank. Other white space, as in `10\u00a0000`, is part of it.
+    It ends at the first tab, or without one at the first blank. Other white space, as in `10\u00a0000`, is part of it.
     """
     if isinstance(line, InvalidData):
         return line

@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from nertool.corpus.column_files import Sentence, group_rows
+from nertool.corpus.column_files import Sentence, group_rows, is_entity_tag
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.pairing import Array
@@ -71,6 +71,11 @@ class _Ends(dict[bytes, int]):
         """The end of a line."""
         return line if self.whole else line[line.find(b" ") :]
 
+    def tags(self) -> tuple[set[str], set[str]]:
+        """The gold and the predicted tags so far."""
+        gold = {pair[0].decode("utf-8") for pair in self._numbers}
+        return gold, {pair[1].decode("utf-8") for pair in self._numbers}
+
     def __missing__(self, end: bytes) -> int:
         fields = end.split()
         if fields and len(fields) != self.columns:
@@ -107,6 +112,18 @@ def score_file(name: str, scorer: Scorer, delimiter: str = "") -> None:
             if len(ends) > MOST_KNOWN:
                 ends.clear()
         _count(scorer, np.append(unfinished, 0), ends)
+        check_columns(str(path), *ends.tags())
+
+
+def check_columns(name: str, gold: set[str], predicted: set[str]) -> None:
+    """Check that the last column holds predicted tags, not probabilities or tokens.
+
+    Raises:
+        InvalidData: gold tags are those of entities, and no predicted tag is one or O.
+    """
+    if gold.isdisjoint(predicted) and any(map(is_entity_tag, gold)) and not any(map(is_entity_tag, predicted)):
+        shown = f"{', '.join(sorted(predicted)[:3])} where the one in front has {', '.join(sorted(gold)[:3])}"
+        raise InvalidData(f"{name}: the last column holds no predicted tags: {shown}", FORM)
 
 
 def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> list[int]:
@@ -194,6 +211,8 @@ def _blocks(file: IO[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
 def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
     if delimiter:
         block = block.replace(b" ", INNER_BLANK).replace(delimiter, b" ").replace(b"\t", INNER_BLANK)
+    if b"\r" in block and b"\n" not in block:
+        block = block.replace(b"\r", b"\n")
     if b"-X-" in block:
         block = BOUNDARY.sub(b"", block)
     return block.replace(b"\t", b" ").split(b"\n")

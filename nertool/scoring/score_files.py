@@ -11,7 +11,7 @@ from typing import Any
 
 from nertool.errors import InvalidOption, MissingInput
 from nertool.scoring.comparison import difference
-from nertool.scoring.prediction_files import Tagged, read_both, read_tagged, score_file
+from nertool.scoring.prediction_files import Tagged, check_columns, read_both, read_tagged, score_file
 from nertool.scoring.scorer import Scorer
 from nertool.scoring.seqeval_check import MOST_TOKENS, compare_with_seqeval
 from nertool.scoring.tagged_results import recognise_spelling, score_and_list_errors, warn_of_odd_results
@@ -85,6 +85,8 @@ def _score_with_tokens(tagged: Iterator[Tagged], name: str, report: str | None, 
     """Scores and kinds of errors; where `report` names a directory, page and errors go there."""
     first = list(islice(tagged, SENTENCES_LOOKED_AT))
     spelling = recognise_spelling(first)
+    gold, predicted = ({tag for one in first for tag in getattr(one, side)} for side in ("gold", "predicted"))
+    check_columns(name, gold, predicted)
     with TemporaryDirectory(dir=_ensure_directory(report)) as scratch:
         errors = Path(scratch) / "errors.jsonl"
         scorer, analysis = score_and_list_errors(chain(first, tagged), spelling, scheme, None, errors)

@@ -14,7 +14,7 @@ from nertool.scoring.error_analysis import Analysis, entities_of, single_words
 from nertool.scoring.prediction_files import Tagged
 from nertool.scoring.scorer import Scorer
 from nertool.scoring.seqeval_check import MOST_TOKENS
-from nertool.spelling import ALWAYS_OUTSIDE, CANONICAL, Spelling, find_spelling
+from nertool.spelling import ALWAYS_OUTSIDE, CANONICAL, Spelling, find_spelling, unread_prefixes
 from nertool.tags import OUTSIDE
 
 
@@ -54,11 +54,16 @@ def recognise_spelling(sentences: Sequence[Tagged]) -> Spelling:
 
 
 def warn_of_odd_results(name: str, results: dict[str, Any]) -> None:
-    """Warn of data without a sentence and of tags that the strict mode reads as O."""
+    """Warn of data without a sentence or a predicted entity, and of tags that are not read as they seem to be meant."""
     if not results["sentences"]:
         logger.warning("%s holds no sentence: every figure is 0", name)
     if "spelling" in results:
         logger.warning("tags of %s are spelled %s, and counted as B-PER, I-PER and O", name, results["spelling"])
+    types = results.get("types", {})
+    if unread := unread_prefixes(dict.fromkeys(types, 1)):
+        logger.warning("types of %s such as %s seem to hold a prefix: write B-, I-, E- and S-", name, unread)
+    if types and results["support"] and not results["predicted"]:
+        logger.warning("%s holds no predicted entity: every figure is 0", name)
     strict = results.get("strict", {})
     if unknown := strict.get("unknown_tags"):
         logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])

@@ -10,6 +10,7 @@ from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.readers.column_roles import EMPTY
+from nertool.spelling import unread_prefixes
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
@@ -158,6 +159,8 @@ class Doubts:
         entities = self.tokens - outside
         if 2 * self._count(NUMBERED_TAG) > entities > 0:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
+        if unread := unread_prefixes(self.tags):
+            return f"tags such as {unread} have prefixes that are not read", "Write B-, I-, E- and S- in their place"
         if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():
             return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
         if 2 * self._count(BRACKETS) > entities - self.tags["*"] - self.tags["-"] > 0:

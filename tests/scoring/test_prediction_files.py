@@ -176,3 +176,20 @@ def test_scoring_a_file_loads_no_model_library(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["facts"]["tags.txt"]["f1"] == 1.0
+
+
+@pytest.mark.parametrize("last", ["0.9", "Anna", "PER"])
+def test_a_last_column_without_tags_is_refused(last: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(f"Anna B-PER {last}\nleft O {last}\n")
+    with pytest.raises(InvalidData, match="no predicted tags"):
+        score_file(str(path), Scorer())
+
+
+def test_lines_that_end_with_cr_are_lines(tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_bytes(b"Anna B-PER B-PER\rleft O O\r\rOslo B-LOC O\r")
+    scorer = Scorer()
+    score_file(str(path), scorer)
+    results = scorer.results()
+    assert (results["correct"], results["predicted"], results["support"]) == (1, 1, 2)

@@ -186,6 +186,12 @@ REFUSED = {
         "Anna left\nB-PER O\nRain fell\nO O\n",
         "half of the tokens are tags",
     ),
+    "words for prefixes": (
+        "own.txt",
+        "Anna BEGIN-PER\nKeller INSIDE-PER\nleft O\n",
+        "BEGIN-PER have prefixes that are not read",
+    ),
+    "prefixes behind another sign": ("own.txt", "Anna B#PER\nleft O\n", "B#PER have prefixes that are not read"),
     "tuples of Python": ("own.txt", "('Anna', 'B-PER')\n('left', 'O')\n", "most tokens stand in quotes"),
     "a comma and a blank": ("own.txt", "Anna, B-PER\nleft, O\n", "all tokens end with ,"),
     "brackets of CorefUD": ("own.txt", "Anna (PER\nKeller PER)\nleft -\nBern (LOC)\n", "are brackets"),
