@@ -32,9 +32,12 @@ LONGEST_LABEL = 1000
 """Characters of a label; each token of the output may have it."""
 NAME_LABELS = "Write other names into id2label of config.json, in the order of the ids."
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "*.model")
+VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "bpe.codes", "*.model")
 """Files of which every tokenizer has one."""
-TOKENIZER_FILES = ("config.json", *VOCABULARIES, "special_tokens_map.json", "added_tokens.json")
+TOKENIZER_FILES = (
+    *("config.json", *VOCABULARIES, "special_tokens_map.json", "added_tokens.json"),
+    *("entity_vocab.json", "word_shape.json", "word_pronunciation.json"),
+)
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,18 @@ pytest.importorskip("torch")
 quiet_transformers()
 
 import torch  # noqa: E402
-from transformers import AutoConfig, AutoModelForTokenClassification, BertTokenizerFast, PretrainedConfig  # noqa: E402
+from transformers import (  # noqa: E402
+    TOKENIZER_MAPPING,
+    AutoConfig,
+    AutoModelForTokenClassification,
+    BertTokenizerFast,
+    BertweetTokenizer,
+    PhobertTokenizer,
+    PretrainedConfig,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES  # noqa: E402
 
-from nertool.models.names import load_tokenizer, positions  # noqa: E402
+from nertool.models.names import TOKENIZER_FILES, load_tokenizer, positions  # noqa: E402
 from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
 from nertool.models.tagger import load_tagger  # noqa: E402
 from nertool.models.torch_model import as_tensors  # noqa: E402
@@ -248,6 +258,19 @@ def test_big_bird_gives_a_long_text_the_same_whatever_came_before(
         before = model(input_ids=long)["logits"]
         model(input_ids=short)
         assert torch.equal(before, model(input_ids=long)["logits"])
+
+
+def test_every_file_of_a_tokenizer_is_fetched_compared_and_copied() -> None:
+    """A tokenizer may be that of another type than its model, as those of PhoBERT and BERTweet."""
+    families = {*MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES, "phobert", "bertweet"}
+    lacking = set()
+    known = [found if isinstance(found, tuple) else (found,) for found in TOKENIZER_MAPPING.values()]  # by version
+    for tokenizer in filter(None, chain(*known, [PhobertTokenizer, BertweetTokenizer])):
+        folders = tokenizer.__module__.split(".")  # transformers.utils where a package is missing
+        if folders[1] == "models" and folders[2] in families:
+            names = tokenizer.vocab_files_names.values()
+            lacking |= {name for name in names if not any(fnmatch(name, form) for form in TOKENIZER_FILES)}
+    assert not lacking
 
 
 def train_a_step(model: Any, saved: Path, config: PretrainedConfig) -> None:
