@@ -15,7 +15,7 @@ from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
 from nertool.models.limits import HINT, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
-from nertool.models.other_tools import find_config
+from nertool.models.other_tools import config_hint, find_config
 from nertool.progress import logger, shows_bars
 from nertool.workspace.digests import read_json
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 UNLIMITED = 1 << 30
 """Length of a tokenizer or model that has no limit."""
+LONGEST_WINDOW = 8192
+"""Sub-words that a model without such a limit takes at once; the memory for attention grows with their square."""
 FIRST_POSITION = {"ernie_m": 2}
 """Number of the first position in models that do not count from 0, nor from their padding id."""
 NO_NAME = re.compile(r"LABEL_\d+")
@@ -107,7 +109,8 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
         tokenizer: PreTrainedTokenizerBase
         tokenizer = from_pretrained(AutoTokenizer, path, trust_remote_code=trust_remote_code, **hub)
     except (OSError, ValueError) as error:
-        raise InvalidOption(f"no tokenizer for --model {name}: {reason_of(error)}", model_hint(name)) from error
+        hint = config_hint(error, model_hint(name))
+        raise InvalidOption(f"no tokenizer for --model {name}: {reason_of(error)}", hint) from error
     with translate_wrong_files(name):
         if tokenizer.is_fast and getattr(tokenizer.backend_tokenizer.model, "dropout", None):
             tokenizer.backend_tokenizer.model.dropout = None  # else a word has other sub-words each time
@@ -134,8 +137,10 @@ def _check_holds_tokenizer(name: str) -> None:
 
 
 def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: int | None = None) -> int:
-    """Maximum number of sub-words: min(requested, tokenizer limit, position embeddings)."""
-    return min(requested or UNLIMITED, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED)
+    """Maximum number of sub-words: min(requested or LONGEST_WINDOW, tokenizer limit, position embeddings)."""
+    return min(
+        requested or LONGEST_WINDOW, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED
+    )
 
 
 def is_fine_tuned(config: Any) -> bool:

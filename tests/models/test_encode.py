@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption, NertoolError
 from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, frame_of, labelled_windows
-from nertool.models.names import load_tokenizer, model_sources, usable_length
+from nertool.models.names import LONGEST_WINDOW, load_tokenizer, model_sources, usable_length
 from nertool.models.tagger import stored_labels
 from nertool.training.pretrained import Pretrained
 
@@ -282,12 +282,15 @@ def test_a_local_models_files_are_named_without_its_place(tiny_model: str) -> No
 
 
 def test_positions_that_roberta_does_not_use_are_not_counted(tokenizers: dict[str, Any]) -> None:
-    from transformers import BertConfig, RobertaConfig
+    from transformers import BertConfig, RobertaConfig, XLNetConfig
 
     tokenizer = tokenizers["roberta"]  # it has no limit of its own
     assert usable_length(tokenizer, RobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512)) == 512
     assert usable_length(tokenizer, BertConfig(max_position_embeddings=512), 128) == 128
+    for config in (XLNetConfig(), BertConfig(max_position_embeddings=10**8)):  # no limit, or one that no memory holds
+        assert usable_length(tokenizer, config) == LONGEST_WINDOW
+    assert usable_length(tokenizer, XLNetConfig(), 2 * LONGEST_WINDOW) == 2 * LONGEST_WINDOW
     assert usable_length(tokenizers["wordpiece"], BertConfig(max_position_embeddings=512)) == 128
 
 
