@@ -10,6 +10,8 @@ import pytest
 from own_file import lines, taken
 
 from nertool.errors import InvalidData, InvalidOption
+from nertool.stages import download
+from nertool.workspace.workspace import Workspace
 
 HIPE = "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNEL-LIT\tMISC\n# language = de\n# date = 1790\n"
 READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
@@ -156,6 +158,24 @@ READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "Rain NN\n\n# #\n1 CD\n",
         "Rain NN / # # 1 CD / ",
         {"task": "pos"},
+    ),
+    "CoNLL-U with tags alone in MISC": (
+        "own.conllu",
+        "1\tAnna\t_\tPROPN\t_\t_\t0\troot\t_\tB-PER\n2\tleft\t_\tVERB\t_\t_\t1\tx\t_\tO\n",
+        "Anna B-PER left O / ",
+        {},
+    ),
+    "spans in a text with tokens": (
+        "own.jsonl",
+        '{"text": "Anna left Bern.", "tokens": ["Anna", "left", "Bern."], "entities": [[0, 4, "PER"]]}',
+        "Anna B-PER left O Bern. O / ",
+        {},
+    ),
+    "spans in a text with tokens that it does not have": (
+        "own.jsonl",
+        '{"text": "Anna left.", "tokens": ["anna", "left."], "entities": [[0, 4, "PER"]]}',
+        "Anna B-PER left O . O / ",
+        {},
     ),
     "fields in quotes": ("own.tsv", 'Anna\tB-PER\n""""\tO\n"a,b"\tO\n', 'Anna B-PER " O a,b O / ', {}),
     "empty tags in place of O": (
@@ -532,3 +552,14 @@ def test_a_word_that_may_stand_for_o_beside_types_is_asked_for(tmp_path: Path) -
     assert as_types == "Anna B-PER left O Bern B-LOC . O / "
     as_tags = taken(tmp_path, "own.txt", content, tags="plain")[0]
     assert as_tags == "Anna PER left OTHER Bern LOC . OTHER / "
+
+
+def test_parquet_with_a_token_a_row_takes_the_names_that_datasets_stores(tmp_path: Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table({"sentence_id": [0, 0, 1], "token": ["Anna", "left", "Rain"], "ner_tags": [1, 0, 0]})
+    features = {"ner_tags": {"names": ["O", "B-PER"], "_type": "ClassLabel"}}
+    stored = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    parquet.write_table(stored, tmp_path / "own.parquet")
+    found = download.run(Workspace(tmp_path / "w"), download.Options(train_file=str(tmp_path / "own.parquet")))
+    assert found
+    assert (tmp_path / "w" / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\nRain O\n\n"

@@ -74,7 +74,7 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
     """
     own = [name for name in names if name not in CONLLU_COLUMNS]
     if not own and task == "ner" and "misc" in names:
-        own = [f"misc:{key}" for key in _entity_keys(lines, names.index("misc"))]
+        own = _entity_columns(lines, names.index("misc"))
         shown = ", ".join(own) or "upos, which are parts of speech"
         tally.note(f"{path.name}: the tags are those of {shown} (--tag-column)")
     if len(own) > 1:
@@ -82,15 +82,20 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
     return own[0] if own else "upos"
 
 
-def _entity_keys(lines: Iterable[str], misc_at: int) -> list[str]:
-    """Names of the values in MISC that are tags of entities throughout."""
+def _entity_columns(lines: Iterable[str], misc_at: int) -> list[str]:
+    """MISC, if it holds tags of entities alone, else those of its values that do so throughout."""
     values: dict[str, set[str]] = {}
+    cells: set[str] = set()
     for line in lines:
         fields = line.split("\t")
+        cells.update(fields[misc_at : misc_at + 1])
         for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
             key, _, value = pair.partition("=")
             values.setdefault(key, set()).add(value)
-    return [key for key, found in values.items() if found != {OUTSIDE} and all(map(is_entity_tag, found))]
+    if cells - {OUTSIDE} and all(map(is_entity_tag, cells)):
+        return ["misc"]
+    keys = [key for key, found in values.items() if found != {OUTSIDE} and all(map(is_entity_tag, found))]
+    return [f"misc:{key}" for key in keys]
 
 
 class TagColumn:

@@ -210,12 +210,14 @@ def _stored_names(schema: Any, path: Path, layout: Layout) -> list[str]:
     except InvalidOption:  # texts with spans have none
         return []
     kind = schema.field(column).type
-    if not pyarrow.types.is_nested(kind) or not pyarrow.types.is_integer(getattr(kind, "value_type", pyarrow.null())):
+    is_list = pyarrow.types.is_nested(kind)
+    if not pyarrow.types.is_integer(getattr(kind, "value_type", pyarrow.null()) if is_list else kind):
         return []
     try:
         feature = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"][column]
-        names = (feature[0] if isinstance(feature, list) else feature["feature"])["names"]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        inner = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        names = inner["names"]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return []
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 

@@ -378,10 +378,12 @@ def _entry_annotators(entry: Any) -> list[list[str]]:
 
 
 def _tokens(holder: dict[str, Any], text: str, place: str) -> list[Token]:
-    """Tokens as a record gives them by their places; none where it has none, or only their texts."""
+    """Tokens as a record gives them, by their places or in the order of the text; none where it has none."""
     given = holder.get("tokens")
-    if not isinstance(given, list) or all(isinstance(token, str) for token in given):
+    if not isinstance(given, list):
         return []
+    if all(isinstance(token, str) for token in given):
+        return _tokens_in_order(given, text)
     try:
         places = [(token["start"], token["end"]) for token in given]
         if not all(type(a) is type(b) is int and 0 <= a <= b <= len(text) for a, b in places):
@@ -389,6 +391,19 @@ def _tokens(holder: dict[str, Any], text: str, place: str) -> list[Token]:
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidData(f"{place}: a token without start and end in the text", SPAN_HELP) from error
     return [Token(text[start:end], start, end) for start, end in places]
+
+
+def _tokens_in_order(tokens: Sequence[str], text: str) -> list[Token]:
+    """Tokens where the text has them one behind the other, with nothing but white space between; else none."""
+    placed: list[Token] = []
+    at = 0
+    for token in tokens:
+        start = text.find(token, at)
+        if not token.strip() or start < 0 or text[at:start].strip():
+            return []
+        at = start + len(token)
+        placed.append(Token(token, start, at))
+    return [] if text[at:].strip() else placed
 
 
 def _get(value: dict[str, Any], keys: Sequence[str]) -> Any:
