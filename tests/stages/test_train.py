@@ -188,7 +188,7 @@ def test_train_without_sentences_is_refused(ready: Workspace, tiny_model: str) -
 def test_a_model_without_weights_is_refused(ready: Workspace, tiny_model: str, tmp_path: Path) -> None:
     empty = tmp_path / "tokenizer-only"
     shutil.copytree(tiny_model, empty, ignore=shutil.ignore_patterns("*.safetensors"))
-    with pytest.raises(InvalidOption, match="no model for --model"):
+    with pytest.raises(MissingInput, match="tokenizer-only holds no weights"):
         train.run(ready, train.Options(model=str(empty)))
     with pytest.raises(InvalidOption, match="no (model|tokenizer) for --model nowhere"):
         train.run(ready, train.Options(model="nowhere"))
