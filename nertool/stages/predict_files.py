@@ -161,7 +161,7 @@ def _check_input(name: str, stdin: IO[bytes] | None) -> None:
     elif Path(name).is_dir():
         raise InvalidOption(f"{name} is a directory", "Name the files in it.")
     elif not Path(name).exists():
-        raise MissingInput(f"{name}: no such file", hint)
+        raise MissingInput(f"{name}: no such file", f"{hint} Text comes that way: echo 'TEXT' | nertool predict")
 
 
 def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
