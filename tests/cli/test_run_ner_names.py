@@ -82,6 +82,7 @@ def test_what_has_no_effect_is_left_out_with_its_value() -> None:
     assert translate(given, TRAIN) == ["--seed", "3"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     "name", ["resume_from_checkpoint", "logging_dir", "greater_is_better", "per_gpu_eval_batch_size"]
 )
