@@ -8,6 +8,7 @@ dropped there. The graph keeps its inputs and its output, which has zeros in row
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,10 @@ import numpy as np
 from nertool.models.onnx_model import WANTED
 
 ROW_BY_ROW = {
-    "Add",
-    "Clip",
-    "Div",
-    "Erf",
-    "LayerNormalization",
-    "MatMul",
-    "Mul",
-    "Pow",
-    "Relu",
-    "Sigmoid",
-    "Sqrt",
-    "Sub",
+    *("Add", "Div", "Mul", "Pow", "Sub"),
+    *("Clip", "Erf", "Relu", "Sigmoid", "Sqrt", "Tanh"),
+    *("LayerNormalization", "MatMul"),
 }
-ROW_BY_ROW |= {"Tanh"}
 """Operators that compute each row of their inputs alone, if their other inputs are constants that all rows share."""
 
 
@@ -50,34 +41,50 @@ def drop_unwanted_rows(graph: Any) -> bool:
         return False
     made = {name for node in region for name in node.output}
     cut = dict.fromkeys(name for node in region for name in node.input if name not in made and name not in constants)
-    for node in region:
-        for place, name in enumerate(node.input):
-            if name in cut:
-                node.input[place] = f"{name}_rows"
-        if output.name in node.output:
-            node.output[list(node.output).index(output.name)] = f"{output.name}_rows"
     before = [node for node in graph.node if node not in region]
-    chosen = [
-        helper.make_node("Mul", ["attention_mask", WANTED], ["rows_wanted"]),
-        helper.make_node("NonZero", ["rows_wanted"], ["rows_columns"]),
-        helper.make_node("Transpose", ["rows_columns"], ["rows_places"]),  # of shape (rows, 2)
-        *(helper.make_node("GatherND", [name, "rows_places"], [f"{name}_rows"]) for name in cut),
-    ]
-    blank = numpy_helper.from_array(np.zeros(1, np.float32))
-    back = [
-        helper.make_node("Shape", ["rows_wanted"], ["rows_shape"]),
-        helper.make_node("Shape", [f"{output.name}_rows"], ["rows_labels"], start=1),
-        helper.make_node("Concat", ["rows_shape", "rows_labels"], ["rows_full_shape"], axis=0),
-        helper.make_node("ConstantOfShape", ["rows_full_shape"], ["rows_blank"], value=blank),
-        helper.make_node("ScatterND", ["rows_blank", "rows_places", f"{output.name}_rows"], [output.name]),
-    ]
-    nodes = [*before, *chosen, *region, *back]
+    for node in region:
+        _rename(node.input, {*cut})
+        _rename(node.output, {output.name})
+    nodes = [*before, *_chosen_rows(cut), *region, *_all_rows(output.name)]
     del graph.node[:]
     graph.node.extend(nodes)
     graph.input.append(helper.make_tensor_value_info(WANTED, TensorProto.INT64, ["wanted_batch", "wanted_subwords"]))
     graph.initializer.append(numpy_helper.from_array(np.ones((1, 1), np.int64), WANTED))  # what it is if left out
     del graph.value_info[:]  # of ranks before
     return True
+
+
+def _rename(names: Any, those: Collection[str]) -> None:
+    """Let some names of a node be those of the chosen rows."""
+    for place, name in enumerate(names):
+        if name in those:
+            names[place] = f"{name}_rows"
+
+
+def _chosen_rows(names: Iterable[str]) -> list[Any]:
+    """Nodes that give `{name}_rows` of shape (rows, width) for tensors of shape (batch, subwords, width)."""
+    from onnx import helper
+
+    return [
+        helper.make_node("Mul", ["attention_mask", WANTED], ["rows_wanted"]),
+        helper.make_node("NonZero", ["rows_wanted"], ["rows_columns"]),
+        helper.make_node("Transpose", ["rows_columns"], ["rows_places"]),  # of shape (rows, 2)
+        *(helper.make_node("GatherND", [name, "rows_places"], [f"{name}_rows"]) for name in names),
+    ]
+
+
+def _all_rows(name: str) -> list[Any]:
+    """Nodes that give a tensor of shape (batch, subwords, labels), with zeros where a row was not chosen."""
+    from onnx import helper, numpy_helper
+
+    blank = numpy_helper.from_array(np.zeros(1, np.float32))
+    return [
+        helper.make_node("Shape", ["rows_wanted"], ["rows_shape"]),
+        helper.make_node("Shape", [f"{name}_rows"], ["rows_labels"], start=1),
+        helper.make_node("Concat", ["rows_shape", "rows_labels"], ["rows_full_shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["rows_full_shape"], ["rows_blank"], value=blank),
+        helper.make_node("ScatterND", ["rows_blank", "rows_places", f"{name}_rows"], [name]),
+    ]
 
 
 def _row_by_row(graph: Any, constants: dict[str, int], output: str) -> list[Any]:
