@@ -407,7 +407,7 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
     dev = search.judge.gold["dev"]
     tagger = load_tagger(directory, trust_remote_code=trust_remote_code)
     ids = {label: number for number, label in enumerate(tagger.labels)}
-    answers = DevAnswers()
+    answers, left_out = DevAnswers(), 0
     taggings = tagger.tag_scored(sentence.tokens for sentence in dev)
     for sentence, tagging, judged in zip(dev, taggings, search.kept_tags, strict=True):
         if tagging.tags != judged:
@@ -418,6 +418,10 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
         assert tagging.logits is not None
         if ids.keys() >= {*sentence.tags}:  # with --allow-stale, dev may have tags that the model has not
             answers.add(tagging.logits, [ids[tag] for tag in sentence.tags])
+        else:
+            left_out += 1
+    if left_out:
+        logger.warning("sentences of dev with tags that the model lacks, left out of its calibration: %d", left_out)
     tagger.calibration_on(answers).write(directory, tagger.labels)
     return tagger
 

@@ -524,11 +524,14 @@ def test_a_bound_that_dev_cannot_prove_is_refused_before_a_model_is_made(
         quantize.run(copy, quantize.Options(backend="onnx", criterion="bound", tolerance=0.05))
 
 
-def test_tags_of_dev_that_the_model_does_not_have_are_no_reason_to_fail(copy: Workspace) -> None:
+def test_tags_of_dev_that_the_model_does_not_have_are_told_and_no_reason_to_fail(
+    copy: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
     with (copy / "dev.txt").open("a", encoding="utf-8") as dev:
         dev.write("anna B-GPE\n\n")
     options = quantize.Options(backend="onnx", tolerance=0.9, allow_stale=True)
     assert quantize.run(copy, options).ok and (copy / "quantized/calibration.json").exists()
+    assert "sentences of dev with tags that the model lacks, left out of its calibration: 1" in caplog.text
 
 
 @pytest.mark.parametrize(
