@@ -15,7 +15,9 @@ from nertool.stages import download, evaluate, labels, predict, preprocess, quan
 from nertool.stages.options import names_data, options_for
 from nertool.workspace.names import STAGES
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import Result, StageOptions, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 MODULES: dict[str, ModuleType] = {
     stage.__name__.rpartition(".")[2]: stage

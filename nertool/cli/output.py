@@ -20,8 +20,8 @@ from nertool.training import processes
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nertool.workspace.stage import Result
     from nertool.workspace.staleness import State
-    from nertool.workspace.workspace import Result
 
 
 USAGE_ERROR: Any = typer.BadParameter.__base__

@@ -14,8 +14,8 @@ from nertool.corpus.running_text import visible
 from nertool.counts import METRICS
 from nertool.errors import translate_odd_content
 from nertool.workspace.names import RECORDS
+from nertool.workspace.stage import Result
 from nertool.workspace.staleness import State
-from nertool.workspace.workspace import Result
 
 if TYPE_CHECKING:
     from nertool.label_check import LabelReport

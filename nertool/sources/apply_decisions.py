@@ -17,7 +17,7 @@ from nertool.sources.write_splits import errors_name
 from nertool.spelling import Reading, Spelling
 from nertool.tags import OUTSIDE, broken, pairs, split_tag
 from nertool.workspace.atomic import replacing
-from nertool.workspace.workspace import Stage
+from nertool.workspace.stage import Stage
 
 OTHER_DATA = (
     "The list was made from other data, other files of decisions come before it, or a spreadsheet has changed "

@@ -19,7 +19,7 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.write_splits import errors_name, rewrite_split
 from nertool.spelling import Reading, Tags, count_tags, read_corpus, words_for_outside
 from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans, split_tag
-from nertool.workspace.workspace import Stage
+from nertool.workspace.stage import Stage
 
 MOST_BYTES = 1 << 20
 """Size of a --type-map file."""

@@ -23,7 +23,7 @@ from nertool.sources.shell_filters import Filters
 from nertool.sources.write_splits import cut_split, errors_name, write_split
 from nertool.workspace.digests import digest
 from nertool.workspace.names import RAW, SPLITS
-from nertool.workspace.workspace import Stage
+from nertool.workspace.stage import Stage
 
 
 class DataSource(Protocol):

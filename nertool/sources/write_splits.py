@@ -19,7 +19,7 @@ from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
 from nertool.tags import OUTSIDE, Span, mark, pairs, recognise, spans
 from nertool.workspace.atomic import replacing
-from nertool.workspace.workspace import Stage
+from nertool.workspace.stage import Stage
 
 BLANK = re.compile(r"[ \t\r\n\v\f]+")
 """What a token or a tag cannot hold in a column file."""

@@ -39,7 +39,8 @@ from nertool.stages.options import (
 )
 from nertool.workspace.names import RAW
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import StageOptions, Workspace
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 OF_FOLDS = ("num_epochs", "batch_size", "learning_rate", "seed")
 """Options that only the trainings of folds use."""

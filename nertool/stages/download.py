@@ -24,7 +24,9 @@ from nertool.stages.options import ForceOption, TokenizerOption
 from nertool.workspace.digests import Digest, digest
 from nertool.workspace.names import RAW, SPLITS, join_names
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 Digests = Mapping[str, Digest]
 """Digests of files, by their names."""

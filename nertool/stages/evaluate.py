@@ -35,9 +35,12 @@ from nertool.stages.options import (
     check_split,
 )
 from nertool.workspace.digests import Digest, digest, write_json
+from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import EVALUATION, LABELS, QUANTIZED, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger

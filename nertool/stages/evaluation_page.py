@@ -12,7 +12,9 @@ from nertool.sources.recipes import RECIPES
 from nertool.training.model_card import CARD
 from nertool.workspace.digests import read_json
 from nertool.workspace.names import EVALUATION, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.report.report import Page

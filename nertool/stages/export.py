@@ -19,8 +19,11 @@ from nertool.progress import logger
 from nertool.stages.options import AllowStaleOption
 from nertool.tags import OUTSIDE, split_tag
 from nertool.workspace.digests import write_json
+from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import QUANTIZED, TABLE, THRESHOLDS
-from nertool.workspace.workspace import ModelFiles, Result, StageOptions, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.models.settings import TaggingSettings

@@ -14,7 +14,9 @@ from nertool.errors import InvalidData, MissingInput
 from nertool.sources.shell_filters import blocks_of_lines
 from nertool.stages.options import ForceOption
 from nertool.workspace.names import LABELS
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

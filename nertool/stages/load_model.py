@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from nertool.errors import InvalidOption
 from nertool.models.thresholds import KeptThresholds, read_named_thresholds
 from nertool.training.fine_tuned import find_models
+from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import ModelFiles, Workspace
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger

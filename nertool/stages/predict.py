@@ -34,9 +34,12 @@ from nertool.stages.options import (
     TrustRemoteCodeOption,
     check_split,
 )
+from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import PREDICTIONS, THRESHOLDS
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.documents.redaction import Redaction

@@ -19,7 +19,8 @@ from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import read_named_thresholds
 from nertool.stages.load_model import find_model, tagging_arguments
 from nertool.stages.predict import ANNOTATION_FORMS, Options, Predictor, Written, open_predictor
-from nertool.workspace.workspace import ModelFiles, Workspace
+from nertool.workspace.model_files import ModelFiles
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.documents.ray_workers import Settings

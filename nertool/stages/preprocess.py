@@ -24,7 +24,9 @@ from nertool.models.names import TOKENIZER_FILES, load_tokenizer, model_sources,
 from nertool.progress import bar, logger
 from nertool.spelling import Spelling
 from nertool.stages.options import ForceOption, MaxLengthOption, ModelOption, TrustRemoteCodeOption
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

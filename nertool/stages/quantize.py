@@ -33,9 +33,12 @@ from nertool.stages.options import (
 )
 from nertool.workspace.atomic import link_or_copy
 from nertool.workspace.digests import write_json
+from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import ModelFiles, Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.int8.choice import Criterion

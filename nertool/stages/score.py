@@ -9,7 +9,8 @@ import typer
 
 from nertool.sources.readers.columns import ESCAPES
 from nertool.stages.options import StrictOption
-from nertool.workspace.workspace import Result, StageOptions
+from nertool.workspace.stage import Result
+from nertool.workspace.stage_options import StageOptions
 
 
 @dataclass(frozen=True)

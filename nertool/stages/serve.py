@@ -28,7 +28,8 @@ from nertool.stages.options import (
     TokenizerOption,
     TrustRemoteCodeOption,
 )
-from nertool.workspace.workspace import StageOptions, Workspace
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.serving.answers import ServedModel

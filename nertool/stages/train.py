@@ -35,7 +35,8 @@ from nertool.training.layers import choose_layers
 from nertool.training.plan import Plan
 from nertool.workspace.names import EXAMPLES, LABELS, LOGS, SEEDS, TRAINING
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import Result, Stage, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -26,7 +26,7 @@ from nertool.training.layers import parse_layers
 from nertool.training.pretrained import Pretrained
 from nertool.workspace.names import MODEL, is_model_name
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.workspace import StageOptions
+from nertool.workspace.stage_options import StageOptions
 
 OF_TRAINING = (
     "search",

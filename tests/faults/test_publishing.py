@@ -20,7 +20,9 @@ from helpers import PermissionsBind, fill, refused, snapshot
 
 from nertool.errors import NertoolError
 from nertool.stages import labels, preprocess
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def test_places_of_a_sentence_that_goes_are_not_corrected(decided: Path) -> None
 def test_all_other_bytes_stay(decided: Path) -> None:
     """As the README's pipelines write them: tabs between sentences, columns between token and tag, carriage returns."""
     from nertool.sources.apply_decisions import apply_decisions
-    from nertool.workspace.workspace import Stage
+    from nertool.workspace.stage import Stage
 
     stage = Stage("download", decided.parent, {})
     path = stage.file("train.txt.tmp")

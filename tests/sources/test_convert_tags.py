@@ -10,7 +10,8 @@ import pytest
 
 from nertool.errors import InvalidOption
 from nertool.stages import download
-from nertool.workspace.workspace import Result, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.workspace import Workspace
 
 IOB2 = "Anna B-PER\nKeller I-PER\nleft O\nearly O\n\nNordbank B-ORG\nin O\nBern B-LOC\nfell O\n\n"
 SPELLINGS = {

@@ -27,7 +27,8 @@ from nertool.cli.main import main
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.sources.recipes import RECIPES
 from nertool.stages import download
-from nertool.workspace.workspace import Result, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.workspace import Workspace
 
 SPLITS = ("train", "dev", "test")
 OPTIONS = {"train": "train_file", "dev": "validation_file", "test": "test_file"}

@@ -30,7 +30,8 @@ from nertool.models.stored_tokenizer import StoredTokenizer
 from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.names import QUANTIZING
-from nertool.workspace.workspace import Result, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
 

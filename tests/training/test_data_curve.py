@@ -24,7 +24,8 @@ from nertool.training import data_curve
 from nertool.training.data_curve import PartScore, compare_parts, draw_parts, outlook
 from nertool.training.facts import GainFacts
 from nertool.training.finetune import FineTuning
-from nertool.workspace.workspace import Result, Workspace
+from nertool.workspace.stage import Result
+from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
 

@@ -13,7 +13,9 @@ import pytest
 
 from nertool.workspace.atomic import move_into_place, replacing
 from nertool.workspace.digests import write_json
-from nertool.workspace.workspace import Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 UMASKS = {0o022: (0o755, 0o644), 0o077: (0o700, 0o600), 0o002: (0o775, 0o664)}
 """umask -> permissions of directories and of files."""

@@ -23,7 +23,9 @@ from nertool.errors import InvalidOption, Locked, MissingInput, NertoolError, St
 from nertool.stages import download, labels, preprocess
 from nertool.stages import train as training
 from nertool.workspace.names import join_names
-from nertool.workspace.workspace import Result, Stage, StageOptions, StageRun, Workspace
+from nertool.workspace.stage import Result, Stage, StageRun
+from nertool.workspace.stage_options import StageOptions
+from nertool.workspace.workspace import Workspace
 
 CHANGES = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link")
 """Events of the interpreter before each change of a directory; opening a file for writing is one more."""

@@ -1,0 +1,86 @@
+"""The lock of a workspace: one stage at a time. Whoever takes it finishes a commit that a kill cut short."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nertool.errors import InvalidOption, Locked
+from nertool.workspace import commit
+from nertool.workspace.digests import read_json, write_json
+from nertool.workspace.disk_errors import translate_disk_errors
+from nertool.workspace.links import refuse_links
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_LOCK, _OWNER = ".lock", ".lock-owner.json"
+
+
+class WorkspaceLock:
+    """The lock of a workspace.
+
+    Args:
+        root: the workspace.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._file_lock: FileLock | None = None
+
+    @contextmanager
+    def held(self, stage: str, creates: bool = True) -> Iterator[None]:
+        """Hold the lock; as `Workspace.locked`."""
+        lock = self._acquire(creates)
+        if lock is None:
+            yield
+            return
+        try:
+            if lock.lock_counter == 1:
+                with suppress(OSError):  # on a full disk the lock is held without its owner's name
+                    write_json(self.root / _OWNER, {"pid": os.getpid(), "stage": stage})
+                commit.finish(self.root)
+            with translate_disk_errors(self.root):
+                yield
+        finally:
+            if lock.lock_counter == 1:
+                with suppress(OSError):
+                    (self.root / _OWNER).unlink(missing_ok=True)
+            lock.release()
+
+    def owner(self) -> dict[str, Any]:
+        """`pid` and `stage` of the process that holds the lock, or was killed while it did; empty if not known."""
+        try:
+            return dict(read_json(self.root / _OWNER))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return {}
+
+    def _acquire(self, creates: bool) -> FileLock | None:
+        """Take the lock once more; None where there is no directory, and none is made."""
+        from filelock import FileLock, Timeout  # --help must not wait for this import
+
+        try:
+            if not creates and not self.root.exists():
+                return None
+            self.root.mkdir(parents=True, exist_ok=True)
+            if self._file_lock is None or not self._file_lock.is_locked:
+                refuse_links(self.root, below=True)
+            self._file_lock = self._file_lock or FileLock(self.root / _LOCK, timeout=0)
+            self._file_lock.acquire()
+            return self._file_lock
+        except Timeout as error:
+            raise Locked(
+                f"{self.root} is in use by {self._holder()}",
+                "Wait until that has ended, or take another workspace: -w DIR",
+            ) from error
+        except OSError as error:
+            raise InvalidOption(
+                f"{self.root} cannot be a workspace: {error.strerror}", "Name another one: -w DIR"
+            ) from error
+
+    def _holder(self) -> str:
+        owner = self.owner()
+        return f"process {owner['pid']} ({owner['stage']})" if owner.keys() >= {"pid", "stage"} else "another process"
