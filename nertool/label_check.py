@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.corpus.decisions import KEEP, SUFFIX, Decision, write_decisions
 from nertool.corpus.files import translate_read_errors
@@ -31,7 +32,6 @@ from nertool.models.names import (
 )
 from nertool.progress import logger, track
 from nertool.scoring.label_errors import (
-    Array,
     Judged,
     Suggestion,
     corrected_tags,

@@ -22,7 +22,7 @@ FLOORS = (
     {"corpus"},
     {"workspace", "report"},
     {"spelling"},
-    {"tags", "counts", "errors", "progress"},
+    {"tags", "counts", "errors", "progress", "arrays"},
     {"addresses"},
 )
 """Parts of nertool from the command line down; a part imports from lower floors only."""

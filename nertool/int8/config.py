@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nertool.int8.layer_ranges import Array, Range
+from nertool.int8.layer_ranges import Floats, Range
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,5 @@ class QuantizationConfig:
     row_ranges: bool = False
     weight_bits: Literal[7, 8] = 8
     observer: str = "mse"
-    moments: Mapping[str, Array] = field(default_factory=dict)
+    moments: Mapping[str, Floats] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
 from nertool.int8.choice import share_of_error
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nertool.int8.finished import FinishedWork
     from nertool.scoring.scorer import Scorer
 
-Array = npt.NDArray[Any]
 Tags = list[list[str]]
 """A tag a word, sentence by sentence."""
 WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 Inputs = Mapping[str, Any]
-Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 Range = tuple[float, float]
 """Lower and upper bound."""
 SAMPLED = 50_000
@@ -33,7 +33,7 @@ def input_ranges(model: Any, batches: Sequence[Inputs], observer: str, percentil
     """Lower and upper bound of each linear layer's inputs; see `range_of`."""
     import torch
 
-    samples: dict[str, list[Array]] = {}
+    samples: dict[str, list[Floats]] = {}
     hooks = []
     for name, layer in linear_layers(model).items():
         samples[name] = []
@@ -50,15 +50,15 @@ def input_ranges(model: Any, batches: Sequence[Inputs], observer: str, percentil
     return ranges
 
 
-def input_moments(model: Any, batches: Sequence[Inputs]) -> dict[str, Array]:
+def input_moments(model: Any, batches: Sequence[Inputs]) -> dict[str, Floats]:
     """Products of the inputs of each linear layer, added up over sub-words; shape (inputs, inputs).
 
     Layers that have the same input share one array.
     """
     import torch
 
-    moments: dict[str, Array] = {}
-    latest: tuple[Any, Array] = (None, np.empty(0, np.float32))
+    moments: dict[str, Floats] = {}
+    latest: tuple[Any, Floats] = (None, np.empty(0, np.float32))
 
     def adder(name: str) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
         def add(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -82,7 +82,7 @@ def input_moments(model: Any, batches: Sequence[Inputs]) -> dict[str, Array]:
     return moments
 
 
-def _sampler(sample: list[Array], batches: int) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
+def _sampler(sample: list[Floats], batches: int) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
     """A hook that adds some of a layer's inputs, and their extremes, to a sample."""
 
     def keep(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -93,7 +93,7 @@ def _sampler(sample: list[Array], batches: int) -> Callable[[Any, tuple[torch.Te
     return keep
 
 
-def range_of(values: Array, observer: str, percentile: float) -> Range:
+def range_of(values: Floats, observer: str, percentile: float) -> Range:
     """Lower and upper bound for some values; 0 lies between them.
 
     Args:
@@ -111,7 +111,7 @@ def range_of(values: Array, observer: str, percentile: float) -> Range:
     return min(low, 0.0), max(high, 0.0)
 
 
-def squared_error(values: Array, low: float, high: float) -> float:
+def squared_error(values: Floats, low: float, high: float) -> float:
     """Mean squared error of 8 bits between two bounds."""
     scale = (high - low) / 255 or 1.0
     rounded = np.round(np.clip(values, low, high) / scale) * scale

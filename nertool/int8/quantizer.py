@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.int8 import inc, onnx_runtime
 from nertool.int8.choice import Attempt
 from nertool.int8.config import QuantizationConfig
-from nertool.int8.layer_ranges import Array, Range, by_sensitivity, input_moments, input_ranges, linear_layers
+from nertool.int8.layer_ranges import Floats, Range, by_sensitivity, input_moments, input_ranges, linear_layers
 from nertool.models import cpu
 from nertool.progress import logger
 from nertool.workspace.digests import write_json
@@ -93,7 +93,7 @@ class Quantizer:
         return input_ranges(self.fp32.model, self.batches, self.settings.observer, self.settings.percentile)
 
     @cached_property
-    def moments(self) -> dict[str, Array]:
+    def moments(self) -> dict[str, Floats]:
         """Products of the inputs of linear layers, by which their weights are rounded."""
         return input_moments(self.fp32.model, self.batches)
 

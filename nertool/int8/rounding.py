@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from nertool.arrays import Array
 
 TOPS = {7: 64, 8: 127}
 """Greatest magnitude of a weight of so many bits; two products of 255 and 64 fit into 16 bits."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nertool.int8.rounding import Array, round_columns, round_rows
+from nertool.arrays import Array
+from nertool.int8.rounding import round_columns, round_rows
 
 CONTRIBUTED = "com.microsoft"
 """Domain of ONNX Runtime's own operators."""

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.errors import InvalidData
 from nertool.workspace.digests import read_json, write_json
-
-Array = npt.NDArray[Any]
 
 CALIBRATION = "calibration.json"
 MOST_WORDS = 50_000

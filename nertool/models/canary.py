@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models import cpu
 from nertool.models.settings import anew, read_table
@@ -22,7 +22,6 @@ from nertool.workspace.names import TABLE
 if TYPE_CHECKING:
     from nertool.models.encode import Encoder
 
-Array = npt.NDArray[Any]
 
 SENTENCES = 4
 SUBWORDS = 12

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.errors import InvalidOption
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, broken, ends, is_read, split_tag, starts
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.errors import NertoolError, command, require
 from nertool.models import cpu
-
-Array = npt.NDArray[Any]
 
 GRAPH = "model.onnx"
 WANTED = "wanted"

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
 from nertool.errors import MissingInput, NertoolError, command, reason_of
 from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
     from nertool.models.torch_model import TorchModel
 
-Array = npt.NDArray[Any]
 SENTENCES_AHEAD = 2048
 """Sentences read before the first is tagged. Chosen, not measured: enough to sort by length, little memory."""
 CHARACTERS_AHEAD = 1 << 25

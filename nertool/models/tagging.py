@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy.typing as npt
-
+from nertool.arrays import Array
 from nertool.corpus.running_text import Words
 from nertool.spelling import CANONICAL, Spelling
 from nertool.tags import Span
-
-Array = npt.NDArray[Any]
 
 
 @dataclass

@@ -7,12 +7,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from nertool.arrays import Array
 from nertool.models.inputs import translate_missing_embeddings
-
-Array = npt.NDArray[Any]
 
 
 class TorchModel:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from nertool.arrays import Array
 
 CountHistogram = Counter[tuple[int, ...]]
 """How many sentences have these counts: (correct, predicted, gold)."""
@@ -33,7 +34,7 @@ def totals(histogram: CountHistogram) -> tuple[int, int, int]:
     return correct, predicted, gold
 
 
-def histogram_of(rows: npt.NDArray[Any]) -> CountHistogram:
+def histogram_of(rows: Array) -> CountHistogram:
     """Sentences by their counts; from (correct, predicted, gold) of each, shape (sentences, 3)."""
     return Counter(map(tuple, rows.tolist()))
 
@@ -57,17 +58,17 @@ def interval_of(histogram: CountHistogram, sentences: int, seed: int = 0) -> dic
     }
 
 
-def _draw(counts: Sequence[int], sentences: int, seed: int) -> npt.NDArray[Any]:
+def _draw(counts: Sequence[int], sentences: int, seed: int) -> Array:
     """How often each kind of sentence is in each resample; shape (resamples, kinds)."""
     shares = np.array([*counts, sentences - sum(counts)]) / sentences
     return np.random.default_rng(seed).multinomial(sentences, shares, size=RESAMPLES)[:, :-1]
 
 
-def _ratio(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _ratio(above: Array, below: Array) -> Array:
     return np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
 
 
-def _bounds(values: npt.NDArray[Any]) -> tuple[float, float]:
+def _bounds(values: Array) -> tuple[float, float]:
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
@@ -87,7 +88,7 @@ class Difference(NamedTuple):
     p: float
 
 
-def compare(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], seed: int = 0) -> Difference:
+def compare(ours: Array, theirs: Array, seed: int = 0) -> Difference:
     """Compare two models by their counts of each sentence.
 
     Args:
@@ -108,7 +109,7 @@ def compare(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], seed: int = 0) -> 
     return Difference(value, interval, (as_far + 1) / (SWAPS + 1))
 
 
-def upper_bound(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], error: float, seed: int = 0) -> float:
+def upper_bound(ours: Array, theirs: Array, error: float, seed: int = 0) -> float:
     """The bound that the difference of two models exceeds with a probability of `error` at most.
 
     A few sentences on which both models agree do not prove that they agree elsewhere. So one more sentence is drawn
@@ -133,18 +134,18 @@ def upper_bound(ours: npt.NDArray[Any], theirs: npt.NDArray[Any], error: float, 
     return float(np.quantile(_differences(weights, rows), 1 - error))
 
 
-def _differences(drawn: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _differences(drawn: Array, rows: Array) -> Array:
     """The difference of two models' F1 in each resample.
 
     Args:
         drawn: how often each kind of sentence is in each resample; shape (resamples, kinds).
         rows: counts of both models for each kind; shape (kinds, 6).
     """
-    differences: npt.NDArray[Any] = _f1s(drawn @ rows[:, :3]) - _f1s(drawn @ rows[:, 3:])
+    differences: Array = _f1s(drawn @ rows[:, :3]) - _f1s(drawn @ rows[:, 3:])
     return differences
 
 
-def _f1s(totals: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _f1s(totals: Array) -> Array:
     """F1 of rows of (correct, predicted, gold)."""
     correct, predicted, gold = totals.T
     return _ratio(2 * correct, predicted + gold)

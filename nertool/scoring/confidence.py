@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from nertool.arrays import Array
+
 BINS = 15
 """Equal parts of 0 to 1 in which the mean probability is compared with the share that is right."""
 RESAMPLES = 200

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.spelling import Reading, Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
 
-Array = npt.NDArray[Any]
 NOTHING_PREDICTED = 0.1
 """Counts as the probability of a prediction without entities: that a model misses one says little."""
 

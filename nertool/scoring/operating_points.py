@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.counts import Counts
 from nertool.errors import InvalidOption
 from nertool.models.thresholds import least_of
 from nertool.scoring.bootstrap import histogram_of, interval_of, totals
 from nertool.tags import Span
 
-Array = npt.NDArray[Any]
 Measure = Literal["precision", "recall"]
 MOST_POINTS = 50
 """Points of a curve."""

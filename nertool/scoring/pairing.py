@@ -6,12 +6,11 @@ This module imports numpy: import it inside functions, where scoring begins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from nertool.arrays import Array
 
 
 class Spans(NamedTuple):

@@ -17,10 +17,10 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, group_rows, is_entity_tag
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
-from nertool.scoring.pairing import Array
 from nertool.scoring.scorer import Scorer
 
 BLOCK = 1 << 23

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from nertool.arrays import Array
 from nertool.counts import MODE, Counts
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
 from nertool.scoring.matching import step
-from nertool.scoring.pairing import Array, Spans, match, pair
+from nertool.scoring.pairing import Spans, match, pair
 from nertool.spelling import ALWAYS_OUTSIDE, PLAIN, Reading, Spelling, read_corpus
 from nertool.tags import END, INSIDE, OUTSIDE, START, in_scheme, split_tag
 

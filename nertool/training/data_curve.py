@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.recognise import recognise_tags
 from nertool.counts import METRICS
@@ -26,7 +26,6 @@ from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.seals import is_sealed, is_whole, seal
 
-Array = npt.NDArray[Any]
 SCORE = "score.json"
 
 

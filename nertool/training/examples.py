@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, command
 from nertool.models.encode import NO_WORD, Encoder, LabelledWindow, labelled_windows
@@ -138,7 +138,7 @@ class Examples:
     __getitems__ = take
     """What a DataLoader calls."""
 
-    def part(self, sentences: npt.NDArray[Any], words: int) -> Examples:
+    def part(self, sentences: Array, words: int) -> Examples:
         """The examples of some sentences alone.
 
         Args:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.models.calibration import Calibration, DevAnswers
 from nertool.models.inputs import heeds_token_types
@@ -112,7 +112,7 @@ class FileScore(NamedTuple):
 
     value: float
     interval: tuple[float, float]
-    counts: npt.NDArray[Any]
+    counts: Array
 
 
 def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path, limit: int | None = None) -> FileScore:

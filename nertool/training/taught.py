@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.models.encode import NO_WORD
 from nertool.training.batches import Example
 from nertool.training.distillation import Teaching
@@ -81,7 +81,7 @@ class TaughtExamples(Examples):
     __getitems__ = take
     """What a DataLoader calls."""
 
-    def part(self, sentences: npt.NDArray[Any], words: int) -> TaughtExamples:
+    def part(self, sentences: Array, words: int) -> TaughtExamples:
         """The examples of some sentences with gold tags, and all without."""
         return TaughtExamples(self.gold.part(sentences, words), self.unlabelled, self.teaching)
 

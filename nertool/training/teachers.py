@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nertool.arrays import Array
 from nertool.errors import InvalidOption
 from nertool.models.settings import read_settings
 from nertool.progress import logger, track
@@ -33,7 +33,6 @@ from nertool.workspace.seals import is_sealed, is_whole, seal
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
 
-Array = npt.NDArray[Any]
 FORMAT = 2
 """To be raised whenever the same teachers and words give other probabilities."""
 SENTENCES_AHEAD = 2048
