@@ -18,7 +18,7 @@ from nertool.corpus.column_files import read_sentences
 from nertool.counts import Counts
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
 from nertool.scoring.pairing import Spans, pair
-from nertool.scoring.scorer import TagIds
+from nertool.scoring.tag_blocks import TagIds
 from nertool.tags import Span, spans
 
 if TYPE_CHECKING:

@@ -31,6 +31,11 @@ class Spans(NamedTuple):
         return Spans(self.start[which], self.end[which], self.label[which])
 
 
+def join_spans(groups: Sequence[Spans]) -> Spans:
+    """The entities of several groups, one behind the other."""
+    return Spans(*map(np.concatenate, zip(*groups, strict=True)))
+
+
 def match(gold: Spans, predicted: Spans, size: int) -> tuple[Array, Array]:
     """Find the correct entities.
 

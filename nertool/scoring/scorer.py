@@ -18,37 +18,18 @@ import numpy as np
 from nertool.arrays import Array
 from nertool.counts import MODE, Counts
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
-from nertool.scoring.matching import step
-from nertool.scoring.pairing import Spans, match, pair
-from nertool.spelling import ALWAYS_OUTSIDE, PLAIN, Reading, Spelling, read_corpus
-from nertool.tags import END, INSIDE, OUTSIDE, START, in_scheme, split_tag
+from nertool.scoring.pairing import Spans, join_spans, match, pair
+from nertool.scoring.tag_blocks import Block, TagReader
+from nertool.spelling import Spelling
+from nertool.tags import OUTSIDE, split_tag
 
 BLOCK = 1 << 18
 """Tags that are counted at a time."""
-SMALL = 1 << 21
-"""Pairs of tags up to which each has a place in a table."""
 KINDS = ("type", "border", "type_and_border", "missed", "invented")
 """Kinds of errors. The first three pair a gold entity with a predicted one that overlaps it: the type differs, an end
 differs, or both differ. A gold entity without a partner is missed, a predicted one invented."""
 SCHEMAS = ("strict", "exact", "partial", "type")
 """Ways to give credit for an error, as the SemEval 2013 task 9.1 (and nervaluate) names them."""
-
-
-class TagIds(dict[str, int]):
-    """Numbers of strings, from 0, in the order in which the strings are first asked for.
-
-    Attributes:
-        names: the string of each number.
-    """
-
-    def __init__(self, *first: str) -> None:
-        super().__init__(zip(first, range(len(first)), strict=True))
-        self.names = list(first)
-
-    def __missing__(self, name: str) -> int:
-        self[name] = len(self.names)
-        self.names.append(name)
-        return self[name]
 
 
 class Scorer:
@@ -62,8 +43,7 @@ class Scorer:
             canonical form.
 
     Attributes:
-        spelling: the spelling; None as long as every tag was O.
-        scheme: the scheme; `plain` for tags without types, None as long as every tag was O.
+        reader: numbers the tags, and reads them as entities.
         sentences: how many were counted.
         histograms: (mode, type) -> how many sentences have the counts (correct, predicted, gold); `""` is all types. In
             the schema `partial` the counts are doubled, as half an entity may be correct there.
@@ -80,8 +60,7 @@ class Scorer:
         keep_tags: int = 0,
         spelling: Spelling | None = None,
     ) -> None:
-        self.scheme = scheme
-        self.spelling = PLAIN if scheme == "plain" else spelling
+        self.reader = TagReader(scheme, spelling)
         self.sentences = 0
         self.histograms: dict[tuple[str, str], CountHistogram] = {}
         self.kinds: Counter[str] = Counter()
@@ -90,9 +69,18 @@ class Scorer:
         self.rows: list[Array] | None = [] if keep_sentences else None
         self._kept: list[tuple[Array, Array]] = []
         self._room = keep_tags
-        self._tags, self._types = TagIds(OUTSIDE), TagIds()
         self._gold: list[int] = []
         self._predicted: list[int] = []
+
+    @property
+    def scheme(self) -> str | None:
+        """The scheme; `plain` for tags without types, None as long as every tag was O."""
+        return self.reader.scheme
+
+    @property
+    def spelling(self) -> Spelling | None:
+        """The spelling; None as long as every tag was O."""
+        return self.reader.spelling
 
     # -- counting ----------------------------------------------------------------------------------
 
@@ -100,8 +88,9 @@ class Scorer:
         """Count one sentence; both sequences have one tag a word."""
         assert len(gold) == len(predicted), "a tag for every word, on both sides"
         if gold:
-            self._gold += map(self._tags.__getitem__, gold)
-            self._predicted += map(self._tags.__getitem__, predicted)
+            number_of = self.reader.tags.__getitem__
+            self._gold += map(number_of, gold)
+            self._predicted += map(number_of, predicted)
             self._gold.append(-1)
             self._predicted.append(-1)
             if len(self._gold) >= BLOCK:
@@ -109,7 +98,7 @@ class Scorer:
 
     def numbers(self, tags: Iterable[str]) -> list[int]:
         """The numbers under which `add_numbers` knows these tags."""
-        return list(map(self._tags.__getitem__, tags))
+        return list(map(self.reader.tags.__getitem__, tags))
 
     def add_numbers(self, gold: Array, predicted: Array) -> None:
         """Count a block of whole sentences: `numbers` of their tags, with -1 behind each sentence, on both sides."""
@@ -120,8 +109,8 @@ class Scorer:
         """Add the counts of another scorer."""
         self._flush()
         other._flush()
-        self.scheme = self.scheme or other.scheme
-        self.spelling = self.spelling or other.spelling
+        self.reader.scheme = self.scheme or other.scheme
+        self.reader.spelling = self.spelling or other.spelling
         self.sentences += other.sentences
         self.unknown += other.unknown
         self.kinds.update(other.kinds)
@@ -139,24 +128,22 @@ class Scorer:
         ends = np.flatnonzero(gold < 0)
         if not len(ends):
             return
-        self._recognise(gold, predicted, len(ends))
-        if self.spelling and not self.spelling.is_canonical:
-            gold, predicted = self._canonical(gold), self._canonical(predicted)
+        reader = self.reader
+        reader.recognise(gold, predicted, len(ends))
+        if reader.spelling and not reader.spelling.is_canonical:
+            gold, predicted = reader.canonical(gold), reader.canonical(predicted)
         self._keep(gold, predicted, len(gold) - len(ends))
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        gold, predicted = np.maximum(gold, 0), np.maximum(predicted, 0)  # O behind each sentence
-        right = np.add.reduceat((gold == predicted).astype(np.int64), starts) - 1
-        lengths = ends - starts
+        block = Block(np.maximum(gold, 0), np.maximum(predicted, 0), ends)
         self.sentences += len(ends)
-        self._tally("words", "", right, lengths, lengths)
-        if self.scheme == "plain":
-            self._count_entities("plain", gold, predicted, ends, right, lengths)
+        self._tally("words", "", block.right, block.lengths, block.lengths)
+        if reader.scheme == "plain":
+            self._count_entities("plain", block)
         else:
-            self._count_entities(MODE, gold, predicted, ends, right, lengths)
-            if self.scheme is not None:
-                unknown = np.array([not self._is_known(name) for name in self._tags.names])
-                self.unknown += int(unknown[gold].sum())
-                self._count_entities("strict", gold, predicted, ends, right, lengths)
+            self._count_entities(MODE, block)
+            if reader.scheme is not None:
+                unknown = np.array([not reader.is_known(name) for name in reader.tags.names])
+                self.unknown += int(unknown[block.gold].sum())
+                self._count_entities("strict", block)
 
     def _keep(self, gold: Array, predicted: Array, tokens: int) -> None:
         """Keep a block's tags while there is room for all of them."""
@@ -185,99 +172,93 @@ class Scorer:
     def _sentences(self, numbers: Array, ends: Array) -> Iterator[list[str]]:
         """Cut a block into sentences, and give the tags of each."""
         for sentence in np.split(numbers, ends + 1)[:-1]:
-            yield [self._tags.names[number] for number in sentence[:-1].tolist()]
+            yield [self.reader.tags.names[number] for number in sentence[:-1].tolist()]
 
     def all_tags_in_scheme(self) -> bool:
         """Say whether the scheme has every tag that was counted, gold or predicted."""
-        names = self._names()
-        return self.scheme is not None and all(map(self._is_known, names))
+        self._flush()
+        return self.scheme is not None and all(map(self.reader.is_known, self.reader.canonical_names()))
 
     def all_tags_have_types(self) -> bool:
         """Say whether every tag but O that was counted, gold or predicted, has a type."""
-        return all(split_tag(name)[1] for name in self._names() if name != OUTSIDE)
+        self._flush()
+        return all(split_tag(name)[1] for name in self.reader.canonical_names() if name != OUTSIDE)
 
-    def _is_known(self, tag: str) -> bool:
-        assert self.scheme is not None
-        return tag == OUTSIDE or in_scheme(tag, self.scheme)
-
-    def _count_entities(
-        self, mode: str, gold: Array, predicted: Array, ends: Array, right: Array, lengths: Array
-    ) -> None:
+    def _count_entities(self, mode: str, block: Block) -> None:
         """Count the entities of a block in a mode, and in all modes but the strict one also the errors.
 
         Args:
             mode: `conlleval`, `plain` or `strict`.
-            gold, predicted: number of each tag; O stands behind each sentence.
-            ends: places of the sentences' ends; shape (sentences,).
-            right: words of each sentence whose tag is right; shape (sentences,).
-            lengths: words of each sentence; shape (sentences,).
         """
-        gold_spans, predicted_spans = self.read_spans(mode, gold), self.read_spans(mode, predicted)
+        gold, predicted = self.reader.spans(mode, block.gold), self.reader.spans(mode, block.predicted)
         if mode == "plain":  # the O behind a sentence is no word
-            gold_spans = gold_spans.take(~np.isin(gold_spans.start, ends))
-            predicted_spans = predicted_spans.take(~np.isin(predicted_spans.start, ends))
-        hits, partner = match(gold_spans, predicted_spans, len(gold))
-        labels = (gold_spans.label[hits], predicted_spans.label, gold_spans.label)
-        sentence_of_gold = np.searchsorted(ends, gold_spans.start)
-        sentences = (sentence_of_gold[hits], np.searchsorted(ends, predicted_spans.start), sentence_of_gold)
-        counts = [np.bincount(numbers, minlength=len(ends)) for numbers in sentences]
-        self._tally(mode, "", *counts)
-        self._tally_types(mode, labels, sentences, len(ends))
+            gold = gold.take(~np.isin(gold.start, block.ends))
+            predicted = predicted.take(~np.isin(predicted.start, block.ends))
+        hits, partner = match(gold, predicted, len(block.gold))
+        correct = gold.take(hits)
+        counts = self._tally_spans(mode, [correct, predicted, gold], block)
         if mode == "strict":
             return
         if self.rows is not None:
-            self.rows.append(np.stack([right, lengths, lengths] if mode == "plain" else counts, axis=1))
-        self._count_confused(gold_spans.label[hits], predicted_spans.label[partner[hits]])
-        missed, extra = np.ones(len(gold_spans.start), bool), np.ones(len(predicted_spans.start), bool)
+            of_words = mode == "plain"
+            self.rows.append(np.stack([block.right, block.lengths, block.lengths] if of_words else counts, axis=1))
+        self._count_confused(correct.label, predicted.label[partner[hits]])
+        missed, extra = np.ones(len(gold.start), bool), np.ones(len(predicted.start), bool)
         missed[hits], extra[partner[hits]] = False, False
-        self._count_errors(gold_spans.take(hits), gold_spans.take(missed), predicted_spans.take(extra), ends)
+        self._count_errors(correct, gold.take(missed), predicted.take(extra), block)
 
-    def _count_errors(self, correct: Spans, missed: Spans, extra: Spans, ends: Array) -> None:
+    def _count_errors(self, correct: Spans, missed: Spans, extra: Spans, block: Block) -> None:
         """Pair the wrong entities of both sides, and count errors by kind and the credit that each schema gives.
 
         Args:
             correct: gold entities that a predicted one equals.
             missed: gold entities that no predicted one equals.
             extra: predicted entities that no gold one equals.
-            ends: places of the sentences' ends; shape (sentences,).
         """
         of_gold, of_predicted = pair(missed, extra)
         same_type = missed.label[of_gold] == extra.label[of_predicted]
         same_start = missed.start[of_gold] == extra.start[of_predicted]
         same_ends = same_start & (missed.end[of_gold] == extra.end[of_predicted])
         paired, spurious = missed.take(of_gold), extra.take(np.delete(np.arange(len(extra.start)), of_predicted))
-        predicted, gold = [correct, paired, spurious], [correct, missed]
-        self._tally_credit("exact", [correct, paired.take(same_ends)], predicted, gold, ends)
-        self._tally_credit("type", [correct, paired.take(same_type)], predicted, gold, ends)
+        predicted, gold = [correct, paired, spurious], [correct, missed]  # a paired one counts for the type of gold
+        self._tally_credit("exact", [correct, paired.take(same_ends)], predicted, gold, block)
+        self._tally_credit("type", [correct, paired.take(same_type)], predicted, gold, block)
         halves = [correct, correct, paired, paired.take(same_ends)]
-        self._tally_credit("partial", halves, 2 * predicted, 2 * gold, ends)
+        self._tally_credit("partial", halves, 2 * predicted, 2 * gold, block)
         neither = int((~(same_type | same_ends)).sum())
         alone = (len(missed.start) - len(of_gold), len(extra.start) - len(of_predicted))
         for kind, count in zip(KINDS, (same_ends.sum(), same_type.sum(), neither, *alone), strict=True):
             self.kinds[kind] += int(count)
-        none = self._types[""]
+        none = self.reader.types[""]
         self._count_confused(missed.label[of_gold], extra.label[of_predicted])
         self._count_confused(np.delete(missed.label, of_gold), none)
         self._count_confused(none, np.delete(extra.label, of_predicted))
 
     def _tally_credit(
-        self, schema: str, correct: list[Spans], predicted: list[Spans], gold: list[Spans], ends: Array
+        self, schema: str, correct: list[Spans], predicted: list[Spans], gold: list[Spans], block: Block
     ) -> None:
-        """Count the entities of a block in a schema, all and by type.
+        """Count the entities of a block in a schema, all and by type."""
+        self._tally_spans(schema, [join_spans(group) for group in (correct, predicted, gold)], block)
 
-        A predicted entity that is paired counts for the type of its gold one, so that the types add up to all.
+    def _tally_spans(self, mode: str, sides: Sequence[Spans], block: Block) -> list[Array]:
+        """Count the entities of a block in a mode, all and by type.
+
+        Args:
+            sides: the correct, the predicted and the gold entities.
+
+        Returns:
+            how many of each the sentences have; three arrays of shape (sentences,).
         """
-        labels: list[Array] = []
-        sentences: list[Array] = []
-        for group in (correct, predicted, gold):
-            labels.append(np.concatenate([spans.label for spans in group]))
-            sentences.append(np.searchsorted(ends, np.concatenate([spans.start for spans in group])))
-        self._tally(schema, "", *(np.bincount(numbers, minlength=len(ends)) for numbers in sentences))
-        self._tally_types(schema, labels, sentences, len(ends))
+        sentences = [block.sentence_of(spans.start) for spans in sides]
+        counts = [block.by_sentence(numbers) for numbers in sentences]
+        self._tally(mode, "", *counts)
+        self._tally_types(mode, [spans.label for spans in sides], sentences, len(block.ends))
+        return counts
 
     def _count_confused(self, gold: Array | int, predicted: Array | int) -> None:
         """Count pairs of types, given by their numbers."""
-        size, names = len(self._types.names), self._types.names
+        names = self.reader.types.names
+        size = len(names)
         codes, counts = np.unique(gold * np.int64(size) + predicted, return_counts=True)
         for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
             self.confused[names[code // size], names[code % size]] += count
@@ -306,94 +287,9 @@ class Scorer:
             counts[:, column] = np.bincount(part, minlength=len(distinct))
         types, first = np.unique(distinct // size, return_index=True)
         for number, rows in zip(types.tolist(), np.split(counts, first[1:]), strict=True):
-            label = self._types.names[number]
+            label = self.reader.types.names[number]
             if label:  # "" stands for all types, which count the entities of tags without a type
                 self._tally(mode, label, *rows.T)
-
-    def read_spans(self, mode: str, tags: Array) -> Spans:
-        """Read the entities of a block of tags.
-
-        Args:
-            mode: `conlleval`, `plain` or `strict`.
-            tags: `numbers` of the tags in their canonical form, with 0, for O, behind each sentence.
-        """
-        bits = self._steps(mode, tags)
-        outside = (bits & INSIDE) == 0
-        head = np.flatnonzero(outside)
-        stretch = np.cumsum(outside) - 1
-        start = np.flatnonzero(bits & START)
-        of_start = stretch[start]
-        first = np.diff(of_start, prepend=-1) > 0  # an entity goes on as long as its tags do
-        start, end = start[first], np.append(head, len(tags))[of_start[first] + 1]
-        whole = (np.append(bits, END)[end] & END) > 0
-        type_of_tag = np.array(
-            [self._types[name if mode == "plain" else split_tag(name)[1]] for name in self._tags.names]
-        )
-        return Spans(start[whole], end[whole], type_of_tag[tags[start[whole]]])
-
-    @property
-    def type_names(self) -> list[str]:
-        """Types by the numbers that `read_spans` gives them."""
-        return self._types.names
-
-    def _steps(self, mode: str, tags: Array) -> Array:
-        """Give the bits of `matching.step` for each tag behind its left neighbour; shape (tags,)."""
-        size = len(self._tags.names)
-        codes = tags.astype(np.int64)
-        codes[1:] += tags[:-1] * size
-        if size * size <= SMALL:
-            distinct = np.flatnonzero(np.bincount(codes, minlength=size * size))
-            table = np.zeros(size * size, np.uint8)
-            table[distinct] = self._steps_of_codes(mode, distinct)
-            return table[codes]
-        distinct, place = np.unique(codes, return_inverse=True)
-        return self._steps_of_codes(mode, distinct)[place]
-
-    def _steps_of_codes(self, mode: str, codes: Array) -> Array:
-        """Give the bits of pairs of tags, each coded as number of the left tag * number of tags + number of the tag."""
-        names, size = self._tags.names, len(self._tags.names)
-        if mode == "strict":
-            mode = self.scheme or MODE
-        bits = np.empty(len(codes), np.uint8)
-        for place, code in enumerate(codes.tolist()):
-            bits[place] = step(mode, names[code // size], names[code % size])
-        return bits
-
-    def _recognise(self, gold: Array, predicted: Array, sentences: int) -> None:
-        """Find the spelling and the scheme, which are not known yet, of a block's gold tags, else of the predicted."""
-        if self.spelling is not None and self.scheme is not None:
-            return
-        of_gold, of_predicted = (self._read(np.maximum(tags, 0), sentences) for tags in (gold, predicted))
-        reading = of_gold or of_predicted
-        if reading:
-            self.scheme = self.scheme or reading.scheme
-            if self.spelling is None:
-                self.spelling = reading.spelling
-                if of_predicted and self.spelling.order != "plain":
-                    self.spelling = self.spelling.beside(of_predicted.spelling)
-
-    def _read(self, tags: Array, sentences: int) -> Reading | None:
-        """Find the spelling and the scheme of a block of tags; None where all of them are O."""
-        names, size = self._tags.names, len(self._tags.names)
-        before = np.append(0, tags[:-1])  # O, in front of the first sentence
-        codes, counts = np.unique(before * size + tags, return_counts=True)
-        pairs = {}
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            pairs[names[code // size], names[code % size]] = count
-        if all(tag in (OUTSIDE, *ALWAYS_OUTSIDE) for _, tag in pairs):
-            return None
-        return read_corpus(pairs, sentences)
-
-    def _canonical(self, tags: Array) -> Array:
-        """Give the numbers of the canonical forms of tags; -1 stays as it is."""
-        assert self.spelling
-        numbers = [self._tags[self.spelling.canonical(name)] for name in list(self._tags.names)]
-        return np.where(tags < 0, tags, np.array(numbers)[tags])
-
-    def _names(self) -> set[str]:
-        """Collect the canonical forms of all tags that were counted, gold or predicted."""
-        self._flush()
-        return {self.spelling.canonical(name) if self.spelling else name for name in self._tags.names}
 
     def sentence_counts(self) -> Array:
         """(correct, predicted, gold) of each sentence in the headline's mode, where they are kept; (sentences, 3)."""

@@ -11,7 +11,7 @@ import pytest
 import seqeval.scheme
 from seqeval.metrics.sequence_labeling import get_entities
 
-from nertool.scoring.scorer import Scorer
+from nertool.scoring.tag_blocks import TagReader
 from nertool.spelling import CANONICAL
 from nertool.tags import in_scheme
 
@@ -30,18 +30,18 @@ def sentences(letters: str = "BIES") -> Iterator[Sentence]:
 
 
 def ours(every: list[Sentence], scheme: str | None) -> Found:
-    """Entities as a scorer reads them, all sentences in one block."""
-    scorer = Scorer(scheme, spelling=CANONICAL)
+    """Entities as a reader finds them, all sentences in one block."""
+    reader = TagReader(scheme, spelling=CANONICAL)
     numbers, starts = [], []
     for sentence in every:
         starts.append(len(numbers))
-        numbers += [*scorer.numbers(sentence), 0]
-    spans = scorer.read_spans("strict" if scheme else "conlleval", np.array(numbers))
+        numbers += [*(reader.tags[tag] for tag in sentence), 0]
+    spans = reader.spans("strict" if scheme else "conlleval", np.array(numbers))
     found: Found = {sentence: [] for sentence in every}
     of_sentence = np.searchsorted(starts, spans.start, side="right") - 1
     for place, start, end, label in zip(*(column.tolist() for column in (of_sentence, *spans)), strict=True):
         first = starts[place]
-        found[every[place]].append((scorer.type_names[label], start - first, end - first))
+        found[every[place]].append((reader.types.names[label], start - first, end - first))
     return found
 
 
