@@ -20,13 +20,14 @@ import numpy as np
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.int8.calibration_sample import calibration_windows
 from nertool.int8.choice import Attempt
 from nertool.int8.quantizer import Quantizer, Settings
 from nertool.models import cpu
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import Tagger, load_tagger
 from nertool.scoring.scorer import Scorer
-from nertool.stages.quantize import Options, calibration_windows
+from nertool.stages.quantize import Options
 from nertool.workspace.workspace import Workspace
 
 ALONE = 300
@@ -62,9 +63,16 @@ def settings_here() -> Settings:
     )
 
 
+def default_windows(workspace: Workspace, fp32: Tagger) -> list[list[int]]:
+    """The sentences that `quantize` calibrates on unless told otherwise, as sub-word ids."""
+    defaults = Options()
+    train = read_sentences(workspace / "train.txt")
+    return calibration_windows(train, defaults.calibration_samples, defaults.seed, fp32)
+
+
 def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Each step's name and graph."""
-    windows = calibration_windows(workspace, Options(), fp32)
+    windows = default_windows(workspace, fp32)
     quantizer = Quantizer(fp32, settings_here(), windows, scratch)
     whole = quantizer.config_of(Attempt("dynamic", 0))
     yield "FP32 graph", quantizer.exported.path

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from int8 import figures, seconds_of, settings_here, tag, with_model
+from int8 import default_windows, figures, seconds_of, settings_here, tag, with_model
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
@@ -25,7 +25,6 @@ from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import RowRanges
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import load_tagger
-from nertool.stages.quantize import Options, calibration_windows
 from nertool.workspace.workspace import Workspace
 
 STRENGTHS = (0.5, 0.7)
@@ -135,7 +134,7 @@ def main() -> None:
     workspace = Workspace(options.workspace)
     splits = {split: list(read_sentences(workspace / f"{split}.txt")) for split in ("dev", "test")}
     fp32 = load_tagger(workspace / "model", device="cpu", as_stored=True, decoding="argmax")
-    windows = calibration_windows(workspace, Options(), fp32)
+    windows = default_windows(workspace, fp32)
     with TemporaryDirectory() as scratch:
         settings = settings_here()
         settings = replace(settings, weight_bits=options.bits or settings.weight_bits)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from int8 import f1, seconds_of, settings_here, with_model
+from int8 import default_windows, f1, seconds_of, settings_here, with_model
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
@@ -26,7 +26,6 @@ from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import RowRanges
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import load_tagger
-from nertool.stages.quantize import Options, calibration_windows
 from nertool.workspace.workspace import Workspace
 
 SPARSITIES = (0.0, 0.5, 0.8, 0.9)
@@ -71,7 +70,7 @@ def main() -> None:
     workspace = Workspace(options.workspace)
     dev = list(read_sentences(workspace / "dev.txt"))
     fp32 = load_tagger(workspace / "model", device="cpu", as_stored=True, decoding="argmax")
-    windows = calibration_windows(workspace, Options(), fp32)
+    windows = default_windows(workspace, fp32)
     with TemporaryDirectory() as scratch:
         found = list(graphs(Quantizer(fp32, settings_here(), windows, Path(scratch)), Path(scratch)))
         taggers = {f"{name} {sparsity}": with_model(fp32, OnnxModel(path)) for name, sparsity, path in found}

@@ -18,7 +18,7 @@ import nncf
 import numpy as np
 import openvino
 import torch
-from int8 import f1, seconds_of, settings_here, tag, with_model
+from int8 import default_windows, f1, seconds_of, settings_here, tag, with_model
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
@@ -26,7 +26,6 @@ from nertool.int8.choice import Attempt
 from nertool.int8.quantizer import Quantizer
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import Tagger, load_tagger
-from nertool.stages.quantize import Options, calibration_windows
 from nertool.workspace.workspace import Workspace
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -112,7 +111,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         graph = Path(scratch, "graph")
         graph.mkdir()
-        quantizer = Quantizer(fp32, settings_here(), calibration_windows(workspace, Options(), fp32), graph)
+        quantizer = Quantizer(fp32, settings_here(), default_windows(workspace, fp32), graph)
         taggers = {**dict(with_runtime(quantizer, Path(scratch))), **dict(with_openvino(quantizer))}
         rows = rows_of(taggers, sentences, options.rounds)
     write_json(options.json, rows)

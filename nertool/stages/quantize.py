@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import random
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from nertool.corpus.column_files import Sentence, read_sentences
+from nertool.corpus.column_files import read_sentences
 from nertool.counts import METRICS
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.int8.facts import Cost, Quantization, Trial
@@ -24,20 +21,12 @@ from nertool.models import cpu
 from nertool.models.names import quiet_transformers
 from nertool.models.settings import anew, read_table
 from nertool.progress import Shown, bar, logger
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    ForceOption,
-    SeedOption,
-    TrustRemoteCodeOption,
-)
+from nertool.stages.quantize_options import Options
 from nertool.workspace.atomic import link_or_copy
 from nertool.workspace.digests import write_json
 from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
-from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.stage import Result, Stage, StageRun
-from nertool.workspace.stage_options import StageOptions
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,147 +38,14 @@ if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.training.batches import Batch
 
+__all__ = ["Options", "run"]
+
 RECORDED = ("backend", "approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8")
 PACKAGES = {"inc": ["optimum", "optimum-intel", "neural-compressor"], "onnx": ["onnx", "onnxruntime"]}
 LEARNING_RATE = 5e-5
 """Of further training of a model that was trained elsewhere."""
 QAT_BATCH = 32
 """Sentences of a step."""
-
-
-@dataclass(frozen=True)
-class Options(StageOptions):
-    """Options of `quantize`."""
-
-    alone = ("allow_stale",)
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Static and quantization-aware": (
-            *("observer", "percentile", "calibration_samples", "qat_epochs", "qat_learning_rate"),
-        ),
-        "Search": ("criterion", "max_trials", "timeout"),
-    }
-
-    backend: Annotated[
-        Literal["inc", "onnx"],
-        typer.Option("--backend", help="Backend: Neural Compressor with PyTorch, or ONNX Runtime."),
-    ] = "inc"
-    approach: Annotated[
-        Literal["dynamic", "static", "qat", "auto", "none"],
-        typer.Option(
-            "--approach",
-            "--quantization-approach",
-            help="Ranges of activations: found for each batch, once on sentences of train, or in more training (inc "
-            "only); auto tries them all and keeps the smallest and fastest that will do. none: a graph in FP32 (onnx "
-            "only).",
-        ),
-    ] = "dynamic"
-    ranges: Annotated[
-        Literal["row", "tensor"],
-        typer.Option(
-            "--ranges", help="Ranges of --approach dynamic: one for each sub-word (row; onnx only), or one for a batch."
-        ),
-    ] = "row"
-    observer: Annotated[
-        Literal["mse", "minmax", "percentile"],
-        typer.Option(
-            "--observer",
-            help="How static finds ranges: by the least squared error, the extremes, or a percentile (onnx only).",
-        ),
-    ] = "mse"
-    percentile: Annotated[
-        float,
-        typer.Option(
-            "--percentile",
-            min=50,
-            max=100,
-            help="Per cent of the activations inside a range, for --observer percentile.",
-        ),
-    ] = 99.99
-    qat_epochs: Annotated[
-        float, typer.Option("--qat-epochs", min=0, help="Passes over train (epochs) of --approach qat, such as 0.5.")
-    ] = 2.0
-    qat_learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--qat-learning-rate",
-            min=0,
-            help="First learning rate of --approach qat [default: the training's rate, else 5e-5].",
-        ),
-    ] = None
-    tolerance: Annotated[
-        float,
-        typer.Option(
-            "--tolerance",
-            "--tolerance-criterion",
-            "--perf-tol",
-            min=0,
-            max=0.99,
-            help="Largest loss of dev F1 that is allowed.",
-        ),
-    ] = 0.01
-    criterion: Annotated[
-        Literal["relative", "absolute", "bound"],
-        typer.Option(
-            "--criterion",
-            help="What --tolerance is: a fraction of the FP32 model's F1, a difference in F1, or a fraction that the "
-            "upper 95 % bound of the loss must not exceed.",
-        ),
-    ] = "relative"
-    portable: Annotated[
-        bool,
-        typer.Option("--portable", help="Weights of 7 bits, which are right on processors without VNNI too."),
-    ] = False
-    max_trials: Annotated[int, typer.Option("--max-trials", min=1, help="Maximum number of trials.")] = 20
-    timeout: Annotated[
-        int, typer.Option("--timeout", min=0, help="Seconds after which no further trial begins; 0: no limit.")
-    ] = 0
-    calibration_samples: Annotated[
-        int,
-        typer.Option(
-            "--calibration-samples",
-            "--num-calibration-samples",
-            min=1,
-            help="Number of sentences of train that calibration runs on.",
-        ),
-    ] = 128
-    seed: SeedOption = 1
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
-    force: ForceOption = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that make no sense, and options that do not go together."""
-        super().__post_init__()
-        if self.backend == "onnx" and self.approach == "qat":
-            raise InvalidOption("--approach qat: only Neural Compressor trains", "Take --backend inc.")
-        if self.backend == "inc" and self.approach == "none":
-            raise InvalidOption("--approach none: only ONNX Runtime has graphs in FP32", "Take --backend onnx.")
-        if self.backend == "inc" and self.observer == "percentile":
-            raise InvalidOption(
-                "--observer percentile: Neural Compressor has no such observer", "Take mse, minmax, or --backend onnx."
-            )
-        if self.qat_epochs <= 0:
-            raise InvalidOption(
-                "--qat-epochs 0: nothing would be trained", "Take a part of an epoch, like 0.25, or more."
-            )
-        if "qat" not in self.approaches:
-            refuse_unused(self, ("qat_epochs", "qat_learning_rate"), "is for --approach qat")
-        if self.approach == "none":
-            refuse_unused(self, ("portable",), "is for INT8, and --approach none stays in FP32")
-        if self.approach in ("dynamic", "none"):
-            refuse_unused(self, ("observer",), "is for --approach static")
-        if "dynamic" not in self.approaches:
-            refuse_unused(self, ("ranges",), "is for --approach dynamic")
-        if self.observer != "percentile":
-            refuse_unused(self, ("percentile",), "is for --observer percentile", "Give both, or none.")
-
-    @property
-    def approaches(self) -> list[str]:
-        """Those that are tried, from cheap to dear."""
-        if self.approach != "auto":
-            return [self.approach]
-        return ["dynamic", "static", "qat"] if self.backend == "inc" else ["dynamic", "static"]
 
 
 def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = time.monotonic) -> Result:
@@ -227,12 +83,12 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     running = workspace.under_way("quantize")
 
     def work(stage: Stage) -> None:
+        from nertool.models.canary import make_canary
+
         running.begin({**stage.identity, **_machine()}, options.force, workspace.invocation)
         finished = FinishedWork(running.path, stage.staging / "unfinished")
         search = _search(workspace, options, model.path, finished, clock)
         directory = stage.directory(QUANTIZED)
-        from nertool.models.canary import make_canary
-
         tagger = _publish(search, directory, options.trust_remote_code)
         facts = _figures(options, search, stage.identity["versions"], make_canary(tagger, search.quantizer.fp32))
         write_json(directory / TABLE, facts)
@@ -311,25 +167,20 @@ def _search(
         model: directory of the FP32 model.
         finished: where the models that were tried are kept.
     """
+    from nertool.int8.calibration_sample import calibration_windows
     from nertool.int8.choice import Criterion
     from nertool.int8.judge import Judge
     from nertool.int8.quantizer import Quantizer
     from nertool.int8.search import Search
-    from nertool.models.inputs import check_finite
-    from nertool.models.tagger import load_tagger
 
     finished.scratch.mkdir()
     graph = finished.scratch / "graph"
     graph.mkdir()
-    consent: dict[str, Any] = {
-        "trust_remote_code": options.trust_remote_code,
-        "allow_missing_weights": options.allow_missing_weights,
-    }
-    fp32 = load_tagger(model, device="cpu", as_stored=True, **consent)
-    check_finite(fp32.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
-    windows = calibration_windows(workspace, options, fp32)
+    fp32 = _load_fp32(workspace, options, model)
+    sentences = read_sentences(_calibration_file(workspace))
+    windows = calibration_windows(sentences, options.calibration_samples, options.seed, fp32)
     criterion = Criterion(options.tolerance, options.criterion)
-    judge = Judge(_judged_files(workspace), model, finished, **consent)
+    judge = Judge(_judged_files(workspace), model, finished, **_consent(options))
     _check_can_be_met(criterion, judge)
     with bar("quantize", options.max_trials, "trials") as (progress, task):
         search = Search(
@@ -350,6 +201,28 @@ def _search(
 
         search.run(show)
     return search
+
+
+def _load_fp32(workspace: Workspace, options: Options, model: Path) -> Tagger:
+    """Load the model that is quantized.
+
+    Raises:
+        NertoolError: as `load_tagger`; or its weights are not all numbers.
+    """
+    from nertool.models.inputs import check_finite
+    from nertool.models.tagger import load_tagger
+
+    tagger = load_tagger(model, device="cpu", as_stored=True, **_consent(options))
+    check_finite(tagger.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
+    return tagger
+
+
+def _consent(options: Options) -> dict[str, Any]:
+    """What the user allows when a model is loaded, as `load_tagger` takes it."""
+    return {
+        "trust_remote_code": options.trust_remote_code,
+        "allow_missing_weights": options.allow_missing_weights,
+    }
 
 
 def _check_can_be_met(criterion: Criterion, judge: Judge) -> None:
@@ -506,30 +379,6 @@ def _batches(workspace: Workspace, options: Options, fp32: Tagger) -> Iterator[B
             yield from collate(examples.take(slots))["batches"]
 
 
-def calibration_windows(workspace: Workspace, options: Options, tagger: Tagger) -> list[list[int]]:
-    """Sub-word ids of a random sample of train's sentences (dev's, without train); a list for each window."""
-    sample = _sample(read_sentences(_calibration_file(workspace)), options.calibration_samples, options.seed)
-    windows = []
-    for encoded in tagger.encoder.encode([sentence.tokens for sentence in sample]):
-        if encoded.ids:
-            for window in tagger.encoder.windows(encoded):
-                windows.append(window.ids)
-    return windows
-
-
 def _calibration_file(workspace: Workspace) -> Path:
+    """Train, or dev without it."""
     return workspace.split_file("train") or workspace / "dev.txt"
-
-
-def _sample(sentences: Iterator[Sentence], size: int, seed: int) -> list[Sentence]:
-    """A random sample, in one pass over the sentences: reservoir sampling (Vitter's algorithm R)."""
-    random_numbers = random.Random(seed)
-    sample: list[Sentence] = []
-    for number, sentence in enumerate(sentences):
-        if number < size:
-            sample.append(sentence)
-            continue
-        place = int(random_numbers.random() * (number + 1))
-        if place < size:
-            sample[place] = sentence
-    return sample
