@@ -21,7 +21,8 @@ from nertool.scoring import task_scores
 from nertool.scoring.comparison import Other, difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
 from nertool.spelling import Spelling, spelling_of_labels
-from nertool.stages.evaluation_page import COMPARISON, REPORT, evaluation_folder, write_page
+from nertool.stages.evaluation_files import ResultFiles, result_files
+from nertool.stages.evaluation_page import COMPARISON, REPORT, write_page
 from nertool.stages.options import (
     AllowMissingWeightsOption,
     AllowStaleOption,
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
-
-ENTITIES = "entities.jsonl"
 
 
 @dataclass(frozen=True)
@@ -188,19 +187,7 @@ def _evaluate_split(
     split: str,
     load: Callable[[], Tagger],
 ) -> Result:
-    stem = f"{evaluation_folder(model.name)}/{split}"
-    results, predictions = f"{stem}_results.json", f"{stem}_predictions.txt"
-    errors, entities = f"{stem}_errors.jsonl", f"{stem}_{ENTITIES}"
-    train = workspace.split_file("train")
-    planned = StageRun(
-        f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
-        options,
-        reads=[*model.files, f"{split}.txt", *(["train.txt"] if train else [])],
-        writes=[results, predictions, errors, entities],
-        sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
-        packages=["torch", "transformers", "tokenizers"],
-        force=options.force,
-    )
+    files, train = result_files(model.name, split), workspace.split_file("train")
 
     def work(stage: Stage) -> None:
         from nertool.models.tagging import TagCounts
@@ -210,19 +197,32 @@ def _evaluate_split(
 
         counts = TagCounts()
         probabilities = SplitProbabilities(load())
-        files = stage.file(predictions), stage.file(entities)
-        tagged = _tag(load(), workspace / f"{split}.txt", files, counts, probabilities)
+        written = stage.file(files.predictions), stage.file(files.entities)
+        tagged = _tag(load(), workspace / f"{split}.txt", written, counts, probabilities)
         spelling = _spelling(workspace, load().labels)
-        scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(errors))
+        scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(files.errors))
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         if analysis.shortened:
             logger.warning("%s: %s errors show a part of their long sentence", split, f"{analysis.shortened:,}")
         stage.facts |= probabilities.results()
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
         _record_and_warn(stage, split, counts)
-        write_json(stage.file(results), {"split": split, **stage.facts})
+        write_json(stage.file(files.results), {"split": split, **stage.facts})
 
-    return workspace.run(planned, work)
+    return workspace.run(_plan_split(workspace, options, model, split, files), work)
+
+
+def _plan_split(workspace: Workspace, options: Options, model: ModelFiles, split: str, files: ResultFiles) -> StageRun:
+    """What the evaluation of a model on a split reads and writes."""
+    return StageRun(
+        f"evaluate:{QUANTIZED}:{split}" if model.name == QUANTIZED else f"evaluate:{split}",
+        options,
+        reads=[*model.files, f"{split}.txt", *(["train.txt"] if workspace.split_file("train") else [])],
+        writes=files,
+        sources={"inner": predictions_of(workspace, options.inner, split, "--inner")} if options.inner else {},
+        packages=["torch", "transformers", "tokenizers"],
+        force=options.force,
+    )
 
 
 def _spelling(workspace: Workspace, labels: Sequence[str]) -> Spelling:
@@ -368,7 +368,7 @@ def _keep_thresholds(
     workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str], goal: Goal
 ) -> Result:
     """Write the thresholds that reach the goal beside the model; they go when another one takes its place."""
-    entities = {split: f"{evaluation_folder(model.name)}/{split}_{ENTITIES}" for split in splits}
+    entities = {split: result_files(model.name, split).entities for split in splits}
     again = workspace.command("evaluate", "--force")
     for name in entities.values():
         if not (workspace / name).exists():
@@ -413,7 +413,7 @@ def _compare(workspace: Workspace, options: Options, directory: str, others: Map
     """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
-    ours = {split: f"{evaluation_folder(directory)}/{split}_predictions.txt" for split in others}
+    ours = {split: result_files(directory, split).predictions for split in others}
     sources = {}
     for split, (_, files) in others.items():
         for name, path in files.items():

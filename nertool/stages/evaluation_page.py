@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.errors import InvalidData, translate_odd_content
 from nertool.sources.recipes import RECIPES
+from nertool.stages.evaluation_files import ResultFiles, result_files
 from nertool.training.model_card import CARD
 from nertool.workspace.digests import read_json
 from nertool.workspace.names import EVALUATION, MODEL, QUANTIZED, SPLITS, TABLE, THRESHOLDS
@@ -25,9 +26,18 @@ MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
 """Names of the models on the page, by their directories."""
 
 
-def evaluation_folder(directory: str) -> str:
-    """Folder of the results of the model in this directory; both relative to the workspace."""
-    return f"{EVALUATION}/{QUANTIZED}" if directory == QUANTIZED else EVALUATION
+class Evaluated(NamedTuple):
+    """Results in the workspace.
+
+    Attributes:
+        model: name of the model on the page.
+        split: train, dev or test.
+        files: names of the files.
+    """
+
+    model: str
+    split: str
+    files: ResultFiles
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,8 @@ def write_page(workspace: Workspace, force: bool = False) -> Result:
     evaluated = list(_evaluated(workspace))
     files = [f"{EVALUATION}/{COMPARISON}", f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
     files.append(f"{workspace.facts('train').get('output_dir', MODEL)}/{CARD}")  # it changes with what a training gave
-    for _, _, stem in evaluated:
-        files += [f"{stem}_results.json", f"{stem}_errors.jsonl"]
+    for one in evaluated:
+        files += [one.files.results, one.files.errors]
     there = [name for name in files if (workspace / name).exists()]
     planned = StageRun(
         "evaluate:report",
@@ -72,13 +82,12 @@ def write_page(workspace: Workspace, force: bool = False) -> Result:
     return workspace.run(planned, work)
 
 
-def _page(workspace: Workspace, evaluated: Iterable[tuple[str, str, str]]) -> Page:
+def _page(workspace: Workspace, evaluated: Iterable[Evaluated]) -> Page:
     from nertool.report.report import Page, Scored
 
     scored = []
-    for model, split, stem in evaluated:
-        results = _json(workspace / f"{stem}_results.json")
-        scored.append(Scored(model, split, results, workspace / f"{stem}_errors.jsonl"))
+    for model, split, files in evaluated:
+        scored.append(Scored(model, split, _json(workspace / files.results), workspace / files.errors))
     kept = {model: _json(workspace / name) for model, name in _threshold_files(workspace).items()}
     recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
     return Page(
@@ -98,13 +107,13 @@ def _threshold_files(workspace: Workspace) -> dict[str, str]:
     return {MODEL_NAMES[MODEL]: f"{model}/{THRESHOLDS}", MODEL_NAMES[QUANTIZED]: f"{QUANTIZED}/{THRESHOLDS}"}
 
 
-def _evaluated(workspace: Workspace) -> Iterator[tuple[str, str, str]]:
-    """Find results in the workspace: the model's name, the split, and how the names of their files begin."""
+def _evaluated(workspace: Workspace) -> Iterator[Evaluated]:
+    """Find results in the workspace."""
     for directory in (MODEL, QUANTIZED):
         for split in SPLITS:
-            stem = f"{evaluation_folder(directory)}/{split}"
-            if (workspace / f"{stem}_results.json").exists():
-                yield MODEL_NAMES[directory], split, stem
+            files = result_files(directory, split)
+            if (workspace / files.results).exists():
+                yield Evaluated(MODEL_NAMES[directory], split, files)
 
 
 def _json(path: Path) -> dict[str, Any]:
