@@ -39,7 +39,7 @@ from nertool.workspace.stage import Result, Stage, StageRun
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
     from nertool.training.data_curve import Part
     from nertool.training.examples import Examples, Source
@@ -273,7 +273,6 @@ def _start(setup: TrainingSetup, options: Options) -> StartFacts:
 def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     """Check what needs transformers to be checked, and load all that trainings share."""
     from nertool.training import trainer_arguments
-    from nertool.training.examples import Source
     from nertool.training.setup import TrainingSetup, example_length
 
     precision = trainer_arguments.precision(options.precision)
@@ -282,34 +281,55 @@ def _setup(workspace: Workspace, options: Options) -> TrainingSetup:
     _check_settings(options, given)
     tokenizer = options.pretrained.tokenizer()
     config = options.pretrained.config(read_labels(workspace / LABELS))
-    if options.as_it_is and not is_fine_tuned(config):
+    if options.as_it_is:
+        _check_as_it_is(options, config)
+    length = example_length(tokenizer, config, options.max_length, options.model)
+    settings = _tagging_settings(workspace, options)
+    source = _source(workspace, options, label_names(config), length)
+    return TrainingSetup(
+        pretrained=options.pretrained,
+        config=config,
+        tokenizer=tokenizer,
+        make_examples=partial(_examples, workspace, options, source, tokenizer, settings),
+        plan=_plan(workspace, options, length, settings),
+        precision=precision,
+        arguments=trainer_arguments.from_options(options),
+        given=given,
+        directory=workspace / TRAINING,
+    )
+
+
+def _check_as_it_is(options: Options, config: PretrainedConfig) -> None:
+    """Check that a model can be taken as it is, and say so.
+
+    Raises:
+        InvalidOption: it has no head for tags.
+    """
+    if not is_fine_tuned(config):
         raise InvalidOption(
             f"--num-epochs 0 takes a model as it is, and --model {options.model} has no head for tags",
             "Name a fine-tuned model, or train: --num-epochs 3",
         )
-    if options.as_it_is:
-        logger.info("--num-epochs 0: the model is kept as it is; options of the training change nothing")
-    length = example_length(tokenizer, config, options.max_length, options.model)
-    settings = _tagging_settings(workspace, options)
-    source = Source(
+    logger.info("--num-epochs 0: the model is kept as it is; options of the training change nothing")
+
+
+def _source(workspace: Workspace, options: Options, labels: Sequence[str], length: int) -> Source:
+    """What the examples of train are made of.
+
+    Args:
+        labels: of the model, in the order of their ids.
+        length: sub-words of an example at most.
+    """
+    from nertool.training.examples import Source
+
+    return Source(
         workspace / "train.txt",
-        tuple(label_names(config)),
+        tuple(labels),
         length,
         options.label_all_tokens,
         options.max_train_samples,
         options.preprocessing_num_workers,
         taught=bool(options.teachers),
-    )
-    return TrainingSetup(
-        options.pretrained,
-        config,
-        tokenizer,
-        partial(_examples, workspace, options, source, tokenizer, settings),
-        _plan(workspace, options, length, settings),
-        precision,
-        trainer_arguments.from_options(options),
-        given,
-        workspace / TRAINING,
     )
 
 

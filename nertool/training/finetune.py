@@ -210,7 +210,7 @@ class FineTuning:
         seal(partial)
         if kept.exists():
             shutil.rmtree(before, ignore_errors=True)
-            os.replace(kept, before)  # a kill between these lines leaves one of them: see `run`
+            os.replace(kept, before)  # a kill between these lines leaves one of them: see `_last_checkpoint`
         os.replace(partial, kept)
 
 
