@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from nertool.arrays import Array
+from nertool.arrays import Array, log_softmax
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
 from nertool.int8.choice import share_of_error
@@ -150,15 +150,8 @@ def _divergence(exact: Array, changed: Array) -> float:
     read = ~np.isnan(exact[:, 0])
     if not read.any():
         return 0.0
-    before, after = _log_probabilities(exact[read]), _log_probabilities(changed[read])
+    before, after = log_softmax(exact[read]), log_softmax(changed[read])
     return float((np.exp(before) * (before - after)).sum(-1).mean())
-
-
-def _log_probabilities(logits: Array) -> Array:
-    shifted: Array = logits.astype(np.float64)
-    shifted -= shifted.max(-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return shifted
 
 
 def _size(directory: Path) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import numpy as np
 
-from nertool.arrays import Array
+from nertool.arrays import Array, log_softmax
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models import cpu
 from nertool.models.settings import anew, read_table
@@ -146,6 +146,4 @@ def _sentences(tagger: Asked) -> list[list[int]]:
 
 def _answers(tagger: Asked, ids: list[list[int]]) -> Array:
     """Log-probabilities of the labels; shape (sentences, subwords, labels)."""
-    logits = tagger.logits(ids).astype(np.float64)
-    logits -= logits.max(-1, keepdims=True)
-    return np.asarray(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
+    return log_softmax(tagger.logits(ids))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nertool.arrays import Array
+from nertool.arrays import Array, softmax
 from nertool.errors import InvalidOption
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, broken, ends, is_read, split_tag, starts
@@ -155,9 +155,7 @@ class Decoder:
             logits: as for `decode`.
             temperature: by which logits are divided; above 1 the probabilities are more even.
         """
-        logits = self._certain(logits).astype(np.float64) / temperature
-        words = np.exp(logits - logits.max(-1, keepdims=True))
-        words /= words.sum(-1, keepdims=True)
+        words = softmax(self._certain(logits).astype(np.float64) / temperature)
         if self.is_free:
             ones = np.ones_like(words)
             return Probabilities(self, sentences, words, words, ones, ones[:, 0])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nertool.arrays import Array
+from nertool.arrays import Array, softmax
 from nertool.errors import InvalidOption
 from nertool.models.settings import read_settings
 from nertool.progress import logger, track
@@ -241,9 +241,7 @@ def mean_probabilities(
     for tagger, match in zip(taggers, matches, strict=True):
         logits = np.concatenate(list(tagger.word_logits(sentences))).astype(np.float64)
         read = ~np.isnan(logits[:, :1])
-        odds = np.exp(logits - logits.max(-1, keepdims=True))
-        probabilities = odds / odds.sum(-1, keepdims=True)
-        total = total + np.where(read, probabilities, 0) @ match.moves
+        total = total + np.where(read, softmax(logits), 0) @ match.moves
         votes = votes + read * match.known
     mean = total / np.maximum(votes, 1)
     return np.asarray(mean / np.maximum(mean.sum(-1, keepdims=True), np.finfo(np.float64).tiny))
