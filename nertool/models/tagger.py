@@ -1,13 +1,12 @@
-"""Load a model, FP32 or INT8, and tag sentences or text with it. All stages tag through this module."""
+"""Tag sentences or text with a model, FP32 or INT8. All stages tag through this module."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from inspect import signature
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -16,36 +15,17 @@ import numpy as np
 
 from nertool.arrays import Array
 from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
-from nertool.errors import MissingInput, NertoolError, command, reason_of
+from nertool.errors import NertoolError
 from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
-from nertool.models.encode import NO_SUBWORD, Encoder, Window, stated_prefix, word_prefix
-from nertool.models.inputs import check_takes_text, embeds_token_types, heeds_token_types
-from nertool.models.limits import check_files
-from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
-from nertool.models.names import (
-    is_fine_tuned,
-    label_names,
-    load_tokenizer,
-    quiet_transformers,
-    usable_length,
-    warn_of_labels,
-)
-from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.other_tools import MODEL_HELP, config_hint, find_config, make_anew
-from nertool.models.settings import anew, is_quantized, read_settings
-from nertool.models.stored_tokenizer import (
-    ENCODING,
-    Encoding,
-    StoredTokenizer,
-    load_stored_tokenizer,
-    read_encoding,
-    store_encoding,
-)
+from nertool.models.encode import NO_SUBWORD, Encoder, Window
+from nertool.models.model_directory import check_directory, load_model
+from nertool.models.onnx_model import OnnxModel
+from nertool.models.settings import read_settings
+from nertool.models.stored_tokenizer import Encoding, StoredTokenizer, store_encoding
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
 from nertool.models.thresholds import KeptThresholds, Thresholds, check_least, thresholds_for
-from nertool.models.weights import load_weights
 from nertool.progress import logger
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
@@ -77,16 +57,6 @@ ROUNDING = 1e-3
 """Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
 NOISE = 0.05
 """The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
-LITTLE_CONTEXT = 16
-"""Sub-words of a window that hold few sentences whole."""
-FEW_SUBWORDS = (
-    "%s: it takes %d sub-words at a time (model_max_length of its tokenizer, or positions), so words lack context"
-)
-BLANK_BEFORE_WORDS = (
-    "%s: its tokenizer tells words by the blank before them, and each gets one, as in a text. "
-    'If it was trained on words without: write "word_prefix": "" into tokenizer_config.json'
-)
-MEND_SHAPES = "Mend its config.json: it has a name in id2label for each row of the head, and the sizes of the weights."
 
 
 class _Job(NamedTuple):
@@ -502,153 +472,37 @@ def load_tagger(
     directory = Path(directory)
     check_least("--min-score", min_score)
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
-        _check_directory(directory)
+        check_directory(directory)
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
-        is_int8 = is_quantized(directory)
-        encoding = read_encoding(directory) if is_int8 and (directory / GRAPH).exists() else None
-        is_stored = encoding is not None
-        if encoding:
-            subwords: Any = load_stored_tokenizer(directory, encoding.pad_id)
-            model: Any = OnnxModel(directory / GRAPH)
-        else:
-            load = partial(_load_fp32, allow_missing_weights=allow_missing_weights, device=device)
-            model, subwords, encoding = _load_by_transformers(
-                directory, _load_int8 if is_int8 else load, as_stored or is_int8, trust_remote_code
-            )
-            if fp32_kernels == "auto" and not as_stored:
-                model = _with_fastest_kernels(model)
-    labels = encoding.labels
-    if isinstance(model, OnnxModel):
-        _check_inputs(model, encoding.type_ids)
-    calibration = read_calibration(directory, labels)
+        loaded = load_model(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
+    encoding, labels = loaded.encoding, loaded.encoding.labels
     canonical = spelling_of_labels(labels).read(labels)
-    scheme = settings.allowed_scheme(decoding, canonical)
+    scheme, learnt_scheme = (settings.allowed_scheme(name, canonical) for name in (decoding, ""))
     if thresholds:
         thresholds.check_decoding(decoding or settings.decoding)
-    if scheme != settings.allowed_scheme("", canonical) and (calibration.words or calibration.entities):
-        logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
-        calibration = Calibration(calibration.temperature)
-    tagger = Tagger(model, subwords, labels, encoding.max_length, encoding.type_ids, cut, scheme, calibration)
-    if is_stored:
+    calibration = _calibration_for(directory, labels, scheme == learnt_scheme)
+    tagger = Tagger(
+        loaded.model, loaded.tokenizer, labels, encoding.max_length, encoding.type_ids, cut, scheme, calibration
+    )
+    if loaded.is_stored:
         tagger.same_length = encoding.same_length
     else:
-        tagger.probe_padding(ROUNDING if tagger.on_cpu and not is_int8 else NOISE)
+        tagger.probe_padding(ROUNDING if tagger.on_cpu and not loaded.is_int8 else NOISE)
     tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
-    if is_int8:
+    if loaded.is_int8:
         check_canary(tagger, directory)
     return tagger
 
 
-def _load_by_transformers(
-    directory: Path, load: Callable[..., Any], needs_type_ids: bool, trust_remote_code: bool
-) -> tuple[Any, PreTrainedTokenizerBase, Encoding]:
-    """A model and its tokenizer, with what transformers says of them.
-
-    Args:
-        load: takes the directory, its configuration and `trust_remote_code`, and gives the model.
-        needs_type_ids: give the model its token_type_ids: a quantized embedding takes no indices that are a view,
-            which models make where they are given none.
-    """
-    quiet_transformers()
-    config = _load_config(directory, trust_remote_code)
-    labels = label_names(config)
-    model = load(directory, config, trust_remote_code=trust_remote_code)
-    tokenizer = load_tokenizer(str(directory), trust_remote_code)
-    if isinstance(model, OnnxModel):
-        type_ids = "token_type_ids" in model.inputs
-    else:
-        embeds = embeds_token_types(signature(model.forward).parameters, config)
-        type_ids = (needs_type_ids and embeds) or heeds_token_types(model, tokenizer)
-    encoding = Encoding(
-        labels=labels,
-        max_length=usable_length(tokenizer, config),
-        pad_id=int(tokenizer.pad_token_id or 0),
-        type_ids=type_ids,
-    )
-    warn_of_labels(config, str(directory))
-    if encoding.max_length < LITTLE_CONTEXT:
-        logger.warning(FEW_SUBWORDS, directory, encoding.max_length)
-    if stated_prefix(tokenizer) is None and word_prefix(tokenizer):
-        logger.info(BLANK_BEFORE_WORDS, directory)
-    return model, tokenizer, encoding
-
-
-def stored_labels(directory: Path, trust_remote_code: bool = False) -> list[str]:
-    """The label of each id of a model, which is not loaded for this.
+def _calibration_for(directory: Path, labels: Sequence[str], as_trained: bool) -> Calibration:
+    """The calibration of a model; without its scales if it decodes otherwise than it was trained to.
 
     Raises:
-        NertoolError: the directory holds no model for token classification.
+        InvalidData: as `read_calibration`.
     """
-    if (directory / ENCODING).exists() and (encoding := read_encoding(directory)):
-        return encoding.labels
-    return label_names(_load_config(directory, trust_remote_code))
-
-
-def _with_fastest_kernels(model: Any) -> Any:
-    """The same model, or a PyTorch module on the CPU with other layers."""
-    if isinstance(model, OnnxModel):
-        return model
-    import torch
-
-    from nertool.models.onednn import use_fastest
-
-    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
-    return use_fastest(model) if isinstance(model, torch.nn.Module) and on_cpu else model
-
-
-def _check_inputs(graph: OnnxModel, type_ids: bool) -> None:
-    given = {"input_ids", "attention_mask", *(["token_type_ids"] if type_ids else [])}
-    if unknown := set(graph.inputs) - given:
-        what = f"{graph.path} takes {', '.join(sorted(unknown))}, which its tokenizer does not give"
-        raise NertoolError(what, anew(graph.path.parent))
-
-
-def _check_directory(directory: Path) -> None:
-    if not directory.is_dir():
-        raise MissingInput(f"{directory} holds no model: there is no such directory", MODEL_HELP)
-    check_files(directory)
-
-
-def _load_config(directory: Path, trust_remote_code: bool) -> Any:
-    from transformers import AutoConfig
-
-    try:
-        config = from_pretrained(AutoConfig, find_config(str(directory)), trust_remote_code=trust_remote_code)
-    except (OSError, ValueError) as error:
-        hint = config_hint(error, MODEL_HELP)
-        raise NertoolError(f"{directory} holds no model: {reason_of(error)}", hint) from error
-    if not is_fine_tuned(config):
-        raise NertoolError(
-            f"{directory} holds a model without a head for tags",
-            f"Fine-tune it first: {command(Path('workspace'), 'train', '--model', str(directory))}",
-        )
-    return config
-
-
-def _load_int8(directory: Path, config: Any, trust_remote_code: bool) -> Any:
-    from nertool.models.inc_model import load_int8
-
-    if (directory / GRAPH).exists():
-        return OnnxModel(directory / GRAPH)
-    return load_int8(directory, config, trust_remote_code)
-
-
-def _load_fp32(directory: Path, config: Any, allow_missing_weights: bool, trust_remote_code: bool, device: str) -> Any:
-    import torch
-    from safetensors import SafetensorError
-    from transformers.utils.logging import disable_progress_bar
-
-    disable_progress_bar()  # a directory is read in a moment
-    if allow_missing_weights:
-        torch.manual_seed(0)  # the random ones are the same each time
-    try:
-        model = load_weights(str(directory), config, False, allow_missing_weights, trust_remote_code)
-        check_takes_text(model, str(directory))
-        hide_path(model.config, directory.resolve().name)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        reason, hint = str(error).strip().splitlines()[0], make_anew(directory)
-        if OTHER_SHAPES in str(error):
-            reason, hint = "they do not have the shapes of its configuration", MEND_SHAPES
-        raise NertoolError(f"{directory}: the weights cannot be read: {reason}", hint) from error
-    return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    calibration = read_calibration(directory, labels)
+    if not as_trained and (calibration.words or calibration.entities):
+        logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
+        return Calibration(calibration.temperature)
+    return calibration

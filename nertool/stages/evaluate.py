@@ -351,7 +351,7 @@ def _goal(workspace: Workspace, options: Options, model: ModelFiles, splits: Seq
     """What is wanted on dev, if anything is; looked at before anything is tagged."""
     if not options.precision and not options.recall:
         return None
-    from nertool.models.tagger import stored_labels
+    from nertool.models.model_directory import stored_labels
     from nertool.models.thresholds import entity_types, parse_least
     from nertool.scoring.operating_points import Goal
 
@@ -384,7 +384,7 @@ def _keep_thresholds(
     )
 
     def work(stage: Stage) -> None:
-        from nertool.models.tagger import stored_labels
+        from nertool.models.model_directory import stored_labels
         from nertool.scoring.operating_points import operating_points, read_entities
 
         with translate_odd_content(f"{workspace.path}: {' or '.join(entities.values())}", f"Run: {again}"):

@@ -234,7 +234,7 @@ def tag_folder(workspace: Workspace, options: Options) -> None:
 def _ray_settings(model: ModelFiles, options: Options) -> Settings:
     """How every worker tags."""
     from nertool.documents.ray_workers import Settings
-    from nertool.models.tagger import stored_labels
+    from nertool.models.model_directory import stored_labels
 
     redaction = None
     if options.form == "redacted":

@@ -164,7 +164,7 @@ class Teachers:
         Raises:
             NertoolError: one is no model for token classification, has none of our labels, or means others by them.
         """
-        from nertool.models.tagger import stored_labels
+        from nertool.models.model_directory import stored_labels
 
         found = []
         for path in self.directories:

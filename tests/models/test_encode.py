@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption, NertoolError
 from nertool.models.encode import IGNORE, NO_SUBWORD, Encoded, Encoder, Subwords, frame_of, labelled_windows
+from nertool.models.model_directory import stored_labels
 from nertool.models.names import LONGEST_WINDOW, load_tokenizer, model_sources, usable_length
-from nertool.models.tagger import stored_labels
 from nertool.training.pretrained import Pretrained
 
 WORDS = [
