@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from nertool.tags import Span, broken, convert, pairs, recognise, spans
+from nertool.stages import download, evaluate, score
+from nertool.tags import SCHEMES, Span, broken, convert, pairs, recognise, spans
+from nertool.workspace.option_values import declared
 
 LABELS = ["PER", "LOC", "creative-work"]
 TAG = st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)])
@@ -181,3 +183,9 @@ def test_the_letters_of_bmewo_read_as_those_of_bilou() -> None:
     tags = ["B-PER", "M-PER", "E-PER", "O", "W-LOC", "W-LOC"]
     assert list(spans(tags)) == [Span("PER", 0, 3), Span("LOC", 4, 5), Span("LOC", 5, 6)]
     assert convert(tags, "iobes") == ["B-PER", "I-PER", "E-PER", "O", "S-LOC", "S-LOC"]
+
+
+def test_options_offer_every_scheme() -> None:
+    assert set(declared(download.Options)["scheme"].choices) == {"keep", *SCHEMES}
+    for options in (evaluate.Options, score.Options):  # in IO every sequence is allowed: nothing is strict
+        assert set(declared(options)["strict"].choices) == SCHEMES.keys() - {"io"}
