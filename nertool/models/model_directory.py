@@ -73,7 +73,7 @@ def check_directory(directory: Path) -> None:
     check_files(directory)
 
 
-def load_model(
+def load_directory(
     directory: Path,
     device: str,
     as_stored: bool,

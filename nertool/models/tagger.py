@@ -20,7 +20,7 @@ from nertool.models.calibration import Calibration, DevAnswers, Predictions, rea
 from nertool.models.canary import check_canary
 from nertool.models.decoding import Decoder, Sentences
 from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.model_directory import check_directory, load_model
+from nertool.models.model_directory import check_directory, load_directory
 from nertool.models.onnx_model import OnnxModel
 from nertool.models.settings import read_settings
 from nertool.models.stored_tokenizer import Encoding, StoredTokenizer, store_encoding
@@ -475,7 +475,7 @@ def load_tagger(
         check_directory(directory)
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
-        loaded = load_model(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
+        loaded = load_directory(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
     encoding, labels = loaded.encoding, loaded.encoding.labels
     canonical = spelling_of_labels(labels).read(labels)
     scheme, learnt_scheme = (settings.allowed_scheme(name, canonical) for name in (decoding, ""))
