@@ -12,6 +12,7 @@ from typing import Any
 
 from nertool.counts import METRICS
 from nertool.exporting.settings import types_of
+from nertool.report.markdown import code
 from nertool.workspace.names import versions
 
 FORMS = {
@@ -68,13 +69,13 @@ def readme(model: Described) -> str:
     return Template(files(__package__).joinpath("export_readme.md").read_text(encoding="utf-8")).substitute(
         title=f"Entities: {', '.join(map(_plain, kinds))}" if kinds else "Tags of words",
         version=installed["nertool"],
-        base=_code(model.base) if model.base else "a model that is not recorded",
-        data=f"recipe {_code(model.recipe)}" if model.recipe else "the maker's own files",
+        base=code(model.base) if model.base else "a model that is not recorded",
+        data=f"recipe {code(model.recipe)}" if model.recipe else "the maker's own files",
         form=FORMS.get(kept["approach"], "ONNX"),
         size=f"{model.size / 1e6:.1f} MB",
         tags=DECODED[model.decoding],
         window=settings["max_length"],
-        labels=", ".join(map(_code, settings["labels"])),
+        labels=", ".join(map(code, settings["labels"])),
         scores=_scores(model.table),
         packages=f"{pinned['onnxruntime']} {pinned['numpy']}",
         tokenizers=pinned["tokenizers"],
@@ -83,14 +84,14 @@ def readme(model: Described) -> str:
         least_tokenizers=f"'{least['tokenizers']}'",
         text=NO_TEXT.format(cut) if cut.startswith("spacy:") else TEXT.format(pinned["regex"], least["regex"]),
         thresholds=f"\n{THRESHOLDS.format(_least(thresholds))}" if thresholds else "",
-        cpu=_code(model.table["cpu"].get("name") or model.table["cpu"].get("machine")),
+        cpu=code(model.table["cpu"].get("name") or model.table["cpu"].get("machine")),
         alone="" if kept.get("alone_as_together", True) else ALONE,
         bits=BITS if model.table.get("reduced_range") is False and kept["approach"] != "none" else "",
     )
 
 
 def _least(least: Mapping[str, float]) -> str:
-    return ", ".join(f"{_code(kind) if kind else 'other types'} {score:.4f}" for kind, score in least.items())
+    return ", ".join(f"{code(kind) if kind else 'other types'} {score:.4f}" for kind, score in least.items())
 
 
 def _scores(table: Mapping[str, Any]) -> str:
@@ -128,9 +129,3 @@ def _bounds(interval: Iterable[float]) -> str:
 def _plain(value: Any) -> str:
     """Text that is no markup."""
     return re.sub(r"[^\w .-]", " ", str(value))
-
-
-def _code(value: Any) -> str:
-    """Text that Markdown and HTML leave as it is."""
-    text = re.sub(r"\s+", " ", str(value)).replace("`", "'").replace("|", "\\|")
-    return f"`{text}`"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nertool.counts import METRICS, MODE
 from nertool.errors import NertoolError
+from nertool.report.markdown import code
 
 CARD = "README.md"
 ORIGIN = {True: "Fine-tuned from {} with nertool.", False: "This is {}, scored and calibrated by nertool."}
@@ -89,10 +89,10 @@ def write(
         card_data,
         template_str=TEMPLATE,
         name=name,
-        origin=ORIGIN[facts["steps"] > 0].format(_code(base or facts["model"])),
-        data=f"Recipe {_code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
+        origin=ORIGIN[facts["steps"] > 0].format(code(base or facts["model"])),
+        data=f"Recipe {code(data['recipe'])}." if data.get("recipe") else "The maker's own files.",
         counts={"train sentences": f"{facts['sentences']:,}", "train words": f"{facts['words']:,}"},
-        labels=", ".join(map(_code, labels)),
+        labels=", ".join(map(code, labels)),
         scores=_scores(facts, keep_best=options["keep"] == "best"),
         settings=_settings(options, stage["versions"]),
     )
@@ -104,9 +104,9 @@ def _settings(options: Mapping[str, Any], versions: Mapping[str, str]) -> dict[s
     settings = {}
     for option, value in options.items():
         if value not in (None, "", False):
-            settings[option] = _code(value)
+            settings[option] = code(value)
     for package, version in versions.items():
-        settings[package] = _code(version)
+        settings[package] = code(version)
     return settings
 
 
@@ -146,12 +146,6 @@ def _data_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]
             low, high = row[f"{split}_interval"]
             line += f" {row[f'{split}_f1']:.4f} | {low:.4f} to {high:.4f} |"
         yield line
-
-
-def _code(value: Any) -> str:
-    """Text that Markdown and HTML leave as it is."""
-    text = re.sub(r"\s+", " ", str(value)).replace("`", "'").replace("|", "\\|")
-    return f"`{text}`"
 
 
 def push(directory: Path, repository: str, token: str | None, private: bool) -> str:
