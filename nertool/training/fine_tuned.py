@@ -59,7 +59,6 @@ def find_models(name: str, option: str, cache_dir: str | None = None, token: str
     Raises:
         MissingInput: it is a workspace without a model.
         InvalidOption: there is no such directory, and no such model on the Hub.
-        MissingInput: a workspace holds no model.
     """
     if directories := local_models(name):
         return directories
