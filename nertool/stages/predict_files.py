@@ -18,7 +18,8 @@ from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import read_named_thresholds
 from nertool.stages.load_model import find_model, tagging_arguments
-from nertool.stages.predict import ANNOTATION_FORMS, Options, Predictor, Written, open_predictor
+from nertool.stages.predict import Predictor, Written, open_predictor
+from nertool.stages.predict_options import ANNOTATION_FORMS, Options
 from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.workspace import Workspace
 
