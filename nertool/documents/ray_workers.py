@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import ceil
 from pathlib import Path
@@ -23,14 +23,13 @@ from nertool.documents.reader import Reader, tag_documents, tell
 from nertool.documents.redaction import Redaction
 from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
-from nertool.models.thresholds import KeptThresholds
 from nertool.progress import logger
 from nertool.workspace.atomic import move_into_place
 from nertool.workspace.digests import digest
 from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger
+    from nertool.models.tagger import Tagger, TaggingArguments
 
 SAME_PATHS = "Every machine must see input, output and workspace under the same paths."
 ANSWER_SECONDS = 10
@@ -44,9 +43,8 @@ class Settings:
         model: directory of the model, under a path that every machine sees.
         text_column, tokens_column, on_error: as in `Reader`.
         language: of the rules that cut texts into sentences; empty: each line is one.
+        tagging: how the model is loaded and tags.
         redaction: how entities are replaced; None where they are not.
-        fp32_kernels, allow_missing_weights, trust_remote_code, tokenizer, decoding, min_score, thresholds: as in
-            `load_tagger`.
     """
 
     model: Path
@@ -54,13 +52,7 @@ class Settings:
     tokens_column: str
     on_error: Literal["stop", "skip", "null"]
     language: str
-    fp32_kernels: Literal["auto", "torch"] = "auto"
-    allow_missing_weights: bool = False
-    trust_remote_code: bool = False
-    tokenizer: str = ""
-    decoding: Literal["", "viterbi", "argmax"] = ""
-    min_score: list[str] = field(default_factory=list)
-    thresholds: KeptThresholds | None = None
+    tagging: TaggingArguments
     redaction: Redaction | None = None
 
 
@@ -97,16 +89,7 @@ class FileTagger:
             for name, sha256 in self.digests.items():
                 if digest(settings.model / name)["sha256"] != sha256:
                     raise NertoolError(f"{settings.model} changed while it was used", "Run it again, with --force.")
-            tagger = load_tagger(
-                settings.model,
-                fp32_kernels=settings.fp32_kernels,
-                allow_missing_weights=settings.allow_missing_weights,
-                trust_remote_code=settings.trust_remote_code,
-                tokenizer=settings.tokenizer,
-                decoding=settings.decoding,
-                min_score=settings.min_score,
-                thresholds=settings.thresholds,
-            )
+            tagger = load_tagger(settings.model, **settings.tagging)
         return settings.redaction.prepare(tagger) if settings.redaction else tagger
 
     def _tag_or_report(self, job: Job) -> dict[str, Any]:
@@ -208,7 +191,7 @@ class FolderRun:
     def made_from(self) -> dict[str, Any]:
         """What the output depends on; a run with `resume` must have the same."""
         settings = asdict(self.settings)
-        settings["model"] = dict(self.digests)
+        settings |= {**settings.pop("tagging"), "model": dict(self.digests)}
         files = [str(Path(name).absolute()) for name in self.names]
         return {**settings, "files": files, "input": self.form}
 

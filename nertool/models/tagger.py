@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 
@@ -431,6 +431,18 @@ def _batches(jobs: list[_Job], most: int, same_length: bool) -> Iterator[list[_J
         batch.append(job)
     if batch:
         yield batch
+
+
+class TaggingArguments(TypedDict, total=False):
+    """Arguments of `load_tagger` that users of several commands choose."""
+
+    fp32_kernels: Literal["auto", "torch"]
+    allow_missing_weights: bool
+    trust_remote_code: bool
+    tokenizer: str
+    decoding: Literal["", "viterbi", "argmax"]
+    min_score: list[str]
+    thresholds: KeptThresholds | None
 
 
 def load_tagger(

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
-from nertool.models.thresholds import KeptThresholds, read_named_thresholds
+from nertool.models.thresholds import read_named_thresholds
 from nertool.training.fine_tuned import find_models
 from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger
-
-
-class TaggingArguments(TypedDict):
-    """Arguments of `load_tagger` that follow from options."""
-
-    fp32_kernels: Literal["auto", "torch"]
-    decoding: Literal["", "viterbi", "argmax"]
-    min_score: list[str]
-    thresholds: KeptThresholds | None
-    allow_missing_weights: bool
-    trust_remote_code: bool
-    tokenizer: str
+    from nertool.models.tagger import Tagger, TaggingArguments
 
 
 def check_model_dir(options: Any) -> None:

@@ -247,6 +247,6 @@ def _ray_settings(model: ModelFiles, options: Options) -> Settings:
         tokens_column=options.tokens_column,
         on_error=options.on_error,
         language=options.language if options.split_sentences else "",
+        tagging=tagging_arguments(options, model.path),
         redaction=redaction,
-        **tagging_arguments(options, model.path),
     )

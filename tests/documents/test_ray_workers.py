@@ -89,7 +89,14 @@ def files_of(folder: Path) -> dict[str, int]:
 
 
 def settings_of(trained: Path, **changed: Any) -> Settings:
-    values = {"text_column": "text", "tokens_column": "tokens", "on_error": "stop", "language": "", **changed}
+    values = {
+        "text_column": "text",
+        "tokens_column": "tokens",
+        "on_error": "stop",
+        "language": "",
+        "tagging": {},
+        **changed,
+    }
     return Settings(trained / "model", **values)
 
 
@@ -181,7 +188,7 @@ def test_a_worker_redacts_as_one_process_does(trained: Path, tmp_path: Path) -> 
     job = Job(tmp_path / "in.txt", "text", tmp_path / "out.parquet")
     job.source.write_text("anna left oslo .\n\nbruno left .\n")
     redaction = Redaction(types=["PER"], recall_first=True)
-    settings = settings_of(trained, redaction=redaction, min_score=["1"])
+    settings = settings_of(trained, redaction=redaction, tagging={"min_score": ["1"]})
     (outcome,) = map(json.loads, FileTagger([job], settings, {})({"job": [0]})["outcome"])
     assert (outcome["documents"], outcome["below"]) == (3, 0)
     rows = parquet.read_table(job.target).to_pylist()
