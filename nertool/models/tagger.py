@@ -80,9 +80,7 @@ class Tagger:
         model: an `OnnxModel`, or a PyTorch module: it gives `logits` of shape (batch, subwords, labels) for
             `input_ids` and `attention_mask`; `parameters()` tells the module's device.
         tokenizer: the model's.
-        labels: the label of each id.
-        max_length: sub-words of a window, special tokens included.
-        type_ids: give the model token_type_ids too, as its tokenizer does.
+        encoding: how sentences become inputs of the model, and the label of each id.
         cut: how running text is cut into tokens.
         scheme: of the sequences of tags that are allowed; empty: any sequence, the most probable tag of each word.
         calibration: what makes probabilities fit what is right; by default they are the model's own.
@@ -99,28 +97,24 @@ class Tagger:
         self,
         model: Any,
         tokenizer: PreTrainedTokenizerBase | StoredTokenizer,
-        labels: Sequence[str],
-        max_length: int,
-        type_ids: bool = False,
+        encoding: Encoding,
         cut: Cut = cut_text,
         scheme: str = "",
         calibration: Calibration | None = None,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.labels = list(labels)
+        self.labels = list(encoding.labels)
         self.spelling = spelling_of_labels(self.labels)
         self.scheme = scheme
         self.decoder = Decoder(self.labels, self.spelling, scheme)
         self.calibration = calibration or Calibration()
         self.thresholds: Thresholds | None = None
-        self.max_length = max_length
-        self.type_ids = type_ids
+        self.max_length, self.type_ids, self.pad_id = encoding.max_length, encoding.type_ids, encoding.pad_id
+        self.same_length, self.least_length = encoding.same_length, 0
         self.cut = cut
-        self.encoder = Encoder(tokenizer, max_length)
-        self.pad_id = int(tokenizer.pad_token_id or 0)
+        self.encoder = Encoder(tokenizer, self.max_length)
         self.on_cpu = self.runner.on_cpu
-        self.same_length, self.least_length = False, 0
         self.batch_subwords = BATCH_SUBWORDS if self.on_cpu else GPU_SUBWORDS
 
     @property
@@ -488,18 +482,14 @@ def load_tagger(
         settings = read_settings(directory)
         cut = cutter(tokenizer or settings.tokenizer)
         loaded = load_directory(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
-    encoding, labels = loaded.encoding, loaded.encoding.labels
+    labels = loaded.encoding.labels
     canonical = spelling_of_labels(labels).read(labels)
     scheme, learnt_scheme = (settings.allowed_scheme(name, canonical) for name in (decoding, ""))
     if thresholds:
         thresholds.check_decoding(decoding or settings.decoding)
     calibration = _calibration_for(directory, labels, scheme == learnt_scheme)
-    tagger = Tagger(
-        loaded.model, loaded.tokenizer, labels, encoding.max_length, encoding.type_ids, cut, scheme, calibration
-    )
-    if loaded.is_stored:
-        tagger.same_length = encoding.same_length
-    else:
+    tagger = Tagger(loaded.model, loaded.tokenizer, loaded.encoding, cut, scheme, calibration)
+    if not loaded.is_stored:
         tagger.probe_padding(ROUNDING if tagger.on_cpu and not loaded.is_int8 else NOISE)
     tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
     if loaded.is_int8:

@@ -17,6 +17,7 @@ from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.models.calibration import Calibration, DevAnswers
 from nertool.models.inputs import heeds_token_types
 from nertool.models.names import usable_length
+from nertool.models.stored_tokenizer import Encoding
 from nertool.models.tagger import NOISE, ROUNDING, Tagger
 from nertool.scoring.scorer import Scorer
 from nertool.training import processes
@@ -142,8 +143,13 @@ def score_file(model: Any, tokenizer: Any, plan: Plan, path: Path, limit: int | 
 def _tagger(model: Any, tokenizer: Any, plan: Plan) -> Tagger:
     labels = [model.config.id2label[number] for number in range(model.config.num_labels)]
     scheme = plan.settings.allowed_scheme("", labels)
-    type_ids = heeds_token_types(model, tokenizer)
-    tagger = Tagger(model, tokenizer, labels, usable_length(tokenizer, model.config), type_ids, scheme=scheme)
+    encoding = Encoding(
+        labels=labels,
+        max_length=usable_length(tokenizer, model.config),
+        pad_id=int(tokenizer.pad_token_id or 0),
+        type_ids=heeds_token_types(model, tokenizer),
+    )
+    tagger = Tagger(model, tokenizer, encoding, scheme=scheme)
     tagger.probe_padding(ROUNDING if tagger.on_cpu else NOISE)
     return tagger
 
