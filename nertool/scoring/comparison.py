@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidOption, MissingInput, command
@@ -14,6 +14,18 @@ from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.scoring.prediction_files import Tagged
+
+
+class OtherModel(NamedTuple):
+    """The model that is compared with.
+
+    Attributes:
+        tagged: gives the sentences as it tags them.
+        files: that it, or its predictions, are made of; by name.
+    """
+
+    tagged: Callable[[], Iterable[Tagged]]
+    files: dict[str, Path]
 
 
 def difference(
@@ -40,19 +52,15 @@ def difference(
         check_same(mine, name, another, other)
         scorers[0].add(mine.gold, mine.predicted)
         scorers[1].add(mine.gold, another.predicted)
-    difference = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
+    lead = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
     scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
-    found = {**scores, "difference": difference.value, "interval": difference.interval, "p": difference.p}
+    found = {**scores, "difference": lead.value, "interval": lead.interval, "p": lead.p}
     return {**found, "other_results": scorers[1].results()}
-
-
-Other = tuple[Callable[[], Iterable["Tagged"]], dict[str, Path]]
-"""Gives the sentences as the other model tags them; and the files that it is made of."""
 
 
 def find_other(
     workspace: Workspace, name: str, split: str, splits: Sequence[str], trust_remote_code: bool = False
-) -> Other:
+) -> OtherModel:
     """The other model's tags of a split: a model directory, here or elsewhere, tags it; else there is a file of them.
 
     Args:
@@ -71,11 +79,11 @@ def find_other(
     if (place / "config.json").is_file():
         with Workspace(place.parent).reading():
             files = {path.name: path for path in sorted(place.iterdir()) if path.is_file()}
-        return (lambda: _tagged_by(place, workspace / f"{split}.txt", trust_remote_code)), files
+        return OtherModel(lambda: _tagged_by(place, workspace / f"{split}.txt", trust_remote_code), files)
     if place.is_file() and len(splits) > 1:
         raise InvalidOption(f"--compare {name}: one file, but {len(splits)} splits", f"Name its split: --split {split}")
     path = predictions_of(workspace, name, split, "--compare")
-    return (lambda: read_tagged(path)), {"predictions": path}
+    return OtherModel(lambda: read_tagged(path), {"predictions": path})
 
 
 def _tagged_by(directory: Path, path: Path, trust_remote_code: bool) -> Iterator[Tagged]:

@@ -36,6 +36,7 @@ INNER_BLANK = b"_"
 FORM = (
     "A line holds a token and, as its last two columns, the gold and the predicted tag; a blank line ends a sentence."
 )
+BLANK_HELP = "A blank line ends a sentence."
 
 
 class Tagged(NamedTuple):
@@ -216,9 +217,6 @@ def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
     if b"-X-" in block:
         block = BOUNDARY.sub(b"", block)
     return block.replace(b"\t", b" ").split(b"\n")
-
-
-BLANK_HELP = "A blank line ends a sentence."
 
 
 @contextmanager

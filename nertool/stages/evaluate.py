@@ -18,7 +18,7 @@ from nertool.models.settings import read_settings
 from nertool.models.thresholds import check_least
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
-from nertool.scoring.comparison import Other, difference, find_other, predictions_of
+from nertool.scoring.comparison import OtherModel, difference, find_other, predictions_of
 from nertool.sources.recipes import RECIPES
 from nertool.spelling import Spelling, spelling_of_labels
 from nertool.stages.evaluation_files import ResultFiles, result_files
@@ -400,7 +400,7 @@ def _keep_thresholds(
 # -- two models ------------------------------------------------------------------------------------
 
 
-def _others(workspace: Workspace, options: Options, splits: Sequence[str]) -> dict[str, Other]:
+def _others(workspace: Workspace, options: Options, splits: Sequence[str]) -> dict[str, OtherModel]:
     """Find the other model's tags of each split, before anything is tagged; empty if there is nothing to compare."""
     others = {}
     for split in splits if options.compare else ():
@@ -409,14 +409,14 @@ def _others(workspace: Workspace, options: Options, splits: Sequence[str]) -> di
     return others
 
 
-def _compare(workspace: Workspace, options: Options, directory: str, others: Mapping[str, Other]) -> Result:
+def _compare(workspace: Workspace, options: Options, directory: str, others: Mapping[str, OtherModel]) -> Result:
     """Compare a model with another one on the same sentences."""
     compared = options.compare
     assert compared
     ours = {split: result_files(directory, split).predictions for split in others}
     sources = {}
-    for split, (_, files) in others.items():
-        for name, path in files.items():
+    for split, other in others.items():
+        for name, path in other.files.items():
             sources[f"{split} {name}"] = path
     planned = StageRun(
         "evaluate:comparison",
@@ -431,9 +431,9 @@ def _compare(workspace: Workspace, options: Options, directory: str, others: Map
         from nertool.scoring.prediction_files import read_tagged
 
         stage.facts = {"other": _name(compared)}
-        for split, (tagged, _) in others.items():
+        for split, other in others.items():
             path = workspace / ours[split]
-            stage.facts[split] = difference(read_tagged(path), path, tagged(), Path(compared), options.strict)
+            stage.facts[split] = difference(read_tagged(path), path, other.tagged(), Path(compared), options.strict)
         _check_unchanged(sources, stage.identity["sources"])
         write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
 
