@@ -21,8 +21,13 @@ from timing import model_parser, write_json
 
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8.calibration_sample import calibration_windows
+from nertool.int8.centred_norms import centre_norms
 from nertool.int8.choice import Attempt
+from nertool.int8.config import QuantizationConfig
+from nertool.int8.onnx_runtime import matrix_products
 from nertool.int8.quantizer import Quantizer, Settings
+from nertool.int8.row_ranges import RowRanges
+from nertool.int8.watched_graph import WatchedGraph
 from nertool.models import cpu
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import Tagger, load_tagger
@@ -72,21 +77,40 @@ def default_windows(workspace: Workspace, fp32: Tagger) -> list[list[int]]:
 
 def graphs(workspace: Workspace, fp32: Tagger, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Each step's name and graph."""
-    windows = default_windows(workspace, fp32)
-    quantizer = Quantizer(fp32, settings_here(), windows, scratch)
-    whole = quantizer.config_of(Attempt("dynamic", 0))
+    quantizer = Quantizer(fp32, settings_here(), default_windows(workspace, fp32), scratch)
+    default = quantizer.config_of(Attempt("dynamic", 0))
     yield "FP32 graph", quantizer.exported.path
-    steps = {
-        "a range for a batch": replace(whole, row_ranges=False),
-        "a range for each sub-word": replace(whole, moments={}),
-        "and errors passed on (default)": whole,
-        "static": quantizer.config_of(Attempt("static", 0)),
-    }
-    for name, config in steps.items():
-        directory = scratch / name.replace(" ", "-")
-        directory.mkdir()
-        quantizer.exported.quantize(directory, config)
-        yield name, directory / GRAPH
+    yield "a range for a batch", quantized(quantizer, replace(default, row_ranges=False), scratch / "batch")
+    yield from steps_by_rows(quantizer, scratch)
+    yield "and biases made right (default)", quantized(quantizer, default, scratch / "default")
+    yield "static", quantized(quantizer, quantizer.config_of(Attempt("static", 0)), scratch / "static")
+
+
+def quantized(quantizer: Quantizer, config: QuantizationConfig, directory: Path) -> Path:
+    """The graph that a way of quantizing gives."""
+    directory.mkdir()
+    quantizer.exported.quantize(directory, config)
+    return directory / GRAPH
+
+
+def steps_by_rows(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
+    """Ranges by rows, by each of the steps of `quantize_rows` more."""
+    import onnx
+
+    for step, name in enumerate(
+        ("a range for each sub-word", "and errors passed on, and zero points", "and norms centred")
+    ):
+        model = onnx.load(quantizer.exported.path)
+        products = [product for product in matrix_products(model.graph) if product.layer]
+        tensors, watched = list(dict.fromkeys(product.tensor for product in products)), scratch / "watched.onnx"
+        if step == 2:
+            centre_norms(model.graph, WatchedGraph(model, tensors, watched).means(quantizer.batches))
+        statistics = WatchedGraph(model, tensors, watched).statistics(quantizer.batches) if step else {}
+        RowRanges(model, quantizer.settings.weight_bits, statistics).rewrite({product.node for product in products})
+        path = scratch / f"step-{step}" / GRAPH
+        path.parent.mkdir()
+        onnx.save(model, path)
+        yield name, path
 
 
 def tag(tagger: Tagger, sentences: Iterable[Sentence]) -> Tagged:

@@ -1,8 +1,8 @@
-"""What two known methods would add to INT8 by rows: inputs made smooth (SmoothQuant), and biases made right.
+"""What inputs made smooth (SmoothQuant) would add to INT8 by rows.
 
     python benchmarks/int8_attempts.py -w WORKSPACE
 
-nertool has neither; the figures say why. A layer norm of BERT also feeds the sum behind the next layers, so that the
+nertool does not do so; the figures say why. A layer norm of BERT also feeds the sum behind the next layers, so that the
 factors of SmoothQuant cannot go into it: they are products of their own here.
 """
 
@@ -19,10 +19,10 @@ from int8 import default_windows, figures, seconds_of, settings_here, tag, with_
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
-from nertool.int8.choice import Attempt
 from nertool.int8.onnx_runtime import Product, matrix_products
 from nertool.int8.quantizer import Quantizer
-from nertool.int8.row_ranges import RowRanges
+from nertool.int8.row_ranges import quantize_rows
+from nertool.int8.watched_graph import WatchedGraph
 from nertool.models.onnx_model import GRAPH, OnnxModel
 from nertool.models.tagger import load_tagger
 from nertool.workspace.workspace import Workspace
@@ -30,40 +30,21 @@ from nertool.workspace.workspace import Workspace
 STRENGTHS = (0.5, 0.7)
 """Shares of the difficulty that move from the inputs to the weights (SmoothQuant's alpha)."""
 
-Array = np.ndarray
 
-
-def values_of(model: Any, names: Sequence[str], batches: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Array]]:
-    """Tensors of a graph for each batch, a row a sub-word, without padding."""
-    import onnx
-    import onnxruntime
-
-    shown = onnx.ModelProto()
-    shown.CopyFrom(model)
-    del shown.graph.output[:]
-    shown.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
-    session = onnxruntime.InferenceSession(shown.SerializeToString(), providers=["CPUExecutionProvider"])
-    wanted = [one.name for one in session.get_inputs()]
-    for batch in batches:
-        found = session.run(list(names), {name: batch[name].numpy() for name in wanted})
-        subwords = batch["attention_mask"].numpy().astype(bool)
-        rows = (values[subwords] if values.ndim == 3 else values for values in found)  # the latter are without padding
-        yield dict(zip(names, rows, strict=True))
-
-
-def smoothed(
-    model: Any, products: Sequence[Product], moments: Mapping[str, Array], batches: Any, strength: float
-) -> dict[str, Array]:
-    """Divide the inputs of layers by factors, and multiply their weights; returns the moments of those inputs."""
+def make_smooth(
+    model: Any, products: Sequence[Product], batches: Sequence[Mapping[str, Any]], strength: float, path: Path
+) -> None:
+    """Divide the inputs of layers by factors, and multiply their weights by them."""
     from onnx import helper, numpy_helper
 
     tensors = list(dict.fromkeys(product.tensor for product in products))
     greatest = {name: np.zeros(1) for name in tensors}
-    for found in values_of(model, tensors, batches):
+    watched = WatchedGraph(model, tensors, path)
+    for batch in batches:
+        found = watched.rows(batch)
         greatest = {name: np.maximum(top, np.abs(found[name]).max(axis=0)) for name, top in greatest.items()}
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     nodes = {node.name: node for node in model.graph.node}
-    after: dict[str, Array] = dict(moments)
     for name in tensors:
         users = [product for product in products if product.tensor == name]
         weights = [numpy_helper.to_array(constants[nodes[one.node].input[1]]) for one in users]
@@ -74,56 +55,28 @@ def smoothed(
             node = nodes[product.node]
             constants[node.input[1]].CopyFrom(numpy_helper.from_array(weight * factors[:, None], node.input[1]))
             node.input[0] = f"{name}_smooth"
-            after[product.layer] = moments[product.layer] / np.outer(factors, factors)
         model.graph.initializer.append(numpy_helper.from_array(1 / factors, f"{name}_factors"))
         place = min(number for number, node in enumerate(model.graph.node) if f"{name}_smooth" in node.input)
         model.graph.node.insert(place, helper.make_node("Mul", [name, f"{name}_factors"], [f"{name}_smooth"]))
-    return after
-
-
-def biases_made_right(model: Any, exact: Any, products: Sequence[Product], batches: Any) -> None:
-    """Add to each layer's bias what the means of its outputs lack, layer by layer, since each moves those behind it."""
-    from onnx import numpy_helper
-
-    outputs = {node.name: node.output[0] for node in exact.graph.node}
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    wanted = [outputs[product.node] for product in products]
-    rows, means = 0, {name: np.zeros(1) for name in wanted}
-    for found in values_of(exact, wanted, batches):
-        rows += len(found[wanted[0]])
-        means = {name: total + found[name].sum(axis=0) for name, total in means.items()}
-    for name in wanted:
-        now = sum(found[name].sum(axis=0) for found in values_of(model, [name], batches))
-        user = next(node for node in model.graph.node if node.op_type == "Add" and name in node.input)
-        bias = next(one for one in user.input if one in constants)
-        values = numpy_helper.to_array(constants[bias]) + ((means[name] - now) / rows).astype(np.float32)
-        constants[bias].CopyFrom(numpy_helper.from_array(values, bias))
 
 
 def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
     """Each attempt's name and graph."""
     import onnx
 
-    config = quantizer.config_of(Attempt("dynamic", 0))
-    path = quantizer.exported.path
+    path, watched = quantizer.exported.path, scratch / "watched.onnx"
     yield "FP32 graph", path
-    for name, strength, right in (
-        ("errors passed on (default)", None, False),
-        ("and biases made right", None, True),
-        *((f"and inputs made smooth by {strength}", strength, False) for strength in STRENGTHS),
-    ):
+    for strength in (None, *STRENGTHS):
         model = onnx.load(path)
         products = [product for product in matrix_products(model.graph) if product.layer]
-        moments: Mapping[str, Array] = config.moments
         if strength is not None:
-            moments = smoothed(model, products, moments, quantizer.batches, strength)
-        RowRanges(model, config.weight_bits, moments).rewrite({one.node: one.layer for one in products})
-        if right:
-            biases_made_right(model, onnx.load(path), products, quantizer.batches)
-        target = scratch / name.replace(" ", "-") / GRAPH
+            make_smooth(model, products, quantizer.batches, strength, watched)
+        names = {one.node for one in products}
+        quantize_rows(model, names, quantizer.settings.weight_bits, quantizer.batches, watched)
+        target = scratch / f"{strength}" / GRAPH
         target.parent.mkdir()
         onnx.save(model, target)
-        yield name, target
+        yield "nothing (default)" if strength is None else f"inputs made smooth by {strength}", target
 
 
 def main() -> None:

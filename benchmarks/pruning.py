@@ -20,7 +20,6 @@ from int8 import default_windows, f1, seconds_of, settings_here, with_model
 from timing import model_parser, write_json
 
 from nertool.corpus.column_files import read_sentences
-from nertool.int8.choice import Attempt
 from nertool.int8.onnx_runtime import matrix_products
 from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import RowRanges
@@ -50,14 +49,13 @@ def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, float, Pa
     """The name, the sparsity and the path of each graph."""
     import onnx
 
-    config = quantizer.config_of(Attempt("dynamic", 0))
     for sparsity in SPARSITIES:
         model = onnx.load(quantizer.exported.path)
-        products = {one.node: one.layer for one in matrix_products(model.graph) if one.layer}
+        products = {one.node for one in matrix_products(model.graph) if one.layer}
         prune(model, sparsity)
         for name in ("FP32", "INT8"):
             if name == "INT8":  # without passing errors on, which would give zeros a value
-                RowRanges(model, config.weight_bits, {}).rewrite(products)
+                RowRanges(model, quantizer.settings.weight_bits, {}).rewrite(products)
             target = scratch / f"{name}-{sparsity}" / GRAPH
             target.parent.mkdir()
             onnx.save(model, target)

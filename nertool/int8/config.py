@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nertool.int8.layer_ranges import Floats, Range
+from nertool.int8.layer_ranges import Range
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,6 @@ class QuantizationConfig:
         weight_bits: 7 for processors on which sums of two products of bytes may saturate, else 8.
         observer: how Neural Compressor finds static ranges in calibration: `minmax`, by the extremes, or `mse`, by the
             least squared error.
-        moments: products of the inputs of each linear layer, for row ranges; see `rounding.round_columns`.
         ranges: the static ranges of ONNX Runtime: lower and upper bound of the inputs of each linear layer.
     """
 
@@ -30,5 +29,4 @@ class QuantizationConfig:
     row_ranges: bool = False
     weight_bits: Literal[7, 8] = 8
     observer: str = "mse"
-    moments: Mapping[str, Floats] = field(default_factory=dict)
     ranges: Mapping[str, Range] = field(default_factory=dict)

@@ -50,38 +50,6 @@ def input_ranges(model: Any, batches: Sequence[Inputs], observer: str, percentil
     return ranges
 
 
-def input_moments(model: Any, batches: Sequence[Inputs]) -> dict[str, Floats]:
-    """Products of the inputs of each linear layer, added up over sub-words; shape (inputs, inputs).
-
-    Layers that have the same input share one array.
-    """
-    import torch
-
-    moments: dict[str, Floats] = {}
-    latest: tuple[Any, Floats] = (None, np.empty(0, np.float32))
-
-    def adder(name: str) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
-        def add(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-            nonlocal latest
-            if latest[0] is not inputs[0]:
-                rows = inputs[0].flatten(0, -2)
-                products = (rows.T @ rows).numpy()
-                if name in moments:
-                    moments[name] += products
-                latest = (inputs[0], moments.setdefault(name, products))
-            moments[name] = latest[1]
-
-        return add
-
-    hooks = [layer.register_forward_pre_hook(adder(name)) for name, layer in linear_layers(model).items()]
-    with torch.inference_mode():
-        for batch in batches:
-            model(**batch)
-    for hook in hooks:
-        hook.remove()
-    return moments
-
-
 def _sampler(sample: list[Floats], batches: int) -> Callable[[Any, tuple[torch.Tensor, ...]], None]:
     """A hook that adds some of a layer's inputs, and their extremes, to a sample."""
 

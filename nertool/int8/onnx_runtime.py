@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +38,8 @@ LARGEST = 2**31 - 2**24
 """Bytes of weights in the file of a graph: protobuf's have less than 2 GiB, and nodes need some of it."""
 FASTER = "faster.onnx"
 """The graph while it is not known whether it still gives the model's answers."""
+WATCHED = "watched.onnx"
+"""The graph while it gives tensors in its midst."""
 OTHER_BACKEND = "Take the other backend: --backend inc"
 SMALLER = f"{OTHER_BACKEND}, or a smaller model."
 
@@ -79,8 +81,8 @@ class Exported:
 
     Args:
         model: FP32, in PyTorch.
-        batches: inputs of the model, on which the graph is compared with it; it is traced on the first, which should
-            have padding, lest the graph forget the mask.
+        batches: inputs of the model: the graph is compared with it on them, and rounded so that it changes least there.
+            It is traced on the first, which should have padding, lest the graph forget the mask.
         directory: an empty directory for the graph.
         trust_remote_code: run code that comes with the model.
 
@@ -89,7 +91,7 @@ class Exported:
     """
 
     def __init__(self, model: Any, batches: Sequence[Inputs], directory: Path, trust_remote_code: bool = False) -> None:
-        self.path = directory / GRAPH
+        self.path, self.batches = directory / GRAPH, batches
         try:
             _export(model, batches[0], self.path, trust_remote_code)
             difference = _greatest_difference(model, OnnxModel(self.path), batches)
@@ -150,21 +152,21 @@ class Exported:
             if quantization.approach == "none":
                 onnx.save(onnx.load(self.path), directory / GRAPH)
             elif quantization.row_ranges:
-                layers = {product.node: product.layer for product in products if product.node not in excluded}
-                self._quantize_rows(directory / GRAPH, layers, quantization)
+                names = {product.node for product in products} - {*excluded}
+                self._quantize_rows(directory / GRAPH, names, quantization.weight_bits)
             elif quantization.approach == "static":
                 self._quantize_static(directory / GRAPH, _bounds(products, quantization.ranges), settings)
             else:
                 quantize_dynamic(self.path, directory / GRAPH, **settings)
         return list(in_fp32)
 
-    def _quantize_rows(self, target: Path, layers: Mapping[str, str], quantization: QuantizationConfig) -> None:
+    def _quantize_rows(self, target: Path, names: Collection[str], weight_bits: int) -> None:
         import onnx
 
-        from nertool.int8.row_ranges import RowRanges
+        from nertool.int8.row_ranges import quantize_rows
 
         model = onnx.load(self.path)
-        RowRanges(model, quantization.weight_bits, quantization.moments).rewrite(layers)
+        quantize_rows(model, names, weight_bits, self.batches, self.path.with_name(WATCHED))
         onnx.save(model, target)
 
     def _quantize_static(self, target: Path, bounds: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

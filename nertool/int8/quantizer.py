@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.int8 import inc, onnx_runtime
 from nertool.int8.choice import Attempt
 from nertool.int8.config import QuantizationConfig
-from nertool.int8.layer_ranges import Floats, Range, by_sensitivity, input_moments, input_ranges, linear_layers
+from nertool.int8.layer_ranges import Range, by_sensitivity, input_ranges, linear_layers
 from nertool.models import cpu
 from nertool.progress import logger
 from nertool.workspace.digests import write_json
@@ -93,11 +93,6 @@ class Quantizer:
         return input_ranges(self.fp32.model, self.batches, self.settings.observer, self.settings.percentile)
 
     @cached_property
-    def moments(self) -> dict[str, Floats]:
-        """Products of the inputs of linear layers, by which their weights are rounded."""
-        return input_moments(self.fp32.model, self.batches)
-
-    @cached_property
     def exported(self) -> onnx_runtime.Exported:
         """The model as an ONNX graph, traced on the batch with most padding."""
         padded = self._inputs([min(self.windows, key=len), max(self.windows, key=len)])
@@ -147,7 +142,6 @@ class Quantizer:
             row_ranges=by_rows,
             weight_bits=self.settings.weight_bits,
             observer=self.settings.observer,
-            moments=self.moments if by_rows else {},
             ranges=ranges,
         )
 

@@ -89,5 +89,22 @@ def round_rows(values: Array) -> tuple[Array, Array]:
     return _steps(values, scales, 127).astype(np.int8), scales
 
 
+def zero_point(least: float, greatest: Array) -> int:
+    """The byte of a row that stands for 0, so that all rows have the least squared error.
+
+    Args:
+        least: no row has a lower value; at most 0, or 0 is taken.
+        greatest: values of rows, as calibration sentences have them; shape (rows,).
+
+    >>> zero_point(-0.17, np.array([2.0, 3.0])), zero_point(0.0, np.array([2.0]))
+    (17, 0)
+    """
+    if least >= 0:
+        return 0
+    tried = np.arange(1, 128)
+    steps = np.maximum(greatest[:, None] / (255 - tried), -least / tried)
+    return int(tried[np.square(steps).sum(axis=0).argmin()])
+
+
 def _steps(values: Array, scales: Array, top: int) -> Array:
     return np.clip(np.round(values / scales), -top, top)

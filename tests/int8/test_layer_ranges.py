@@ -69,26 +69,3 @@ def test_least_squared_error_clips_a_lone_outlier_and_keeps_many() -> None:
 
 def test_inputs_that_are_never_negative_have_a_range_from_zero() -> None:
     assert layer_ranges.range_of(np.array([1.0, 2.0], dtype=np.float32), "mse", 0.0) == (0.0, pytest.approx(2.0))
-
-
-def test_moments_are_the_products_of_all_inputs_of_a_layer() -> None:
-    model, batches, inputs = Model(outlier=1.0), [batch(), batch()], []
-    model.second.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0].flatten(0, 1)))
-    moments = layer_ranges.input_moments(model, batches)
-    rows = torch.cat(inputs)
-    assert moments["second"] == pytest.approx((rows.T @ rows).detach().numpy(), rel=1e-5)
-    assert moments["first"].shape == (4, 4) and moments["first"].sum() == sum(
-        one["input_ids"].numel() for one in batches
-    )
-
-
-def test_layers_with_one_input_share_their_moments() -> None:
-    class Twins(Model):
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, Any]:
-            inputs = torch.nn.functional.one_hot(input_ids, 4).float()
-            return {"logits": self.first(inputs) + self.twin(inputs)}
-
-    model = Twins(outlier=1.0)
-    model.twin = torch.nn.Linear(4, 16)
-    moments = layer_ranges.input_moments(model, [batch(), batch()])
-    assert moments["first"] is moments["twin"] and moments["first"].sum() == 2 * 54
