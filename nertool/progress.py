@@ -46,7 +46,12 @@ def console() -> Console:
     """Standard error, for notes, errors and progress bars."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    class StandardError(Console):
+        def show_cursor(self, show: bool = True) -> bool:
+            """Leave it shown: a process that is killed while a bar is there would leave a terminal without it."""
+            return False
+
+    return StandardError(stderr=True)
 
 
 def shows_bars() -> bool:

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from nertool.progress import NOISY, logger, silenced
+from nertool.progress import NOISY, bar, console, logger, silenced
 
 
 def test_only_the_noisy_packages_are_silenced(caplog: pytest.LogCaptureFixture) -> None:
@@ -35,3 +35,15 @@ def test_a_package_that_sets_its_level_as_it_is_imported_stays_silent(caplog: py
         logging.getLogger("neural_compressor").setLevel(logging.INFO)
         logging.getLogger("neural_compressor").info("noise")
     assert caplog.records == []
+
+
+def test_a_kill_while_a_bar_is_shown_leaves_the_cursor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console.cache_clear()
+    with bar("tag", total=1):
+        pass
+    console.cache_clear()
+    shown = capsys.readouterr().err
+    assert "tag" in shown and "\x1b[?25l" not in shown
