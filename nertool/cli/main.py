@@ -22,8 +22,8 @@ from nertool.cli.output import (
     print_line,
     print_result,
     print_status,
+    print_table,
     set_up_output,
-    stdout,
     write_stdout,
 )
 from nertool.cli.streams import set_up_streams
@@ -152,7 +152,7 @@ def _check(check: Any, workspace: Workspace, options: Any, common: Common) -> No
         from nertool.cli.tables import report_tables
 
         for table in report_tables(report):
-            stdout().print(table)
+            print_table(table)
     raise typer.Exit(1 if report.fails(options.fail_on) else 0)
 
 
@@ -167,7 +167,7 @@ def _check_labels(workspace: Workspace, options: Any, common: Common) -> None:
     else:
         from nertool.cli.tables import label_errors_table
 
-        stdout().print(label_errors_table(report))
+        print_table(label_errors_table(report))
 
 
 def _score(score: Any, workspace: Workspace, options: Any, common: Common) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,11 +20,16 @@ from nertool.training import processes
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from nertool.workspace.stage import Result
     from nertool.workspace.staleness import State
 
 
+WIDEST = 160
+"""Columns of a table where there is no terminal."""
+LONGEST_WORD = 40
+"""Characters of a word that are not broken in a table, however narrow the terminal is."""
 USAGE_ERROR: Any = typer.BadParameter.__base__
 """Root of Typer's errors about a command line, which has no public name."""
 
@@ -54,6 +60,8 @@ def escape_usage_errors() -> Iterator[None]:
 
 def set_up_output(quiet: bool, verbose: bool) -> None:
     """Show nertool's log on stderr, as much of it as the options ask for."""
+    if set(os.environ.get("COLUMNS", "")) == {"0"}:
+        del os.environ["COLUMNS"]  # as if nothing said how wide the terminal is: in no columns rich prints nothing
     if not logger.handlers:
         logger.addHandler(_ConsoleHandler())
     logger.propagate = False
@@ -69,7 +77,23 @@ def stdout() -> Console:
     """Where results go, in which brackets and colons mean nothing; lines in a file or pipe are wide enough."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 160, markup=False, emoji=False)
+    return Console(width=None if sys.stdout.isatty() else WIDEST, markup=False, emoji=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table of which nothing is cut off; a terminal that is too narrow for its words breaks its lines."""
+    from rich.measure import Measurement
+
+    console = stdout()
+    wide = console.options.update_width(WIDEST)
+    needed = 1
+    for column in table.columns:
+        words = [Measurement.get(console, wide, cell).minimum for cell in (column.header, *column.cells)]
+        column.min_width = min(max(words), LONGEST_WORD)
+        column.overflow = "fold"
+        needed += column.min_width + 3  # blanks and a line
+    console.width = max(console.width, needed)
+    console.print(table, crop=False)
 
 
 def print_json(value: Any) -> None:
@@ -90,7 +114,7 @@ def print_result(result: Result, seconds: float, as_json: bool) -> None:
     with translate_odd_facts(result.stage) if result.fresh else nullcontext():
         tables = render(result)
     for table in tables:
-        stdout().print(table)
+        print_table(table)
 
 
 def log_result(result: Result, seconds: float) -> None:
@@ -108,7 +132,7 @@ def print_status(states: Iterable[State], as_json: bool) -> None:
         return
     from nertool.cli.tables import status_table
 
-    stdout().print(status_table(states))
+    print_table(status_table(states))
     for state in states:
         if state.command:  # whole, so that it can be copied
             stdout().print(visible(f"to go on with {state.stage}: {state.command}"), soft_wrap=True)
