@@ -30,6 +30,7 @@ class WorkspaceLock:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._file_lock: FileLock | None = None
+        self._stage = ""
 
     @contextmanager
     def held(self, stage: str, creates: bool = True) -> Iterator[None]:
@@ -38,18 +39,27 @@ class WorkspaceLock:
         if lock is None:
             yield
             return
+        around = self._stage
         try:
+            self._write_owner(stage)
             if lock.lock_counter == 1:
-                with suppress(OSError):  # on a full disk the lock is held without its owner's name
-                    write_json(self.root / _OWNER, {"pid": os.getpid(), "stage": stage})
                 commit.finish(self.root)
             with translate_disk_errors(self.root):
                 yield
         finally:
-            if lock.lock_counter == 1:
-                with suppress(OSError):
-                    (self.root / _OWNER).unlink(missing_ok=True)
+            self._write_owner(around)
             lock.release()
+
+    def _write_owner(self, stage: str) -> None:
+        """Write for whom this process holds the lock: `run` does for one stage after the other; empty for none."""
+        if stage == self._stage:
+            return
+        self._stage = stage
+        with suppress(OSError):  # on a full disk the lock is held without its owner's name
+            if stage:
+                write_json(self.root / _OWNER, {"pid": os.getpid(), "stage": stage})
+            else:
+                (self.root / _OWNER).unlink(missing_ok=True)
 
     def owner(self) -> dict[str, Any]:
         """`pid` and `stage` of the process that holds the lock, or was killed while it did; empty if not known."""

@@ -100,6 +100,11 @@ def test_status_tells_an_interrupted_training_from_none_and_from_one_under_way(t
     workspace = Workspace(tmp_path)
     with workspace.locked("train"):
         assert state_of_train(tmp_path) == (f"under way in process {os.getpid()}", "")
+    with workspace.locked("run"):
+        with workspace.locked("train"):
+            assert state_of_train(tmp_path) == (f"under way in process {os.getpid()}", "")
+        assert state_of_train(tmp_path) == ("interrupted, 1 checkpoint kept", "")
+    assert not (tmp_path / ".lock-owner.json").exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
