@@ -16,23 +16,25 @@ from nertool.tags import OUTSIDE, PREFIXES, Pair, Span, recognise, spans
 
 Tags = Literal["auto", "plain", "entities"]
 """What the tags of a corpus stand for: decided by the evidence, parts of speech and the like, or entities."""
-SEPARATORS = "-_:/.|–"
+SEPARATORS = "-_:/.|–—‐‑−"  # noqa: RUF001
+"""What may stand between letter and type; dashes of word processors among them."""
 ALWAYS_OUTSIDE = ("o", "0")
 """Spellings of O, which a corpus may have beside some O."""
-NOTHING = ("_", "-", "*", "--", "nan", "NaN", "None", "null", "NULL")
+NOTHING = ("_", "-", "*", "--", "nan", "NaN", "None", "none", "NONE", "null", "NULL")
 """What tables hold where there is nothing, which stands for O in a corpus without one."""
-OUTSIDE_WORDS = ("OTHER", "Other", "other", "OUTSIDE", "Outside", "outside")
+OUTSIDE_WORDS = ("OTHER", "Other", "other", "OUTSIDE", "Outside", "outside", "OUT", "Out", "out")
 """Words for O, in a corpus without one."""
 AROUND = re.compile(r"(?:BB|EE|MM|WW)_O(?:_\S+)?")
 """Tags of BMEWO+ outside entities, which say what stands beside them.
 
 Source: https://lingpipe-blog.com/2009/10/14/coding-chunkers-as-taggers-io-bio-bmewo-and-bmewo/
 """
+PREFIX_WORD = "(?i:BEGIN(?:NING)?|BEG|START|INSIDE|IN|MIDDLE|MID|END|LAST|SINGLE(?:TON)?|UNIT|WHOLE)"
 OTHER_PREFIX = re.compile(
-    r"(?i:BEGIN(?:NING)?|BEG|START|INSIDE|IN|MIDDLE|MID|END|LAST|SINGLE(?:TON)?|UNIT|WHOLE)[-_:./|#](\S+)"
-    r"|[BIESLUMW](?:[#+~=(]|--)(\S+)"
+    rf"{PREFIX_WORD}[-_:./|#]\S+|\S+[-_:./|#]{PREFIX_WORD}|[BIESLUMW](?:[#+~=(<\[{{]|--)\S+",
 )
-"""Prefixes of entities that are not read: BEGIN-PER, B#PER, B(PER)."""
+"""Prefixes of entities that are not read: BEGIN-PER, PER-BEGIN, B#PER, B(PER)."""
+GLUED_PREFIX = re.compile(r"([BIESLUMW])([^\W_]\S*)")
 SHOWN_OUTSIDE = 3
 """Tags for O that are shown of many."""
 ONE_TYPE = "ENTITY"
@@ -224,10 +226,36 @@ def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def unread_prefixes(counts: Mapping[str, int]) -> str:
-    """A tag such as BEGIN-PER or B#PER, where most tags have such prefixes, which are not read; else nothing."""
-    found = {tag: count for tag, count in counts.items() if OTHER_PREFIX.fullmatch(tag)}
-    entities = sum(counts.values()) - sum(counts.get(tag, 0) for tag in (OUTSIDE, *ALWAYS_OUTSIDE, *NOTHING))
-    return next(iter(found)) if found and 2 * sum(found.values()) > entities else ""
+    """A tag such as BEGIN-PER, B#PER or BPER, where most tags have such prefixes, which are not read; else nothing."""
+    others = {tag: count for tag, count in counts.items() if tag not in (OUTSIDE, *ALWAYS_OUTSIDE, *NOTHING)}
+    found = [tag for tag in others if OTHER_PREFIX.fullmatch(tag)]
+    if found and 2 * sum(others[tag] for tag in found) > sum(others.values()):
+        return found[0]
+    return next(iter(others)) if _are_glued(others) else ""
+
+
+def _are_glued(tags: Iterable[str]) -> bool:
+    """Whether all tags are a prefix and a type with nothing between, as BPER and IPER: what goes on also begins."""
+    types: dict[str, set[str]] = {}
+    for tag in tags:
+        match = GLUED_PREFIX.fullmatch(tag)
+        if not match:
+            return False
+        types.setdefault("begun" if match[1] in "BSUW" else "inside", set()).add(match[2])
+    return "inside" in types and types["inside"] <= types.get("begun", set())
+
+
+def stands_for_outside(counts: Mapping[str, int]) -> str:
+    """The most frequent tag that is no entity's, in a corpus of entities without O in any spelling; else nothing."""
+    if OUTSIDE in counts or _outside(counts) or words_for_outside(counts):
+        return ""
+    lettered = {tag: count for tag, count in counts.items() if _has_letters(_most_frequent({tag: 1}))}
+    spelling = _most_frequent(lettered)
+    others = {tag: count for tag, count in counts.items() if tag not in lettered and not AROUND.fullmatch(tag)}
+    begun = spelling == CANONICAL and any(tag.startswith("B-") for tag in lettered)
+    if not spelling or not others or not (begun or _marks_entities(lettered, spelling)):
+        return ""
+    return max(others, key=others.__getitem__)
 
 
 def words_for_outside(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nertool.spelling import CANONICAL, PLAIN, Reading, Tags, find_spelling, read_corpus, spelling_of_labels
+from nertool.spelling import (
+    CANONICAL,
+    PLAIN,
+    Reading,
+    Tags,
+    find_spelling,
+    read_corpus,
+    spelling_of_labels,
+    stands_for_outside,
+    unread_prefixes,
+)
 from nertool.tags import Span, pairs, spans
 
 CANON = "B-PER I-PER O O B-LOC O"
@@ -37,6 +47,10 @@ def read(*sentences: str, tags: Tags = "auto") -> Reading:
         ("B/PER I/PER O O B/LOC O", "B/PER", CANON),
         ("B.PER I.PER O", "B.PER", "B-PER I-PER O"),
         ("B–PER I–PER O", "B–PER", "B-PER I-PER O"),  # a dash for the hyphen
+        ("B\u2010PER I\u2010PER O", "B\u2010PER", "B-PER I-PER O"),  # a hyphen of Unicode
+        ("B\u2212PER I\u2212PER O", "B\u2212PER", "B-PER I-PER O"),  # a minus
+        ("B-PER I-PER NONE NONE B-LOC NONE", "B-PER, NONE for O", CANON),
+        ("PER_B PER_I OUT OUT LOC_B OUT", "PER_B, OUT for O", CANON),
         ("b-per i-per O O b-loc O", "b-per", "B-per I-per O O B-loc O"),
         ("B-PER i-PER O O b-LOC O", "b-per", CANON),
         ("b_PER i_PER o", "b_per, o for O", "B-PER I-PER O"),
@@ -106,6 +120,36 @@ def test_parts_of_speech_and_the_like_are_plain_and_have_no_entities(written: st
     assert read(written, written) == (PLAIN, "plain")
     assert PLAIN.read(written.split()) == written.split()
     assert PLAIN.entities(written.split()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("B-PER I-PER X X", "X"),
+        ("B_PER I_PER none_of_them B_LOC", "none_of_them"),
+        ("B-PER I-PER O X", ""),  # a stray tag, which check tells
+        ("B-PER NONE NONE", ""),  # which is read as O
+        ("PER LOC E-MAIL PER", ""),  # types of parts of speech or the like
+        ("NN_S VB_S NN_S DT", ""),
+        ("B-NP I-NP B-VP", ""),
+    ],
+)
+def test_a_tag_that_may_stand_for_o_is_found(written: str, told: str) -> None:
+    assert stands_for_outside(Counter(written.split())) == told
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("BPER IPER O BLOC", "BPER"),
+        ("BODY IDEA O", ""),
+        ("PER-START PER-END O", "PER-START"),
+        ("B_PER I_PER O", ""),
+        ("O O", ""),
+    ],
+)
+def test_prefixes_that_are_not_read_are_found(written: str, told: str) -> None:
+    assert unread_prefixes(Counter(written.split())) == told
 
 
 def test_the_end_of_a_sentence_is_no_evidence_for_o() -> None:

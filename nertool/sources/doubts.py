@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted, is_entity_tag
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.readers.column_roles import EMPTY
-from nertool.spelling import unread_prefixes
+from nertool.spelling import stands_for_outside, unread_prefixes
+from nertool.tags import PREFIXES, split_tag
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
@@ -36,12 +36,20 @@ BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
 PRINTED = re.compile(r"""[(\[]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
+EXPRESSION = re.compile(r"\d+:[A-Za-z][\w.]*(?:;|$)")
+"""A tag of PARSEME, which numbers the expressions of a sentence, as 1:VID."""
+PART_OF_SPEECH = re.compile(
+    "ADJ|ADP|ADV|AUX|CCONJ|DET|INTJ|NOUN|NUM|PART|PRON|PROPN|PUNCT|SCONJ|SYM|VERB"
+    r"|CC|CD|DT|EX|IN|JJ[RS]?|MD|NNP?S?|PDT|POS|PRP\$?|RB[RS]?|RP|TO|UH|VB[DGNPZ]?|WDT|WP\$?|WRB"
+)
+"""Tags of Universal Dependencies and of the Penn Treebank."""
 DELIMITERS = ",;:|="
 """What may be left of a delimiter at the end of a token."""
 SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"
 TEXTS_HELP = "Write JSON Lines of tokens and tags, or of text and spans; a table whose cells are quoted is named .csv"
 BRACKETS_HELP = "Take another column: --tag-column; or write B-PER, I-PER and O in their place"
 SPANS_HELP = "Write one span for a whole entity, with the type alone as its label"
+PREFIXES_HELP = "Write B-, I-, E- and S- in their place"
 COLUMNS_HELP = "Say which columns hold tokens and tags: --token-column, --tag-column"
 INSIST = "to take them as they are: --accept-as-is."
 
@@ -74,7 +82,7 @@ class Doubts:
         self.first = self.first or sentence
         tokens = sentence.tokens
         self.tokens += len(tokens)
-        self.tags.update(sentence.tags)
+        self.tags.update(map(str.strip, sentence.tags))
         self.kinds["counting"] += len(tokens) if _count_up(tokens) else 0
         for token in tokens:
             if len(token) > LONGEST_TOKEN:
@@ -82,8 +90,11 @@ class Doubts:
             self.kinds["sub-words"] += token.startswith("##") and len(token) > 2
             self.words += len(token.split())
             self.ends[token[-1:]] += 1
+            token = token.strip()
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
+            elif PART_OF_SPEECH.fullmatch(token):
+                self.kinds["parts of speech"] += 1
             elif token.isdecimal():
                 self.kinds["numbers"] += 1
             elif LISTED.fullmatch(token):
@@ -124,6 +135,7 @@ class Doubts:
         kinds = {
             "counting": ("the tokens count up: they number the words", COLUMNS_HELP),
             "tags": ("most tokens are tags", COLUMNS_HELP),
+            "parts of speech": ("most tokens are parts of speech", COLUMNS_HELP),
             "lists": ("most tokens are lists: a row holds a whole sentence", "Write JSON Lines of tokens and tags"),
             "with tags": ("most tokens end with a tag", "Say what separates the two: --delimiter"),
             "in quotes": ("most tokens stand in quotes", "Write lines of a token and its tag, without quotes"),
@@ -160,15 +172,33 @@ class Doubts:
         if 2 * self._count(NUMBERED_TAG) > entities > 0:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
         if unread := unread_prefixes(self.tags):
-            return f"tags such as {unread} have prefixes that are not read", "Write B-, I-, E- and S- in their place"
+            return f"tags such as {unread} have prefixes that are not read", PREFIXES_HELP
+        if 2 * self._count(PRINTED) > self.tokens >= LEAST_TOKENS:
+            return f"tags such as {next(filter(PRINTED.match, self.tags))} stand in quotes", "Write them without quotes"
+        if FEW_PARTS * self._count(EXPRESSION) > entities - self.tags["*"] > 0:
+            return "tags such as 1:VID number expressions, as PARSEME does", "Write B-VID and I-VID in their place"
         if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():
             return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
         if 2 * self._count(BRACKETS) > entities - self.tags["*"] - self.tags["-"] > 0:
             return "tags such as (PER* are brackets over several tokens", BRACKETS_HELP
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
-        if self.tokens >= LEAST_TOKENS and self.tags.keys() <= EMPTY:
-            return f"no tag has a letter: {' '.join(sorted(self.tags))}", COLUMNS_HELP
+        if self.tokens >= LEAST_TOKENS and not any(any(map(str.isalnum, tag)) for tag in self.tags):
+            return f"no tag has a letter: {' '.join(sorted(self.tags)[:5])}", COLUMNS_HELP
+        return self._wrong_outside() or self._too_many_tags()
+
+    def _wrong_outside(self) -> tuple[str, str] | None:
+        """Tags beside those of entities that are neither O nor read."""
+        if stray := stands_for_outside(self.tags):
+            return f"the tags of entities have no O, and {stray} stands beside them", "Write O in its place"
+        types = {split_tag(tag)[1] for tag in self.tags if ENTITY_TAG.match(tag)}
+        odd = {tag: count for tag, count in self.tags.items() if len(tag) > 2 and tag[1] == "-"}
+        odd = {tag: count for tag, count in odd.items() if tag[0].upper() not in PREFIXES and tag[2:] in types}
+        if FEW_PARTS * sum(odd.values()) > self.tokens - self.tags["O"]:
+            return f"tags such as {next(iter(odd))} have prefixes that are not read", PREFIXES_HELP
+        return None
+
+    def _too_many_tags(self) -> tuple[str, str] | None:
         odd = [tag for tag in self.tags if not ENTITY_TAG.match(tag)]
         if self.tokens >= FEW_TOKENS and 2 * len(odd) > self.tokens:
             shown = ", ".join(odd[:5])
