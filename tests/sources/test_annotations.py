@@ -151,6 +151,19 @@ def test_regions_of_another_type_and_without_a_label_are_counted(tmp_path: Path)
     assert counts == {"regions without a label left out": 2, "regions of type rectanglelabels left out": 1}
 
 
+def test_what_says_more_of_a_region_is_none_and_a_region_of_another_kind_is_counted(tmp_path: Path) -> None:
+    surely = {"id": "a", "type": "choices", "value": {"start": 0, "end": 4, "choices": ["sure"]}}
+    results = [{**PER, "id": "a"}, surely, {**ORG, "id": "b"}]
+    assert taken(tmp_path, "own.json", [task({"result": results})]) == (f"{ANNA_TAGS} / ", {})
+    _, counts = taken(tmp_path, "other.json", [task({"result": [*results, region(5, 9, "X", kind="taxonomy")]})])
+    assert counts == {"regions of type taxonomy left out": 1}
+
+
+def test_the_text_of_a_span_may_stand_in_front_of_its_label(tmp_path: Path) -> None:
+    record = {"text": ANNA, "label": [[0, 4, "Anna", "PER"], [10, 18, "ORG", "Nordbank"]]}
+    assert taken(tmp_path, "own.jsonl", lines(record)) == (f"{ANNA_TAGS} / ", {})
+
+
 @pytest.mark.parametrize("places", [(0, 0), (-1, 4), (99, 104), ("x", "y"), (None, None), (0.0, 4.0)])
 def test_one_bad_region_does_not_refuse_a_file(places: tuple[Any, Any], tmp_path: Path) -> None:
     found, counts = taken(tmp_path, "own.json", [task({"result": [region(*places, "PER"), region("10", "18", "ORG")]})])

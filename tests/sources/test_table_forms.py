@@ -14,7 +14,29 @@ from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
 HIPE = "TOKEN\tNE-COARSE-LIT\tNE-COARSE-METO\tNEL-LIT\tMISC\n# language = de\n# date = 1790\n"
+PLUS = "# newdoc\n# global.columns = ID FORM UPOS X:NE\n1\tAnna\tPROPN\tB-PER\n2\tleft\tVERB\tO\n"
 READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "files that were joined, each with names": (
+        "own.tsv",
+        "word\ttag\nAnna\tB-PER\nword\ttag\nRain\tO\n\nword\ttag\nBern\tB-LOC\n",
+        "Anna B-PER / Rain O / Bern B-LOC / ",
+        {},
+    ),
+    "CSV that was joined": (
+        "own.csv",
+        "word,tag\nAnna,B-PER\nleft,O\n,\nword,tag\nRain,O\n",
+        "Anna B-PER left O / Rain O / ",
+        {},
+    ),
+    "documents in CSV": ("own.csv", "word,tag\n-DOCSTART-,O\nAnna,B-PER\n,\n", "Anna B-PER / ", {}),
+    "documents with numbers and ends": (
+        "own.txt",
+        "-DOCSTART-1 O\n\nAnna B-PER\n-DOCEND- O\n-docstart- O\n\nRain O\n",
+        "Anna B-PER / Rain O / ",
+        {},
+    ),
+    "CoNLL-U Plus by its second line, under any name": ("own.txt", PLUS, "Anna B-PER left O / ", {}),
+    "parts of speech of CoNLL-U Plus": ("own.conllup", PLUS, "Anna PROPN left VERB / ", {"task": "pos"}),
     "HIPE": (
         "own.tsv",
         HIPE + "Anna\tB-pers\tO\t_\t_\nleft\tO\tO\t_\tEndOfLine\n\n# document_id = 2\nRain\tO\tO\t_\t_\n",
@@ -563,3 +585,29 @@ def test_parquet_with_a_token_a_row_takes_the_names_that_datasets_stores(tmp_pat
     found = download.run(Workspace(tmp_path / "w"), download.Options(train_file=str(tmp_path / "own.parquet")))
     assert found
     assert (tmp_path / "w" / "train.txt.tmp").read_text() == "Anna B-PER\nleft O\n\nRain O\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("own.jsonl", lines({"tokens": ["Anna", "left"], "tags": ["B-PER", "O"], "labels": ["B-x", "O"]})),
+        ("own.csv", "sentence_id,word,tags,labels\n1,Anna,B-PER,B-x\n1,left,O,O\n"),
+    ],
+)
+def test_another_column_of_tags_is_told(name: str, content: str, tmp_path: Path) -> None:
+    read, _ = taken(tmp_path, name, content)
+    (note,) = Workspace(tmp_path / f"workspace-{name}").facts("download")["train"]["notes"]
+    assert (read, note) == (
+        "Anna B-PER left O / ",
+        f"{name}: the tags are those of tags, not those of labels (--tag-column)",
+    )
+
+
+def test_lines_that_name_the_columns_again_are_counted(tmp_path: Path) -> None:
+    _, counts = taken(tmp_path, "own.tsv", "word\ttag\nAnna\tB-PER\n\nword\ttag\nRain\tO\n")
+    assert counts["lines that name the columns again, left out"] == 1
+
+
+def test_quotes_behind_blanks_are_refused_in_csv(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="most tokens stand in quotes"):
+        taken(tmp_path, "own.csv", 'sentence_id, word, tag\n1, "Anna", "B-PER"\n1, "left", "O"\n')

@@ -22,6 +22,8 @@ EMPTY = frozenset({"_", "-", "*", "--"})
 """What stands in a column that holds nothing."""
 EMPTY_TAGS = "tokens with an empty tag, so O"
 """What is counted of them."""
+NAMES_AGAIN = "lines that name the columns again, left out"
+"""What is counted of these, which files that were joined have."""
 NO_TYPE = frozenset({"", "O", "_", "-"})
 """What stands where a type would, beside a prefix in a column of its own, outside entities."""
 NO_TAG = re.compile(r"[_*-]+|[-+]?\d*[.,]?\d+(?:[eE][-+]?\d+)?|\(\S*|\S*\*\S*|\S*\)")

@@ -9,8 +9,8 @@ from pathlib import Path
 from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.column_roles import EMPTY_TAGS
-from nertool.sources.readers.columns import COMMENT_MARKS, DOCSTART, Columns, find_columns
+from nertool.sources.readers.column_roles import EMPTY_TAGS, NAMES_AGAIN
+from nertool.sources.readers.columns import COMMENT_MARKS, Columns, find_columns, marks_document
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tag_names import named
@@ -51,7 +51,10 @@ def _rows(
     ends = SentenceEnds(path, layout, columns.id_at) if columns.id_at else None
     inside = False
     for number, line in lines:
-        if not line.strip() or number == columns.header or line.strip() == sentence_end:
+        bare = line.strip()
+        if bare == columns.names and bare and number != columns.header:
+            tally.add(NAMES_AGAIN)
+        if bare in ("", columns.names, sentence_end):
             inside = False
             yield number, None
             continue
@@ -61,7 +64,7 @@ def _rows(
         fields = columns.split(line)
         if len(fields) != width:
             fields = _mended(line, columns, tally)
-        if DOCSTART in (fields[0], fields[token_at] if len(fields) > token_at else ""):
+        if marks_document(fields[0]) or marks_document(fields[token_at] if len(fields) > token_at else ""):
             tally.add("-DOCSTART- lines left out")
             inside = False
             yield number, None

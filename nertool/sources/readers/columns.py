@@ -32,7 +32,8 @@ from nertool.sources.readers.tally import Tally
 
 Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
-DOCSTART = "-DOCSTART-"
+DOCSTART = re.compile(r"-DOC(?:START|END)-\S*", re.IGNORECASE)
+"""The mark of a document, as -DOCSTART-; some corpora number it, or mark the end too."""
 COMMENT_MARKS = ("#", "%", ";", "//", "=", "*")
 """How comments begin in files of many kinds."""
 WHITE = re.compile(r"[ \t]+")
@@ -55,6 +56,7 @@ class Columns:
         token_at: 0-based index of the tokens' column.
         tag_at: 0-based index of the tags' column.
         header: number of the line that names the columns; 0 without one.
+        names: that line; files that were joined have it again.
         tags: those of the first lines.
         id_at: 0-based indices of the columns with the id of a sentence, behind that of its document; empty without.
         end_at: 0-based index of the column that marks the last token of a sentence; None without one.
@@ -67,6 +69,7 @@ class Columns:
     token_at: int
     tag_at: int
     header: int
+    names: str
     tags: frozenset[str]
     id_at: Sequence[int] = ()
     end_at: int | None = None
@@ -136,18 +139,25 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
     if end_at is not None:
         tally.note(f"{path.name}: column {end_at + 1} says where sentences end (EndOfSentence)")
     tags = _tags_of_tokens(table, tag_at)
+    has_names = table.has_header or token_named or tag_named or id_named
     return Columns(
         split,
         table.width,
         token_at,
         tag_at,
-        header=first[0] if table.has_header or token_named or tag_named or id_named else 0,
+        header=first[0] if has_names else 0,
+        names=first[1].strip() if has_names else "",
         tags=frozenset(tags),
         id_at=id_at,
         end_at=end_at,
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
         has_entities=all(map(is_entity_tag, filter(None, tags))),
     )
+
+
+def marks_document(field: str) -> bool:
+    """Whether a field is -DOCSTART- or the like, which is no token."""
+    return field[:1] == "-" and DOCSTART.fullmatch(field) is not None
 
 
 # -- cutting ---------------------------------------------------------------------------------------
@@ -195,7 +205,7 @@ def _first_line(lines: Lines, layout: Layout) -> tuple[int, str] | None:
     """The first line that is no comment; where all seem to be, the first that is not blank."""
     first = None
     for number, line in lines:
-        if line.strip() and not line.startswith(DOCSTART) and line.strip() != layout.sentence_end:
+        if line.strip() and not DOCSTART.match(line) and line.strip() != layout.sentence_end:
             if not line.startswith(layout.comment or "#"):
                 return number, line
             first = first or (number, line)
@@ -239,7 +249,7 @@ def _sentences(lines: Lines, split: Split, width: int, comment: str) -> list[Row
     sentences: list[Rows] = [[]]
     for _, line in lines:
         fields = trim(split(line), width) if line.strip() else []
-        if DOCSTART in fields or not fields:
+        if any(map(marks_document, fields)) or not fields:
             if sentences[-1]:
                 sentences.append([])
         elif len(fields) == width and not line.startswith(comment):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 
 from nertool.corpus.column_files import (
@@ -38,8 +38,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
 
     The tag column is UPOS unless the layout names another; `feats:NAME` and `misc:NAME` take one value out of those
     columns (where a word has none, `_` and `O`). For entities it is the value in MISC that holds them, if one does. A
-    blank line or a word with the id 1 begins a sentence. A first line `# global.columns = ID FORM ...` (CoNLL-U Plus)
-    names the columns; then the tag column is the one that CoNLL-U does not have.
+    blank line or a word with the id 1 begins a sentence. A comment in front, `# global.columns = ID FORM ...` (CoNLL-U
+    Plus), names the columns; then the tag column is the one that CoNLL-U does not have, and UPOS for parts of speech.
 
     Raises:
         InvalidData: a line with other columns or with a malformed id (names file and line).
@@ -47,7 +47,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     lines = text_lines(path, tally, encoding=layout.encoding)
     ahead = list(islice(lines, LINES_AHEAD))
-    names = _global_columns(ahead[0][1] if ahead else "")
+    names = _global_columns(line for _, line in ahead)
     token_at, _ = _column(path, layout.token_column or "form", "--token-column", names)
     wanted = layout.tag_column or _likely_tag_column(path, names, layout.task, [line for _, line in ahead], tally)
     tag_at, feature = _column(path, wanted, "--tag-column", names)
@@ -60,10 +60,12 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     column.check()
 
 
-def _global_columns(line: str) -> Sequence[str]:
-    """Names of the columns, in lower case: those that a CoNLL-U Plus file lists, else CoNLL-U's own."""
-    found = GLOBAL_COLUMNS.fullmatch(line.strip())
-    return found[1].lower().split() if found else CONLLU_COLUMNS
+def _global_columns(lines: Iterable[str]) -> Sequence[str]:
+    """Names of the columns, in lower case: those that the first comments list (CoNLL-U Plus), else CoNLL-U's own."""
+    for line in takewhile(lambda line: line.startswith("#"), lines):
+        if found := GLOBAL_COLUMNS.fullmatch(line.strip()):
+            return found[1].lower().split()
+    return CONLLU_COLUMNS
 
 
 def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Iterable[str], tally: Tally) -> str:
@@ -72,6 +74,8 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
     Raises:
         InvalidOption: it has several of these.
     """
+    if task == "pos" and "upos" in names:
+        return "upos"
     own = [name for name in names if name not in CONLLU_COLUMNS]
     if not own and task == "ner" and "misc" in names:
         own = _entity_columns(lines, names.index("misc"))

@@ -17,7 +17,7 @@ from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
-from nertool.sources.readers.column_roles import empty_is_outside
+from nertool.sources.readers.column_roles import NAMES_AGAIN, empty_is_outside
 from nertool.sources.readers.columns import ESCAPES
 from nertool.sources.readers.layout import (
     Layout,
@@ -53,6 +53,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """
     rows = _table(path, layout, tally)
     header = _header(path, next(rows, (1, []))[1])
+    rows = _without_names(rows, header, tally)
     ahead = list(islice(rows, ROWS_AHEAD))
     filled = [fields for _, fields in ahead if any(fields) and len(fields) == len(header)]
     rows = chain(ahead, rows)
@@ -61,7 +62,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         yield from tag_texts(texts, layout, tally)
         return
     _refuse_spans(path, layout, header)
-    columns = _columns(path, layout, header, filled)
+    columns = _columns(path, layout, header, filled, tally)
     names = (header[columns.token_at], header[columns.tag_at])
     if filled and _holds_sentence(filled[0], columns):
         listed = [LIST.fullmatch(filled[0][at].strip()) is not None for at in (columns.token_at, columns.tag_at)]
@@ -86,6 +87,16 @@ def _header(path: Path, fields: list[str]) -> list[str]:
     return header
 
 
+def _without_names(rows: Rows, header: list[str], tally: Tally) -> Rows:
+    """Give an empty row in place of one that names the columns again, as files that were joined have."""
+    for number, fields in rows:
+        if fields and fields[0].strip() == header[0] and [field.strip() for field in fields] == header:
+            tally.add(NAMES_AGAIN)
+            yield number, []
+        else:
+            yield number, fields
+
+
 def _refuse_spans(path: Path, layout: Layout, header: Sequence[str]) -> None:
     """Refuse a table with one span a row, as Amazon Comprehend has.
 
@@ -98,7 +109,7 @@ def _refuse_spans(path: Path, layout: Layout, header: Sequence[str]) -> None:
         raise InvalidData(f"{path}:1: a row holds one span, which is not read", SPANS_WAY)
 
 
-def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> Columns:
+def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]], tally: Tally) -> Columns:
     """Find the columns.
 
     Args:
@@ -109,6 +120,12 @@ def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[
     """
     token_at = column_index(path, layout.token_column, "--token-column", header, TOKEN_NAMES)
     tag_at = column_index(path, layout.tag_column, "--tag-column", header, tag_columns(layout.task))
+    likely = tag_columns(layout.task) if not layout.tag_column else ()
+    others = [at for at, name in enumerate(header) if name.lower() in likely and at != tag_at]
+    others = [at for at in others if rows and all(is_entity_tag(row[at]) for row in rows)]
+    if others:
+        shown = ", ".join(header[at] for at in others)
+        tally.note(f"{path.name}: the tags are those of {header[tag_at]}, not those of {shown} (--tag-column)")
     empty = layout.task != "pos" and empty_is_outside([row[tag_at] for row in rows])
     return Columns(len(header), id_columns(path, layout, header, rows), token_at, tag_at, empty)
 

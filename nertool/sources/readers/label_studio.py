@@ -55,7 +55,7 @@ def read_regions(
     if not isinstance(results, list):
         raise InvalidData(f"{place}: annotations hold no list as result", SPAN_HELP)
     results = _of_this_text(results, task.get("data"), text, place, tally)
-    spans = [_region(result, text, starts, place, tally) for result in results]
+    spans = [_region(result, text, starts, place, tally) for result in _without_attributes(results)]
     return [span for span in spans if span is not None]
 
 
@@ -80,6 +80,12 @@ def _of_this_text(results: list[Any], data: Any, text: str, place: str, tally: T
     return kept
 
 
+def _without_attributes(results: list[Any]) -> list[Any]:
+    """The results without those that say more of a region that another one marks, as choices do."""
+    marked = {str(one.get("id")) for one in results if isinstance(one, dict) and "id" in one and _is_region(one)}
+    return [one for one in results if not isinstance(one, dict) or _is_region(one) or str(one.get("id")) not in marked]
+
+
 def _is_region(result: dict[str, Any]) -> bool:
     return str(result.get("type") or "labels").lower() in REGION_TYPES
 
@@ -91,11 +97,11 @@ def _names(annotation: Any) -> list[str]:
 def _region(result: Any, text: str, starts: Sequence[int], place: str, tally: Tally) -> CharSpan | None:
     """The span of a result; None where it marks no piece of text or has no label."""
     kind = str(result.get("type") or "labels").lower() if isinstance(result, dict) else "labels"
+    value = result.get("value") if isinstance(result, dict) else None
     if kind not in REGION_TYPES:
-        if kind.endswith("labels"):
+        if kind.endswith("labels") or (isinstance(value, dict) and "start" in value and "end" in value):
             tally.add(f"regions of type {kind[:40]} left out")
         return None
-    value = result.get("value") if isinstance(result, dict) else None
     if not isinstance(value, dict):
         raise InvalidData(f"{place}: {str(result)[:80]!r} is no region", SPAN_HELP)
     labels = value.get(kind) or value.get("labels") or value.get("label") or []

@@ -8,7 +8,7 @@ from pathlib import Path
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.corpus.files import PACKED, open_bytes, translate_read_errors
 from nertool.errors import InvalidData
-from nertool.sources.readers import brat, conll2012, webanno
+from nertool.sources.readers import brat, conll2012, conllu, webanno
 from nertool.sources.readers.char_spans import SPANS_WAY
 from nertool.sources.readers.layout import Layout
 
@@ -99,8 +99,11 @@ def form_of_text(path: Path, layout: Layout) -> str:
 
 
 def _is_conllu(head: str) -> bool:
-    """Whether the first word has the ten columns of CoNLL-U, and no tag of an entity as the last one."""
+    """Whether the first word has the ten columns of CoNLL-U and no tag of an entity as the last one, or a comment names
+    the columns of CoNLL-U Plus."""
     for line in head.split("\n"):
+        if conllu.GLOBAL_COLUMNS.fullmatch(line.strip()):
+            return True
         if line.strip() and not line.startswith("#"):
             fields = line.rstrip("\r").split("\t")
             with_id = len(fields) == len(CONLLU_COLUMNS) and CONLLU_ID.fullmatch(fields[0]) is not None

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.corpus.column_files import TOKEN_NAMES, Sentence
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence, is_entity_tag
 from nertool.corpus.records import (
     BadRecord,
     batch_rows,
@@ -20,7 +20,7 @@ from nertool.corpus.records import (
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
-from nertool.sources.readers.columns import DOCSTART
+from nertool.sources.readers.columns import marks_document
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords, holds_text
 from nertool.sources.readers.tag_names import TagNames
@@ -63,6 +63,8 @@ def read_rows(
     tag_names = TagNames(path, layout.tag_names, names)
     rows = iter(rows)
     ahead = list(islice(rows, 1))
+    if ahead and not layout.tag_column:
+        _tell_other_tags(ahead[0][1], path, tag_column, layout.task, tally)
     rows = chain(ahead, rows)
     if ahead and holds_token(ahead[0][1], token_column, tag_column):
         found = (token_column, tag_column)
@@ -80,13 +82,28 @@ def read_rows(
                 continue
             if not "".join(sentence.tokens).strip():
                 tally.add("empty rows left out")
-            if sentence.tokens[:1] == [DOCSTART]:  # some public copies of CoNLL-2003 have such rows
+            if any(map(marks_document, sentence.tokens[:1])):  # some public copies of CoNLL-2003 have such rows
                 tally.add("-DOCSTART- rows left out")
                 continue
             yield sentence._replace(line=number)
 
     yield from bad.guard(sentences())
     tag_names.finish(tally)
+
+
+def _tell_other_tags(row: Any, path: Path | str, tag_column: str, task: str, tally: Tally) -> None:
+    """Note columns that may hold the tags as well: as many tags of entities under another of the usual names."""
+    tags = row.get(tag_column) if isinstance(row, Mapping) else None
+    if not isinstance(tags, list):
+        return
+    lists = {name: row[name] for name in row if str(name).lower() in tag_columns(task) and isinstance(row[name], list)}
+    lists = {name: value for name, value in lists.items() if len(value) == len(tags) and name != tag_column}
+    others = [
+        name for name, value in lists.items() if all(isinstance(tag, str) and is_entity_tag(tag) for tag in value)
+    ]
+    if others:
+        shown = f"the tags are those of {tag_column}, not those of {', '.join(others)} (--tag-column)"
+        tally.note(f"{Path(path).name}: {shown}")
 
 
 def read_rows_or_texts(

@@ -316,6 +316,8 @@ class SpanRecords:
         elif isinstance(entry, list) and len(entry) in (3, 4):
             start, end, label = entry[:3] if type(entry[0]) is int else (entry[1], entry[2], entry[0])
             own = entry[3] if len(entry) == 4 else None
+            if isinstance(own, str) and own != label == text[start:end]:  # the text stands in front of the label
+                label, own = own, label
             label = None if own is not None and not isinstance(own, str) else label
         placed = type(start) is int and type(end) is int
         if placed and (label == OUTSIDE or (isinstance(entry, dict) and _has_no_label(label))):

@@ -11,6 +11,7 @@ from nertool.corpus.records import QUOTE_HELP
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS, counts_up
+from nertool.sources.readers.columns import marks_document
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, Layout, column_index
 from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tag_names import named
@@ -86,6 +87,11 @@ def _tagged_rows(
         if ends.before(number, fields):
             yield number, None
         token, tag = fields[columns.token_at], fields[columns.tag_at]
+        if marks_document(token):
+            tally.add("-DOCSTART- rows left out")
+            ends.here()
+            yield number, None
+            continue
         if not tag.strip():
             tally.add(EMPTY_TAGS)
             tag = OUTSIDE
