@@ -57,7 +57,8 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
 
     An entity begins at a B, S or [ tag, at any other entity tag that follows O, an ended entity or another type;
     it ends at E, S or ], before O, before a new beginning and before another type. L and U of BILOU, which conlleval
-    does not know, are read as E and S. A tag that is only an unknown prefix, such as X, gives an entity of no type.
+    does not know, are read as E and S. A tag that is only an unknown prefix, such as X, begins an entity of no type
+    behind an entity's tag, and none behind O.
 
     Source: conlleval (CoNLL-2000 to 2003 shared tasks), routines `startOfChunk` and `endOfChunk`; seqeval's default
     mode follows them.
@@ -65,11 +66,13 @@ def spans(tags: Sequence[str]) -> Iterator[Span]:
     >>> list(spans(["B-PER", "I-PER", "O", "I-LOC"]))
     [Span(label='PER', start=0, end=2), Span(label='LOC', start=3, end=4)]
     """
-    start, before, label_before = 0, "O", ""
+    start: int | None = None
+    before, label_before = "O", ""
     for position, tag in enumerate([*tags, "O"]):
         prefix, label = _as_iobes(split_tag(tag))
-        if _ends(before, prefix, label_before != label):
+        if start is not None and _ends(before, prefix, label_before != label):
             yield Span(label_before, start, position)
+            start = None
         if _starts(before, prefix, label_before != label):
             start = position
         before, label_before = prefix, label

@@ -80,6 +80,19 @@ def written(marked: Iterable[Span], words: int, scheme: str) -> list[str]:
     return tags
 
 
+@pytest.mark.parametrize(
+    ("tags", "wanted"),
+    [
+        ("B-PER O X O", [Span("PER", 0, 1)]),
+        ("X X B-PER", [Span("PER", 2, 3)]),
+        ("B-PER X O X", [Span("PER", 0, 1), Span("", 1, 2)]),
+        ("O X I-PER X", [Span("PER", 2, 3), Span("", 3, 4)]),
+    ],
+)
+def test_a_tag_of_no_type_reaches_back_over_no_other_word(tags: str, wanted: list[Span]) -> None:
+    assert list(spans(tags.split())) == wanted
+
+
 def all_pairs(*sentences: Sequence[str]) -> Counter[tuple[str, str]]:
     return Counter(pair for tags in sentences for pair in pairs(tags))
 
