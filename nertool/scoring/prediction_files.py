@@ -18,10 +18,12 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from nertool.arrays import Array
-from nertool.corpus.column_files import Sentence, group_rows, is_entity_tag
+from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, group_rows
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.scorer import Scorer
+from nertool.spelling import stands_for_outside
+from nertool.tags import OUTSIDE
 
 BLOCK = 1 << 23
 """Bytes read at a time."""
@@ -30,6 +32,9 @@ MOST_KNOWN = 1 << 20
 LINES_LOOKED_AT = 10_000
 """Lines that decide whether the first of two columns holds tokens."""
 TAG = re.compile(rb"O|[BIESLU]-.+")
+NAMES = frozenset({*TAG_NAMES, "gold", "true", "y_true", "pred", "predicted", "prediction"})
+"""Names that a column of gold tags has."""
+IN_QUOTES = re.compile(r"""(['"]).+\1""")
 BOUNDARY = re.compile(rb"^-X-(?=\s).*$", re.MULTILINE)
 INNER_BLANK = b"_"
 """Takes the place of a blank inside a column, where columns have another delimiter."""
@@ -117,13 +122,26 @@ def score_file(name: str, scorer: Scorer, delimiter: str = "") -> None:
 
 
 def check_columns(name: str, gold: set[str], predicted: set[str]) -> None:
-    """Check that the last column holds predicted tags, not probabilities or tokens.
+    """Check that the columns hold tags: no probabilities, tokens or names, none in quotes, and both spelled alike.
 
     Raises:
-        InvalidData: gold tags are those of entities, and no predicted tag is one or O.
+        InvalidData: they hold anything else; the last one holds no tag of an entity in the spelling of gold.
     """
-    if gold.isdisjoint(predicted) and any(map(is_entity_tag, gold)) and not any(map(is_entity_tag, predicted)):
-        shown = f"{', '.join(sorted(predicted)[:3])} where the one in front has {', '.join(sorted(gold)[:3])}"
+    for tags in (gold, predicted):
+        quoted = sorted(filter(IN_QUOTES.fullmatch, tags))
+        if 2 * len(quoted) > len(tags):
+            raise InvalidData(f"{name}: tags such as {quoted[0]} stand in quotes", f"Write them without. {FORM}")
+        if stray := stands_for_outside(dict.fromkeys(tags, 1)):
+            what = f"{name}: the tags of entities have no O, and {stray} stands beside them"
+            raise InvalidData(what, f"Write O in its place. {FORM}")
+    if not any(map(ENTITY_TAG.match, gold)):
+        return
+    named = sorted(tag for tag in gold if tag.lower() in NAMES)
+    if named:
+        raise InvalidData(f"{name}: {named[0]!r} is no tag, but the name of a column", "Take out the line of names.")
+    entities = predicted - {OUTSIDE}
+    if entities and gold.isdisjoint(entities) and not any(map(ENTITY_TAG.match, entities)):
+        shown = f"{', '.join(sorted(entities)[:3])} where the one in front has {', '.join(sorted(gold)[:3])}"
         raise InvalidData(f"{name}: the last column holds no predicted tags: {shown}", FORM)
 
 

@@ -170,3 +170,28 @@ def test_a_tag_without_a_type_breaks_nothing(stray: str, fast: bool, tmp_path: P
     assert (facts["correct"], facts["predicted"], facts["support"]) == (1, predicted, gold)
     assert set(facts["types"]) == {"LOC", "PER"}
     assert json.loads(json.dumps(facts))["types"].keys() == facts["types"].keys()
+
+
+NO_TAGS = {
+    "tags in quotes": ('anna "B-PER" "B-PER"\nflew "O" "O"\n', '"B-PER" stand in quotes'),
+    "names of columns": ("token gold pred\nanna B-PER B-PER\nflew O O\n", "'gold' is no tag, but the name of a column"),
+    "no O in any spelling": ("anna B-PER, B-PER\nflew O, O\n", "have no O, and O, stands beside them"),
+    "predictions in another order": ("anna B-PER PER-B\nflew O O\n", "no predicted tags: PER-B where"),
+    "predictions with another separator": ("anna B-PER B_PER\nflew O O\n", "no predicted tags: B_PER where"),
+    "predictions without prefixes": ("anna B-PER PER\nflew O O\n", "no predicted tags: PER where"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), NO_TAGS.values(), ids=NO_TAGS)
+def test_columns_that_hold_no_tags_are_refused(content: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.txt"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(InvalidData, match=told):
+        score.run(score.Options(str(file)))
+
+
+def test_a_model_that_predicts_no_entity_and_words_for_o_are_scored(tmp_path: Path) -> None:
+    file = tmp_path / "own.txt"
+    for content in ("anna B-PER O\nflew O O\n", "anna B_PER B-PER\nflew O O\n", "anna B-PER NONE\nflew NONE NONE\n"):
+        file.write_text(content)
+        assert score.run(score.Options(str(file))).facts["own.txt"]["support"] == 1
