@@ -24,6 +24,11 @@ CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
 """Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
 ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
 """A tag of an entity, such as B-PER."""
+PART_OF_SPEECH = re.compile(
+    "ADJ|ADP|ADV|AUX|CCONJ|DET|INTJ|NOUN|NUM|PART|PRON|PROPN|PUNCT|SCONJ|SYM|VERB"
+    r"|CC|CD|DT|EX|IN|JJ[RS]?|MD|NNP?S?|PDT|POS|PRP\$?|RB[RS]?|RP|TO|UH|VB[DGNPZ]?|WDT|WP\$?|WRB"
+)
+"""Tags of Universal Dependencies and of the Penn Treebank."""
 COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
 """A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
 MOST_ROWS, MOST_CHARACTERS = 1_000_000, 1 << 25

@@ -48,6 +48,8 @@ FORMS = {
 LINES_HELP = "Write each record in a line of its own, as jq -c . FILE does; or"
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
+LEAST_PAIRS, MOST_TAGS = 3, 1000
+"""Lines of two words that may be tokens with tags, and different second words that are too many for tags."""
 MOST_COLUMNS = 10_000
 """Columns of a table: a row has a value for each, however few it names."""
 TAGGED_FIELDS = ("tokens", "tags", "entities")
@@ -156,6 +158,7 @@ class Reader:
             lines = self._without_comments(lines) if has_comments else lines
             lines = _with_sentence_ends(lines) if has_names else lines
             lines = self._without_prose(label, lines) if form == "tokens" else lines
+            lines = self._tell_pairs(label, lines) if form == "text" else lines
         if form not in ("json", "jsonl"):
             self._log_unused_columns(label)
         if form in ("json", "jsonl"):
@@ -220,6 +223,20 @@ class Reader:
                     what = f"several words in a line, where others hold a token: {' '.join(fields)[:60]!r}"
                     raise Unreadable(f"{label}:{number}: {what}", "If lines hold text:", "form")
             yield number, line
+
+    def _tell_pairs(self, label: str, lines: Lines) -> Lines:
+        """Give lines of text on; tell it behind them where each holds two words, the second ones repeated as by tags."""
+        seconds: set[bytes] = set()
+        pairs = 0
+        for number, line in lines:
+            fields = line.split()
+            if fields and pairs >= 0:
+                pairs = pairs + 1 if len(fields) == 2 and len(seconds) < MOST_TAGS else -1
+                seconds.update(fields[1:2])
+            yield number, line
+        if len(seconds) < pairs and pairs >= LEAST_PAIRS:
+            shown = f"each of {pairs:,} lines holds two words, and is read as a text"
+            logger.warning("%s: %s; if these are a token and its tag, %s", label, shown, self.ways.form)
 
     # -- lines of text -----------------------------------------------------------------------------
 

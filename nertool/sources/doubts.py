@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, counted, is_entity_tag
+from nertool.corpus.column_files import ENTITY_TAG, PART_OF_SPEECH, TAG_NAMES, Sentence, counted, is_entity_tag
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.spelling import stands_for_outside, unread_prefixes
@@ -38,11 +38,6 @@ PRINTED = re.compile(r"""[(\[]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
 EXPRESSION = re.compile(r"\d+:[A-Za-z][\w.]*(?:;|$)")
 """A tag of PARSEME, which numbers the expressions of a sentence, as 1:VID."""
-PART_OF_SPEECH = re.compile(
-    "ADJ|ADP|ADV|AUX|CCONJ|DET|INTJ|NOUN|NUM|PART|PRON|PROPN|PUNCT|SCONJ|SYM|VERB"
-    r"|CC|CD|DT|EX|IN|JJ[RS]?|MD|NNP?S?|PDT|POS|PRP\$?|RB[RS]?|RP|TO|UH|VB[DGNPZ]?|WDT|WP\$?|WRB"
-)
-"""Tags of Universal Dependencies and of the Penn Treebank."""
 DELIMITERS = ",;:|="
 """What may be left of a delimiter at the end of a token."""
 SENTENCES_HELP = "blank lines end sentences, or a token does (--sentence-end .)"

@@ -33,6 +33,9 @@ def stream(*lines: str) -> Iterator[str]:
         ("tokens", ["anna NE B-NP B-ART"]),
         ("tokens", ["-DOCSTART- -X- O O"]),
         ("tokens", ["anna", "left O"]),
+        ("tokens", ["anna NNP"]),
+        ("tokens", ["anna PROPN"]),
+        ("text", ["moving IN"]),
         ("text", ["anna left"]),
         ("text", ["", "anna left oslo ."]),
         ("text", ["Headline", "anna left oslo ."]),
@@ -221,3 +224,24 @@ def test_marks_of_hipe_end_sentences() -> None:
     )
     documents = Reader(labels=["O"], stdin=io.BytesIO(data.encode())).read("-")
     assert [one.sentences[0].tokens for one in documents] == [["Anna", "left"], ["#", "."], ["Rain"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("anna n\nkeller n\nflew v\n\noslo n\n", True),
+        ("anna PER\nkeller PER\nflew O\n", True),
+        ("anna keller\noslo waits\nbruno left\n", False),  # names, say
+        ("anna n\nkeller n\nflew to oslo\n", False),
+    ],
+)
+def test_lines_of_two_words_are_told_where_the_second_ones_repeat(
+    text: str, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(text)
+    assert len(list(Reader(labels=sorted(LABELS)).read(str(path)))) == len(text.replace("\n\n", "\n").splitlines())
+    assert ("lines holds two words" in caplog.text) == told
+    caplog.clear()
+    list(Reader(form="text").read(str(path)))
+    assert not caplog.text
