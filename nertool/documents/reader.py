@@ -225,7 +225,7 @@ class Reader:
             yield number, line
 
     def _tell_pairs(self, label: str, lines: Lines) -> Lines:
-        """Give lines of text on; tell it behind them where each holds two words, the second ones repeated as by tags."""
+        """Give lines of text on; tell it behind them where each holds two words and second ones repeat, as tags."""
         seconds: set[bytes] = set()
         pairs = 0
         for number, line in lines:
