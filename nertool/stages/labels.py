@@ -11,12 +11,15 @@ from nertool.corpus.facts import LabelsFacts
 from nertool.corpus.files import numbered_lines, translate_read_errors
 from nertool.corpus.line_cache import REMEMBERED_LINES
 from nertool.errors import InvalidData, MissingInput
+from nertool.progress import logger
 from nertool.sources.shell_filters import blocks_of_lines
 from nertool.stages.options import ForceOption
 from nertool.workspace.names import LABELS
 from nertool.workspace.stage import Result, Stage, StageRun
 from nertool.workspace.stage_options import StageOptions
 from nertool.workspace.workspace import Workspace
+
+SECOND_FIELD = "the second field is taken, but train reads the last one"
 
 
 @dataclass(frozen=True)
@@ -58,31 +61,28 @@ def _collect(workspace: Workspace, options: Options) -> Result:
 def distinct_tags(paths: Iterable[Path]) -> list[str]:
     """Second space-separated field of every line that is not blank, each once, in the order of its UTF-8 bytes.
 
+    Lines with more fields are told, as `train` reads the last one.
+
     Raises:
         InvalidData: a line has no tag, or bytes are not UTF-8 (names file and line).
     """
     tags: set[bytes] = set()
     for path in paths:
+        more = b""
         for lines in _distinct_lines(path):
             lines.discard(b"")
-            of_lines = _tags_of(lines)
+            behind = {line.partition(b" ")[2] for line in lines}  # much fewer than lines, so that each is split once
+            of_lines = {rest.partition(b" ")[0] for rest in behind}
+            more = next((rest for rest in sorted(behind) if b" " in rest.strip()), more)
             may_lack_a_tag = b"" in of_lines and any(map(_is_untagged, lines))
             if may_lack_a_tag or not _are_utf8(lines):
                 _check(path)
             tags |= of_lines
+        if more:
+            shown = more.decode("utf-8", "replace").strip()[:60]
+            logger.warning("%s: lines with more than a token and a tag, such as %r: %s", path.name, shown, SECOND_FIELD)
     tags.discard(b"")
     return [tag.decode() for tag in sorted(tags)]
-
-
-def _tags_of(lines: Iterable[bytes]) -> set[bytes]:
-    """Second field of each line, each once; an empty one stands for lines without it."""
-    after_token = set()  # much fewer than lines, so that each is split once
-    for line in lines:
-        after_token.add(line.partition(b" ")[2])
-    tags = set()
-    for rest in after_token:
-        tags.add(rest.partition(b" ")[0])
-    return tags
 
 
 def _distinct_lines(path: Path) -> Iterator[set[bytes]]:

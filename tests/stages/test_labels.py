@@ -139,3 +139,10 @@ def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=r"dev\.txt: not UTF-8 in line 3"):
         labels.run(workspace, labels.Options())
     assert not (workspace / "labels.txt").exists()
+
+
+def test_lines_with_more_fields_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    workspace = made(tmp_path, train="a NNP B-PER\nb VBD O\n", dev="a B-PER \n")
+    assert labels.run(workspace, labels.Options()).facts["tags"] == ["B-PER", "NNP", "VBD"]
+    assert "train.txt: lines with more than a token and a tag, such as 'NNP B-PER'" in caplog.text
+    assert "dev.txt" not in caplog.text
