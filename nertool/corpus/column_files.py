@@ -29,6 +29,8 @@ PART_OF_SPEECH = re.compile(
     r"|CC|CD|DT|EX|IN|JJ[RS]?|MD|NNP?S?|PDT|POS|PRP\$?|RB[RS]?|RP|TO|UH|VB[DGNPZ]?|WDT|WP\$?|WRB"
 )
 """Tags of Universal Dependencies and of the Penn Treebank."""
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+"""Characters of no width: soft hyphens, marks of direction and of byte order; not the joiners that scripts need."""
 COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
 """A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
 MOST_ROWS, MOST_CHARACTERS = 1_000_000, 1 << 25

@@ -17,7 +17,7 @@ from nertool.progress import logger
 from nertool.sources.facts import SplitCounts
 from nertool.sources.readers.tally import Tally
 from nertool.sources.write_splits import errors_name, rewrite_split
-from nertool.spelling import Reading, Tags, count_tags, read_corpus, words_for_outside
+from nertool.spelling import ALWAYS_OUTSIDE, Reading, Tags, count_tags, find_spelling, read_corpus, words_for_outside
 from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans, split_tag
 from nertool.workspace.stage import Stage
 
@@ -98,7 +98,14 @@ def convert_splits(
         InvalidData: a line has no tag (names file and line).
     """
     paths = {split: stage.staged(f"{split}.txt.tmp") for split in counts}
-    tag_pairs, sentences = _count_pairs(paths.values(), options.keeps_all)
+    tag_pairs: Counter[Pair] = Counter()
+    sentences = 0
+    spelled: dict[str, str] = {}
+    for split, path in paths.items():
+        of_split, number = _count_pairs(path, options.keeps_all)
+        spelled[split] = _spelled(count_tags(of_split, number), options.tags)
+        tag_pairs, sentences = tag_pairs + of_split, sentences + number
+    _refuse_unlike(spelled)
     reading = read_corpus(tag_pairs, sentences, options.tags)
     _refuse_doubtful_outside(reading, count_tags(tag_pairs, sentences), options)
     if reading.scheme == "plain" and options.scheme != "keep":
@@ -124,18 +131,43 @@ def convert_splits(
 # -- how they are read -----------------------------------------------------------------------------
 
 
-def _count_pairs(paths: Iterable[Path], keeps_all: bool) -> tuple[Counter[Pair], int]:
-    """Count the pairs of neighbouring tags, and the sentences; files that stay as they are need not be sound."""
+def _count_pairs(path: Path, keeps_all: bool) -> tuple[Counter[Pair], int]:
+    """Count the pairs of neighbouring tags, and the sentences; a file that stays as it is need not be sound."""
     if keeps_all:
-        return count_first_pairs(paths)
+        return count_first_pairs([path])
     counts: Counter[Pair] = Counter()
     sentences = 0
-    for path in paths:
-        with errors_name(path, path.name):
-            for sentence in read_sentences(path):
-                counts.update(pairs(sentence.tags))
-                sentences += 1
+    with errors_name(path, path.name):
+        for sentence in read_sentences(path):
+            counts.update(pairs(sentence.tags))
+            sentences += 1
     return counts, sentences
+
+
+def _spelled(counts: Mapping[str, int], tags: Tags) -> str:
+    """How a split spells entities and O, letters in lower case aside; empty where it holds none of both."""
+    spelling = find_spelling(counts, tags)
+    outside = tuple(tag for tag in spelling.outside if tag not in ALWAYS_OUTSIDE)
+    none = OUTSIDE not in counts and not spelling.outside
+    return (
+        ""
+        if none or spelling.order not in ("prefix", "suffix")
+        else str(spelling._replace(lower=False, outside=outside))
+    )
+
+
+def _refuse_unlike(spelled: Mapping[str, str]) -> None:
+    """Refuse splits that spell their tags otherwise, which cannot be read together.
+
+    Raises:
+        InvalidData: these do.
+    """
+    told = {split: spelling for split, spelling in spelled.items() if spelling}
+    if len({*told.values()}) > 1:
+        shown = "; ".join(f"{split} as {spelling}" for split, spelling in told.items())
+        raise InvalidData(
+            f"the splits spell their tags otherwise: {shown}", "Convert each file alone first: --scheme iob2"
+        )
 
 
 def _refuse_doubtful_outside(reading: Reading, counts: Mapping[str, int], options: TagOptions) -> None:

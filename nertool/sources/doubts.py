@@ -6,7 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from nertool.corpus.column_files import ENTITY_TAG, PART_OF_SPEECH, TAG_NAMES, Sentence, counted, is_entity_tag
+from nertool.corpus.column_files import (
+    ENTITY_TAG,
+    INVISIBLE,
+    PART_OF_SPEECH,
+    TAG_NAMES,
+    Sentence,
+    counted,
+    is_entity_tag,
+)
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.spelling import stands_for_outside, unread_prefixes
@@ -77,7 +85,7 @@ class Doubts:
         self.first = self.first or sentence
         tokens = sentence.tokens
         self.tokens += len(tokens)
-        self.tags.update(map(str.strip, sentence.tags))
+        self.tags.update(INVISIBLE.sub("", tag).strip() for tag in sentence.tags)
         self.kinds["counting"] += len(tokens) if _count_up(tokens) else 0
         for token in tokens:
             if len(token) > LONGEST_TOKEN:

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from operator import ne
 from pathlib import Path
 
-from nertool.corpus.column_files import Sentence, read_sentences, write_columns
+from nertool.corpus.column_files import INVISIBLE, Sentence, read_sentences, write_columns
 from nertool.corpus.running_text import visible
 from nertool.errors import InvalidData
 from nertool.progress import logger, track
@@ -23,8 +23,6 @@ from nertool.workspace.stage import Stage
 
 BLANK = re.compile(r"[ \t\r\n\v\f]+")
 """What a token or a tag cannot hold in a column file."""
-INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
-"""Characters of no width: soft hyphens, marks of direction and of byte order; not the joiners that scripts need."""
 LANGUAGE = re.compile(r"[a-z]{2,6}(?:-[a-z]{1,10})*:(?=.)", re.DOTALL)
 """What WikiAnn (PAN-X) writes before each token: `en:Anna`."""
 SENTENCES_LOOKED_AT = 100

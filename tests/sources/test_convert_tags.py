@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidData, InvalidOption
 from nertool.stages import download
 from nertool.workspace.stage import Result
 from nertool.workspace.workspace import Workspace
@@ -78,6 +78,24 @@ def test_what_is_doubtful_is_said_and_decided_by_an_option(tmp_path: Path, caplo
         run(tmp_path, "a NOUN\nb VERB\n", scheme="iob2")
     assert "--tags entities" in refused.value.hint
     assert run(tmp_path, "a NOUN\nb VERB\n", scheme="iob2", tags="entities")[0] == "a B-NOUN\nb B-VERB\n\n"
+
+
+@pytest.mark.parametrize(
+    ("dev", "told"),
+    [
+        ("a B_PER\nb I_PER\nc O\n", "train as B-PER; dev as B_PER"),
+        ("a B-PER\nb I-PER\nc NONE\n", "train as B-PER; dev as B-PER, NONE for O"),
+        ("a PER-B\nb PER-I\nc O\n", "train as B-PER; dev as PER-B"),
+    ],
+)
+def test_splits_that_spell_their_tags_otherwise_are_refused(dev: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "dev.txt").write_text(dev)
+    for scheme in ("keep", "iob2"):
+        with pytest.raises(InvalidData, match=told):
+            run(tmp_path, IOB2, scheme=scheme, validation_file=str(tmp_path / "dev.txt"))
+    for alike in ("a O\nb O\n", "a B-PER\nb L-PER\nc o\n"):
+        (tmp_path / "dev.txt").write_text(alike)
+        assert run(tmp_path, IOB2, validation_file=str(tmp_path / "dev.txt"))[0] == IOB2
 
 
 def test_single_tags_spelled_otherwise_are_converted_with_a_count(tmp_path: Path) -> None:

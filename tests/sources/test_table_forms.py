@@ -603,6 +603,11 @@ def test_another_column_of_tags_is_told(name: str, content: str, tmp_path: Path)
     )
 
 
+def test_characters_of_no_width_in_tags_are_looked_through(tmp_path: Path) -> None:
+    content = "Anna B-PER\nKeller I-PER\nleft O\u200b\n"
+    assert taken(tmp_path, "own.txt", content)[0] == "Anna B-PER Keller I-PER left O / "
+
+
 def test_lines_that_name_the_columns_again_are_counted(tmp_path: Path) -> None:
     _, counts = taken(tmp_path, "own.tsv", "word\ttag\nAnna\tB-PER\n\nword\ttag\nRain\tO\n")
     assert counts["lines that name the columns again, left out"] == 1

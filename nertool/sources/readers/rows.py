@@ -193,7 +193,9 @@ def _needed_columns(schema: Any, path: Path, layout: Layout) -> list[str]:
     token_column = find_column(path, layout.token_column, "--token-column", names, TOKEN_NAMES)
     tag_column = find_column(path, layout.tag_column, "--tag-column", names, tag_columns(layout.task))
     if pyarrow.types.is_nested(schema.field(token_column).type):
-        return [token_column, tag_column]
+        rivals = [] if layout.tag_column else [name for name in names if name.lower() in tag_columns(layout.task)]
+        rivals = [name for name in rivals if pyarrow.types.is_nested(schema.field(name).type)]
+        return list(dict.fromkeys([token_column, tag_column, *rivals]))
     others = [field.name for field in schema if not pyarrow.types.is_nested(field.type)]
     return list(dict.fromkeys([token_column, tag_column, *others]))
 
