@@ -39,9 +39,10 @@ def make_setup(workspace: Workspace, options: Options) -> TrainingSetup:
     Raises:
         InvalidOption: there is no such model, it does not fit the labels, or options do not go together.
         NertoolError: the files of the model are damaged.
-        InvalidData: train.txt is no file of tokens and tags (names file and line).
+        InvalidData: train or dev is no file of tokens and tags, or dev has other tags (names file and line).
     """
     from nertool.training import trainer_arguments
+    from nertool.training.examples import check_tags
     from nertool.training.setup import TrainingSetup, example_length
 
     precision = trainer_arguments.precision(options.precision)
@@ -54,6 +55,8 @@ def make_setup(workspace: Workspace, options: Options) -> TrainingSetup:
         _check_as_it_is(options, config)
     length = example_length(tokenizer, config, options.max_length, options.model)
     settings = _tagging_settings(workspace, options)
+    if dev := workspace.split_file("dev"):
+        check_tags(dev, label_names(config))
     source = _source(workspace, options, label_names(config), length)
     return TrainingSetup(
         pretrained=options.pretrained,

@@ -308,6 +308,18 @@ def _check_tags(source: Source) -> Totals:
     return Totals(sentences, words)
 
 
+def check_tags(path: Path, labels: Iterable[str]) -> None:
+    """Check a file that is scored with these labels.
+
+    Raises:
+        InvalidData: a tag is none of them (names file and line).
+    """
+    known = set(labels)
+    for sentence in read_sentences(path):
+        if not known.issuperset(sentence.tags):
+            raise _unknown_tag(path, sentence, known)
+
+
 def _unknown_tag(path: Path, sentence: Sentence, labels: set[str]) -> InvalidData:
     unknown = next(tag for tag in sentence.tags if tag not in labels)
     line = sentence.line + sentence.tags.index(unknown)

@@ -194,6 +194,20 @@ def test_a_model_without_weights_is_refused(ready: Workspace, tiny_model: str, t
         train.run(ready, train.Options(model="nowhere"))
 
 
+@pytest.mark.parametrize("num_epochs", [0.0, 1.0])
+def test_a_tag_of_dev_that_labels_does_not_hold_is_named_before_the_training(
+    copy: Workspace, num_epochs: float
+) -> None:
+    dev = (copy / "dev.txt").read_text(encoding="utf-8")
+    (copy / "dev.txt").write_text(dev + "anna B-PERSON\n\n", encoding="utf-8")
+    options = {**QUICK, "num_epochs": num_epochs, "force": True}
+    with pytest.raises(
+        InvalidData, match=rf"dev\.txt:{dev.count(chr(10)) + 1}: the tag 'B-PERSON' is not in"
+    ) as raised:
+        train.run(copy, train.Options(model=str(copy / "model"), **options))
+    assert "nertool labels" in raised.value.hint
+
+
 def test_labels_missing_names_the_command(workspace: Workspace, tiny_model: str) -> None:
     fill(workspace, tiny_model, "preprocess")
     with pytest.raises(MissingInput, match="nertool labels"):
