@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
+
+SHOWN_TAGS = 5
+"""Tags that a warning names."""
 
 
 @dataclass(frozen=True)
@@ -252,12 +256,28 @@ def _tag(
     with ExitStack() as stack:
         out, entities = (stack.enter_context(file.open("w", encoding="utf-8", newline="\n")) for file in files)
         pairs = zip(read_sentences(path), tagged, strict=True)
-        total = sum(1 for _ in read_sentences(path))
+        total = _count_and_tell(path, tagger.labels)
         for number, (sentence, tagging) in enumerate(track(pairs, f"evaluate {path.name}", total, "sentences"), 1):
             write_columns(out, (sentence.tokens, sentence.tags, tagging.tags))
             entities.write(entities_row(number, tagging.spelling.entities(sentence.tags), tagging.scored_spans()))
             probabilities.add(sentence.tags, tagging)
             yield Tagged(sentence.tokens, sentence.tags, tagging.tags, sentence.line)
+
+
+def _count_and_tell(path: Path, labels: Collection[str]) -> int:
+    """Count the sentences of a file, and tell its tags that the model lacks, as with --allow-stale."""
+    known = {*labels}
+    sentences = 0
+    lacking: Counter[str] = Counter()
+    for sentence in read_sentences(path):
+        sentences += 1
+        if not known.issuperset(sentence.tags):
+            lacking.update(tag for tag in sentence.tags if tag not in known)
+    if lacking:
+        shown = ", ".join(sorted(lacking)[:SHOWN_TAGS]) + ", ..." * (len(lacking) > SHOWN_TAGS)
+        what = "%s: %s tokens have tags that the model lacks, so it cannot predict them: %s"
+        logger.warning(what, path.name, f"{lacking.total():,}", shown)
+    return sentences
 
 
 def _task_scores(
