@@ -35,15 +35,21 @@ LONGEST_TOKEN = 10_000
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
-ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&]+)"
-SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&]{ONE_TAG})+")
+ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&#/~]+)"
+SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&#/~]{ONE_TAG})+")
 """Tags of nested entities in one field, such as B-PER|B-LOC."""
 TWICE_PREFIXED = re.compile(r"[BI]-([BIESLUMW])-(\S.*)")
 """What becomes of a span whose label has a prefix of its own."""
 BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
-PRINTED = re.compile(r"""[(\[]?(['"]).+\1[,)\]]*""")
+PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
+MARK = re.compile(r"\[(?:CLS|SEP|PAD|BOS|EOS)\]|</?[sS]>|<(?:CLS|SEP|PAD|BOS|EOS|START|STOP)>", re.IGNORECASE)
+"""What models and scripts put around a sentence, and around its padding."""
+PART = re.compile(r"##.+|\u2581.*|.+@@", re.DOTALL)
+"""A part of a word as WordPiece, SentencePiece and subword-nmt write it; ▁ stands in front of whole words too."""
+BYTE_PART = "\u0120"
+"""What byte-level BPE has in front of words; in Maltese it is a letter."""
 EXPRESSION = re.compile(r"\d+:[A-Za-z][\w.]*(?:;|$)")
 """A tag of PARSEME, which numbers the expressions of a sentence, as 1:VID."""
 DELIMITERS = ",;:|="
@@ -71,6 +77,7 @@ class Doubts:
         self.ends: Counter[str] = Counter()
         self.sentences = self.tokens = self.words = self.longest = 0
         self.first: Sentence | None = None
+        self.mark = ""
 
     def watch(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
         """Give the sentences on, as they are."""
@@ -90,12 +97,16 @@ class Doubts:
         for token in tokens:
             if len(token) > LONGEST_TOKEN:
                 continue
-            self.kinds["sub-words"] += token.startswith("##") and len(token) > 2
+            self.kinds["sub-words"] += PART.fullmatch(token) is not None
+            self.kinds["words of BPE"] += token.startswith(BYTE_PART)
             self.words += len(token.split())
             self.ends[token[-1:]] += 1
             token = token.strip()
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
+            elif MARK.fullmatch(token):
+                self.kinds["marks"] += 1
+                self.mark = token
             elif PART_OF_SPEECH.fullmatch(token):
                 self.kinds["parts of speech"] += 1
             elif token.isdecimal():
@@ -154,7 +165,9 @@ class Doubts:
             return f"all tokens end with {end}", f"Say what separates the columns: --delimiter '{end}'"
         if self.words > 2 * self.tokens:
             return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
-        if FEW_PARTS * self.kinds["sub-words"] > self.tokens:
+        if FEW_PARTS * self.kinds["marks"] > self.tokens:
+            return f"tokens such as {self.mark} are marks of a model, and no words", "Leave them out"
+        if FEW_PARTS * self.kinds["sub-words"] > self.tokens or 2 * self.kinds["words of BPE"] > self.tokens:
             return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
         if not enough or self.kinds["numbers"] < self.tokens:
             return None

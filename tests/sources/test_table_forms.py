@@ -28,6 +28,12 @@ READ: dict[str, tuple[str, str, str, dict[str, Any]]] = {
         "Anna B-PER left O / Rain O / ",
         {},
     ),
+    "ids that pandas lacks": (
+        "own.csv",
+        "Sentence #,Word,Tag\nSentence: 1,Anna,B-PER\nNaN,left,O\nSentence: 2,Rain,O\nNaN,fell,O\n",
+        "Anna B-PER left O / Rain O fell O / ",
+        {},
+    ),
     "documents in CSV": ("own.csv", "word,tag\n-DOCSTART-,O\nAnna,B-PER\n,\n", "Anna B-PER / ", {}),
     "documents with numbers and ends": (
         "own.txt",

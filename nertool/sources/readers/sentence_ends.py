@@ -11,6 +11,8 @@ from nertool.sources.readers.layout import Layout
 SENTENCE_HELP = (
     "Name the column with a sentence's id: --sentence-column; or a token that ends sentences: --sentence-end ."
 )
+NO_ID = frozenset({"", "nan", "NaN", "NA", "None", "null"})
+"""What stands for the id of the row above."""
 LONGEST_SENTENCE = 100_000
 """Rows without the end of a sentence, beyond which nothing seems to end one."""
 
@@ -48,9 +50,10 @@ class SentenceEnds:
             if self.rows > LONGEST_SENTENCE:
                 raise self._endless()
             return False
-        if not fields[self.id_at[-1]]:
+        if fields[self.id_at[-1]] in NO_ID:
             return False
-        self.ids = [fields[at] or before for at, before in zip(self.id_at, self.ids, strict=True)]
+        own = [fields[at] for at in self.id_at]
+        self.ids = [before if one in NO_ID else one for one, before in zip(own, self.ids, strict=True)]
         name = " ".join(self.ids)
         if name == self.current:
             return False
