@@ -35,6 +35,8 @@ OTHER_PREFIX = re.compile(
 )
 """Prefixes of entities that are not read: BEGIN-PER, PER-BEGIN, B#PER, B(PER)."""
 GLUED_PREFIX = re.compile(r"([BIESLUMW])([^\W_]\S*)")
+MANY_TAGS = 20
+"""Tags in another spelling than others are told one by one up to one in so many."""
 SHOWN_OUTSIDE = 3
 """Tags for O that are shown of many."""
 ONE_TYPE = "ENTITY"
@@ -163,11 +165,10 @@ def read_corpus(pairs: Mapping[Pair, int], sentences: int, tags: Tags = "auto") 
     spelling = find_spelling(count_tags(pairs, sentences), tags)
     if spelling.order == "plain":
         return Reading(spelling, "plain")
-    if spelling.is_canonical:
-        return Reading(spelling, recognise(pairs))
+    reader = spelling.with_strays()
     canonical: Counter[Pair] = Counter()
     for (before, tag), count in pairs.items():
-        canonical[spelling.canonical(before), spelling.canonical(tag)] += count
+        canonical[reader.canonical(before), reader.canonical(tag)] += count
     return Reading(spelling, recognise(canonical))
 
 
@@ -256,6 +257,18 @@ def stands_for_outside(counts: Mapping[str, int]) -> str:
     if not spelling or not others or not (begun or _marks_entities(lettered, spelling)):
         return ""
     return max(others, key=others.__getitem__)
+
+
+def mixed_spellings(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """A tag of each of several spellings, as B-PER and B_PER, of which each marks entities; else nothing."""
+    groups: dict[Spelling, dict[str, int]] = {}
+    for tag, count in counts.items():
+        found = [one._replace(lower=False) for one in _spellings(tag) if _has_letters(one)]
+        if found:
+            groups.setdefault(min(found, key=_rank), {})[tag] = count
+    least = sum(sum(group.values()) for group in groups.values()) / MANY_TAGS
+    marked = [group for one, group in groups.items() if sum(group.values()) > least and _marks_entities(group, one)]
+    return tuple(next(iter(group)) for group in marked) if len(marked) > 1 else ()
 
 
 def words_for_outside(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from nertool.spelling import (
     Reading,
     Tags,
     find_spelling,
+    mixed_spellings,
     read_corpus,
     spelling_of_labels,
     stands_for_outside,
@@ -150,6 +151,25 @@ def test_a_tag_that_may_stand_for_o_is_found(written: str, told: str) -> None:
 )
 def test_prefixes_that_are_not_read_are_found(written: str, told: str) -> None:
     assert unread_prefixes(Counter(written.split())) == told
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("B-PER I-PER O B_LOC I_LOC", ("B-PER", "B_LOC")),
+        ("B-PER I-PER O LOC-B LOC-I", ("B-PER", "LOC-B")),
+        ("B-PER I-PER O b-loc i-loc", ()),
+        ("B-creative_work I-creative_work B-PER I-PER", ()),
+        ("B-x_B I-x_B B_LOC", ()),
+    ],
+)
+def test_several_spellings_of_one_corpus_are_found(written: str, told: tuple[str, ...]) -> None:
+    assert mixed_spellings(Counter(written.split())) == told
+
+
+def test_letters_in_both_cases_are_one_spelling() -> None:
+    reading = read(*["B-PER I-PER O b-loc i-loc o"] * 3)
+    assert (reading.spelling, reading.scheme) == (CANONICAL, "iob2")
 
 
 def test_the_end_of_a_sentence_is_no_evidence_for_o() -> None:

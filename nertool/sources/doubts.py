@@ -17,7 +17,7 @@ from nertool.corpus.column_files import (
 )
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.spelling import stands_for_outside, unread_prefixes
+from nertool.spelling import mixed_spellings, stands_for_outside, unread_prefixes
 from nertool.tags import PREFIXES, split_tag
 
 SENTENCES = 2000
@@ -189,6 +189,8 @@ class Doubts:
             return "tags such as PER[1] are WebAnno's", "Give the file the name of its form: .tsv of WebAnno TSV 3"
         if unread := unread_prefixes(self.tags):
             return f"tags such as {unread} have prefixes that are not read", PREFIXES_HELP
+        if mixed := mixed_spellings(self.tags):
+            return f"tags have several spellings: {', '.join(mixed)}", "Write all of them alike, as B-PER"
         if 2 * self._count(PRINTED) > self.tokens >= LEAST_TOKENS:
             return f"tags such as {next(filter(PRINTED.match, self.tags))} stand in quotes", "Write them without quotes"
         if FEW_PARTS * self._count(EXPRESSION) > entities - self.tags["*"] > 0:

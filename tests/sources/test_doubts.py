@@ -222,6 +222,11 @@ REFUSED = {
     "parts of BPE": ("own.txt", "\u0120Anna B-PER\n\u0120le O\nft O\n", "parts of words"),
     "parts of subword-nmt": ("own.txt", "Anna B-PER\nle@@ O\nft O\n", "parts of words"),
     "bytes of Python": ("own.txt", "b'Anna' B-PER\nb'left' O\n", "most tokens stand in quotes"),
+    "two spellings": (
+        "own.txt",
+        "Anna B-PER\nKeller I-PER\nleft O\nBern B_LOC\nx I_LOC\n",
+        "several spellings: B-PER, B_LOC",
+    ),
     "tags joined by #": ("own.txt", "Anna B-PER#B-LOC\nleft O\n", "hold several"),
     "tuples of Python": ("own.txt", "('Anna', 'B-PER')\n('left', 'O')\n", "most tokens stand in quotes"),
     "a comma and a blank": ("own.txt", "Anna, B-PER\nleft, O\n", "all tokens end with ,"),
