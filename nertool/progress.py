@@ -43,7 +43,7 @@ bars = BarSettings()
 
 @cache
 def console() -> Console:
-    """Standard error, for notes, errors and progress bars."""
+    """Standard error, for notes, errors and progress bars; brackets and colons mean nothing there, as in `a:100: `."""
     from rich.console import Console
 
     class StandardError(Console):
@@ -51,7 +51,7 @@ def console() -> Console:
             """Leave it shown: a process that is killed while a bar is there would leave a terminal without it."""
             return False
 
-    return StandardError(stderr=True)
+    return StandardError(stderr=True, markup=False, emoji=False)
 
 
 def shows_bars() -> bool:
@@ -96,7 +96,7 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown
 
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         _rate(unit),
         TimeElapsedColumn(),

@@ -110,8 +110,15 @@ def test_a_command_line_is_shown_as_it_is(
     for command in (["labels"], ["train"], ["check"], ["predict"], ["evaluate", "--split", HOSTILE], ["run"]):
         code, out, err = run(capsys, *command, *place)
         assert (code, out) == (1, "") and len(err.splitlines()) == 2
+    assert f"{SHOWN}/" in run(capsys, "score", f"{HOSTILE}/a")[2]
     printed = run(capsys, "train", "--print-config", *place)[1]
     assert "\\U0000001b]0;t\\U00000007" in printed  # as TOML escapes it
+
+
+def test_the_number_of_a_line_is_shown_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """rich takes :100: and :1234: for emoji."""
+    (tmp_path / "a").write_text("a O O\n" * 99 + "a\n")
+    assert f"{tmp_path}/a:100: 1 columns" in run(capsys, "score", str(tmp_path / "a"))[2]
 
 
 # -- what is not UTF-8 -----------------------------------------------------------------------------
