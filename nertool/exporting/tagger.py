@@ -124,7 +124,7 @@ class Tagger:
             given["wanted"] = np.zeros_like(mask)
             for row, places in zip(given["wanted"], asked, strict=True):
                 row[places] = 1
-        logits = self.session.run(None, given)[0]
+        logits = self.session.run(["logits"], given)[0]
         if not np.isfinite(logits[mask == 1]).all():
             raise ValueError("the model gives no number for a sentence")
         return logits

@@ -25,6 +25,10 @@ EXTERNAL = b"location"
 """The word by which a tensor names a file that its weights are in."""
 BLOCK = 1 << 20
 """Bytes of a graph that are looked at together."""
+LARGEST = (1 << 31) - 1
+"""Bytes of a graph, beyond which Protocol Buffers read none."""
+LOGITS = "logits"
+"""Output of a graph."""
 
 
 def require_onnx() -> None:
@@ -100,12 +104,22 @@ class OnnxModel:
         return nullcontext()
 
     def __call__(self, **inputs: Any) -> dict[str, Array]:
-        """The logits, of shape (batch, subwords, labels)."""
+        """The logits, of shape (batch, subwords, labels).
+
+        Raises:
+            NertoolError: the graph cannot be run, or gives something else.
+        """
         values = {name: np.asarray(inputs[name]) for name in self.inputs}
         if WANTED in inputs:
             values[WANTED] = inputs[WANTED]
         with translate_runtime_errors(self.path):
-            return {"logits": self.session.run(None, values)[0]}
+            logits = self.session.run([LOGITS], values)[0]
+        subwords = np.shape(inputs["input_ids"])
+        if not isinstance(logits, np.ndarray) or logits.dtype.kind != "f" or logits.ndim != 3:
+            raise _wrong(self.path, f"its {LOGITS} are not a number for each label of each sub-word")
+        if logits.shape[:2] != subwords:
+            raise _wrong(self.path, f"it gives {LOGITS} of {logits.shape[:2]} sub-words for {subwords}")
+        return {LOGITS: logits}
 
     def at(self, inputs: Mapping[str, Array], rows: Sequence[int], positions: Sequence[int]) -> Array:
         """The logits of some sub-words, of shape (sub-words, labels); a graph may leave out the work for others.
@@ -119,7 +133,7 @@ class OnnxModel:
         if self.takes_wanted:
             wanted[WANTED] = np.zeros_like(inputs["attention_mask"])
             wanted[WANTED][rows, positions] = 1
-        logits: Array = self(**inputs, **wanted)["logits"][rows, positions]
+        logits: Array = self(**inputs, **wanted)[LOGITS][rows, positions]
         return logits
 
 
@@ -147,6 +161,8 @@ def _check_external_data(path: Path) -> None:
     Raises:
         NertoolError: it does, or is no graph.
     """
+    if path.stat().st_size > LARGEST:
+        raise _wrong(path, "it has more than 2 GiB, and no graph has")
     if not _may_have_external_data(path):
         return
     require(["onnx"], "onnx", str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -154,3 +155,44 @@ def test_a_graph_that_takes_what_no_tokenizer_gives_is_refused(tmp_path: Path) -
     with pytest.raises(NertoolError, match="takes pixels, which its tokenizer does not give") as error:
         load_tagger(folder)
     assert error.value.hint == f"Make it anew: nertool quantize --force -w {tmp_path}"
+
+
+FLOAT, TEXT = onnx.TensorProto.FLOAT, onnx.TensorProto.STRING
+OTHER_OUTPUTS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "swapped": (lambda graph: then(graph, "Transpose", perm=[1, 0, 2]), r"logits of \(3, 2\) sub-words for \(2, 3\)"),
+    "of one sentence": (lambda graph: then(graph, "ReduceMax", axes=[0]), r"of \(1, 3\) sub-words for \(2, 3\)"),
+    "flat": (lambda graph: then(graph, "ReduceMax", axes=[2], keepdims=0), "not a number for each label"),
+    "of texts": (lambda graph: then(graph, "Cast", TEXT, to=TEXT), "not a number for each label"),
+    "of truths": (lambda graph: then(graph, "IsNaN", onnx.TensorProto.BOOL), "not a number for each label"),
+    "in a list": (lambda graph: then(graph, "SequenceConstruct", 0), "not a number for each label"),
+    "of another name": (lambda graph: setattr(graph.output[0], "name", "weight"), "Invalid output name"),
+}
+"""What a graph gives in place of logits, and what the error says."""
+
+
+def then(graph: Any, operator: str, kind: int = FLOAT, **attributes: Any) -> None:
+    """Let a graph give what an operator makes of its logits; a `kind` of 0 is a list."""
+    graph.node[0].output[0] = "inner"
+    graph.node.append(onnx.helper.make_node(operator, ["inner"], ["logits"], **attributes))
+    describe = onnx.helper.make_tensor_value_info if kind else onnx.helper.make_tensor_sequence_value_info
+    graph.output[0].CopyFrom(describe("logits", kind or FLOAT, None))
+
+
+@pytest.mark.parametrize("what", OTHER_OUTPUTS)
+def test_a_graph_that_gives_something_else_than_logits_is_refused(what: str, tmp_path: Path) -> None:
+    path = write_model(tmp_path / "quantized") / "model.onnx"
+    graph = onnx.load(path)
+    change, message = OTHER_OUTPUTS[what]
+    change(graph.graph)
+    onnx.save(graph, path)
+    tagger = load_tagger(path.parent)
+    with pytest.raises(NertoolError, match=message) as error:
+        list(tagger.tag([["anna"], ["bern"]]))
+    assert error.value.hint == f"Make it anew: nertool quantize --force -w {tmp_path}"
+
+
+def test_a_graph_larger_than_any_is_not_read(folder: Path) -> None:
+    (folder / "model.onnx").touch()
+    os.truncate(folder / "model.onnx", 1 << 40)
+    with pytest.raises(NertoolError, match="more than 2 GiB"):
+        OnnxModel(folder / "model.onnx")
