@@ -14,7 +14,13 @@ import numpy as np
 from nertool.arrays import Array, softmax
 from nertool.errors import InvalidOption
 from nertool.spelling import Spelling
-from nertool.tags import OUTSIDE, broken, ends, is_read, split_tag, starts
+from nertool.tags import KNOWN, OUTSIDE, PREFIXES, broken, ends, is_read, split_tag, starts
+
+MARKS = PREFIXES | {OUTSIDE, *KNOWN}
+"""Prefixes that mean something; all others are alike."""
+AS_THEY_COME = "Take the labels as they come: --decoding argmax"
+MOST_CELLS = 1 << 24
+"""Numbers of a step that the best sequences are found with at once, by sentence and pair of labels."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ class Sentences:
         counts = np.searchsorted(-self.length, -np.arange(longest), side="left")
         return [self.first[:count] + step for step, count in enumerate(counts.tolist())]
 
-    def take(self, which: Array) -> Sentences:
-        """The sentences for which a mask is true."""
+    def take(self, which: Array | slice) -> Sentences:
+        """The sentences for which a mask is true, or those of a slice."""
         return Sentences(self.first[which], self.length[which])
 
 
@@ -64,7 +70,7 @@ class Decoder:
             the most probable label of each word is taken, as run_ner.py does.
 
     Raises:
-        InvalidOption: the scheme allows no sequence of these labels.
+        InvalidOption: the scheme allows no sequence of these labels, or none with an entity.
     """
 
     def __init__(self, labels: Sequence[str], spelling: Spelling, scheme: str = "") -> None:
@@ -79,11 +85,16 @@ class Decoder:
         self.same_type = _table(tags, _have_one_type)[1:, 1:]
         self.outside = tags.index(OUTSIDE) if OUTSIDE in tags else None
         self.is_free = bool(allowed[1:, 1:].all() and self.first.all() and self.last.all())
+        shown = f"in the scheme {scheme}: {', '.join(self.labels[:5])}"
         if not (self.first & self.last).any():
-            raise InvalidOption(
-                f"no label may be a sentence's only one in the scheme {scheme}: {', '.join(self.labels[:5])}",
-                "Take the labels as they come: --decoding argmax",
-            )
+            raise InvalidOption(f"no label may be a sentence's only one {shown}", AS_THEY_COME)
+        is_entity = np.array([split_tag(tag)[1] != "" for tag in tags])
+        if is_entity.any() and not (is_entity & self._possible()).any():
+            raise InvalidOption(f"no sentence may have an entity {shown}", AS_THEY_COME)
+
+    def _possible(self) -> Array:
+        """Which labels some allowed sequence has; shape (labels,)."""
+        return _reached(self.first, self.allowed) & _reached(self.last, self.allowed.T)
 
     def decode(self, logits: Array, sentences: Sentences) -> Array:
         """The ids of the most probable allowed sequence of each sentence.
@@ -99,8 +110,9 @@ class Decoder:
         if self.is_free or not len(sentences.first):
             return best
         wrong = self._broken_sentences(best, sentences)
-        if wrong.any():
-            self._viterbi(logits, sentences.take(wrong), best)
+        broken_ones, most = sentences.take(wrong), max(1, MOST_CELLS // len(self.labels) ** 2)
+        for first in range(0, len(broken_ones.first), most):
+            self._viterbi(logits, broken_ones.take(slice(first, first + most)), best)
         return best
 
     def most_probable(self, logits: Array) -> Array:
@@ -243,9 +255,43 @@ class Probabilities:
         return np.where(is_last, self.backward[end - 1], follows @ self.decoder.ends[1:, 1:].T)
 
 
+def _reached(start: Array, steps: Array) -> Array:
+    """The labels that some steps lead to from those of a start; shape (labels,)."""
+    reached, before = start, np.zeros_like(start)
+    while (reached != before).any():
+        reached, before = reached | (reached @ steps), reached
+    return np.asarray(reached)
+
+
 def _table(tags: Sequence[str], holds: Callable[[str, str], bool]) -> Array:
-    """What holds for each pair of neighbours; shape (labels + 1, labels + 1), where the first is the O at the ends."""
-    return np.array([[holds(before, tag) for tag in [OUTSIDE, *tags]] for before in [OUTSIDE, *tags]], bool)
+    """What holds for each pair of neighbours; shape (labels + 1, labels + 1), where the first is the O at the ends.
+
+    Args:
+        holds: follows from the prefixes of both, and from whether they have one type; so it is asked once for each kind
+            of pair, as labels may be thousands.
+    """
+    ends = [OUTSIDE, *tags]
+    kinds, kind_of = _numbered([_kind(tag) for tag in ends])
+    _, type_of = _numbered([split_tag(tag)[1] for tag in ends])
+    answers = np.zeros((2, len(kinds), len(kinds)), bool)
+    for row, before in enumerate(kinds):
+        for column, tag in enumerate(kinds):
+            for same_type, label in enumerate(("b", "a")):
+                answers[same_type, row, column] = holds(before.format(label), tag.format("a"))
+    same = (type_of[:, None] == type_of).astype(np.int8)
+    return np.asarray(answers[same, kind_of[:, None], kind_of])
+
+
+def _kind(tag: str) -> str:
+    """The tag with a place for its type, and with one prefix for all that mean nothing."""
+    prefix, label = split_tag(tag)
+    return tag if tag == OUTSIDE else f"{prefix if prefix in MARKS else 'X'}-{'{}' if label else ''}"
+
+
+def _numbered(values: Sequence[Any]) -> tuple[list[Any], Array]:
+    """The different values, and the number of each one's."""
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return list(numbers), np.array([numbers[value] for value in values])
 
 
 def _have_one_type(tag: str, other: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool.errors import InvalidOption
+from nertool.models import decoding
 from nertool.models.decoding import Decoder, Sentences
 from nertool.spelling import spelling_of_labels
-from nertool.tags import SCHEMES, broken, pairs, spans
+from nertool.tags import SCHEMES, broken, ends, pairs, spans, starts
 
 LABELS = {
     scheme: ["O", *(f"{prefix}-{label}" for label in "XY" for prefix in marks)] for scheme, marks in SCHEMES.items()
@@ -153,3 +155,35 @@ def test_a_scheme_that_allows_no_sequence_of_the_labels_is_refused() -> None:
     labels = ["I-X", "I-Y"]
     with pytest.raises(InvalidOption, match="no label may be a sentence's only one"):
         Decoder(labels, spelling_of_labels(labels), "iob2")
+
+
+@pytest.mark.parametrize(("labels", "scheme"), [(["O", "B-PER", "I-PER"], "iobes"), (["O", "I-PER"], "iob2")])
+def test_a_scheme_that_allows_no_entity_of_the_labels_is_refused(labels: list[str], scheme: str) -> None:
+    """Else every word would be O, and nothing would say why."""
+    with pytest.raises(InvalidOption, match=f"no sentence may have an entity in the scheme {scheme}: O, "):
+        Decoder(labels, spelling_of_labels(labels), scheme)
+
+
+# -- many labels -----------------------------------------------------------------------------------
+
+TAG = st.builds(str.__add__, st.sampled_from([*"BIESLUMWOX[]", "NN", ""]), st.sampled_from(["", "-", "-A", "-B-C"]))
+
+
+@settings(max_examples=200)
+@given(tags=st.lists(TAG, max_size=12), scheme=st.sampled_from([*SCHEMES]))
+def test_what_holds_for_kinds_of_labels_holds_for_each_pair(tags: list[str], scheme: str) -> None:
+    for holds in (starts, ends, lambda before, tag: not broken([(before, tag)], scheme)):
+        expected = [[holds(before, tag) for tag in ("O", *tags)] for before in ("O", *tags)]
+        assert decoding._table(tags, holds).tolist() == expected
+
+
+def test_thousands_of_labels_take_little_time_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = ["O", *(f"{prefix}-T{number}" for number in range(1000) for prefix in "BI")]
+    begun = time.process_time()
+    decoder = Decoder(labels, spelling_of_labels(labels), "iob2")
+    assert time.process_time() - begun < 5
+    logits = block([3, 1, 2] * 4, len(labels), 0)
+    sentences = Sentences.of([3, 1, 2] * 4)
+    ids = decoder.decode(logits, sentences)
+    monkeypatch.setattr(decoding, "MOST_CELLS", 1 << 30)
+    assert (ids == decoder.decode(logits, sentences)).all()
