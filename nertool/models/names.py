@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
-from nertool.models.limits import HINT, check_files, check_tokens
+from nertool.models.limits import check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.models.other_tools import config_hint, find_config
 from nertool.progress import logger, shows_bars
@@ -162,20 +162,29 @@ def label_names(config: Any) -> list[str]:
     """The label of each id.
 
     Raises:
-        NertoolError: an id lacks one, or it is no text, or one that another id has, too long, or none that a line can
-            show.
+        NertoolError: an id lacks one, or `fault_of_labels` finds one.
     """
-    labels = [config.id2label.get(number) for number in range(config.num_labels)]
-    if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
-        raise NertoolError(f"config.json of {config.name_or_path}: id2label has no name of its own for each id", HINT)
+    name = str(config.name_or_path)
+    with translate_wrong_files(name):
+        labels = [config.id2label.get(number) for number in range(config.num_labels)]
+    if fault := fault_of_labels(labels):
+        raise NertoolError(f"config.json of {name}: id2label {fault}", NAME_LABELS)
+    return labels
+
+
+def fault_of_labels(labels: list[Any]) -> str:
+    """What is wrong with the labels of a model, which somebody may have edited; empty where nothing is.
+
+    Each is a text of its own, neither too long nor one that no line can show.
+    """
+    if not all(isinstance(label, str) for label in labels) or not labels or len(set(labels)) < len(labels):
+        return "has no name of its own for each id"
     for label in labels:
         if len(label) > LONGEST_LABEL:
-            what = f"id2label has a name of {len(label):,} characters, {label[:20]!r} ..."
-            raise NertoolError(f"config.json of {config.name_or_path}: {what}", NAME_LABELS)
+            return f"has a name of {len(label):,} characters, {label[:20]!r} ..."
         if not label.strip() or not label.isprintable():
-            what = f"id2label has a name that is empty or holds a control character: {label!r}"
-            raise NertoolError(f"config.json of {config.name_or_path}: {what}", NAME_LABELS)
-    return labels
+            return f"has a name that is empty or holds a control character: {label!r}"
+    return ""
 
 
 def warn_of_labels(config: Any, name: str) -> None:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models.encode import stated_prefix
+from nertool.models.limits import LARGEST_ID, MOST_LABELS
 from nertool.models.loading import translate_wrong_files
+from nertool.models.names import fault_of_labels
 from nertool.progress import logger
 from nertool.workspace.digests import changed, digest, read_json, write_json
 
@@ -169,13 +171,13 @@ def _checked(encoding: Encoding) -> Encoding:
     Raises:
         ValueError: a value makes no sense.
     """
-    labels, numbers = encoding.labels, (encoding.max_length, encoding.pad_id)
-    truths = (encoding.type_ids, encoding.same_length)
-    texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-    if not texts or not labels or len(set(labels)) < len(labels):
-        raise ValueError("its labels are not a name of its own for each id")
-    kinds = [type(value) for value in (*numbers, *truths)]
-    if kinds != [int, int, bool, bool] or encoding.max_length < 1 or encoding.pad_id < 0:
+    labels = encoding.labels
+    if not isinstance(labels, list) or len(labels) > MOST_LABELS:
+        raise ValueError(f"labels is no list of up to {MOST_LABELS:,}")
+    if fault := fault_of_labels(labels):
+        raise ValueError(f"labels {fault}")
+    kinds = [type(value) for value in (encoding.max_length, encoding.pad_id, encoding.type_ids, encoding.same_length)]
+    if kinds != [int, int, bool, bool] or encoding.max_length < 1 or not 0 <= encoding.pad_id <= LARGEST_ID:
         raise ValueError("max_length, pad_id, type_ids and same_length are not two numbers and two truths")
     return encoding
 

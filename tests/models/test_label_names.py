@@ -46,6 +46,12 @@ def test_a_label_without_end_is_refused(trained: Path, tmp_path: Path) -> None:
     assert len(refused.value.message) < 1000
 
 
+def test_a_configuration_that_hides_its_number_of_labels_is_refused(trained: Path, tmp_path: Path) -> None:
+    model = stranger(trained, tmp_path, ["B-LOC", "B-PER", "I-LOC", "O"], attribute_map={"num_labels": "nothing"})
+    with pytest.raises(NertoolError, match="no model that transformers can load"):
+        load_tagger(model)
+
+
 def test_a_tokenizer_that_takes_a_few_subwords_is_told(
     trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

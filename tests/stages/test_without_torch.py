@@ -85,6 +85,8 @@ def test_probabilities_are_those_of_the_logits(workspace: Path) -> None:
     "change",
     [
         *({"labels": "B-PER"}, {"labels": []}, {"labels": ["O", "O"]}, {"labels": [1]}, {"max_length": 0}),
+        *({"labels": ["O", "B-\nPER"]}, {"labels": ["O", ""]}, {"labels": ["O", "B-\x1b[m"]}, {"pad_id": 2**70}),
+        *({"labels": ["O", "B" * 2000]}, {"labels": [str(number) for number in range(20_000)]}),
         *({"max_length": True}, {"pad_id": -1}, {"pad_id": "0"}, {"type_ids": 0}, {"more": 1}, {"made_from": [1]}),
     ],
 )
