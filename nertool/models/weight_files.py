@@ -20,10 +20,10 @@ LONGEST_HEADER = 100_000_000
 """Bytes of the header of a safetensors file, beyond which the library reads none."""
 POINTER = b"version https://git-lfs"
 """Beginning of what Git leaves where a large file was not fetched."""
-PACKED = re.compile(r"[IUF][468](_.*)?|torch\.(q?u?int[1-8]|float[48]_.*)")
-"""Types of numbers that stand for others, by a scale that is kept elsewhere."""
-CONSTANTS = re.compile(r"(^|\.)(attn|attention)\.(masked_)?bias$|(_ids|_mask|mask)$")
-"""Tensors of bytes that are no weights: masks, and numbers of positions."""
+NO_FRACTIONS = re.compile(r"[IU]\d+|F[468](_.*)?|BOOL|C64|torch\.(q?u?int\d+|bool|complex\d+|float[48]_.*)")
+"""Types of numbers that stand for others, by a scale that is kept elsewhere, or that no weight has."""
+CONSTANTS = re.compile(r"(^|\.)(attn|attention|transformer)\.(masked_)?bias$|(_ids|mask|_index|num_batches_tracked)$")
+"""Tensors of such types that are no weights: masks, numbers of positions, counters."""
 MOST_UNPACKED = 2
 """Bytes that an archive of weights may unpack to, for each of its own; PyTorch packs none."""
 
@@ -38,7 +38,7 @@ def check_weight_files(name: str, config: Any) -> None:
         config: of the model; one that says how its weights were quantized lets the library read them.
 
     Raises:
-        NertoolError: a file is missing, is none, or lies elsewhere; or holds numbers that need scales.
+        NertoolError: a file is missing, is none, or lies elsewhere; or holds no fractions.
     """
     directory = Path(name)
     for path in _weight_files(directory) if directory.is_dir() else []:
@@ -53,10 +53,13 @@ def check_weight_files(name: str, config: Any) -> None:
             types = {name: str(tensor.get("dtype")) for name, tensor in header.items() if isinstance(tensor, dict)}
         else:
             types = _archive_types(path)
-        packed = [name for name, kind in types.items() if PACKED.fullmatch(kind) and not CONSTANTS.search(name)]
-        if packed and not getattr(config, "quantization_config", None):
+        odd = {
+            name: kind for name, kind in types.items() if NO_FRACTIONS.fullmatch(kind) and not CONSTANTS.search(name)
+        }
+        if odd and not getattr(config, "quantization_config", None):
+            kinds = join_names(sorted({*odd.values()}))
             raise NertoolError(
-                f"{path} holds {join_names(packed)} as numbers of 8 bits or fewer, quantized by another tool",
+                f"{path} holds {join_names([*odd])} in {kinds}, quantized by another tool",
                 "Take the model in FP32, FP16 or BF16, and make it small: nertool quantize.",
             )
 

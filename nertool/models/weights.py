@@ -27,7 +27,7 @@ SHOWN = 3
 def load_weights(
     name: str, config: Any, new_head: bool, allow_missing: bool, trust_remote_code: bool = False, **options: Any
 ) -> PreTrainedModel:
-    """Load a model for token classification.
+    """Load a model for token classification, in FP32.
 
     Args:
         name: directory, or name on a hub.
@@ -49,6 +49,8 @@ def load_weights(
     options |= {"config": config, "trust_remote_code": trust_remote_code, "output_loading_info": True}
     model, found = from_pretrained(AutoModelForTokenClassification, name, **options)
     check_weight_files(local_copy(name, **options), config)
+    if not getattr(model, "is_quantized", False):
+        model = model.float()  # whatever they are stored as, which may differ from weight to weight
     if getattr(model.config, "use_cache", False):
         model.config.use_cache = False  # decoders keep the past of a text that they go on with; tags need none
     if getattr(model.base_model, "attention_type", "") == SPARSE:

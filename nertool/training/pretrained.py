@@ -94,7 +94,6 @@ class Pretrained:
                 f"--model {self.model}: its weights do not have the shapes of its configuration under a head for tags",
                 "Start those weights anew: --ignore-mismatched-sizes",
             ) from error
-        model = model.float()  # whatever they are stored as: half precision is for computing only
         if self.layers:
             model = with_layers(model, self.layers, self.model, self.hub.get("trust_remote_code", False))
         check_takes_text(model, f"--model {self.model}")

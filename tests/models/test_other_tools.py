@@ -73,6 +73,9 @@ FORMS: dict[str, Change] = {
     "in parts": split,
     "a pickle": as_pickle,
     "FP64": lambda model: save(model, {name: tensor.double() for name, tensor in weights_of(model).items()}),
+    "half of them in BF16": lambda model: save(
+        model, {name: tensor.bfloat16() if ".0." in name else tensor for name, tensor in weights_of(model).items()}
+    ),
     "names of TensorFlow": with_old_names,
     "masks and positions as bytes": lambda model: save(
         model, {**weights_of(model), "bert.embeddings.position_ids": torch.arange(128, dtype=torch.uint8)[None]}
@@ -135,7 +138,7 @@ def in_a_folder(model: Path) -> None:
         path.rename(model / "0_Transformer" / path.name)
 
 
-SCALED = ("holds classifier.weight as numbers of 8 bits or fewer", "nertool quantize")
+SCALED = "quantized by another tool", "FP32, FP16 or BF16"
 REFUSED: dict[str, tuple[Change, str, str]] = {
     "TensorFlow": (without_weights("tf_model.h5"), "weights of TensorFlow alone", "from_tf=True"),
     "Flax": (without_weights("flax_model.msgpack"), "weights of Flax alone", "from_flax=True"),
@@ -150,6 +153,10 @@ REFUSED: dict[str, tuple[Change, str, str]] = {
     "INT8": (quantized(torch.int8), *SCALED),
     "FP8": (quantized(torch.float8_e4m3fn), *SCALED),
     "INT8 in a pickle": (quantized(torch.int8, in_pickle=True), *SCALED),
+    "whole numbers": (quantized(torch.int64), "holds classifier.weight in I64", SCALED[1]),
+    "whole numbers in a pickle": (quantized(torch.int32, in_pickle=True), "in torch.int32", SCALED[1]),
+    "truths": (quantized(torch.bool), "holds classifier.weight in BOOL", SCALED[1]),
+    "complex numbers": (quantized(torch.complex64), "holds classifier.weight in C64", SCALED[1]),
     "for TensorFlow": (lambda model: save(model, weights_of(model), "tf"), "weights for tf", "from_tf=True"),
     "no tokenizer": (without_tokenizer, "neither tokenizer.json nor a vocabulary", "Copy these files"),
 }
