@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nertool.errors import InvalidOption
+from nertool.errors import InvalidOption, NertoolError
+from nertool.models.limits import HINT
+from nertool.models.loading import translate_tokenizer_errors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -107,25 +109,27 @@ class Subwords:
             self._cache.clear()
         new = [word for word in dict.fromkeys(words) if word not in self._cache]
         if new:
-            encoding = self._tokenizer(
-                [self._prefix + word for word in new],
-                add_special_tokens=False,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )
+            with translate_tokenizer_errors():
+                encoding = self._tokenizer(
+                    [self._prefix + word for word in new],
+                    add_special_tokens=False,
+                    return_attention_mask=False,
+                    return_token_type_ids=False,
+                    verbose=False,
+                )
             self._cache.update(zip(new, encoding["input_ids"], strict=True))
         return self._cache
 
 
 def count_subwords(tokenizer: PreTrainedTokenizerBase, words: Sequence[str]) -> list[int]:
     """Count the sub-words of each word, tokenized alone, as `len(tokenizer.tokenize(word))` does; shape (words,)."""
-    if tokenizer.is_fast:
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        return [len(encoding) for encoding in backend.encode_batch_fast(words, add_special_tokens=False)]
-    return [len(tokenizer.tokenize(word)) for word in words]
+    with translate_tokenizer_errors():
+        if tokenizer.is_fast:
+            backend = tokenizer.backend_tokenizer
+            backend.no_truncation()
+            backend.no_padding()
+            return [len(encoding) for encoding in backend.encode_batch_fast(words, add_special_tokens=False)]
+        return [len(tokenizer.tokenize(word)) for word in words]
 
 
 def stated_prefix(tokenizer: Any) -> str | None:
@@ -144,7 +148,8 @@ def word_prefix(tokenizer: PreTrainedTokenizerBase) -> str:
         return stated
 
     def ids(text: str) -> list[int]:
-        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+        with translate_tokenizer_errors():
+            found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
     return " " if ids("a a") != 2 * ids("a") and ids(" a a") == 2 * ids(" a") else ""
@@ -291,12 +296,20 @@ def _join(words: Sequence[Sequence[int]]) -> Encoded:
 
 
 def frame_of(tokenizer: PreTrainedTokenizerBase) -> Frame:
-    """Find what a tokenizer puts around a single sequence, whatever its vocabulary is: it gets an id that none has."""
-    if tokenizer.is_fast:
-        ids, types = _around_fast(tokenizer.backend_tokenizer)
-    else:
-        ids = tokenizer.build_inputs_with_special_tokens([NO_ID])
-        types = tokenizer.create_token_type_ids_from_sequences([NO_ID])
+    """Find what a tokenizer puts around a single sequence, whatever its vocabulary is: it gets an id that none has.
+
+    Raises:
+        NertoolError: it leaves the sequence out, or takes it twice; or it fails.
+    """
+    with translate_tokenizer_errors():
+        if tokenizer.is_fast:
+            ids, types = _around_fast(tokenizer.backend_tokenizer)
+        else:
+            ids = tokenizer.build_inputs_with_special_tokens([NO_ID])
+            types = tokenizer.create_token_type_ids_from_sequences([NO_ID])
+    if ids.count(NO_ID) != 1:
+        what = f"the model's tokenizer puts a text {ids.count(NO_ID)} times between its special tokens"
+        raise NertoolError(f"{what} (post_processor of its tokenizer.json)", HINT)
     if len(types) != len(ids):  # tokenizers without token types count no special tokens here
         types = [0] * len(ids)
     at = ids.index(NO_ID)

@@ -152,6 +152,9 @@ def check_tokens(tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     length = tokenizer.model_max_length
     if not (isinstance(length, (int, float)) and length > 0):  # NaN is not above 0
         raise NertoolError(f"{name}: its tokenizer_config.json says model_max_length {length!r}", HINT)
+    inputs = tokenizer.model_input_names
+    if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, str) for one in inputs):
+        raise NertoolError(f"{name}: its tokenizer_config.json says model_input_names {inputs!r}", HINT)
     if tokenizer.is_fast:
         backend = tokenizer.backend_tokenizer
         _check_number(name, "greatest id of a sub-word", max(backend.get_vocab().values(), default=0), LARGEST_ID)

@@ -95,22 +95,43 @@ def translate_wrong_files(name: str) -> Iterator[None]:
     Raises:
         NertoolError: the files hold something else than they should.
     """
+    with _translate_errors(f"{name}: no model that transformers can load", HINT):
+        yield
+
+
+@contextmanager
+def translate_tokenizer_errors() -> Iterator[None]:
+    """Turn what a tokenizer raises over a text, when all of it has been loaded, into two lines.
+
+    Raises:
+        NertoolError: it cannot cut the text.
+    """
+    what, hint = "the model's tokenizer cannot cut words into sub-words", f"{HINT} Or take an encoder of text."
+    try:
+        with _translate_errors(what, hint):
+            yield
+    except ValueError as error:  # such as those of tables and pages, which want more than words
+        raise _wrong(what, str(error), hint) from error
+
+
+@contextmanager
+def _translate_errors(what: str, hint: str) -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise _wrong(name, "lists or objects too deep") from error
+        raise _wrong(what, "lists or objects too deep", hint) from error
     except WRONG as error:
         if OTHER_SHAPES in str(error):
             raise
-        raise _wrong(name, f"{type(error).__name__}: {error}") from error
+        raise _wrong(what, f"{type(error).__name__}: {error}", hint) from error
     except BaseException as error:  # tokenizers raises Exception itself, and the panics of Rust are none
         if type(error) is not Exception and type(error).__name__ not in NAMED_WRONG:
             raise
-        raise _wrong(name, str(error)) from error
+        raise _wrong(what, str(error), hint) from error
 
 
-def _wrong(name: str, reason: str) -> NertoolError:
-    return NertoolError(f"{name}: no model that transformers can load: {' '.join(reason.split())[:200]}", HINT)
+def _wrong(what: str, reason: str, hint: str) -> NertoolError:
+    return NertoolError(f"{what}: {' '.join(reason.split())[:200]}", hint)
 
 
 def _read_config(name: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -193,18 +194,26 @@ def remove_others(cache: Path) -> None:
 
 
 def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, totals: Totals) -> None:
-    """Write the examples and their counts, and at last the seal, which says that all is there."""
+    """Write the examples and their counts, and at last the seal, which says that all is there.
+
+    Raises:
+        NertoolError: the tokenizer fails on a word.
+    """
     from datasets import Dataset
+    from datasets.exceptions import DatasetGenerationError
 
     per_worker = -(-totals.sentences // source.workers)
     shares = [(start, start + per_worker) for start in range(0, totals.sentences, per_worker)]
-    with children_end_too():
-        rows = Dataset.from_generator(
-            _rows,
-            cache_dir=str(folder / "building"),
-            gen_kwargs={"shares": shares, "source": source, "tokenizer": tokenizer},
-            num_proc=len(shares) if len(shares) > 1 else None,
-        )
+    made_of: dict[str, Any] = {"shares": shares, "source": source, "tokenizer": tokenizer}
+    workers = len(shares) if len(shares) > 1 else None
+    try:
+        with children_end_too():
+            rows = Dataset.from_generator(
+                _rows, cache_dir=str(folder / "building"), gen_kwargs=made_of, num_proc=workers
+            )
+    except DatasetGenerationError:
+        deque(_rows(**made_of), maxlen=0)  # raises the error itself, which the library and its processes hide
+        raise
     rows.save_to_disk(str(folder / "rows"))
     counts = _count(rows, totals)
     del rows

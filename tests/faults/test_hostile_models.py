@@ -122,6 +122,21 @@ def settings(**values: object) -> Damage:
     return damaged_json("tokenizer_config.json", lambda content: content.update(values))
 
 
+BOMB = {"Regex": "(n|v|i|t|d)(i*)*(s*)*(i*)*(.*)*!"}
+
+
+def template(times: int) -> Damage:
+    """A post-processor that takes the text so many times."""
+    pieces = [{"Sequence": {"id": "A", "type_id": 0}}] * times
+    new = {"type": "TemplateProcessing", "single": pieces, "pair": [], "special_tokens": {}}
+    return damaged_json("tokenizer.json", lambda content: content.update(post_processor=new))
+
+
+def without_unknown_word(model: Path) -> None:
+    (model / "tokenizer.json").unlink()
+    (model / "vocab.txt").write_text("a\nb\n")
+
+
 def takes_tokenizer_elsewhere(model: Path) -> None:
     os.mkfifo(model.with_name("pipe"))
     settings(tokenizer_file=str(model.with_name("pipe")))(model)
@@ -185,6 +200,12 @@ MODELS: dict[str, Damage] = {
     "a sub-word beyond the model": damaged_json(
         "tokenizer.json", lambda content: content["model"]["vocab"].update(anna=500)
     ),
+    **{f"a text {times} times between special tokens": template(times) for times in (0, 2)},
+    "a pattern that a word takes too long": tokenizer("pre_tokenizer", type="Split", pattern=BOMB, behavior="Isolated"),
+    "a tokenizer that lacks its unknown word": without_unknown_word,
+    "a tokenizer of tables": settings(tokenizer_class="TapasTokenizer"),
+    "a tokenizer of pages": settings(tokenizer_class="LayoutLMv3TokenizerFast"),
+    "inputs of a number": settings(model_input_names=3),
     "a wrong pattern": tokenizer("pre_tokenizer", type="Split", pattern={"Regex": "("}, behavior="Isolated"),
     "tokenizer_config.json too deep": file("tokenizer_config.json", f'{{"a": {DEEP}}}'),
     "tokenizer_config.json a list": file("tokenizer_config.json", "[]"),
