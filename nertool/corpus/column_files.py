@@ -151,12 +151,17 @@ def read_labels(path: Path) -> list[str]:
     """The labels of `labels.txt`, in its order; the position is the label's id.
 
     Raises:
-        InvalidData: a blank line between labels, or a label twice (names file and line).
+        InvalidData: a blank line between labels, or a label twice or that no line can show (names file and line).
     """
     labels: dict[str, int] = {}
     anew = command(path.parent, "labels", "--force")
     for number, line in numbered_lines(path):
         label = line.rstrip()
+        if not label.isprintable():
+            raise InvalidData(
+                f"{path}:{number}: {label!r} holds a control character or an invisible one",
+                "Remove it from the label, in the data too.",
+            )
         if not label or label in labels:
             what = f"{label!r} stands there twice" if label else "a blank line"
             raise InvalidData(f"{path}:{number}: {what}", f"Every line holds one label; write it anew: {anew}")

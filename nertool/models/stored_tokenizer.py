@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models.encode import stated_prefix
-from nertool.models.limits import LARGEST_ID, MOST_LABELS
+from nertool.models.limits import LARGEST_ID
 from nertool.models.loading import translate_wrong_files
 from nertool.models.names import fault_of_labels
 from nertool.progress import logger
@@ -171,10 +171,9 @@ def _checked(encoding: Encoding) -> Encoding:
     Raises:
         ValueError: a value makes no sense.
     """
-    labels = encoding.labels
-    if not isinstance(labels, list) or len(labels) > MOST_LABELS:
-        raise ValueError(f"labels is no list of up to {MOST_LABELS:,}")
-    if fault := fault_of_labels(labels):
+    if not isinstance(encoding.labels, list):
+        raise ValueError("labels is no list")
+    if fault := fault_of_labels(encoding.labels):
         raise ValueError(f"labels {fault}")
     kinds = [type(value) for value in (encoding.max_length, encoding.pad_id, encoding.type_ids, encoding.same_length)]
     if kinds != [int, int, bool, bool] or encoding.max_length < 1 or not 0 <= encoding.pad_id <= LARGEST_ID:

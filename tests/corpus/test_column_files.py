@@ -123,6 +123,8 @@ def test_labels_keep_the_order_of_their_file(tmp_path: Path, content: str) -> No
         ("O\n  \n", r"made\.txt:2: a blank line"),
         ("O\nB-PER\nO\n", r"made\.txt:3: 'O' stands there twice"),
         ("", r"made\.txt is empty"),
+        ("O\nB-\x1b[m\n", r"made\.txt:2: 'B-\\x1b\[m' holds a control character"),
+        ("\ufeffO\nB-PER\n", r"made\.txt:1: '\\ufeffO' holds a control character or an invisible one"),
         (b"O\nB-\xff\n", r"made\.txt: not UTF-8 in line 2"),
     ],
 )
