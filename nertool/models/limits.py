@@ -6,6 +6,7 @@ ever.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -94,13 +95,18 @@ def check_numbers(config: Mapping[str, Any], name: str) -> None:
         name: of the model, for the message.
 
     Raises:
-        NertoolError: one is too large.
+        NertoolError: one is too large, or no number.
     """
     for key in ("id2label", "label2id"):
         if isinstance(config.get(key), (dict, list)):
             _check_number(name, f"number of labels ({key})", len(config[key]), MOST_LABELS)
     for key, number in _numbers(config):
-        if key == "num_labels":
+        if not math.isfinite(number):
+            if "limit" not in key:  # no limit
+                raise NertoolError(f"{name}: its config.json says {key} {number}", HINT)
+        elif isinstance(number, float):
+            continue
+        elif key == "num_labels":
             _check_number(name, key, number, MOST_LABELS)
         elif PARTS.search(key):
             _check_number(name, key, number, MOST_PARTS)
@@ -126,20 +132,22 @@ def check_label_map(config: Mapping[str, Any], name: str) -> None:
     odd = next((key for key in labels if not re.fullmatch(r"-?[0-9]{1,9}", str(key))), None)
     if odd is not None:
         raise NertoolError(f"{name}: id2label of its config.json has the key {str(odd)[:80]!r}, no id", WRITE_LABELS)
+    if len({int(key) for key in labels}) < len(labels):
+        raise NertoolError(f"{name}: id2label of its config.json has two labels for one id", WRITE_LABELS)
 
 
-def _check_number(name: str, what: str, number: int, most: int) -> None:
+def _check_number(name: str, what: str, number: float, most: int) -> None:
     if number > most:
         raise NertoolError(f"{name}: its {what} {number:,} is more than a model can have, which is {most:,}", HINT)
 
 
-def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The integers of a configuration and of those inside it, with their keys."""
+def _numbers(config: Mapping[str, Any]) -> Iterator[tuple[str, int | float]]:
+    """The numbers of a configuration and of those inside it, with their keys."""
     for key, value in config.items():
         if isinstance(value, Mapping):
             yield from _numbers(value)
         for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, int):
+            if isinstance(number, (int, float)):
                 yield str(key), number
 
 

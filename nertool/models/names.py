@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
 from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
-from nertool.models.limits import check_files, check_tokens
+from nertool.models.limits import MOST_LABELS, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.models.other_tools import config_hint, find_config
 from nertool.progress import logger, shows_bars
@@ -137,10 +137,14 @@ def _check_holds_tokenizer(name: str) -> None:
 
 
 def usable_length(tokenizer: PreTrainedTokenizerBase, config: Any, requested: int | None = None) -> int:
-    """Maximum number of sub-words: min(requested or LONGEST_WINDOW, tokenizer limit, position embeddings)."""
-    return min(
-        requested or LONGEST_WINDOW, int(min(tokenizer.model_max_length, UNLIMITED)), positions(config) or UNLIMITED
-    )
+    """Maximum number of sub-words: min(requested or LONGEST_WINDOW, tokenizer limit, position embeddings).
+
+    Raises:
+        NertoolError: the configuration has no numbers where they belong.
+    """
+    with translate_wrong_files(str(config.name_or_path)):
+        most = min(tokenizer.model_max_length, positions(config) or UNLIMITED, UNLIMITED)
+        return min(requested or LONGEST_WINDOW, int(most))
 
 
 def is_fine_tuned(config: Any) -> bool:
@@ -175,8 +179,10 @@ def label_names(config: Any) -> list[str]:
 def fault_of_labels(labels: list[Any]) -> str:
     """What is wrong with the labels of a model, which somebody may have edited; empty where nothing is.
 
-    Each is a text of its own, neither too long nor one that no line can show.
+    Each is a text of its own, neither too long nor one that no line can show, and there are MOST_LABELS at the most.
     """
+    if len(labels) > MOST_LABELS:
+        return f"has {len(labels):,} labels, and {MOST_LABELS:,} are the most"
     if not all(isinstance(label, str) for label in labels) or not labels or len(set(labels)) < len(labels):
         return "has no name of its own for each id"
     for label in labels:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, command
+from nertool.models.settings import DECODINGS
 from nertool.spelling import Spelling
 from nertool.tags import OUTSIDE, Span, mark, split_tag
 from nertool.workspace.digests import read_json
@@ -144,7 +145,9 @@ def read_thresholds(path: Path, anew: str = ANEW) -> KeptThresholds:
     least = {point["type"]: float(point["threshold"]) for point in points}
     if len(least) < len(points):
         raise InvalidData(f"--thresholds {path}: a type has two thresholds", anew)
-    return KeptThresholds(least, content.get("labels"), content.get("decoding", ""))
+    if (decoding := content.get("decoding", "")) not in ("", *DECODINGS):
+        raise InvalidData(f"--thresholds {path}: no such decoding: {decoding}", anew)
+    return KeptThresholds(least, content.get("labels"), decoding)
 
 
 def _is_point(point: Any) -> bool:

@@ -32,6 +32,7 @@ POINT = '{"points": [{"type": "PER", "threshold": %s}], "labels": []}'
         *(POINT % number for number in ("1.5", "-0.1", "NaN", "Infinity", '"0.5"', "null", "true")),
         '{"points": [{"threshold": 0.5}]}',
         '{"points": [{"type": "A", "threshold": 0.5}, {"type": "A", "threshold": 0.6}]}',
+        *(POINT.replace("[]", f'[], "decoding": {word}') % 0.5 for word in ("3", '["viterbi"]', '"greedy"', "null")),
         b"\xff\xfe",
     ],
 )
