@@ -29,6 +29,8 @@ NAMED_WRONG = ("PanicException", "StrictDataclassClassValidationError", "StrictD
 """The same, by the names of classes that are of no such kind, or not in every release."""
 HUB = ("cache_dir", "revision", "token")
 """Options of `from_pretrained` that say where files come from."""
+NAMED_OUTPUT = {"return_dict": True, "torchscript": False}
+"""Options of a configuration under which a model names what it gives; some are published for another use."""
 OTHER_SHAPES = "ignore_mismatched_sizes"
 """Is in the RuntimeError about weights that do not have the shapes of the model."""
 

@@ -12,7 +12,7 @@ from nertool.errors import MissingInput, NertoolError, command, reason_of
 from nertool.models.encode import stated_prefix, word_prefix
 from nertool.models.inputs import check_takes_text, embeds_token_types, heeds_token_types
 from nertool.models.limits import check_files
-from nertool.models.loading import OTHER_SHAPES, from_pretrained, hide_path
+from nertool.models.loading import NAMED_OUTPUT, OTHER_SHAPES, from_pretrained, hide_path
 from nertool.models.names import (
     is_fine_tuned,
     label_names,
@@ -172,7 +172,8 @@ def _load_config(directory: Path, trust_remote_code: bool) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = from_pretrained(AutoConfig, find_config(str(directory)), trust_remote_code=trust_remote_code)
+        name, trusted = find_config(str(directory)), trust_remote_code
+        config = from_pretrained(AutoConfig, name, trust_remote_code=trusted, **NAMED_OUTPUT)
     except (OSError, ValueError) as error:
         hint = config_hint(error, MODEL_HELP)
         raise NertoolError(f"{directory} holds no model: {reason_of(error)}", hint) from error

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from nertool.corpus.running_text import CHARACTERS
-from nertool.errors import InvalidData, MissingInput, command
+from nertool.corpus.running_text import CHARACTERS, Cut, cutter
+from nertool.errors import InvalidData, InvalidOption, MissingInput, command
 from nertool.models.other_tools import holds_weights, missing_weights
 from nertool.tags import SCHEMES, scheme_of_labels
 from nertool.workspace.digests import read_json, write_json
@@ -42,6 +42,21 @@ class TaggingSettings:
             labels: of the model, in their canonical form.
         """
         return (self.scheme or scheme_of_labels(labels)) if (decoding or self.decoding) == "viterbi" else ""
+
+    def cut(self, directory: Path) -> Cut:
+        """How running text is cut.
+
+        Args:
+            directory: that the settings are of.
+
+        Raises:
+            InvalidData: the settings name no way to cut text.
+            NertoolError: the package for it is not installed.
+        """
+        try:
+            return cutter(self.tokenizer)
+        except InvalidOption as error:
+            raise InvalidData(f"{directory / SETTINGS}: {error.message[:200]}", MEND) from error
 
     def write(self, directory: Path) -> None:
         """Write them into a model directory."""

@@ -480,7 +480,7 @@ def load_tagger(
     with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
         check_directory(directory)
         settings = read_settings(directory)
-        cut = cutter(tokenizer or settings.tokenizer)
+        cut = cutter(tokenizer) if tokenizer else settings.cut(directory)
         loaded = load_directory(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
     labels = loaded.encoding.labels
     canonical = spelling_of_labels(labels).read(labels)

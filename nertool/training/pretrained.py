@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nertool.errors import InvalidOption, reason_of
 from nertool.models.encode import WORD_PREFIX, word_prefix
 from nertool.models.inputs import check_finite, check_takes_text
-from nertool.models.loading import OTHER_SHAPES, check_loads, from_pretrained, hide_path
+from nertool.models.loading import NAMED_OUTPUT, OTHER_SHAPES, check_loads, from_pretrained, hide_path
 from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
 from nertool.models.other_tools import config_hint, find_config
 from nertool.models.weight_files import check_weight_files
@@ -125,7 +125,7 @@ class Pretrained:
         name, trusted = self.config_name or self.model, self.hub.get("trust_remote_code", False)
         try:
             config: PretrainedConfig
-            config = from_pretrained(AutoConfig, find_config(resolve_model(name)), **self.hub)
+            config = from_pretrained(AutoConfig, find_config(resolve_model(name)), **self.hub, **NAMED_OUTPUT)
             own_code = "AutoModelForTokenClassification" in (getattr(config, "auto_map", None) or {})
             if type(config) not in MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING and not own_code:
                 raise InvalidOption(

@@ -69,7 +69,14 @@ def with_old_names(model: Path) -> None:
     save(model, weights)
 
 
+def with_unnamed_output(model: Path) -> None:
+    """As a model is published that was traced."""
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "torchscript": True, "return_dict": False}))
+
+
 FORMS: dict[str, Change] = {
+    "to be traced": with_unnamed_output,
     "in parts": split,
     "a pickle": as_pickle,
     "FP64": lambda model: save(model, {name: tensor.double() for name, tensor in weights_of(model).items()}),

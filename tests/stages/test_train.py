@@ -308,7 +308,11 @@ def test_text_is_cut_as_the_tokens_of_train_were(tiny_model: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"tokenizer": 1}', '{"other": "white"}', '{"scheme": "iob3"}', '{"decoding": "beam"}']
+    "content",
+    [
+        *("{", "[]", '{"tokenizer": 1}', '{"other": "white"}', '{"scheme": "iob3"}', '{"decoding": "beam"}'),
+        *('{"tokenizer": "blank"}', '{"tokenizer": ""}', '{"tokenizer": "words:a b"}'),
+    ],
 )
 def test_settings_of_a_model_that_are_not_ours_are_refused(content: str, trained: Path, tmp_path: Path) -> None:
     model = shutil.copytree(trained / "model", tmp_path / "model")
