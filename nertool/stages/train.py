@@ -122,7 +122,11 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
 
 
 def _check(workspace: Workspace, options: Options) -> None:
-    """Refuse what can be seen to fail before anything is loaded."""
+    """Refuse what can be seen to fail before anything is loaded, and before any value is kept for going on."""
+    if options.settings:
+        from nertool.training import trainer_arguments
+
+        trainer_arguments.parse(options.settings)
     if all(os.path.isdir(resolve_model(name)) for name in options.pretrained.names):
         refuse_unused(options, ("model_revision",), "is for models of the Hub")
     for file in options.unlabelled or []:

@@ -241,6 +241,18 @@ def test_addresses_of_files_and_models_are_told_without_secrets(
 
 
 @pytest.mark.model
+@pytest.mark.parametrize("name", ["hub_token", "push_to_hub_token"])
+def test_a_training_that_is_refused_keeps_no_token(
+    name: str, ready: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--model", tiny_model, "--set", f"{name}={SECRET}", "-w", str(ready.path)])
+    assert end.value.code == 1
+    assert SECRET.encode() not in all_that_is_shown(ready.path, capsys)
+    assert not (ready / ".training").exists()
+
+
+@pytest.mark.model
 def test_a_trained_model_holds_no_token(
     ready: Workspace, tiny_model: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
