@@ -20,8 +20,12 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     """The body of a request.
 
     Raises:
-        Refusal: it is too large, or does not come in time.
+        Refusal: it is too large, compressed, or does not come in time.
     """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):  # what is small may unpack to gigabytes
+        hint = "Send it as it is, without the header Content-Encoding."
+        raise Refusal(415, f"the body is compressed ({coding[:40]})", hint, {"Accept-Encoding": "identity"})
     try:
         return await asyncio.wait_for(_read_body(request, limits.body), limits.seconds)
     except asyncio.TimeoutError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,13 +73,15 @@ def parse_object(body: bytes, example: str) -> dict[str, Any]:
         Refusal: the body is none.
     """
     try:
-        content = json.loads(body.decode("utf-8"))
+        content = json.loads(body.removeprefix(BOM_UTF8).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise Refusal(400, f"the body is not UTF-8 at byte {error.start}", "Send JSON in UTF-8.") from error
     except RecursionError as error:
         raise Refusal(400, "the body has lists or objects too deep", example) from error
-    except ValueError as error:  # of its own class for JSON, and of int() for numbers of thousands of digits
+    except json.JSONDecodeError as error:
         raise Refusal(400, f"the body is no JSON: {str(error)[:100]}", example) from error
+    except ValueError as error:  # of int()
+        raise Refusal(400, "the body has a number of thousands of digits", example) from error
     if not isinstance(content, dict):
         raise Refusal(400, "the body is no JSON object", example)
     return content

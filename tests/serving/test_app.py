@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from serving_client import LIMITS, Client, Rule, rule_model, running
 
+from nertool.serving.app import Service, build_app
+from nertool.serving.current_model import CurrentModel
+from nertool.serving.limits import Limits
+from nertool.serving.metrics import Metrics
+from nertool.serving.server import build_server
 from nertool.serving.tag_request import FIELDS, FORMS
 
 ANNA = {"label": "PER", "start": 0, "end": 4, "text": "Anna", "score": 0.9}
@@ -71,7 +78,7 @@ def test_types_that_are_not_asked_for_are_tagged_o(client: Client) -> None:
         (b"[" * 60_000, 400, ""),
         (b'{"texts": ' * 6_000, 400, ""),
         (b'{"texts": %b%b}' % (b"[" * 30_000, b"]" * 30_000), 400, ""),
-        (b'{"texts": [], "min_score": ' + b"1" * 9000 + b"}", 400, ""),
+        (b'{"texts": [], "min_score": ' + b"1" * 9000 + b"}", 400, "a number of thousands of digits"),
         ([], 400, "no JSON object"),
         ("Anna", 400, "no JSON object"),
         ({}, 400, "either `texts` or `tokens`"),
@@ -130,6 +137,24 @@ def test_what_is_no_http_is_refused(client: Client) -> None:
             connection.sendall(junk)
             answer = b"".join(iter(lambda: connection.recv(4096), b""))
             assert answer.startswith(b"HTTP/1.1 400 ") and b'"hint"' in answer
+
+
+def test_a_byte_order_mark_is_left_out(client: Client) -> None:
+    assert client.tag(b'\xef\xbb\xbf{"texts": ["Anna flew to BERN."]}') == client.tag({"texts": [TEXT]})
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "deflate, gzip"])
+def test_a_compressed_body_is_refused_as_such(client: Client, coding: str) -> None:
+    body = gzip.compress(b'{"texts": ["Anna"]}')
+    status, answer, headers = client.ask("POST", "/tag", body, {"Content-Encoding": coding})
+    assert status == 415 and coding.lower() in answer["error"] and headers["accept-encoding"] == "identity"
+    assert client.tag({"texts": ["Anna"]}, {"Content-Encoding": "identity"})[0] == 200
+
+
+def test_proxies_close_a_connection_first() -> None:
+    """They keep an idle one for 60 s; one that the server closes takes the next request with it."""
+    service = Service(CurrentModel(rule_model, Path("nowhere"), Metrics()), Limits(**LIMITS), Metrics())
+    assert build_server(build_app(service), 1.0, lambda: None).config.timeout_keep_alive > 60
 
 
 def test_a_body_that_waits_for_leave_is_refused_before_it_is_sent(client: Client) -> None:
