@@ -38,6 +38,8 @@ DEEPEST = 200
 TOO_DEEP = f"lists or objects more than {DEEPEST} deep"
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """A surrogate as JSON spells it; only a pair of them is a character."""
+CAS = "%FEATURE_STRUCTURES"
+"""What only UIMA's CAS in JSON has, as INCEpTION exports it."""
 DECODED_BYTES, BYTES_OF_OBJECT = 1 << 28, 64
 """Memory of rows that are decoded together, and about that of each value as an object of Python."""
 REPEATED_BYTES = 1 << 25

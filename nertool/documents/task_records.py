@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nertool.corpus.records import CAS
+
 DEFAULT = "text"
 """Name of the text's field where no option says another."""
-CAS = "%FEATURE_STRUCTURES"
-"""What only UIMA's CAS in JSON has, as INCEpTION exports it."""
 CAS_HELP = "Export it from INCEpTION as text, or as WebAnno TSV 3.3: nertool download --test-file FILE.tsv"
 MOST_KEYS = 100
 

@@ -24,8 +24,8 @@ from nertool.serving.outside import Outside
 WAITED_SECONDS = 30.0
 """Seconds in which a client has to send the head of a request, or to take something of an answer."""
 KEPT_SECONDS = 75
-"""Seconds in which a connection may be idle. Proxies keep theirs for 60 and must close first: a request on its way into a
-connection that the server closes is lost."""
+"""Seconds in which a connection may be idle. Proxies keep theirs for 60 and must close first, as a request on its way
+into a connection that the server closes is lost."""
 NOT_HTTP = {"error": "this is no request of HTTP/1.1", "hint": "Send one, such as: curl -d @FILE ADDRESS/tag"}
 
 

@@ -335,6 +335,56 @@ def test_what_is_not_known_is_refused_with_the_way_out(record: Any, message: str
     assert hint in error.value.hint and "\n" not in error.value.hint
 
 
+GROUPS = {"sc": [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 18, "label": "ORG"}], "other": []}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": ANNA, "ents": [], "spans": GROUPS},  # spaCy's Doc.to_json, for its SpanCategorizer
+        {"text": ANNA, "spans": GROUPS},
+        {"text": ANNA, "ents": GROUPS["sc"], "spans": {}},
+        {"text": ANNA, "entities": {"start": [0, 10], "end": [4, 18], "label": ["PER", "ORG"]}},  # of `datasets`
+    ],
+)
+def test_spans_in_an_object_are_read(record: Any, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines(record)) == (f"{ANNA_TAGS} / ", {})
+
+
+@pytest.mark.parametrize("more", [{"ents": []}, {}])
+def test_several_groups_of_spans_are_refused(more: Any, tmp_path: Path) -> None:
+    record = {"text": ANNA, **more, "spans": {**GROUPS, "other": GROUPS["sc"][:1]}}
+    with pytest.raises(InvalidData, match="spans holds no list of spans") as error:
+        taken(tmp_path, "own.jsonl", lines(record))
+    assert "several: sc, other" in error.value.hint
+
+
+def test_a_yes_to_one_span_says_nothing_of_other_words(tmp_path: Path) -> None:
+    spans = [{"start": 0, "end": 4, "label": "PER"}]
+    judged = {"text": ANNA, "spans": spans, "_is_binary": True, "answer": "accept"}
+    counts = {"texts of which one span alone was judged": 1}
+    assert taken(tmp_path, "own.jsonl", lines(judged))[1] == counts
+    assert taken(tmp_path, "all.jsonl", lines({**judged, "_is_binary": False}))[1] == {}
+
+
+def test_a_span_that_is_there_twice_is_one(tmp_path: Path) -> None:
+    twice = {"text": ANNA, "entities": [*SPANS, SPANS[0]]}
+    assert taken(tmp_path, "own.jsonl", lines(twice)) == (f"{ANNA_TAGS} / ", {})
+    other = {"text": ANNA, "entities": [*SPANS, [0, 4, "ORG"]]}
+    assert taken(tmp_path, "other.jsonl", lines(other)) == (f"{ANNA_TAGS} / ", {"overlapping spans left out": 1})
+
+
+def test_texts_without_a_token_are_counted(tmp_path: Path) -> None:
+    content = lines({"text": ANNA, "entities": SPANS}, {"text": "", "entities": []}, {"text": " \n", "entities": []})
+    assert taken(tmp_path, "own.jsonl", content) == (f"{ANNA_TAGS} / ", {"texts without a token left out": 2})
+
+
+def test_a_cas_of_uima_is_refused_with_the_form_to_export(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData) as error:
+        taken(tmp_path, "own.json", {"%TYPES": {}, "%FEATURE_STRUCTURES": [{"sofaString": ANNA}]})
+    assert "WebAnno TSV 3.3" in error.value.hint
+
+
 @pytest.mark.parametrize("record", [{"text": ANNA, "entities": [], "labels": ["PER"]}, {"text": ANNA, "ents": []}])
 def test_an_empty_list_is_a_text_without_entities(record: Any, tmp_path: Path) -> None:
     assert taken(tmp_path, "own.jsonl", lines(record)) == ("Anna O left O Nordbank O . O / ", {})

@@ -53,8 +53,8 @@ class AnnotatedText:
 def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> Iterator[Sentence]:
     """Sentences of texts: tokens as `nertool predict` cuts them (or as the file gives them), tags in IOB2.
 
-    A line break ends a sentence. A span that does not fall on token borders, or overlaps a longer one, is told with
-    its place and counted; `layout.alignment` says what becomes of the former.
+    A line break ends a sentence. A span that does not fall on token borders, or overlaps one that is as long or longer,
+    is told with its place and counted; `layout.alignment` says what becomes of the former.
 
     Raises:
         InvalidData: a span lies outside its text (names file and line).
@@ -81,6 +81,8 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
             tally.add("texts with tokens of their own, which --tokenizer does not change")
         sentences = _sentences(annotated, cut)
         tokens, place = _flat(sentences), annotated.place
+        if not tokens:
+            tally.add("texts without a token left out")
         try:
             spans = offsets.locate(annotated.spans, annotated.text, tokens, place)
         except InvalidData as error:
@@ -152,7 +154,8 @@ def _tags(
     """Tags of tokens, and the number of spans that are left out as they are no whole tokens."""
     tags = ["O"] * len(tokens)
     left_out = 0
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):  # longest first
+    distinct = {(span.start, span.end, span.label): span for span in spans}
+    for span in sorted(distinct.values(), key=lambda span: (span.start - span.end, span.start)):  # longest first
         shown = f"span {span.start} to {span.end} {span.label} {text[span.start : span.end]!r}"
         covered, done = _align(tokens, span, alignment)
         left_out += not covered
@@ -160,7 +163,7 @@ def _tags(
             kind = f"spans off the token borders {done}"
             tally.add(kind, place, f"{shown} does not fall on token borders: {done} (--alignment)")
         if any(tags[n] != "O" for n in covered):
-            tally.add("overlapping spans left out", place, f"{shown} overlaps a longer one: left out")
+            tally.add("overlapping spans left out", place, f"{shown} overlaps one that stays: left out")
             continue
         for n in covered:
             tags[n] = f"{'B' if n == covered[0] else 'I'}-{span.label}"

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from nertool.corpus.column_files import TOKEN_NAMES, Sentence
 from nertool.corpus.files import open_text, translate_read_errors
 from nertool.corpus.json_stream import HELD, BrokenJson, JsonStream, list_items, object_items
-from nertool.corpus.records import BYTE_ORDER_MARK, parse_json
+from nertool.corpus.records import BYTE_ORDER_MARK, CAS, parse_json
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
@@ -191,6 +191,8 @@ def _is_record(found: dict[str, Any]) -> bool:
 
 
 def _mend_json(found: dict[str, Any]) -> str:
+    if CAS in found:
+        return "UIMA's CAS is not read: export it from INCEpTION as WebAnno TSV 3.3."
     if "documents" in found:
         return f"BioC, and other lists of documents, are not read. {SPANS_WAY}"
     holder = f"an object with one as {', '.join(LISTS)}"

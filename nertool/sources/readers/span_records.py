@@ -214,6 +214,9 @@ class SpanRecords:
         if not self._is_chosen(holder, text, place):
             return None
         tokens = _tokens(holder, text, place)
+        if holder.get("_is_binary") is True:
+            detail = "a yes or no to one span says nothing of the other words: they are O"
+            self.tally.add("texts of which one span alone was judged", place, detail)
         spans = self._spans(holder, text, starts, place)
         if spans and holder.get(utf16.KEY) == utf16.UNITS:
             spans = from_utf16(spans, text)
@@ -263,21 +266,21 @@ class SpanRecords:
 
     def _entries(self, holder: dict[str, Any], keys: Sequence[str], place: str) -> tuple[str, list[Any] | None]:
         """The key of the spans and their list: one that is filled goes before those that are empty."""
-        there = [key for key in keys if key in holder]
-        all_lists = [key for key in there if isinstance(holder[key], list)]
-        filled = [key for key in all_lists if holder[key] and _looks_like_span(holder[key][0])]
-        lists = filled or [key for key in all_lists if not holder[key]] or all_lists
+        there = {key: _spans_in(holder[key]) for key in keys if key in holder}
+        all_lists = [key for key, value in there.items() if isinstance(value, list)]
+        filled = [key for key in all_lists if there[key] and _looks_like_span(there[key][0])]
+        lists = filled or [key for key in all_lists if not there[key]] or all_lists
         self.has_spans = self.has_spans or bool(there)
+        for key, value in there.items():
+            if value is not None and (not lists or (not filled and _groups(value))):
+                raise InvalidData(f"{place}: {key} holds no list of spans", _not_a_list(value))
         if not lists:
-            for key in there:
-                if holder[key] is not None:
-                    raise InvalidData(f"{place}: {key} holds no list of spans", _not_a_list(holder[key]))
-            return (there[0] if there else ""), None
+            return next(iter(there), ""), None
         for other in filled[1:]:
-            if holder[other] != holder[lists[0]]:
+            if there[other] != there[lists[0]]:
                 detail = f"spans under {lists[0]} and {other}: those under {lists[0]} are taken (--spans-column)"
                 self.tally.add("texts with spans under two keys, of which one is taken", place, detail)
-        return lists[0], holder[lists[0]]
+        return lists[0], there[lists[0]]
 
     def _of_one_annotator(self, entries: list[Any], place: str) -> list[Any] | None:
         """Spans of one annotator, where each span says who made it."""
@@ -361,7 +364,31 @@ def _looks_like_span(entry: Any) -> bool:
     return isinstance(entry, dict) or (isinstance(entry, list) and len(entry) in (3, 4))
 
 
+def _spans_in(value: Any) -> Any:
+    """The list of spans that an object stands for: spaCy's only group, or rows of columns; else the value itself."""
+    if not isinstance(value, dict) or not value or not all(isinstance(column, list) for column in value.values()):
+        return value
+    columns = list(value.values())
+    if any(key in value for key in START_KEYS) and len({len(column) for column in columns}) == 1:
+        return [dict(zip(value, row, strict=True)) for row in zip(*columns, strict=True)]
+    groups = _groups(value)
+    return next(iter(groups.values()), []) if len(groups) < 2 and len(groups) == sum(map(bool, columns)) else value
+
+
+def _groups(value: Any) -> dict[str, list[Any]]:
+    """Lists of spans under names of their own, as spaCy writes `Doc.spans`; those without any are left out."""
+    groups: dict[str, list[Any]] = {}
+    for name, group in value.items() if isinstance(value, dict) else ():
+        first = group[0] if isinstance(group, list) and group else None
+        labelled = isinstance(first, dict) and _get(first, START_KEYS) is not None and _get(first, LABEL_KEYS)
+        if labelled or (isinstance(first, list) and _looks_like_span(first)):
+            groups[name] = group
+    return groups
+
+
 def _not_a_list(value: Any) -> str:
+    if groups := _groups(value):
+        return f"It has several: {', '.join(groups)[:100]}. Keep one of them. {SPANS_WAY}"
     if isinstance(value, dict):
         return f"An object, as CLUENER has, is not read. {SPANS_WAY}"
     return SPAN_HELP

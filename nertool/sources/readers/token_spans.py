@@ -69,16 +69,17 @@ def _span(entry: Any, form: str, length: int, place: str) -> tuple[int, int, str
 
 
 def tag_tokens(spans: Sequence[tuple[int, int, str]], length: int, place: str, tally: Tally) -> list[str]:
-    """Tags in IOB2 of so many tokens; spans that overlap a longer one are left out, told and counted.
+    """Tags in IOB2 of so many tokens; of spans that overlap the longest stays, and others are told and counted.
 
     Args:
         spans: half-open places in tokens, from 0, and type.
         place: file and line, for messages.
     """
     tags = ["O"] * length
-    for start, end, label in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):  # longest first
+    distinct = dict.fromkeys(spans)
+    for start, end, label in sorted(distinct, key=lambda span: (span[0] - span[1], span[0])):  # longest first
         if tags[start:end] != ["O"] * (end - start):
-            detail = f"entity {start} to {end} {label} overlaps a longer one: left out"
+            detail = f"entity {start} to {end} {label} overlaps one that stays: left out"
             tally.add("overlapping spans left out", place, detail)
             continue
         tags[start:end] = [f"B-{label}", *[f"I-{label}"] * (end - start - 1)]
