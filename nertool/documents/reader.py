@@ -350,6 +350,9 @@ class Reader:
             others = self._other_fields(fields, name, (*TAGGED_FIELDS, "text"))
             return self._cut_document(number, fields[name], others)
         what = f"{place}: neither a text {self.text_column!r} nor a list of tokens {self.tokens_column!r}"
+        for name, wanted in ((self.tokens_column, "list of tokens"), (self.text_column, "text")):
+            if record.get(name) is not None:
+                what = f"{place}: {name!r} holds no {wanted}: {_first_wrong(record[name])[:60]}"
         raise Unreadable(what, f"{way_out(record, self.ways.column)}; or", "skip")
 
     def _other_fields(self, record: Mapping[str, Any], read: str, overwritten: Sequence[str]) -> dict[str, Any]:
@@ -421,6 +424,14 @@ def _refuse_parts(place: str, record: Mapping[str, Any], text: str) -> None:
     if tags and len(text.split()) == 1 and all(map(is_entity_tag, tags)):
         what = f"{place}: a token a record, {text[:60]!r} with {tags[0]}, which download alone reads"
         raise Unreadable(what, "Convert it first:", "convert")
+
+
+def _first_wrong(value: Any) -> str:
+    """What is shown of a value that is no text, or of the first element of a list that is none, or a blank one."""
+    for element in value if isinstance(value, list) else ():
+        if not (isinstance(element, str) and element.strip()):
+            return f"a token is {element!r}"
+    return repr(value)
 
 
 def form_of_name(path: Path) -> str:

@@ -46,7 +46,7 @@ def way_out(record: Mapping[str, Any], column: str) -> str:
         return f"The data of this task have {_names(record['data'])}: {column}"
     for name, value in record.items():
         inner = value[0] if isinstance(value, list) and value else None
-        if isinstance(inner, dict) and any(isinstance(one, str) for one in inner.values()):
+        if isinstance(inner, dict) and any(isinstance(one, str) and len(one.split()) > 1 for one in inner.values()):
             lines = f"jq -c '.\"{name[:50]}\"[]' FILE"
             return f"Its {name[:50]} are records with {_names(inner)}; write each in a line of its own: {lines}"
     return f"It has {_names(record)}: {column}"

@@ -138,7 +138,7 @@ def test_a_cluster_tags_as_one_process_does_and_goes_on_file_by_file(
 def test_a_record_that_cannot_be_read_is_named(cluster: str, trained: Path, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out"
     source.write_text('{"text": "anna"}\n{"text": 1}\n')
-    with pytest.raises(NertoolError, match=r"in\.jsonl:2: neither a text 'text' nor a list of tokens 'tokens'"):
+    with pytest.raises(NertoolError, match=r"in\.jsonl:2: 'text' holds no text: 1"):
         tag(trained, [source], out)
     assert [path.name for path in out.iterdir()] == [".nertool.json"]
 

@@ -112,8 +112,8 @@ def test_sentences_are_split_and_nothing_is_lost(tmp_path: Path) -> None:
     [
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl:2: not JSON"),
         ("a.jsonl", b"[]\n", "a.jsonl:1: not a JSON object"),
-        ("a.jsonl", b'{"tokens": ["a", 1]}\n', "a.jsonl:1: neither a text"),
-        ("a.jsonl", b'{"tokens": ["a", " "]}\n', "a.jsonl:1: neither a text"),
+        ("a.jsonl", b'{"tokens": ["a", 1]}\n', "a.jsonl:1: 'tokens' holds no list of tokens: a token is 1"),
+        ("a.jsonl", b'{"tokens": ["a", " "]}\n', "a.jsonl:1: 'tokens' holds no list of tokens: a token is ' '"),
         ("a.jsonl", b'{"text": "\xff"}\n', "a.jsonl:1: not UTF-8"),
         ("a.txt", b"ab c\n\xff d\n", "a.txt:2: not UTF-8"),
         ("a.parquet", b"no", "is no whole Parquet file"),

@@ -69,6 +69,7 @@ def test_json_min_doccano_and_prodigy_have_their_text_in_a_field() -> None:
     [
         ({"examples": [{"content": "Anna left"}]}, "jq -c '.\"examples\"[]' FILE"),
         ({"%TYPES": {}, "%FEATURE_STRUCTURES": [{"%ID": 1, "sofaString": "Anna left"}]}, "WebAnno TSV 3.3"),
+        ({"sentence": "Anna left", "entities": [{"label": "PER", "start": 0}]}, "has sentence, entities: name one by"),
         ({"data": {"dialogue": [{"author": "a", "text": "Anna left"}]}}, "this task have dialogue"),
     ],
 )

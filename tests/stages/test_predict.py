@@ -212,7 +212,7 @@ def test_pages_are_escaped(trained: Path) -> None:
 
 def test_a_record_that_cannot_be_read_stops_or_is_counted(trained: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = b'{"text": "anna"}\n{"text": 1}\n[1]\n{"tok\n\xff\n{"text": "oslo"}\n'
-    with pytest.raises(InvalidData, match="standard input:2: neither a text 'text' nor a list of tokens 'tokens'"):
+    with pytest.raises(InvalidData, match="standard input:2: 'text' holds no text: 1"):
         tag(trained, data, input="jsonl")
     skipped = tag(trained, data, input="jsonl", format="jsonl", on_error="skip").splitlines()
     assert [json.loads(line)["text"] for line in skipped] == ["anna", "oslo"]
