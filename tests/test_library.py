@@ -86,6 +86,14 @@ def test_a_tagger_tags_words(trained: Path) -> None:
 
 
 @pytest.mark.model
+def test_a_text_is_no_sentence_of_words(trained: Path) -> None:
+    tagger = nertool.load_tagger(trained / "model")
+    for sentences in (["anna left"], "anna left"):
+        with pytest.raises(nertool.NertoolError, match="got a text") as error:
+            list(tagger.tag(sentences))
+        assert "`entities`" in error.value.hint
+
+
 def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(nertool.NertoolError, match="nowhere holds no model: there is no such directory"):
         nertool.load_tagger(tmp_path / "nowhere")

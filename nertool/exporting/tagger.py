@@ -61,6 +61,8 @@ class Tagger:
         if thresholds and not least:
             raise ValueError("no thresholds were exported with this model")
         while block := list(islice(stream, BLOCK)):
+            if any(isinstance(sentence, str) for sentence in block):
+                raise ValueError("a sentence is a list of words, and this one is a text")
             for logits in self._logits_of_words(block):
                 yield self.decoder.tag(logits, least)
 

@@ -378,10 +378,17 @@ class Tagger:
 
 
 def _blocks(sentences: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
-    """Read ahead, so that sentences of like length can go together."""
+    """Read ahead, so that sentences of like length can go together.
+
+    Raises:
+        NertoolError: one is a text, not a list of tokens.
+    """
     block: list[Sequence[str]] = []
     characters = 0
     for words in sentences:
+        if isinstance(words, str):  # each of its letters would be tagged as a word
+            hint = "Give a list of tokens for each sentence, or ask for the `entities` of a text."
+            raise NertoolError("a tagger takes sentences of tokens, and got a text", hint)
         block.append(words)
         characters += sum(map(len, words))
         if len(block) == SENTENCES_AHEAD or characters > CHARACTERS_AHEAD:

@@ -283,6 +283,12 @@ def test_python_is_served_too(written: Path) -> None:
     assert done.stdout == "(['O'], []) ([], [])\n", done.stderr
 
 
+def test_a_text_is_no_sentence_of_words(written: Path) -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from tagger import Tagger; list(Tagger().tag(['anna left']))"
+    done = subprocess.run([sys.executable, "-I", "-c", code, str(written / "export")], capture_output=True, text=True)
+    assert "ValueError: a sentence is a list of words" in done.stderr
+
+
 def test_the_runtime_keeps_nothing_of_its_own(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Releases that report to their maker write a device id and what they are to send into the home directory."""
     monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
