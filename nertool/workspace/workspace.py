@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nertool.errors import InvalidOption, Locked, MissingInput, StaleInput, command
+from nertool.progress import logger
 from nertool.workspace import commit
 from nertool.workspace.disk_errors import translate_disk_errors
 from nertool.workspace.links import refuse_links
@@ -142,9 +143,11 @@ class Workspace:
             return ModelFiles.of(path, name)
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
-        """Refuse a stale model; the hint holds the commands of all stale stages up to its own."""
+        """Refuse a stale model, with the commands of all stale stages up to its own as a hint; tell of an edited one."""
         again: dict[str, None] = {}
         for state in self.status():
+            if state.stage == stage and state.name == "edited" and state.facts:
+                logger.warning("%s: what its stage has measured holds for the files before", state.why)
             if state.name != "stale" or state.stage.partition(":")[0] == "evaluate":
                 continue
             again[self.last_command(state.stage)] = None

@@ -407,6 +407,14 @@ def test_a_stale_model_is_refused_with_the_command_that_made_it(workspace: Works
     assert workspace.model(allow_stale=True).files
 
 
+def test_a_model_that_was_swapped_is_told(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    train(workspace, "new")
+    assert workspace.model().files and not caplog.messages
+    (workspace / "model/new.json").write_text("{}")
+    assert workspace.model().files == ["model/config.json", "model/new.json"]
+    assert "model/new.json changed by hand" in caplog.text
+
+
 def test_a_model_that_is_missing_names_the_stage_that_makes_it(workspace: Workspace) -> None:
     with pytest.raises(MissingInput, match=r"model/config\.json is missing\nRun: nertool train -w "):
         workspace.model()
