@@ -143,7 +143,7 @@ class Workspace:
             return ModelFiles.of(path, name)
 
     def _check_model_is_current(self, model: Path, stage: str) -> None:
-        """Refuse a stale model, with the commands of all stale stages up to its own as a hint; tell of an edited one."""
+        """Refuse a stale model; the hint has the commands of all stale stages up to its own. Tell of an edited one."""
         again: dict[str, None] = {}
         for state in self.status():
             if state.stage == stage and state.name == "edited" and state.facts:
