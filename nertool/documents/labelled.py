@@ -23,13 +23,20 @@ class Labelled:
         self.marks: set[bytes] = set()
         for path in paths:
             for sentence in read_sentences(path):
-                self.marks.add(_mark(sentence.tokens))
+                self.marks.add(_mark(sentence.tokens).digest())
 
     def holds(self, document: Document) -> bool:
-        """Whether every sentence of a document is among them; no for one without a sentence."""
-        sentences = [words.tokens for words in document.sentences if words.tokens]
-        return bool(sentences) and all(_mark(tokens) in self.marks for tokens in sentences)
+        """Whether every sentence of a document is among them, alone or with those behind it; no for one without any.
+
+        What was tagged sentence by sentence is annotated as a text, of which a line is then a sentence.
+        """
+        is_known, mark = False, _mark(())
+        for words in document.sentences:
+            mark.update("".join(words.tokens).encode("utf-8"))
+            is_known = mark.digest() in self.marks
+            mark = _mark(()) if is_known else mark
+        return is_known
 
 
-def _mark(tokens: Sequence[str]) -> bytes:
-    return blake2b("".join(tokens).encode("utf-8"), digest_size=16).digest()
+def _mark(tokens: Sequence[str]) -> blake2b:
+    return blake2b("".join(tokens).encode("utf-8"), digest_size=16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from nertool.corpus.running_text import CHARACTERS, Words, cut_text, line_offsets
 from nertool.documents.annotation_tools import PreAnnotations
+from nertool.documents.labelled import Labelled
 from nertool.documents.reader import Document
 from nertool.documents.writers import head_of, separated
 from nertool.errors import InvalidOption
@@ -79,6 +81,29 @@ def test_out_and_in_again_the_same_spans(tool: str, document: tuple[Document, li
     for words, tagging in zip(said.sentences, taggings, strict=True):
         wanted += [(label, words.tokens[start:end]) for label, start, end in tagging.spans()]
     assert entities_of_reader(json.loads(PreAnnotations(tool).write(said, taggings))) == wanted
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_line_is_a_sentence_again(tool: str) -> None:
+    said = "Anna met\r\n\r\n Bruno . \nOslo\rBern"
+    sentences = [cut_text(said, start, end) for start, end in line_offsets(said)]
+    sentences = [words for words in sentences if words.tokens]
+    row = PreAnnotations(tool).row(
+        Document(1, sentences, said), [Tagging(["O"] * len(s.tokens), []) for s in sentences]
+    )
+    texts = SpanRecords("a.jsonl", Layout(), Tally()).read([(1, accepted(row))])
+    found = [sentence.tokens for sentence in tag_texts(texts, Layout(), Tally())]
+    assert found == [["Anna", "met"], ["Bruno", "."], ["Oslo"], ["Bern"]]
+
+
+@pytest.mark.parametrize("split", [[["Anna left", "She ran"]], [["Anna left"], ["She ran"]]])
+def test_what_is_labelled_is_known_however_it_was_split(split: list[list[str]], tmp_path: Path) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("".join("".join(f"{w} O\n" for w in " ".join(line).split()) + "\n" for line in split))
+    known = Labelled([path])
+    both = [Words(["Anna", "left"]), Words(["She", "ran"])]
+    assert known.holds(Document(1, both)) and not known.holds(Document(1, [*both, Words(["Bo"])]))
+    assert not known.holds(Document(1, [])) and not known.holds(Document(1, [Words(["Anna"])]))
 
 
 @settings(max_examples=150)

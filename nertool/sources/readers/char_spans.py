@@ -28,7 +28,7 @@ LONGEST_TEXT = 1 << 24
 """Characters of a text, beyond which its tokens fill the memory."""
 FEW_SPANS = 3
 """Spans of a file of which one may be left out."""
-LINE = re.compile(r"[^\n\r]+")
+LINE, LINE_END = re.compile(r"[^\n\r]+"), re.compile(r"[\n\r]")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class AnnotatedText:
         spans: in characters, or otherwise where their own texts say so.
         place: file and line, for messages.
         number: 1-based line or record.
-        tokens: as the file gives them, a sentence; empty where the text is to be cut.
+        tokens: as the file gives them; empty where the text is to be cut.
     """
 
     text: str
@@ -137,7 +137,7 @@ def _flat(sentences: Sequence[Sequence[Token]]) -> list[Token]:
 
 def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
     if annotated.tokens:
-        return [sorted((token for token in annotated.tokens if token.text.strip()), key=lambda token: token.start)]
+        return _lines(sorted(annotated.tokens, key=lambda token: token.start), annotated.text)
     sentences = []
     for line in LINE.finditer(annotated.text):
         words = cut(annotated.text, line.start(), line.end())
@@ -146,6 +146,20 @@ def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
             tokens.append(Token(word, start, end))
         sentences += [tokens] if tokens else []
     return sentences
+
+
+def _lines(tokens: Iterable[Token], text: str) -> list[list[Token]]:
+    """Tokens in order, but for those of white space, parted where the text has a line break between them."""
+    lines: list[list[Token]] = []
+    end = 0
+    for token in tokens:
+        if not token.text.strip():
+            continue
+        if not lines or LINE_END.search(text, end, token.start):
+            lines.append([])
+        lines[-1].append(token)
+        end = token.end
+    return lines
 
 
 def _tags(
