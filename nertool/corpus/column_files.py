@@ -20,6 +20,8 @@ SENTENCE_ENDS = frozenset({"EndOfSentence", "PySBDSegment"})
 """What HIPE's files have in MISC at the last token of a sentence."""
 HIPE_TAGS = "ne-coarse-lit"
 """The column of outer entities in the files of HIPE."""
+DOCUMENT_MARK = re.compile(r"-DOC(?:START|END)-\S*", re.IGNORECASE)
+"""What stands between documents, as -DOCSTART-; some corpora number it, or mark the end too."""
 CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
 """Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
 ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
@@ -46,6 +48,11 @@ class Sentence(NamedTuple):
     tokens: list[str]
     tags: list[str]
     line: int
+
+
+def marks_document(field: str) -> bool:
+    """Whether a field is -DOCSTART- or the like, which is no token."""
+    return field[:1] == "-" and DOCUMENT_MARK.fullmatch(field) is not None
 
 
 def is_entity_tag(field: str) -> bool:

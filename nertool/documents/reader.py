@@ -18,6 +18,7 @@ from nertool.corpus.column_files import (
     ends_sentence,
     group_rows,
     is_entity_tag,
+    marks_document,
     names_columns,
 )
 from nertool.corpus.files import MOST_BYTES, PACKED
@@ -165,7 +166,7 @@ class Reader:
             yield from self._read_json_lines(label, lines)
         elif form == "tokens":
             decode = _decode_numbered_line if token_at else _decode_token_line
-            yield from self._read_token_lines(label, lines, decode, _first_token)
+            yield from self._read_token_lines(label, _parted(lines), decode, _first_token)
         elif form == "conllu":
             yield from self._read_token_lines(label, _conllu_lines(lines), _decode_conllu_line, _whole_token)
         elif form == "document":
@@ -494,6 +495,14 @@ def _with_sentence_ends(lines: Lines) -> Lines:
     for number, line in lines:
         yield number, line
         if ends_sentence(line.rpartition(b"\t")[2].strip().decode("utf-8", "replace")):
+            yield number, b"\n"
+
+
+def _parted(lines: Lines) -> Lines:
+    """Put a blank line behind one that stands between documents, as Label Studio leaves it out."""
+    for number, line in lines:
+        yield number, line
+        if line[:1] == b"-" and marks_document(line.split(maxsplit=1)[0].decode("utf-8", "replace")):
             yield number, b"\n"
 
 

@@ -71,6 +71,18 @@ def test_token_lines_become_sentences_at_blank_lines_however_many() -> None:
     assert [(one.number, words([one])) for one in documents] == [(2, [["anna", "left"]]), (6, [["bruno"]])]
 
 
+@pytest.mark.parametrize("form", ["auto", "tokens"])
+def test_a_line_between_documents_is_no_part_of_a_sentence(form: str) -> None:
+    stdin = io.BytesIO(b"-DOCSTART- -X- O\nanna -X- B-PER\nleft -X- O\n\n-DOCSTART- -X- O\n\nbruno -X- B-PER\n")
+    documents = list(Reader(form, stdin=stdin).read("-"))
+    assert [(one.number, *words([one])) for one in documents] == [
+        (1, ["-DOCSTART-"]),
+        (2, ["anna", "left"]),
+        (5, ["-DOCSTART-"]),
+        (7, ["bruno"]),
+    ]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_columns_of_csv_are_separated_by_what_the_header_has_most_of(delimiter: str, tmp_path: Path) -> None:
     header = delimiter.join(["id", "text", '"a, b; c; d"'])

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences, marks_document
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS, NAMES_AGAIN
-from nertool.sources.readers.columns import COMMENT_MARKS, Columns, find_columns, marks_document
+from nertool.sources.readers.columns import COMMENT_MARKS, Columns, find_columns
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tag_names import named

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nertool.corpus.column_files import TOKEN_NAMES, ends_sentence, is_entity_tag, names_columns
+from nertool.corpus.column_files import TOKEN_NAMES, ends_sentence, is_entity_tag, marks_document, names_columns
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_roles import (
     Rows,
@@ -32,8 +32,6 @@ from nertool.sources.readers.tally import Tally
 
 Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
-DOCSTART = re.compile(r"-DOC(?:START|END)-\S*", re.IGNORECASE)
-"""The mark of a document, as -DOCSTART-; some corpora number it, or mark the end too."""
 COMMENT_MARKS = ("#", "%", ";", "//", "=", "*")
 """How comments begin in files of many kinds."""
 WHITE = re.compile(r"[ \t]+")
@@ -153,11 +151,6 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
         has_entities=all(map(is_entity_tag, filter(None, tags))),
     )
-
-
-def marks_document(field: str) -> bool:
-    """Whether a field is -DOCSTART- or the like, which is no token."""
-    return field[:1] == "-" and DOCSTART.fullmatch(field) is not None
 
 
 # -- cutting ---------------------------------------------------------------------------------------

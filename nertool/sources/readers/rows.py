@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nertool.corpus.column_files import TOKEN_NAMES, Sentence, is_entity_tag
+from nertool.corpus.column_files import TOKEN_NAMES, Sentence, is_entity_tag, marks_document
 from nertool.corpus.records import (
     BadRecord,
     batch_rows,
@@ -20,7 +20,6 @@ from nertool.corpus.records import (
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import tag_texts
-from nertool.sources.readers.columns import marks_document
 from nertool.sources.readers.layout import Layout, find_column, tag_columns
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords, holds_text
 from nertool.sources.readers.tag_names import TagNames
