@@ -30,6 +30,7 @@ MAGIC = {
     rb"PK\x03\x04": "a zip archive",
     rb"\x28\xb5\x2f\xfd": "a Zstandard archive",
     rb"PAR1[\x00-\x1f]": "a Parquet file",
+    rb"ARROW1|\xff{4}[\x00-\xff]{3}\x00": "an Arrow file",
     rb"%PDF-": "a PDF",
     rb"\x80[\x02-\x05][\x5d\x7d\x63\x80-\x9f]": "a pickle of Python",
     rb"\x93NUMPY": "an array of NumPy",
@@ -147,6 +148,8 @@ def open_bytes(path: Path) -> IO[bytes]:
 def _way_out(what: str) -> str:
     if what.startswith("UTF-"):
         return f"Convert it first: iconv -f {what} -t UTF-8 FILE; download takes --encoding {what}."
+    if what == "an Arrow file":
+        return "Write it as Parquet or JSON Lines; download reads it by the end of its name: .arrow or .feather."
     if what == "a zip archive":
         return "Unpack it; or if it is a table of Excel, save it as CSV in UTF-8."
     if what in NO_TEXT:

@@ -40,7 +40,7 @@ WORDS_TOO = frozenset({"AUX", "CC", "CD", "EX", "IN", "MD", "NUM", "PART", "POS"
 OFFSETS = re.compile(r"\d+-\d+")
 """Place of a token in its text, as WebAnno has it."""
 WITH_DIGIT = re.compile(r".*\d")
-TABLE_WAY = "Take the column of the text: cut -f 2 FILE; or name a table with names of columns .csv; or"
+TABLE_WAY = "Take the column of the text: cut -f {} FILE; or name a table with names of columns .csv; or"
 CONVERT = "Convert it first:"
 COMMENT = ("# ", "#\t")
 FEW_FIELDS = 5
@@ -135,6 +135,8 @@ def _form_of_fields(
         raise _other_columns(label)
     if not with_tag and any(map(_holds_text, [line, *following])):
         raise _table_of_texts(label, line)
+    if not with_tag and any(_begins_with_text(one, labels) for one in following):
+        raise _table_of_texts(label, following[0], column=1)
     return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
 
 
@@ -148,9 +150,15 @@ def _holds_text(line: str) -> bool:
     return any(len(column.split()) > 1 for column in line.split("\t")[1:])
 
 
-def _table_of_texts(label: str, line: str) -> Unreadable:
+def _begins_with_text(line: str, labels: Collection[str]) -> bool:
+    """Whether the first of several columns holds several words, and the last one no tag."""
+    first, tab, _ = line.partition("\t")
+    return bool(tab) and len(first.split()) > 1 and not ends_with_tag(line.split(), labels)
+
+
+def _table_of_texts(label: str, line: str, column: int = 2) -> Unreadable:
     what = f"{label}: this looks like a table of texts, not of tokens: {line.strip()[:60]!r}"
-    return Unreadable(what, TABLE_WAY, "form")
+    return Unreadable(what, TABLE_WAY.format(column), "form")
 
 
 def _other_columns(label: str) -> Unreadable:
@@ -181,11 +189,9 @@ def _below_names(label: str, names: Sequence[str], lines: Iterator[str], labels:
     if names[0].lower() not in TOKEN_NAMES:
         raise _other_columns(label)
     following = next(lines, "")
-    fields = following.split()
     has_comments = is_comment(following, labels)
-    several = len(following.partition("\t")[0].split()) > 1
-    if "\t" in following and several and not (has_comments or ends_with_tag(fields, labels)):
-        raise _table_of_texts(label, following)
+    if not has_comments and _begins_with_text(following, labels):
+        raise _table_of_texts(label, following, column=1)
     return LineForm("tokens", has_comments=has_comments, has_names=True)
 
 

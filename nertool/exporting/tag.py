@@ -23,6 +23,8 @@ BLANKS = re.compile(r"\S+")
 
 def read_lines(pattern_of: Any) -> Iterator[tuple[str, list[tuple[int, int]]]]:
     """The lines of standard input that are not blank, each with the places of its tokens in characters."""
+    if sys.stdin is None:
+        raise ValueError("standard input is closed")
     for number, line in enumerate(sys.stdin.buffer, start=1):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()

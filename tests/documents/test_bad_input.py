@@ -181,6 +181,16 @@ def packed(text: bytes) -> bytes:
     return gzip.compress(text + os.urandom(2000).hex().encode() + b"\n", mtime=0)
 
 
+def arrow(of: str) -> bytes:
+    import pyarrow
+    from pyarrow import ipc
+
+    buffer, table = io.BytesIO(), pyarrow.table({"text": ["anna"]})
+    with (ipc.new_stream if of == "stream" else ipc.new_file)(buffer, table.schema) as out:
+        out.write_table(table)
+    return buffer.getvalue()
+
+
 def parquet_bytes(column: str, rows: int) -> bytes:
     import pyarrow
     from pyarrow import parquet
@@ -198,6 +208,8 @@ def parquet_bytes(column: str, rows: int) -> bytes:
         ("a.csv.gz", lambda: packed(b"text\n")[:-500], "a.csv.gz is no whole archive"),
         ("a.txt", lambda: packed(b"anna\n"), "a.txt:1: this is a gzip archive"),
         ("a.txt", lambda: "anna\n".encode("utf-16"), "a.txt:1: this is UTF-16"),
+        ("a.arrow", lambda: arrow("stream"), "a.arrow:1: this is an Arrow file"),
+        ("a.feather", lambda: arrow("file"), "a.feather:1: this is an Arrow file"),
         ("a.parquet", lambda: parquet_bytes("text", 9)[:-9], "a.parquet is no whole Parquet file"),
         (
             "a.parquet",

@@ -166,6 +166,7 @@ def test_a_token_between_tabs_may_have_blanks(tmp_path: Path) -> None:
         ("own.jsonl", '{"text": "left", "tag": "O"}\n', "a token a record"),
         ("own.csv", "text\n\"['anna', 'left']\"\n", "a list in place of a text"),
         ("own.tsv", "text\tlabel\nanna left oslo\t1\n", "a table of texts"),
+        ("own.tsv", "text\tid\nanna left oslo\t1\n", "a table of texts"),
     ],
 )
 def test_records_of_tokens_are_no_texts(name: str, content: str, told: str, tmp_path: Path) -> None:

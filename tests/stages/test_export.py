@@ -377,6 +377,11 @@ def test_text_that_cannot_be_read_is_a_line(text: bytes, message: str, written: 
     assert_refused(run_script(written / "export", text), message)
 
 
+def test_closed_input_is_a_line(written: Path) -> None:
+    command = f"'{sys.executable}' -B '{written / 'export' / 'tag.py'}' <&-"
+    assert_refused(subprocess.run(["sh", "-c", command], capture_output=True), "standard input is closed")
+
+
 # -- what is refused -------------------------------------------------------------------------------
 
 
