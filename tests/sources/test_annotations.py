@@ -199,6 +199,16 @@ def test_one_annotator_of_several_is_taken(wanted: str, tagged: str, tmp_path: P
     assert counts == ({} if wanted else {SEVERAL: 1})
 
 
+def test_the_ground_truth_of_several_annotations_is_taken(tmp_path: Path) -> None:
+    first = {"result": [], "completed_by": 1, "ground_truth": False}
+    right = {"result": [region(0, 4, "PER", text="Anna")], "completed_by": 2, "ground_truth": True}
+    found, counts = taken(tmp_path, "own.json", [task(first, right)])
+    assert found.startswith("Anna B-PER")
+    assert counts == {"texts of which the ground truth of several annotations is taken": 1}
+    assert taken(tmp_path, "alone.json", [task(right)])[1] == {}
+    assert taken(tmp_path, "one.json", [task(first, right)], annotator="1")[0].startswith("Anna O")
+
+
 def test_a_second_annotation_of_nobody_has_a_number(tmp_path: Path) -> None:
     found, _ = taken(tmp_path, "own.json", [task(BOTH, {"result": []})], annotator="2")
     assert "B-" not in found

@@ -48,6 +48,11 @@ def read_regions(
             return None
         tally.add(NOBODY)
         return None
+    truth = [one for one in kept if isinstance(one, dict) and one.get("ground_truth") is True]
+    if truth and len(kept) > len(truth) and not annotators.wanted:
+        detail = f"{len(kept)} annotations: the one that is marked as ground truth is taken (--annotator)"
+        tally.add("texts of which the ground truth of several annotations is taken", place, detail)
+        kept = truth
     index = annotators.choose([_names(annotation) for annotation in kept], place)
     if index is None:
         return None
