@@ -361,6 +361,17 @@ def test_spans_in_an_object_are_read(record: Any, tmp_path: Path) -> None:
     assert taken(tmp_path, "own.jsonl", lines(record)) == (f"{ANNA_TAGS} / ", {})
 
 
+def test_sentences_of_spacy_stay_parted(tmp_path: Path) -> None:
+    words = [(0, 4), (5, 9), (10, 18), (18, 19), (20, 23)]
+    record = {
+        "text": f"{ANNA} Yes",
+        "ents": [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 18, "label": "ORG"}],
+        "sents": [{"start": 0, "end": 19}, {"start": 20, "end": 23}],
+        "tokens": [{"id": number, "start": start, "end": end} for number, (start, end) in enumerate(words)],
+    }
+    assert taken(tmp_path, "own.jsonl", lines(record)) == (f"{ANNA_TAGS} / Yes O / ", {})
+
+
 @pytest.mark.parametrize("more", [{"ents": []}, {}])
 def test_several_groups_of_spans_are_refused(more: Any, tmp_path: Path) -> None:
     record = {"text": ANNA, **more, "spans": {**GROUPS, "other": GROUPS["sc"][:1]}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -41,6 +41,7 @@ class AnnotatedText:
         place: file and line, for messages.
         number: 1-based line or record.
         tokens: as the file gives them; empty where the text is to be cut.
+        sentences: where sentences of such tokens begin, beside those behind a line break.
     """
 
     text: str
@@ -48,6 +49,7 @@ class AnnotatedText:
     place: str
     number: int
     tokens: Sequence[Token] = ()
+    sentences: Collection[int] = ()
 
 
 def tag_texts(texts: Iterable[AnnotatedText], layout: Layout, tally: Tally) -> Iterator[Sentence]:
@@ -137,7 +139,7 @@ def _flat(sentences: Sequence[Sequence[Token]]) -> list[Token]:
 
 def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
     if annotated.tokens:
-        return _lines(sorted(annotated.tokens, key=lambda token: token.start), annotated.text)
+        return _in_sentences(annotated)
     sentences = []
     for line in LINE.finditer(annotated.text):
         words = cut(annotated.text, line.start(), line.end())
@@ -148,18 +150,18 @@ def _sentences(annotated: AnnotatedText, cut: Cut) -> list[list[Token]]:
     return sentences
 
 
-def _lines(tokens: Iterable[Token], text: str) -> list[list[Token]]:
-    """Tokens in order, but for those of white space, parted where the text has a line break between them."""
-    lines: list[list[Token]] = []
+def _in_sentences(annotated: AnnotatedText) -> list[list[Token]]:
+    """A text's own tokens in order, but for those of white space, parted where a sentence begins."""
+    sentences: list[list[Token]] = []
     end = 0
-    for token in tokens:
+    for token in sorted(annotated.tokens, key=lambda token: token.start):
         if not token.text.strip():
             continue
-        if not lines or LINE_END.search(text, end, token.start):
-            lines.append([])
-        lines[-1].append(token)
+        if not sentences or token.start in annotated.sentences or LINE_END.search(annotated.text, end, token.start):
+            sentences.append([])
+        sentences[-1].append(token)
         end = token.end
-    return lines
+    return sentences
 
 
 def _tags(

@@ -220,7 +220,7 @@ class SpanRecords:
         spans = self._spans(holder, text, starts, place)
         if spans and holder.get(utf16.KEY) == utf16.UNITS:
             spans = from_utf16(spans, text)
-        return None if spans is None else AnnotatedText(text, spans, place, number, tokens)
+        return None if spans is None else AnnotatedText(text, spans, place, number, tokens, _sentence_starts(holder))
 
     def _is_chosen(self, holder: dict[str, Any], text: str, place: str) -> bool:
         """Whether a record that names its annotator is to be taken: the first of a text, or the wanted one's."""
@@ -420,6 +420,13 @@ def _tokens(holder: dict[str, Any], text: str, place: str) -> list[Token]:
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidData(f"{place}: a token without start and end in the text", SPAN_HELP) from error
     return [Token(text[start:end], start, end) for start, end in places]
+
+
+def _sentence_starts(holder: dict[str, Any]) -> set[int]:
+    """Where the sentences of a record begin, as spaCy's `Doc.to_json` has them; nothing where it has none."""
+    given = holder.get("sents")
+    starts = [one.get("start") for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    return {start for start in starts if type(start) is int}
 
 
 def _tokens_in_order(tokens: Sequence[str], text: str) -> list[Token]:
