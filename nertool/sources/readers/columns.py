@@ -198,7 +198,7 @@ def _first_line(lines: Lines, layout: Layout) -> tuple[int, str] | None:
     """The first line that is no comment; where all seem to be, the first that is not blank."""
     first = None
     for number, line in lines:
-        if line.strip() and not DOCSTART.match(line) and line.strip() != layout.sentence_end:
+        if line.strip() and not marks_document(line.split(maxsplit=1)[0]) and line.strip() != layout.sentence_end:
             if not line.startswith(layout.comment or "#"):
                 return number, line
             first = first or (number, line)

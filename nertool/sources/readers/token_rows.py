@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences
+from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences, marks_document
 from nertool.corpus.records import QUOTE_HELP
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS, counts_up
-from nertool.sources.readers.columns import marks_document
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, Layout, column_index
 from nertool.sources.readers.sentence_ends import SentenceEnds
 from nertool.sources.readers.tag_names import named
