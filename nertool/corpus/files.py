@@ -213,6 +213,17 @@ def likely_encodings(path: Path) -> list[str]:
     return found[:3] or ["ISO-8859-1"]
 
 
+def is_utf8(path: Path) -> bool:
+    """Whether the beginning of a file has characters beyond ASCII, all of them in UTF-8: hardly by chance."""
+    with open_bytes(path) as file:
+        head = file.read(LOOKED_AT)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not head.isascii()
+
+
 def _bad_line(path: Path) -> int:
     """1-based number of the first line that is not UTF-8, lines ending as in Python's text mode."""
     decoder = codecs.getincrementaldecoder("utf-8")()

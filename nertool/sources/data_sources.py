@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nertool.addresses import without_secrets
-from nertool.corpus.files import open_bytes, translate_read_errors
+from nertool.corpus.files import is_utf8, open_bytes, translate_read_errors
 from nertool.errors import DownloadFailed, InvalidData, InvalidOption, MissingInput
 from nertool.sources import hub
 from nertool.sources.doubts import Doubts
@@ -101,10 +102,25 @@ class OwnFiles:
         counts: dict[str, SplitCounts] = {}
         for split, path in self.paths.items():
             doubts = None if self.layout.as_is else Doubts(str(path))
+            self._check_encoding(path)
             counts[split] = write_split(split, partial(read_file.read, path, self.layout), stage, limit, doubts)
             if not counts[split]["sentences"]:
                 raise InvalidData(f"{path}:1: no sentence in this file", "Name a file that holds tokens with tags.")
         return counts
+
+    def _check_encoding(self, path: Path) -> None:
+        """Check that --encoding is not asked for what needs none.
+
+        Raises:
+            InvalidData: the file is UTF-8, of which another encoding would make other letters.
+        """
+        encoding = self.layout.encoding
+        if self.layout.as_is or codecs.lookup(encoding).name.startswith("utf") or not path.is_file():
+            return
+        with translate_read_errors(path):
+            if is_utf8(path):
+                what = f"{path}: this is UTF-8, of which --encoding {encoding} makes other letters"
+                raise InvalidData(what, "Leave --encoding out; to read it so all the same: --accept-as-is.")
 
 
 def _with_uses(path: Path, layout: Layout) -> tuple[Path, frozenset[str], used_options.ReadFile]:

@@ -622,3 +622,13 @@ def test_lines_that_name_the_columns_again_are_counted(tmp_path: Path) -> None:
 def test_quotes_behind_blanks_are_refused_in_csv(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="most tokens stand in quotes"):
         taken(tmp_path, "own.csv", 'sentence_id, word, tag\n1, "Anna", "B-PER"\n1, "left", "O"\n')
+
+
+def test_utf8_is_not_read_in_another_encoding(tmp_path: Path) -> None:
+    content = "Zoë B-PER\nleft O\n"
+    with pytest.raises(InvalidData, match="this is UTF-8, of which --encoding cp1252 makes other letters"):
+        taken(tmp_path, "own.txt", content, encoding="cp1252")
+    assert taken(tmp_path, "insisted.txt", content, encoding="cp1252", accept_as_is=True)[0].startswith("ZoÃ«")
+    assert taken(tmp_path, "cp1252.txt", content.encode("cp1252"), encoding="cp1252")[0].startswith("Zoë")
+    assert taken(tmp_path, "ascii.txt", "Anna B-PER\nleft O\n", encoding="cp1252")[0].startswith("Anna")
+    assert taken(tmp_path, "utf8.txt", content, encoding="utf8")[0].startswith("Zoë")
