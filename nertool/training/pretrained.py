@@ -7,12 +7,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nertool.errors import InvalidOption, reason_of
+from nertool.errors import InvalidOption
 from nertool.models.encode import WORD_PREFIX, word_prefix
 from nertool.models.inputs import check_finite, check_takes_text
 from nertool.models.loading import NAMED_OUTPUT, OTHER_SHAPES, check_loads, from_pretrained, hide_path
-from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, model_hint, public_name, resolve_model
-from nertool.models.other_tools import config_hint, find_config
+from nertool.models.names import is_fine_tuned, label_names, load_tokenizer, no_model, public_name, resolve_model
+from nertool.models.other_tools import find_config
 from nertool.models.weight_files import check_weight_files
 from nertool.models.weights import load_weights
 from nertool.training.layers import with_layers
@@ -86,7 +86,7 @@ class Pretrained:
                 **self.hub,
             )
         except (OSError, ValueError, SafetensorError) as error:
-            raise _no_model(self.model, error) from error
+            raise no_model("no model for --model", self.model, error) from error
         except RuntimeError as error:
             if OTHER_SHAPES not in str(error):
                 raise
@@ -136,7 +136,7 @@ class Pretrained:
             check_weight_files(model, config)
             check_loads(AutoModelForTokenClassification, config, model, trust_remote_code=trusted)
         except (OSError, ValueError) as error:
-            raise _no_model(name, error) from error
+            raise no_model("no model for --model", name, error) from error
         return config
 
 
@@ -149,8 +149,3 @@ def _check_labels(name: str, own_labels: Sequence[str], labels: Sequence[str]) -
             f"it lacks {', '.join(missing) or 'none'} and has {', '.join(extra) or 'none'} beside them",
             "Start from a pretrained model, or train on data with the same labels.",
         )
-
-
-def _no_model(name: str, error: Exception) -> InvalidOption:
-    hint = config_hint(error, model_hint(name))
-    return InvalidOption(f"no model for --model {name}: {reason_of(error)}", hint)

@@ -257,11 +257,28 @@ def test_every_tokenizer_can_pad(family: str, tokenizers: dict[str, Any]) -> Non
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("name", ["no/such-model", "./nothing-here"])
-def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(InvalidOption, match=f"no tokenizer for --model {name}: ") as error:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no/such-model", "there is no such directory; the hub cannot be reached, and no copy is kept here"),
+        ("mininlm", "there is no such directory; the hub cannot be reached, and no copy is kept here"),
+        ("./nothing-here", "there is no such directory"),
+        ("/dev/nothing/here", "there is no such directory"),
+        (__file__, "it is a file, and a model is a directory"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(name: str, reason: str) -> None:
+    with pytest.raises(InvalidOption) as error:
         load_tokenizer(name)
-    assert "\n" not in error.value.message
+    assert error.value.message == f"no tokenizer for --model {name}: {reason}"
+    assert ("Did you mean minilm?" in error.value.hint) == (name == "mininlm")
+
+
+@pytest.mark.model
+def test_a_directory_with_a_tokenizer_alone_is_told_to_lack_its_configuration(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("[UNK]\n")
+    with pytest.raises(NertoolError, match="holds no model: it has no config.json"):
+        load_tokenizer(str(tmp_path))
 
 
 @pytest.mark.model
