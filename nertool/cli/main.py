@@ -176,7 +176,10 @@ def _score(score: Any, workspace: Workspace, options: Any, common: Common) -> No
 
 
 def _status(status: Any, workspace: Workspace, options: None, common: Common) -> None:
-    print_status(status.run(workspace), common.json)
+    states = status.run(workspace)
+    if not workspace.path.exists():
+        logger.warning("there is no directory %s yet", workspace.path)
+    print_status(states, common.json)
 
 
 def _run(chain: Any, workspace: Workspace, options: Any, common: Common) -> None:

@@ -252,6 +252,11 @@ def test_a_hint_leaves_out_the_workspace_where_it_is_the_usual_one(
     assert cli.error("labels") == ("error: workspace/train.txt is missing", "Run: nertool preprocess")
 
 
+def test_the_status_of_a_workspace_that_is_not_there_says_so(cli: Cli, tmp_path: Path) -> None:
+    assert "not run" in cli("status", "-w", tmp_path / "misspelt")
+    assert cli.err == f"there is no directory {tmp_path / 'misspelt'} yet\n"
+
+
 def test_an_unknown_recipe_names_those_there_are(cli: Cli, tmp_path: Path) -> None:
     message, hint = cli.error("download", "germeval", "-w", tmp_path)
     assert (message, hint[:29]) == ("error: no recipe 'germeval'", "Did you mean germeval2014? Re")
