@@ -105,7 +105,8 @@ def _predict(predict: Any, workspace: Workspace, options: Any, common: Common) -
     if options.split is not None and options.engine == "local":
         _run_stage(predict, workspace, options, common)
     if common.json:
-        raise InvalidOption("--json is for --split: tagged text goes to stdout itself", "Take --format jsonl.")
+        hint = "Leave it out." if options.interactive else "Take --format jsonl."
+        raise InvalidOption("--json is for --split: tagged text goes to stdout itself", hint)
     if options.engine == "ray":
         predict_files.tag_folder(workspace, options)
     elif options.interactive:

@@ -49,7 +49,8 @@ def check_weight_files(name: str, config: Any) -> None:
                 )
         if path.suffix == ".safetensors":
             header = _header(path)
-            _check_writer(path, header.pop("__metadata__", None))
+            if header:
+                _check_writer(path, header.pop("__metadata__", None))
             types = {name: str(tensor.get("dtype")) for name, tensor in header.items() if isinstance(tensor, dict)}
         else:
             types = _archive_types(path)

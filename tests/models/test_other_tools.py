@@ -201,6 +201,13 @@ def test_weights_that_do_not_say_who_wrote_them_are_loaded_or_refused_by_what_th
         assert list(load_tagger(published).tag(SENTENCES)) == before
 
 
+@pytest.mark.parametrize("content", [b"", b"\x00" * 64], ids=["empty", "zeros"])
+def test_damaged_weights_are_said_to_be_so(content: bytes, published: Path) -> None:
+    (published / "model.safetensors").write_bytes(content)
+    with pytest.raises(NertoolError, match="the weights cannot be read"):
+        load_tagger(published)
+
+
 TOOLS = {
     "GLiNER": (["gliner_config.json", "pytorch_model.bin"], "a model of GLiNER"),
     "spaCy": (["config.cfg", "meta.json", "ner/model"], "a pipeline of spaCy"),
