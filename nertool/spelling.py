@@ -322,7 +322,9 @@ def _rank(spelling: Spelling) -> int:
 
 
 def _spellings(tag: str) -> list[Spelling]:
-    """List the spellings that a tag follows."""
+    """List the spellings that a tag follows; an empty one follows none."""
+    if not tag:
+        return []
     if tag.upper() in PREFIXES:
         return [Spelling("bare", lower=tag.islower())]
     if tag[0] in PREFIXES and tag[1:] == CANONICAL.separator:

@@ -68,10 +68,11 @@ class Decoder:
         return states
 
     def _entities(self, rows: Any, states: Any) -> Iterator[tuple[str, int, int, float]]:
-        spans, start = [], 0
+        spans, start = [], None
         for word, pair in enumerate(zip(states[:-1], states[1:], strict=True)):
-            if self.stops[pair]:
+            if start is not None and self.stops[pair]:
                 spans.append((start, word))
+                start = None
             if self.starts[pair]:
                 start = word
         if not spans:
