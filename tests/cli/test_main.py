@@ -184,7 +184,8 @@ def test_the_list_of_commands_loads_none_of_them() -> None:
 @pytest.mark.parametrize("module", ["typer", "nertool.progress", "rich.console", "nertool.cli.commands"])
 def test_an_interrupt_while_packages_load_ends_without_a_traceback(module: str, tmp_path: Path) -> None:
     interrupt = f"lambda event, found: event == 'import' and found[0] == {module!r} and os.kill(os.getpid(), 2)"
-    code = f"import os, signal, sys; signal.signal(2, signal.default_int_handler); sys.addaudithook({interrupt}); from nertool.__main__ import main; main()"
+    before = f"import os, signal, sys; signal.signal(2, signal.default_int_handler); sys.addaudithook({interrupt})"
+    code = f"{before}; from nertool.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "labels", "-w", tmp_path], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
