@@ -29,11 +29,14 @@ AROUND = re.compile(r"(?:BB|EE|MM|WW)_O(?:_\S+)?")
 
 Source: https://lingpipe-blog.com/2009/10/14/coding-chunkers-as-taggers-io-bio-bmewo-and-bmewo/
 """
-PREFIX_WORD = "(?i:BEGIN(?:NING)?|BEG|START|INSIDE|IN|MIDDLE|MID|END|LAST|SINGLE(?:TON)?|UNIT|WHOLE)"
-OTHER_PREFIX = re.compile(
-    rf"{PREFIX_WORD}[-_:./|#]\S+|\S+[-_:./|#]{PREFIX_WORD}|[BIESLUMW](?:[#+~=(<\[{{]|--)\S+",
+PREFIX_WORD = "BEGIN(?:NING)?|BEG|START|INSIDE|IN|MIDDLE|MID|END|LAST|SINGLE(?:TON)?|UNIT|WHOLE"
+WITH_WORD = re.compile(
+    rf"(?P<word>{PREFIX_WORD})[-_:./|#](?P<type>\S+)|(?P<type_in_front>\S+)[-_:./|#](?P<word_behind>{PREFIX_WORD})",
+    re.IGNORECASE,
 )
-"""Prefixes of entities that are not read: BEGIN-PER, PER-BEGIN, B#PER, B(PER)."""
+"""Prefixes in words, which are not read: BEGIN-PER, PER-BEGIN; types such as UNIT_PRICE look so too."""
+OTHER_PREFIX = re.compile(r"[BIESLUMW](?:[#+~=(<\[{]|--)\S+")
+"""Prefixes of entities that are not read: B#PER, B(PER)."""
 GLUED_PREFIX = re.compile(r"([BIESLUMW])([^\W_]\S*)")
 MANY_TAGS = 20
 """Tags in another spelling than others are told one by one up to one in so many."""
@@ -229,10 +232,22 @@ def _outside(counts: Mapping[str, int]) -> tuple[str, ...]:
 def unread_prefixes(counts: Mapping[str, int]) -> str:
     """A tag such as BEGIN-PER, B#PER or BPER, where most tags have such prefixes, which are not read; else nothing."""
     others = {tag: count for tag, count in counts.items() if tag not in (OUTSIDE, *ALWAYS_OUTSIDE, *NOTHING)}
-    found = [tag for tag in others if OTHER_PREFIX.fullmatch(tag)]
+    found = [tag for tag in others if OTHER_PREFIX.fullmatch(tag)] + _with_words(others)
     if found and 2 * sum(others[tag] for tag in found) > sum(others.values()):
         return found[0]
     return next(iter(others)) if _are_glued(others) else ""
+
+
+def _with_words(tags: Iterable[str]) -> list[str]:
+    """Tags with a prefix in words, as BEGIN-PER, where a type has several; B-UNIT is read, and LAST_NAME is a type."""
+    found: list[str] = []
+    words: dict[str, set[str]] = {}
+    for tag in tags:
+        match = WITH_WORD.fullmatch(tag)
+        if match and not any(map(_has_letters, _spellings(tag))):
+            found.append(tag)
+            words.setdefault(match["type"] or match["type_in_front"], set()).add(match["word"] or match["word_behind"])
+    return found if any(len(of_type) > 1 for of_type in words.values()) else []
 
 
 def _are_glued(tags: Iterable[str]) -> bool:

@@ -145,6 +145,11 @@ def test_a_tag_that_may_stand_for_o_is_found(written: str, told: str) -> None:
         ("BPER IPER O BLOC", "BPER"),
         ("BODY IDEA O", ""),
         ("PER-START PER-END O", "PER-START"),
+        ("BEGIN_PER INSIDE_PER O", "BEGIN_PER"),
+        ("B-UNIT B-UNIT I-UNIT B-START O", ""),  # prefixes that are read, in front of such a type
+        ("B_date.start B_date.end O", ""),
+        ("LAST_NAME UNIT_PRICE O", ""),  # types, of which none has two such words
+        ("B--PER I--PER O", "B--PER"),
         ("B_PER I_PER O", ""),
         ("O O", ""),
     ],

@@ -26,6 +26,8 @@ FEW_TOKENS, FEW_SENTENCES = 30, 6
 """Less than that tells nothing of the tags, or of the sentences."""
 LEAST_TOKENS = 2
 """Less than that tells nothing of the tokens."""
+LEAST_LINES = 4
+"""Less than that tells nothing of lines of tokens and lines of tags; `O gato` is Portuguese."""
 FEW_PARTS = 20
 """Parts in which one of what no sound file has is too many."""
 LONG_SENTENCE = 400
@@ -158,7 +160,7 @@ class Doubts:
         for kind, told in kinds.items():
             if enough and 2 * self.kinds[kind] > self.tokens:
                 return told
-        if enough and 2 * self.kinds["tags"] == self.tokens:
+        if self.tokens >= LEAST_LINES and 2 * self.kinds["tags"] == self.tokens:
             return "half of the tokens are tags: they stand in lines of their own", TEXTS_HELP
         end = next((end for end in DELIMITERS if enough and self.ends[end] == self.tokens), "")
         if end:

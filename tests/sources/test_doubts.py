@@ -69,6 +69,18 @@ def test_what_people_have_is_read_without_more_options(
     assert read(tmp_path, name, content, **options) == WANTED
 
 
+SOUND = {
+    "a sentence that begins with an article of Portuguese": "O DET\ngato NOUN\n\n",
+    "a type that is a word for a prefix": "10 B-QTY\ng B-UNIT\nof O\n5 B-QTY\nml I-UNIT\n\n",
+    "types with words for prefixes": "Keller LAST_NAME\npays O\n9.99 UNIT_PRICE\n. O\n\n",
+}
+
+
+@pytest.mark.parametrize("content", SOUND.values(), ids=SOUND)
+def test_sound_data_that_resemble_unsound_ones_are_read(content: str, tmp_path: Path) -> None:
+    assert read(tmp_path, "own.txt", content) == content
+
+
 SPLIT = {
     "a full stop ends sentences": ("own.txt", "Anna B-PER\n. O\nRain O\n. O\n", {"sentence_end": "."}),
     "CSV, a full stop ends sentences": ("own.csv", "word,tag\nAnna,B-PER\n.,O\nRain,O\n.,O\n", {"sentence_end": "."}),
