@@ -25,7 +25,7 @@ from nertool.int8.row_ranges import RowRanges  # noqa: E402
 from nertool.int8.watched_graph import WatchedGraph  # noqa: E402
 from nertool.models.onnx_model import GRAPH  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.model]
 
 LENGTHS = (9, 7, 4)
 
