@@ -31,6 +31,8 @@ PART_OF_SPEECH = re.compile(
     r"|CC|CD|DT|EX|IN|JJ[RS]?|MD|NNP?S?|PDT|POS|PRP\$?|RB[RS]?|RP|TO|UH|VB[DGNPZ]?|WDT|WP\$?|WRB"
 )
 """Tags of Universal Dependencies and of the Penn Treebank."""
+WORDS_TOO = frozenset({"AUX", "CC", "CD", "EX", "IN", "MD", "NUM", "PART", "POS", "RP", "SYM", "TO", "UH"})
+"""Parts of speech that may be words in capitals."""
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 """Characters of no width: soft hyphens, marks of direction and of byte order; not the joiners that scripts need."""
 COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
@@ -48,6 +50,11 @@ class Sentence(NamedTuple):
     tokens: list[str]
     tags: list[str]
     line: int
+
+
+def is_part_of_speech(field: str) -> bool:
+    """Whether a field is a part of speech, and no word in capitals as TO and IN may be."""
+    return field not in WORDS_TOO and PART_OF_SPEECH.fullmatch(field) is not None
 
 
 def marks_document(field: str) -> bool:

@@ -14,6 +14,7 @@ from nertool.corpus.column_files import (
     PART_OF_SPEECH,
     TOKEN_NAMES,
     counted,
+    is_part_of_speech,
     names_columns,
 )
 from nertool.documents.ways import Unreadable
@@ -35,8 +36,6 @@ GLUED = re.compile(rf"\S.*[/|,;:_\xa0](O|[BIESLUMW]-[\w-]+|{PART_OF_SPEECH.patte
 """A word with its tag behind anything but a blank or tab, such as Anna/B-PER and Anna/NNP."""
 OTHER_TAG = re.compile(r"[BIESLUMW][_:/.][A-Z][\w-]*|[A-Z]{2,}[-_][BIESLUMW]")
 """A tag in another spelling, such as B_PER and PER-B, of which a line of two fields has one."""
-WORDS_TOO = frozenset({"AUX", "CC", "CD", "EX", "IN", "MD", "NUM", "PART", "POS", "RP", "SYM", "TO", "UH"})
-"""Parts of speech that may be words in capitals."""
 OFFSETS = re.compile(r"\d+-\d+")
 """Place of a token in its text, as WebAnno has it."""
 WITH_DIGIT = re.compile(r".*\d")
@@ -204,7 +203,7 @@ def is_comment(line: str, labels: Collection[str]) -> bool:
 def ends_with_tag(fields: list[str], labels: Collection[str]) -> bool:
     """Whether the last one of several fields is a tag."""
     last = fields[-1]
-    if len(fields) == 2 and (OTHER_TAG.fullmatch(last) or (PART_OF_SPEECH.fullmatch(last) and last not in WORDS_TOO)):
+    if len(fields) == 2 and (OTHER_TAG.fullmatch(last) or is_part_of_speech(last)):
         return True
     return last in labels or ENTITY_TAG.match(last) is not None or (last == "O" and len(fields) <= FEW_FIELDS)
 

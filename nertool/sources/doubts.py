@@ -9,15 +9,15 @@ from collections.abc import Iterable, Iterator
 from nertool.corpus.column_files import (
     ENTITY_TAG,
     INVISIBLE,
-    PART_OF_SPEECH,
     TAG_NAMES,
     Sentence,
     counted,
     is_entity_tag,
+    is_part_of_speech,
 )
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.spelling import mixed_spellings, stands_for_outside, unread_prefixes
+from nertool.spelling import ALWAYS_OUTSIDE, NOTHING, mixed_spellings, stands_for_outside, unread_prefixes
 from nertool.tags import PREFIXES, split_tag
 
 SENTENCES = 2000
@@ -109,7 +109,7 @@ class Doubts:
             elif MARK.fullmatch(token):
                 self.kinds["marks"] += 1
                 self.mark = token
-            elif PART_OF_SPEECH.fullmatch(token):
+            elif is_part_of_speech(token):
                 self.kinds["parts of speech"] += 1
             elif token.isdecimal():
                 self.kinds["numbers"] += 1
@@ -178,7 +178,7 @@ class Doubts:
     def _begins_with_names(self, first: Sentence) -> bool:
         """Whether the first tag is a column's name, or the only one that is no entity's among entities."""
         name = first.tags[0]
-        if self.tags[name] != 1 or is_entity_tag(name):
+        if self.tags[name] != 1 or is_entity_tag(name) or name in (*ALWAYS_OUTSIDE, *NOTHING):
             return False
         others = self.tags.keys() - {name, "O"}
         among_entities = bool(others) and all(map(ENTITY_TAG.match, others))

@@ -53,6 +53,11 @@ READ = {
     "lines that cannot be read": ("own.txt", "Anna B-PER\nx\nleft O\na b c\nNordbank B-ORG\n", {"line_errors": "skip"}),
     "CSV of pandas": ("own.csv", ",sentence_id,word,tag\n0,a,Anna,B-PER\n1,a,left,O\n2,a,Nordbank,B-ORG\n", {}),
     "CSV without ids": ("own.csv", "word,tag\nAnna,B-PER\nleft,O\nNordbank,B-ORG\n,\n", {}),
+    "CSV with two columns of tags": (
+        "own.csv",
+        "sentence_id,token,ner_tag,pos_tag\na,Anna,B-PER,NNP\na,left,O,VBD\na,Nordbank,B-ORG,NNP\n",
+        {},
+    ),
     "CSV of lists": ("own.csv", f'id,tokens,ner_tags\n0,"{WORDS}","{TAGS}"\n', {}),
     "CoNLL-U Plus": (
         "own.conllup",
@@ -72,6 +77,8 @@ def test_what_people_have_is_read_without_more_options(
 SOUND = {
     "a sentence that begins with an article of Portuguese": "O DET\ngato NOUN\n\n",
     "a type that is a word for a prefix": "10 B-QTY\ng B-UNIT\nof O\n5 B-QTY\nml I-UNIT\n\n",
+    "words in capitals that parts of speech are called too": "IN O\nTO O\nBern B-LOC\nTO O\nPART O\n\n",
+    "an O in lower case in front": "left o\nAnna B-PER\nleft O\nBern B-LOC\n\n",
     "types with words for prefixes": "Keller LAST_NAME\npays O\n9.99 UNIT_PRICE\n. O\n\n",
 }
 

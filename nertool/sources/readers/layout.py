@@ -62,7 +62,7 @@ class Layout:
 def tag_columns(task: str) -> tuple[str, ...]:
     """Likely names of the tag column: run_ner.py's `ner_tags` first."""
     own = {"pos": ["upos"], "ner": [HIPE_TAGS]}
-    return (f"{task}_tags", task, *own.get(task, []), *TAG_NAMES)
+    return (f"{task}_tags", f"{task}_tag", task, *own.get(task, []), *TAG_NAMES)
 
 
 def find_column(path: Path | str, wanted: str, option: str, names: Sequence[str], likely: Sequence[str]) -> str:
