@@ -35,6 +35,8 @@ WORDS_TOO = frozenset({"AUX", "CC", "CD", "EX", "IN", "MD", "NUM", "PART", "POS"
 """Parts of speech that may be words in capitals."""
 INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 """Characters of no width: soft hyphens, marks of direction and of byte order; not the joiners that scripts need."""
+JOINERS = str.maketrans("", "", "\u200c\u200d")
+"""Leaves out the joiners, which Python takes for characters that cannot be printed."""
 COUNTER = re.compile(r"(?:\d+[-_.])?(\d{1,12})[.:)]?")
 """A field that counts tokens: 3, 3:, or 2-3 for the third of the second sentence; longer numbers count nothing."""
 MOST_ROWS, MOST_CHARACTERS = 1_000_000, 1 << 25
@@ -161,6 +163,11 @@ def write_columns(target: TextIO, columns: Iterable[Iterable[str]]) -> None:
     target.write("\n")
 
 
+def can_be_shown(label: str) -> bool:
+    """Whether a label holds no control character and no invisible one but the joiners that scripts need."""
+    return label.translate(JOINERS).isprintable()
+
+
 def read_labels(path: Path) -> list[str]:
     """The labels of `labels.txt`, in its order; the position is the label's id.
 
@@ -171,7 +178,7 @@ def read_labels(path: Path) -> list[str]:
     anew = command(path.parent, "labels", "--force")
     for number, line in numbered_lines(path):
         label = line.rstrip()
-        if not label.isprintable():
+        if not can_be_shown(label):
             raise InvalidData(
                 f"{path}:{number}: {label!r} holds a control character or an invisible one",
                 "Remove it from the label, in the data too.",

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nertool.addresses import without_secrets
+from nertool.corpus.column_files import can_be_shown
 from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
 from nertool.models.limits import MOST_LABELS, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
@@ -223,7 +224,7 @@ def fault_of_labels(labels: list[Any]) -> str:
     for label in labels:
         if len(label) > LONGEST_LABEL:
             return f"has a name of {len(label):,} characters, {label[:20]!r} ..."
-        if not label.strip() or not label.isprintable():
+        if not label.strip() or not can_be_shown(label):
             return f"has a name that is empty or holds a control character: {label!r}"
     return ""
 

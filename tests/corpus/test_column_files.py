@@ -116,6 +116,10 @@ def test_labels_keep_the_order_of_their_file(tmp_path: Path, content: str) -> No
     assert read_labels(made(tmp_path, content)) == ["O", "B-PER", "B-LOC"]
 
 
+def test_a_label_may_hold_the_joiners_of_its_script(tmp_path: Path) -> None:
+    assert read_labels(made(tmp_path, "O\nB-نام\u200cخاص\nB-क्\u200dष\n")) == ["O", "B-نام\u200cخاص", "B-क्\u200dष"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
