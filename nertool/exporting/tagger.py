@@ -20,7 +20,7 @@ from tokenizers import Tokenizer  # noqa: E402
 HERE = Path(__file__).resolve().parent
 BLOCK = 2048
 """Sentences that are read before the first is tagged."""
-SLOWER = ["SkipLayerNormFusion", "BiasGeluFusion"]
+SLOWER = ["SkipLayerNormFusion", "BiasGeluFusion", "MatMulAddFusion"]
 """Kernels that on CPUs take longer than those that they stand for."""
 
 

@@ -19,8 +19,8 @@ WANTED = "wanted"
 """Input of a graph that may be left out: 1 for each sub-word whose logits are read; shape (batch, subwords)."""
 RIGHT_WITH_AMX = (1, 25)
 """First version whose products of 33 rows and more with 17 to 31 columns (of each 32) are right on AMX."""
-SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion"]
-"""On CPUs these kernels take longer than those that they stand for."""
+SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion", "MatMulAddFusion"]
+"""On CPUs these kernels take longer than those that they stand for; the last one also takes products out of INT8."""
 EXTERNAL = b"location"
 """The word by which a tensor names a file that its weights are in."""
 BLOCK = 1 << 20

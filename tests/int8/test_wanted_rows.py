@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 from nertool.int8.config import QuantizationConfig  # noqa: E402
 from nertool.int8.onnx_runtime import Exported  # noqa: E402
 from nertool.int8.wanted_rows import drop_unwanted_rows  # noqa: E402
-from nertool.models.onnx_model import GRAPH, WANTED, OnnxModel  # noqa: E402
+from nertool.models.onnx_model import GRAPH, SLOW_FUSIONS, WANTED, OnnxModel  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +74,21 @@ def test_int8_gives_each_sub_word_the_same_whoever_else_is_asked_for(
     graph = OnnxModel(tmp_path / "int8" / GRAPH)
     assert graph.takes_wanted
     assert np.array_equal(graph.at(inputs, ROWS, POSITIONS), graph(**inputs)["logits"][ROWS, POSITIONS])
+
+
+def test_static_ranges_keep_the_products_behind_the_choice_in_bytes(graphs: Any, tmp_path: Path) -> None:
+    import onnxruntime
+
+    model, _, exported = graphs
+    (tmp_path / "int8").mkdir()
+    ranges = {name: (-4.0, 4.0) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    exported.quantize(tmp_path / "int8", QuantizationConfig("static", weight_bits=7, ranges=ranges))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "as_run.onnx")
+    path = tmp_path / "int8" / GRAPH
+    onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"], disabled_optimizers=SLOW_FUSIONS)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "as_run.onnx").graph.node]
+    assert "Gemm" not in kinds and kinds[kinds.index("NonZero") :].count("MatMulIntegerToFloat") == 4
 
 
 def test_a_graph_without_work_of_that_kind_stays_as_it_is() -> None:
