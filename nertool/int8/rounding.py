@@ -97,7 +97,7 @@ def zero_point(least: float, greatest: Array) -> int:
         greatest: values of rows, as calibration sentences have them; shape (rows,).
 
     >>> zero_point(-0.17, np.array([2.0, 3.0])), zero_point(0.0, np.array([2.0]))
-    (17, 0)
+    (20, 0)
     """
     if least >= 0:
         return 0
