@@ -310,8 +310,10 @@ def test_positions_that_roberta_does_not_use_are_not_counted(tokenizers: dict[st
     assert usable_length(tokenizer, XLNetConfig(), 2 * LONGEST_WINDOW) == 2 * LONGEST_WINDOW
     assert usable_length(tokenizers["wordpiece"], BertConfig(max_position_embeddings=512)) == 128
     for odd in ({"max_position_embeddings": "many"}, {"max_position_embeddings": [1]}, {"pad_token_id": "x"}):
+        config = RobertaConfig()
+        vars(config).update(odd)  # transformers 5 refuses them itself
         with pytest.raises(NertoolError, match="no model that transformers can load"):
-            usable_length(tokenizer, RobertaConfig(**odd))
+            usable_length(tokenizer, config)
 
 
 def without_a() -> Any:
