@@ -123,10 +123,6 @@ def _planned(workspace: Workspace, options: Options) -> StageRun:
 
 def _check(workspace: Workspace, options: Options) -> None:
     """Refuse what can be seen to fail before anything is loaded, and before any value is kept for going on."""
-    if options.settings:
-        from nertool.training import trainer_arguments
-
-        trainer_arguments.parse(options.settings)
     if all(os.path.isdir(resolve_model(name)) for name in options.pretrained.names):
         refuse_unused(options, ("model_revision",), "is for models of the Hub")
     for file in options.unlabelled or []:
@@ -139,6 +135,10 @@ def _check(workspace: Workspace, options: Options) -> None:
         _check_without_dev(workspace, options)
     if options.search and processes.world() > 1:
         raise InvalidOption("--search runs in one process", "Search first; then train with what was found.")
+    if options.settings:
+        from nertool.training import trainer_arguments
+
+        trainer_arguments.parse(options.settings)
 
 
 def _check_without_dev(workspace: Workspace, options: Options) -> None:
