@@ -102,10 +102,12 @@ def steps_by_rows(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Pa
     ):
         model = onnx.load(quantizer.exported.path)
         products = [product for product in matrix_products(model.graph) if product.layer]
-        tensors, watched = list(dict.fromkeys(product.tensor for product in products)), scratch / "watched.onnx"
-        if step == 2:
-            centre_norms(model.graph, WatchedGraph(model, tensors, watched).means(quantizer.batches))
-        statistics = WatchedGraph(model, tensors, watched).statistics(quantizer.batches) if step else {}
+        tensors = list(dict.fromkeys(product.tensor for product in products))
+        watched = WatchedGraph(model, tensors, scratch / "watched.onnx")
+        means = watched.means(quantizer.batches)
+        centred = centre_norms(model.graph, means) if step == 2 else []
+        centres = {name: means[name] for name in centred}
+        statistics = watched.statistics(quantizer.batches, centres) if step else {}
         RowRanges(model, quantizer.settings.weight_bits, statistics).rewrite({product.node for product in products})
         path = scratch / f"step-{step}" / GRAPH
         path.parent.mkdir()

@@ -72,10 +72,10 @@ def graphs(quantizer: Quantizer, scratch: Path) -> Iterator[tuple[str, Path]]:
         if strength is not None:
             make_smooth(model, products, quantizer.batches, strength, watched)
         names = {one.node for one in products}
-        quantize_rows(model, names, quantizer.settings.weight_bits, quantizer.batches, watched)
         target = scratch / f"{strength}" / GRAPH
         target.parent.mkdir()
         onnx.save(model, target)
+        onnx.save(quantize_rows(target, names, quantizer.settings.weight_bits, quantizer.batches, watched), target)
         yield "nothing (default)" if strength is None else f"inputs made smooth by {strength}", target
 
 

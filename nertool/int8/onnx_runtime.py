@@ -165,9 +165,7 @@ class Exported:
 
         from nertool.int8.row_ranges import quantize_rows
 
-        model = onnx.load(self.path)
-        quantize_rows(model, names, weight_bits, self.batches, self.path.with_name(WATCHED))
-        onnx.save(model, target)
+        onnx.save(quantize_rows(self.path, names, weight_bits, self.batches, self.path.with_name(WATCHED)), target)
 
     def _quantize_static(self, target: Path, bounds: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         import onnx

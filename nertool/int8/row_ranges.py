@@ -29,25 +29,35 @@ LEAST_MAGNITUDE = 1e-12
 
 
 def quantize_rows(
-    model: Any, names: Collection[str], weight_bits: int, batches: Sequence[Mapping[str, Any]], path: Path
-) -> None:
+    graph: Path, names: Collection[str], weight_bits: int, batches: Sequence[Mapping[str, Any]], path: Path
+) -> Any:
     """Put products and embeddings of a graph into bytes, so that it changes least on calibration sentences.
 
     Args:
-        model: an `onnx.ModelProto`, which is changed.
+        graph: the file; weights of a large one are in files beside it, and are not written again.
         names: of `MatMul` nodes whose second input is a weight.
         weight_bits: 7 or 8; see `QuantizationConfig`.
         batches: inputs of the calibration sentences.
         path: see `WatchedGraph`.
 
+    Returns:
+        an `onnx.ModelProto`.
+
     Raises:
         NertoolError: the graph cannot be run.
     """
-    tensors = dict.fromkeys(node.input[0] for node in model.graph.node if node.name in names)
-    centre_norms(model.graph, WatchedGraph(model, [*tensors], path).means(batches))
-    statistics = WatchedGraph(model, [*tensors], path).statistics(batches)
+    import onnx
+
+    without_weights = onnx.load(graph, load_external_data=False)
+    tensors = dict.fromkeys(node.input[0] for node in without_weights.graph.node if node.name in names)
+    watched = WatchedGraph(without_weights, [*tensors], path)
+    means = watched.means(batches)
+    model = onnx.load(graph)
+    centred = centre_norms(model.graph, means)
+    statistics = watched.statistics(batches, {name: means[name] for name in centred})
     products = RowRanges(model, weight_bits, statistics).rewrite(names)
     correct_biases(model, products, batches, path)
+    return model
 
 
 class RowRanges:

@@ -82,17 +82,18 @@ class WatchedGraph:
         total = sum(rows for rows, _ in found)
         return {name: np.sum([added[name] for _, added in found], axis=0) / total for name in self.names}
 
-    def statistics(self, batches: Sequence[Inputs]) -> dict[str, InputStatistics]:
-        """Of each tensor, over all sub-words."""
+    def statistics(self, batches: Sequence[Inputs], centres: Mapping[str, Array]) -> dict[str, InputStatistics]:
+        """Of each tensor, over all sub-words, less its centre if it has one; shape (width,)."""
         sums: dict[str, Array] = {}
         moments: dict[str, Array] = {}
         greatest: dict[str, list[Array]] = {name: [] for name in self.names}
         for batch in batches:  # one after the other: moments are large
-            for name, rows in self.rows(batch).items():
+            for name, found in self.rows(batch).items():
+                rows = found - centres[name].astype(np.float32) if name in centres else found
                 sums[name] = sums.get(name, 0) + rows.sum(axis=0, dtype=np.float64)
                 moments[name] = moments.get(name, 0) + rows.T @ rows
                 greatest[name].append(rows.max(axis=1))
-        tops = {name: np.concatenate(found) for name, found in greatest.items()}
+        tops = {name: np.concatenate(values) for name, values in greatest.items()}
         return {name: InputStatistics(sums[name] / len(tops[name]), moments[name], tops[name]) for name in self.names}
 
 

@@ -68,7 +68,7 @@ def graph(request: pytest.FixtureRequest, tmp_path: Path) -> Graph:
 
 def test_statistics_are_of_the_rows_without_padding(graph: Graph) -> None:
     watched = graph.watched()
-    found, means = watched.statistics(graph.batches), watched.means(graph.batches)
+    found, means = watched.statistics(graph.batches, {}), watched.means(graph.batches)
     batches = [watched.rows(one) for one in graph.batches]
     for name in watched.names:
         rows = np.concatenate([one[name] for one in batches])
@@ -114,7 +114,7 @@ def means_of(graph: Graph) -> dict[str, Any]:
 
 def test_biases_give_products_the_means_that_they_have_in_fp32(graph: Graph) -> None:
     names = {product.node for product in graph.products}
-    products = RowRanges(graph.loaded, 7, graph.watched().statistics(graph.batches)).rewrite(names)
+    products = RowRanges(graph.loaded, 7, graph.watched().statistics(graph.batches, {})).rewrite(names)
     sums = {name: next(node for node in graph.loaded.graph.node if name in node.input) for _, name, _ in products}
     before = {name: bias_of(graph, node) for name, node in sums.items()}
     correct_biases(graph.loaded, products, graph.batches, graph.scratch)
@@ -140,6 +140,18 @@ def test_int8_by_rows_gives_nearly_the_logits_of_fp32(graph: Graph, tmp_path: Pa
     graph.loaded = onnx.load(directory / GRAPH)
     for expected, found in zip(before, graph.logits(), strict=True):
         assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_a_graph_whose_weights_are_in_files_beside_it_gives_the_same(graph: Graph, tmp_path: Path) -> None:
+    logits = []
+    for name in ("whole", "parts"):
+        (tmp_path / name).mkdir()
+        graph.exported.quantize(tmp_path / name, QuantizationConfig("dynamic", row_ranges=True, weight_bits=7))
+        graph.loaded = onnx.load(tmp_path / name / GRAPH)
+        logits.append(np.concatenate(graph.logits()))
+        large = {"save_as_external_data": True, "location": "weights", "size_threshold": 0}
+        onnx.save(onnx.load(graph.exported.path), graph.exported.path, **large)
+    assert np.array_equal(*logits)
 
 
 @pytest.mark.parametrize(
