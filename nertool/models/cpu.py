@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -32,6 +33,50 @@ def threads() -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted):
         return int(wanted)
+    return math.ceil(min(_processors(), time_limit()))
+
+
+def obey_time_limit() -> None:
+    """Let PyTorch start no more threads than the time limit of a container is worth; call it before its import.
+
+    By itself it counts the processors of the machine. Once they have used up the limit, all threads stand still until the next period, and
+    those that wait for each other wait the longer.
+    """
+    if time_limit() < _processors():
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
+
+
+def time_limit(root: Path = Path("/")) -> float:
+    """How many processors' time the control groups of Linux leave this process, as in containers; else infinity.
+
+    A group's limit holds for the groups inside, so the least one counts. A container may see its own group as the root.
+
+    Args:
+        root: where `proc` and `sys` are.
+    """
+    limits = [math.inf]
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            top = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+            inside = top / group.lstrip("/")
+            limits += [_limit_of(folder) for folder in (inside, *inside.parents) if folder.is_relative_to(top)]
+    return min(limits)
+
+
+def _limit_of(group: Path) -> float:
+    """Time that a control group may use in each period, divided by the period: of version 2, or of version 1."""
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota, period = " ".join((group / name).read_text(encoding="ascii") for name in names).split()
+            if int(quota) > 0:  # "max", or -1, for none
+                return int(quota) / int(period)
+    return math.inf
+
+
+def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nertool.addresses import without_secrets
 from nertool.corpus.column_files import can_be_shown
 from nertool.errors import InvalidOption, MissingInput, NertoolError, reason_of
+from nertool.models.cpu import obey_time_limit
 from nertool.models.limits import MOST_LABELS, check_files, check_tokens
 from nertool.models.loading import check_tokenizer, from_pretrained, translate_wrong_files
 from nertool.models.other_tools import config_hint, find_config
@@ -277,8 +278,9 @@ def quiet_transformers() -> None:
     """Set environment variables that keep transformers and datasets quiet; call it before they are imported.
 
     They switch off advice on stderr, telemetry and a warning after a fork, for the whole process; and progress bars,
-    where nertool shows none itself. Variables that the user has set stay as they are.
+    where nertool shows none itself. Variables that the user has set stay as they are. See also `obey_time_limit`.
     """
+    obey_time_limit()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
