@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_file import download_own, train_lines, write
 
 from nertool.errors import InvalidData, InvalidOption
-from nertool.stages import download
 from nertool.workspace.stage import Result
-from nertool.workspace.workspace import Workspace
 
 IOB2 = "Anna B-PER\nKeller I-PER\nleft O\nearly O\n\nNordbank B-ORG\nin O\nBern B-LOC\nfell O\n\n"
 SPELLINGS = {
@@ -35,10 +34,8 @@ SPELLINGS["suffix"] = SPELLINGS["suffix"].replace("L-BOC", "LOC-B")
 
 def run(folder: Path, content: str, **options: Any) -> tuple[str, Result]:
     """What is written of a file, and the result."""
-    (folder / "own.txt").write_text(content, encoding="utf-8")
-    workspace = Workspace(folder / "w")
-    result = download.run(workspace, download.Options(train_file=str(folder / "own.txt"), **options))
-    return (workspace / "train.txt.tmp").read_text(encoding="utf-8"), result
+    workspace, result = download_own(write(folder, "own.txt", content), **options)
+    return train_lines(workspace), result
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
@@ -221,8 +218,8 @@ def test_an_entity_that_loses_a_blank_word_is_marked_anew(tags: str, left: str, 
         row["tokens"].append("\u00a0" if tag.endswith("*") else "w")
         row["tags"].append(tag.rstrip("*"))
     (tmp_path / "own.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    workspace = Workspace(tmp_path / "w")
-    facts = download.run(workspace, download.Options(train_file=str(tmp_path / "own.jsonl"))).facts["train"]
+    workspace, result = download_own(tmp_path / "own.jsonl")
+    facts = result.facts["train"]
     written = (workspace / "train.txt.tmp").read_text(encoding="utf-8").split()
     assert written[1::2] == left.split()
     changed = "entities whose rest begins or ends with another tag"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_file import download_own, train_lines, write
 
 from nertool.errors import InvalidData, InvalidOption
-from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
 WORDS = ["Anna", "left", "Nordbank"]
@@ -18,11 +18,8 @@ WANTED = "Anna B-PER\nleft O\nNordbank B-ORG\n\n"
 
 def read(folder: Path, name: str, content: str | bytes, **options: object) -> str:
     """What `train.txt.tmp` holds after a download of one file."""
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    workspace = Workspace(folder / "workspace")
-    download.run(workspace, download.Options(train_file=str(path), **options))  # type: ignore[arg-type]
-    return (workspace / "train.txt.tmp").read_text(encoding="utf-8")
+    workspace, _ = download_own(write(folder, name, content), **options)
+    return train_lines(workspace)
 
 
 def facts(folder: Path) -> dict[str, Any]:

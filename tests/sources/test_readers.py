@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from own_file import download_own, write
 
 from nertool.corpus.column_files import counted, read_sentences
 from nertool.corpus.running_text import cut_words
@@ -46,11 +47,8 @@ def as_stored(sentences: Sequence[Sentence]) -> bytes:
 
 
 def taken(folder: Path, name: str, content: str | bytes, **options: Any) -> tuple[bytes, dict[str, int]]:
-    """Train's bytes and counts from a file of the user's own, in a new workspace."""
-    path = folder / name
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
-    workspace = Workspace(folder / f"workspace-{name}")
-    result = download.run(workspace, download.Options(train_file=str(path), **options))
+    """Train's bytes and counts from a file of the user's own."""
+    workspace, result = download_own(write(folder, name, content), **options)
     counts = {what: result.facts["train"][what] for what in ("sentences", "tokens")}
     return (workspace / "train.txt.tmp").read_bytes(), counts | result.facts["train"].get("changes", {})
 
@@ -619,7 +617,7 @@ def test_whatever_json_holds_is_refused_or_can_be_read_from_what_is_stored(sente
             without_tag = not all(tag.strip() for s in sentences for _, tag in s)
             assert without_tokens or without_tag or any("\0" in text for s in sentences for pair in s for text in pair)
             return
-        stored = list(read_sentences(Path(folder) / "workspace-own.jsonl" / "train.txt.tmp"))
+        stored = list(read_sentences(Path(folder) / "workspace" / "train.txt.tmp"))
         fields = [tuple(line.split(" ")) for line in found.decode().split("\n") if line]
     assert [pair for s in stored for pair in zip(s.tokens, s.tags, strict=True)] == fields
     assert (len(stored), len(fields)) == (facts["sentences"], facts["tokens"])

@@ -602,7 +602,7 @@ def test_parquet_with_a_token_a_row_takes_the_names_that_datasets_stores(tmp_pat
 )
 def test_another_column_of_tags_is_told(name: str, content: str, tmp_path: Path) -> None:
     read, _ = taken(tmp_path, name, content)
-    (note,) = Workspace(tmp_path / f"workspace-{name}").facts("download")["train"]["notes"]
+    (note,) = Workspace(tmp_path / "workspace").facts("download")["train"]["notes"]
     assert (read, note) == (
         "Anna B-PER left O / ",
         f"{name}: the tags are those of tags, not those of labels (--tag-column)",
