@@ -25,7 +25,7 @@ from nertool.serving.description import description
 from nertool.serving.keys import BASIC, check_key
 from nertool.serving.limits import Limits, Refusal
 from nertool.serving.metrics import Metrics
-from nertool.serving.outside import Outside
+from nertool.serving.middleware import Middleware
 from nertool.serving.page import content_policy, page
 from nertool.serving.tag_request import parse
 
@@ -57,7 +57,7 @@ class Service:
         return (*PATHS, *label_studio.PATHS) if self.label_studio else PATHS
 
 
-def build_app(service: Service) -> Outside:
+def build_app(service: Service) -> Middleware:
     """The application that a server of ASGI runs."""
     batches = Batches(service.current.answer, service.limits, service.metrics)
     endpoints = Endpoints(service, batches)
@@ -93,7 +93,7 @@ def build_app(service: Service) -> Outside:
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
     app.router.redirect_slashes = False
-    return Outside(app, service.metrics, service.paths, service.origins)
+    return Middleware(app, service.metrics, service.paths, service.origins)
 
 
 class Endpoints:

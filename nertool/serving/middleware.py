@@ -1,4 +1,4 @@
-"""What every answer has: headers for safety, those for pages elsewhere, and a place in the metrics."""
+"""Around every request: security headers, CORS for pages of other origins, and a count in the metrics."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PREFLIGHT: Headers = [
 ]
 
 
-class Outside:
-    """An application and what surrounds it.
+class Middleware:
+    """An ASGI application with what every answer has.
 
     Args:
-        app: of ASGI.
+        app: the application.
         metrics: count each request.
         paths: that the metrics tell apart.
-        origins: of pages elsewhere whose scripts may ask, such as `https://example.org`.
+        origins: whose scripts may ask (CORS), such as `https://example.org`.
     """
 
     def __init__(self, app: Application, metrics: Metrics, paths: Collection[str], origins: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ class Outside:
         self._origins = [origin.encode() for origin in origins]
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer one request of ASGI."""
+        """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -69,7 +69,7 @@ class Outside:
             self._count(scope, status, time.monotonic() - started)
 
     def _cors(self, headers: Headers) -> Iterator[tuple[bytes, bytes]]:
-        """Headers that let a page of an origin that is named read the answer."""
+        """Headers that let a page of an allowed origin read the answer."""
         for name, value in headers:
             if name == b"origin" and value in self._origins:
                 yield b"access-control-allow-origin", value

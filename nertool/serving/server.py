@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nertool.errors import InvalidOption, NertoolError
-from nertool.serving.outside import Outside
+from nertool.serving.middleware import Middleware
 
 WAITED_SECONDS = 30.0
 """Seconds in which a client has to send the head of a request, or to take something of an answer."""
@@ -73,7 +73,7 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def build_server(app: Outside, seconds: float, ready: Callable[[], None]) -> Server:
+def build_server(app: Middleware, seconds: float, ready: Callable[[], None]) -> Server:
     """A server, whose method `run` takes the sockets.
 
     Args:
