@@ -1,4 +1,4 @@
-"""How far the probabilities of a model are from what is right: the expected calibration error.
+"""The expected calibration error: how far the probabilities of a model are from how often it is right.
 
 Source: Naeini et al. 2015, Obtaining Well Calibrated Probabilities Using Bayesian Binning.
 """
@@ -17,7 +17,7 @@ BINS = 15
 RESAMPLES = 200
 
 
-class Confidence:
+class CalibrationError:
     """Collects probabilities and what came true, by sentence."""
 
     def __init__(self) -> None:

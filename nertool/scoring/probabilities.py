@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nertool.scoring.confidence import Confidence
+from nertool.scoring.calibration_error import CalibrationError
 from nertool.scoring.operating_points import ScoredEntities
 from nertool.scoring.scorer import Scorer
 
@@ -25,7 +25,7 @@ class SplitProbabilities:
         self.tagger = tagger
         self.as_argmax = None if tagger.decoder.is_free else Scorer()
         self.entities = ScoredEntities()
-        self.confidence = {name: (Confidence(), Confidence()) for name in ("before", "after")}
+        self.calibration_errors = {name: (CalibrationError(), CalibrationError()) for name in ("before", "after")}
 
     def add(self, gold: Sequence[str], tagging: Tagging) -> None:
         """Add a sentence as `Tagger.tag_scored` gave it."""
@@ -34,7 +34,7 @@ class SplitProbabilities:
         entities = {*tagging.spelling.entities(gold)}
         self.entities.add(entities, tagging.scored_spans())
         for scored, (of_words, of_entities) in zip(
-            (self.tagger.uncalibrated(tagging), tagging), self.confidence.values(), strict=True
+            (self.tagger.uncalibrated(tagging), tagging), self.calibration_errors.values(), strict=True
         ):
             of_words.add(scored.scores, [ours == theirs for ours, theirs in zip(scored.tags, gold, strict=True)])
             of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
@@ -45,7 +45,7 @@ class SplitProbabilities:
         """
         results: dict[str, Any] = {"argmax": self.as_argmax.figures()} if self.as_argmax else {}
         calibration: dict[str, Any] = {"temperature": self.tagger.calibration.temperature}
-        for name, (of_words, of_entities) in self.confidence.items():
+        for name, (of_words, of_entities) in self.calibration_errors.items():
             calibration[name] = {"words": of_words.results(), "entities": of_entities.results()}
         curve = self.entities.curve()
         return {**results, "calibration": calibration, **({"by_threshold": curve} if curve else {})}

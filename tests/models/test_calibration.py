@@ -1,4 +1,4 @@
-"""Calibration: the temperature that fits, and the error that is left."""
+"""Calibration: the temperature and the scales that fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from nertool.errors import InvalidData
 from nertool.models.calibration import Calibration, DevAnswers, Scale, fit_scale, read_calibration
-from nertool.scoring.confidence import Confidence
 from nertool.workspace.workspace import Workspace
 
 LABELS = ["O", "B-X", "I-X"]
@@ -107,46 +106,6 @@ def test_few_predictions_have_no_scale_and_those_that_are_all_right_a_sound_one(
     assert fit_scale(ones[:49], ones[:49], ones[:49] > 0) is None
     scale = fit_scale(0.5 * ones, ones, ones > 0)
     assert scale is not None and 0.7 < scale(np.array([0.5]), np.array([1]))[0] < 1
-
-
-def test_the_error_is_the_distance_of_probability_and_share_that_is_right() -> None:
-    confidence = Confidence()
-    for number in range(10):
-        confidence.add([0.9, 0.5], [number < 6, number < 5])
-    results = confidence.results()
-    assert results["error"] == pytest.approx((10 * abs(0.9 - 0.6) + 0) / 20)
-    assert results["interval"][0] <= results["error"] <= results["interval"][1]
-    assert [row["count"] for row in results["bins"]] == [10, 10]
-
-
-def test_without_predictions_there_is_no_error() -> None:
-    assert Confidence().results() == {"error": 0.0, "interval": (0.0, 0.0), "chance": 0.0, "count": 0, "bins": []}
-
-
-def test_the_error_of_right_probabilities_is_that_of_chance() -> None:
-    random = np.random.default_rng(3)
-    errors, chances = [], []
-    for _ in range(40):
-        confidence, scores = Confidence(), random.random(300)
-        confidence.add(scores.tolist(), (random.random(300) < scores).tolist())
-        errors.append(confidence.results()["error"])
-        chances.append(confidence.results()["chance"])
-    assert np.mean(errors) == pytest.approx(np.mean(chances), rel=0.1)
-
-
-@pytest.mark.parametrize("too_sure", [0.0, 0.1])
-@pytest.mark.parametrize("sentences", [40, 400])
-def test_the_interval_holds_the_error_that_endless_data_would_have(too_sure: float, sentences: int) -> None:
-    """Each probability is too high by a tenth, or is right, so that the error of endless data is known."""
-    random, outside = np.random.default_rng(4), 0
-    for _ in range(60):
-        confidence = Confidence()
-        for _ in range(sentences):
-            scores = 0.2 + 0.8 * random.beta(5, 1.5, 3)
-            confidence.add(scores.tolist(), (random.random(3) < scores - too_sure).tolist())
-        low, high = confidence.results()["interval"]
-        outside += not low <= too_sure <= high
-    assert outside <= 0.1 * 60
 
 
 @pytest.mark.model
