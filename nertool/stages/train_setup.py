@@ -138,20 +138,20 @@ def _examples(
     cache = workspace / EXAMPLES
     if not options.teachers:
         return load_examples(source, tokenizer, cache, anew=options.force)
-    from nertool.training.taught import load_taught_examples
+    from nertool.training.taught_examples import load_taught_examples
     from nertool.training.teachers import Teachers
 
     directories: list[Path] = []
     for name in options.teachers:
         directories += find_models(name, "--teacher", options.cache_dir, options.token)
+    weight, temperature = options.distil_weight, options.distil_temperature
+    teachers = Teachers(tuple(directories), source.labels, settings.scheme, weight, temperature)
     return load_taught_examples(
         source,
         _unlabelled(options, source, settings.tokenizer),
         tokenizer,
         cache,
-        Teachers(tuple(directories), source.labels, settings.scheme),
-        options.distil_weight,
-        options.distil_temperature,
+        teachers,
         anew=options.force,
     )
 

@@ -1,4 +1,4 @@
-"""Learn from teachers: their probabilities of the tags of words, and how far a model is from them."""
+"""Knowledge distillation: the loss between the probabilities of teachers and those of the model that learns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Examples that teachers label too, and those that only teachers label."""
+"""Training examples with the probabilities of teachers: those with gold tags, and those that only teachers label."""
 
 from __future__ import annotations
 
@@ -26,8 +26,6 @@ def load_taught_examples(
     tokenizer: PreTrainedTokenizerBase,
     cache: Path,
     teachers: Teachers,
-    weight: float,
-    temperature: float,
     anew: bool = False,
 ) -> TaughtExamples:
     """Make examples and the teachers' probabilities, or take them from the cache.
@@ -38,7 +36,6 @@ def load_taught_examples(
         tokenizer: splits words into sub-words.
         cache: a directory for all of this.
         teachers: that label the words.
-        weight, temperature: as `Teaching` has them.
         anew: make the examples, even if they are there.
 
     Raises:
@@ -51,7 +48,7 @@ def load_taught_examples(
     if unlabelled:
         parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
     known = np.any([match.known for match in matches], 0)
-    return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, weight, temperature))
+    return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, teachers.weight, teachers.temperature))
 
 
 class TaughtExamples(Examples):

@@ -22,14 +22,15 @@ from nertool.training.batches import Collator
 from nertool.training.distillation import Teaching
 from nertool.training.examples import Source, load_examples
 from nertool.training.fine_tuned import local_models
-from nertool.training.teachers import Teachers, match_labels, mean_probabilities
+from nertool.training.teacher_labels import match_labels
+from nertool.training.teachers import Teachers, mean_probabilities
 from nertool.training.unlabelled import UnlabelledSource
 from nertool.workspace.names import EXAMPLES
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
 
-from nertool.training.taught import load_taught_examples  # noqa: E402
+from nertool.training.taught_examples import load_taught_examples  # noqa: E402
 
 LABELS = ("B-LOC", "B-PER", "I-LOC", "O")
 TEXT = "anna visited oslo .\nclara praised new lisbon !\n\n"
@@ -51,6 +52,11 @@ def text_file(folder: Path, text: str = TEXT) -> Path:
     path = folder / "more.txt.gz"
     path.write_bytes(gzip.compress(text.encode()))
     return path
+
+
+def teacher(directory: Path, scheme: str = "") -> Teachers:
+    """The model of a directory as the only teacher of LABELS."""
+    return Teachers((directory,), LABELS, scheme, weight=0.5, temperature=1.0)
 
 
 # -- labels ----------------------------------------------------------------------------------------
@@ -88,9 +94,9 @@ def test_labels_of_another_scheme_count_for_those_of_ours_by_type(caplog: pytest
 
 
 def test_labels_of_other_words_under_the_same_names_are_refused(copy: Workspace) -> None:
-    Teachers((copy / "model",), LABELS, "iobes").matches()
+    teacher(copy / "model", "iobes").matches()
     with pytest.raises(InvalidOption, match=r"tags in iob2, and the data are in iob1.*\n.* --scheme iob2"):
-        Teachers((copy / "model",), LABELS, "iob1").matches()
+        teacher(copy / "model", "iob1").matches()
 
 
 def test_a_teacher_without_any_of_our_labels_is_refused() -> None:
@@ -130,8 +136,7 @@ def test_each_subword_has_its_word_whatever_the_tokenizers_are(
     """The model that learns cuts words into letters and sentences into windows; its teacher does neither."""
     source = Source(trained / "train.txt", LABELS, 12, all_subwords, taught=True)
     more = UnlabelledSource(text_file(tmp_path), LABELS, 12, all_subwords, taught=True)
-    teachers = Teachers((trained / "model",), LABELS)
-    examples = load_taught_examples(source, more, letters, tmp_path / "cache", teachers, 0.5, 1.0)
+    examples = load_taught_examples(source, more, letters, tmp_path / "cache", teacher(trained / "model"))
     sentences = [sentence.tokens for sentence in read_sentences(trained / "train.txt")]
     sentences += [line.split() for line in TEXT.splitlines() if line]
     words = [word for sentence in sentences for word in sentence]
