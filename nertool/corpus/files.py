@@ -21,8 +21,8 @@ LONGEST_LINE = 1 << 20
 """Characters of a line beyond which a file is taken for binary."""
 PACKED = (".gz", ".bz2", ".xz")
 """Suffixes of packed files."""
-MOST_BYTES = 64 << 20
-"""Bytes of a line at the most, whatever it holds."""
+LINE_LIMIT = 64 << 20
+"""Bytes at most of a line, and so of a record of JSON Lines, whatever it holds."""
 MAGIC = {
     rb"\x1f\x8b": "a gzip archive",
     rb"BZh[1-9]1AY&SY": "a bzip2 archive",
@@ -76,13 +76,13 @@ class BoundedLines(io.BufferedIOBase):
         """Read some bytes.
 
         Raises:
-            InvalidData: a line has more than MOST_BYTES.
+            InvalidData: a line has more than LINE_LIMIT.
         """
         piece = self.inner.read1(size)  # type: ignore[attr-defined]
         last = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         self.length = len(piece) - last - 1 if last >= 0 else self.length + len(piece)
         self.line += piece.count(b"\n")
-        if self.length > MOST_BYTES:
+        if self.length > LINE_LIMIT:
             raise long_line(str(self.path), self.line)
         return bytes(piece)
 
@@ -93,9 +93,9 @@ class BoundedLines(io.BufferedIOBase):
 
 
 def long_line(label: str, number: int) -> InvalidData:
-    """The error for a line that is longer than MOST_BYTES."""
+    """The error for a line that is longer than LINE_LIMIT."""
     return InvalidData(
-        f"{label}:{number}: a line of more than {MOST_BYTES >> 20} MiB",
+        f"{label}:{number}: a line of more than {LINE_LIMIT >> 20} MiB",
         "A line holds one token, sentence or record: look at how the file was made.",
     )
 
@@ -124,8 +124,8 @@ def open_text(
 
 
 def _may_have_long_lines(path: Path) -> bool:
-    """Whether a line may be longer than MOST_BYTES: in a larger file, an archive, or a pipe, which has no size."""
-    return path.suffix in PACKED or not path.is_file() or path.stat().st_size > MOST_BYTES
+    """Whether a line may be longer than LINE_LIMIT: in a larger file, an archive, or a pipe, which has no size."""
+    return path.suffix in PACKED or not path.is_file() or path.stat().st_size > LINE_LIMIT
 
 
 def foreign(label: str, head: bytes) -> InvalidData | None:

@@ -11,7 +11,7 @@ from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, BadRecord, check_j
 CHUNK = 1 << 16
 """Characters of the first piece; each next one that a record needs is twice as large."""
 LONGEST_RECORD = 1 << 27
-"""Characters that a single record may have."""
+"""Characters at most of a record in a list; one of JSON Lines is a line, see `files.LINE_LIMIT`."""
 BLANKS = " \t\r\n"
 HELD = object()
 """Stands for a list that is not read yet."""

@@ -1,5 +1,7 @@
 """Records of CSV, JSON, Parquet and Arrow files: one dialect and one set of limits for all commands.
 
+How long a record may be: a line in files.py, an element of a JSON list in json_stream.py, all others here.
+
 A row or line that cannot be read comes as a `BadRecord` or a `ValueError` with the reason, so that the caller decides
 whether to refuse the file or to go on without it.
 """

@@ -14,7 +14,7 @@ from typing import Any
 
 from nertool.corpus import utf16
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 from nertool.documents.writers import entities, with_text
 from nertool.errors import InvalidOption
 from nertool.models.tagging import Entity, Tagging

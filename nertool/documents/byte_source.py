@@ -10,9 +10,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from nertool.corpus.files import MOST_BYTES, foreign, long_line, open_bytes, translate_read_errors
+from nertool.corpus.files import LINE_LIMIT, foreign, long_line, open_bytes, translate_read_errors
 from nertool.corpus.records import BYTE_ORDER_MARK
-from nertool.documents.table_rows import log_byte_order_mark
+from nertool.documents.hints import Unreadable
+from nertool.documents.table_rows import UTF8_HELP, bad_record, log_byte_order_mark
 from nertool.errors import InvalidOption
 
 LONGEST_BEGINNING = 1 << 20
@@ -53,15 +54,15 @@ class ByteSource:
         """Read lines with their numbers.
 
         Raises:
-            InvalidData: the file cannot be read, is no text by its first bytes, or a line has more than MOST_BYTES.
+            InvalidData: the file cannot be read, is no text by its first bytes, or a line has more than LINE_LIMIT.
         """
         with translate_read_errors(Path(self.label)):
             ahead, self._ahead = self._ahead, b""
             if ahead and not ahead.endswith(b"\n"):
-                ahead += self._file.readline(MOST_BYTES)
-            rest = iter(partial(self._file.readline, MOST_BYTES + 1), b"")
+                ahead += self._file.readline(LINE_LIMIT)
+            rest = iter(partial(self._file.readline, LINE_LIMIT + 1), b"")
             for number, line in enumerate(chain(io.BytesIO(ahead), rest), start=1):
-                if len(line) > MOST_BYTES:
+                if len(line) > LINE_LIMIT:
                     raise long_line(self.label, number)
                 yield number, line if self._begun else self._checked(line)
 
@@ -108,3 +109,18 @@ def open_source(path: Path | None, stdin: IO[bytes] | None) -> Iterator[ByteSour
         raise InvalidOption("standard input is closed", "Name files that exist; - is standard input.")
     else:
         yield ByteSource("standard input", stdin)
+
+
+def decode_line(label: str, number: int, line: bytes) -> str:
+    """Decode a line.
+
+    Raises:
+        InvalidData: it is not UTF-8, or holds a NUL (names file and line).
+    """
+    if b"\0" in line:
+        raise bad_record(f"{label}:{number}", "a NUL byte: this is no text in UTF-8")
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        what = f"{label}:{number}: not UTF-8: {error.reason}"
+        raise Unreadable(what, UTF8_HELP, "skip") from error

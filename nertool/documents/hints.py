@@ -1,4 +1,4 @@
-"""What a command offers its user where an input cannot be read: the ends of hints, and errors that wait for them."""
+"""Hints of errors in reading input: they end with options of the command that reads, which readers do not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nertool.errors import InvalidData
 
 
-class Ways(NamedTuple):
+class Hints(NamedTuple):
     """Ends of hints, in the options of one command; the defaults are those of `predict`.
 
     Attributes:
@@ -26,18 +26,18 @@ class Ways(NamedTuple):
 
 
 class Unreadable(InvalidData):
-    """An input that cannot be read, found where the command is not known.
+    """An input that cannot be read; `Reader.read` puts in the hint of its command.
 
     Args:
         message: what is wrong.
-        mend: beginning of the hint: what helps in every command.
-        way: the field of `Ways` that ends the hint.
+        beginning: of the hint: what helps in every command.
+        end: the field of `Hints` that ends the hint.
     """
 
-    def __init__(self, message: str, mend: str, way: str) -> None:
-        self.mend, self.way = mend, way
-        super().__init__(message, self.hint_for(Ways()))
+    def __init__(self, message: str, beginning: str, end: str) -> None:
+        self.beginning, self.end = beginning, end
+        super().__init__(message, self.hint_for(Hints()))
 
-    def hint_for(self, ways: Ways) -> str:
+    def hint_for(self, hints: Hints) -> str:
         """The whole hint."""
-        return f"{self.mend} {getattr(ways, self.way)}"
+        return f"{self.beginning} {getattr(hints, self.end)}"

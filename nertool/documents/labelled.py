@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from nertool.corpus.column_files import read_sentences
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 
 
 class Labelled:

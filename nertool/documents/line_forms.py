@@ -17,7 +17,7 @@ from nertool.corpus.column_files import (
     is_part_of_speech,
     names_columns,
 )
-from nertool.documents.ways import Unreadable
+from nertool.documents.hints import Unreadable
 
 CONVERTED = {
     "WebAnno TSV": re.compile(r"\ufeff?#\s*FORMAT=WebAnno"),

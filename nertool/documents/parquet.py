@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from nertool.documents.reader import TAGGED_FIELDS, Document, Reader
+from nertool.documents.document import TAGGED_FIELDS, Document
+from nertool.documents.reader import Reader
 from nertool.documents.redaction import Redaction
 from nertool.documents.writers import as_row
 from nertool.models.tagging import Tagging

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.corpus.running_text import sentence_splitter
 from nertool.documents.folders import ATTEMPTS, Job, begin, find_jobs
-from nertool.documents.reader import Reader, tag_documents, tell
+from nertool.documents.log_counts import log_counts
+from nertool.documents.reader import Reader
 from nertool.documents.redaction import Redaction
+from nertool.documents.tag_documents import tag_documents
 from nertool.errors import NertoolError, require
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
@@ -127,9 +129,7 @@ class FileTagger:
         tag_counts = TagCounts()
         documents = tag_documents(self.tagger, reader.read(str(job.source)), tag_counts)
         counts = write(part, schema_for(reader, job.source, redaction), documents, redaction)
-        counts |= {"broken": reader.broken, "replaced": reader.replaced, "comments": reader.comments}
-        counts |= {"endless": reader.endless, "tasks": reader.tasks}
-        return counts | vars(tag_counts)
+        return counts | vars(reader.counts) | vars(tag_counts)
 
 
 @contextmanager
@@ -212,7 +212,7 @@ def tag_folder(run: FolderRun) -> None:
     jobs = find_jobs(run.names, run.form, run.folder)
     waiting = begin(run.folder, jobs, run.made_from(), run.resume, run.force)
     counts = _tag_all(waiting, run) if waiting else Counter()
-    tell(counts, run.settings.on_error)
+    log_counts(counts, run.settings.on_error)
     logger.info("written: %s (%s files, %s of them now)", run.folder, len(jobs), len(waiting))
 
 

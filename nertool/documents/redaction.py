@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 from nertool.documents.writers import entities, with_text
 from nertool.errors import InvalidOption
 from nertool.models.tagging import Tagging

@@ -14,8 +14,8 @@ from zlib import crc32
 
 import numpy as np
 
+from nertool.documents.document import Document
 from nertool.documents.output_file import translate_write_errors
-from nertool.documents.reader import Document
 from nertool.documents.writers import entities
 from nertool.models.tagging import Tagging
 

@@ -18,7 +18,7 @@ from nertool.corpus.records import (
     parquet_batches,
     translate_arrow_errors,
 )
-from nertool.documents.ways import Unreadable
+from nertool.documents.hints import Unreadable
 from nertool.errors import InvalidData
 from nertool.progress import logger
 

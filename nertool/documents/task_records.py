@@ -38,7 +38,7 @@ def way_out(record: Mapping[str, Any], column: str) -> str:
     """What helps with a record without a text and without tokens, beside going on without it.
 
     Args:
-        column: how the column that is read is named; see `Ways`.
+        column: how the column that is read is named; see `Hints`.
     """
     if CAS in record:
         return CAS_HELP

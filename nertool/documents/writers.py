@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 from nertool.errors import InvalidOption
 from nertool.models.tagging import Entity, Tagging, entities_of
 

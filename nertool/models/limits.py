@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import NertoolError
-from nertool.workspace.digests import MOST_BYTES, read_json
+from nertool.workspace.digests import FILE_LIMIT, read_json
 
 if TYPE_CHECKING:
     import torch
@@ -59,8 +59,8 @@ def check_files(directory: Path) -> None:
     for path in sorted(directory.iterdir()):
         if path.exists() and not path.is_file() and not (path.is_dir() and path.suffix not in FILES):
             raise NertoolError(f"{path} is no regular file", HINT)
-        if path.suffix in READ_WHOLE and path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise NertoolError(f"{path} has more than {MOST_BYTES >> 20} MiB", HINT)
+        if path.suffix in READ_WHOLE and path.is_file() and path.stat().st_size > FILE_LIMIT:
+            raise NertoolError(f"{path} has more than {FILE_LIMIT >> 20} MiB", HINT)
     if (directory / ADAPTER).exists():
         raise NertoolError(
             f"{directory / ADAPTER} names another model, of whose weights this is an adapter",

@@ -10,7 +10,8 @@ from typing import Any
 
 from nertool.corpus.running_text import Cut, Words, line_offsets
 from nertool.documents.annotation_tools import least_score
-from nertool.documents.reader import Document, tag_documents
+from nertool.documents.document import Document
+from nertool.documents.tag_documents import tag_documents
 from nertool.documents.writers import as_row
 from nertool.errors import InvalidOption, NertoolError
 from nertool.models.tagger import Tagger

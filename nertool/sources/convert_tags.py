@@ -21,8 +21,8 @@ from nertool.spelling import ALWAYS_OUTSIDE, Reading, Tags, count_tags, find_spe
 from nertool.tags import OUTSIDE, Pair, Span, broken, mark, pairs, spans, split_tag
 from nertool.workspace.stage import Stage
 
-MOST_BYTES = 1 << 20
-"""Size of a --type-map file."""
+LONGEST_MAP = 1 << 20
+"""Characters of a --type-map file, at most."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def read_type_map(path: Path) -> dict[str, str]:
     hint = "A line holds OLD NEW; OLD alone drops the type. Or write one JSON object of texts."
     try:
         with path.open(encoding="utf-8-sig") as file:
-            text = file.read(MOST_BYTES + 1)
+            text = file.read(LONGEST_MAP + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidOption(f"--type-map {path}: {reason}", hint) from error
-    if len(text) > MOST_BYTES:
-        raise InvalidOption(f"--type-map {path}: more than {MOST_BYTES:,} characters", hint)
+    if len(text) > LONGEST_MAP:
+        raise InvalidOption(f"--type-map {path}: more than {LONGEST_MAP:,} characters", hint)
     try:
         names = json.loads(text) if text.lstrip().startswith("{") else _read_lines(text)
         if not all(isinstance(new, str) and new.split() in ([], [new]) for new in names.values()):

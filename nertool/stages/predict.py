@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from nertool.corpus.column_files import read_sentences
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document, tag_documents, tell
+from nertool.documents.document import Document
+from nertool.documents.log_counts import log_counts
+from nertool.documents.tag_documents import tag_documents
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import OWN, read_named_thresholds
 from nertool.progress import track
@@ -142,7 +144,7 @@ class Predictor:
             if self.form in COLUMNS:
                 blanks += count_blanks(document)
             yield Written(self.write(document, taggings), document, taggings)
-        tell({**vars(counts), "blanks": blanks})
+        log_counts({**vars(counts), "blanks": blanks})
 
 
 def open_predictor(workspace: Workspace, options: Options) -> Predictor:

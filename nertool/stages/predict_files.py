@@ -11,9 +11,11 @@ from typing import IO, TYPE_CHECKING, Any
 from nertool.corpus.files import translate_read_errors
 from nertool.corpus.running_text import sentence_splitter
 from nertool.documents import writers
+from nertool.documents.document import Document
 from nertool.documents.labelled import Labelled
+from nertool.documents.log_counts import log_counts
 from nertool.documents.output_file import OutputFile
-from nertool.documents.reader import Document, Reader, tell
+from nertool.documents.reader import Reader
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import read_named_thresholds
@@ -168,8 +170,7 @@ def _check_input(name: str, stdin: IO[bytes] | None) -> None:
 
 def _all_documents(reader: Reader, names: Sequence[str]) -> Iterator[Document]:
     yield from chain.from_iterable(map(reader.read, names))
-    counts = {name: getattr(reader, name) for name in ("broken", "replaced", "tasks", "comments", "endless")}
-    tell(counts, reader.on_error)
+    log_counts(vars(reader.counts), reader.on_error)
 
 
 def _without_labelled(documents: Iterable[Document], workspace: Workspace) -> Iterator[Document]:
@@ -188,7 +189,7 @@ def _without_labelled(documents: Iterable[Document], workspace: Workspace) -> It
             labelled += 1
         else:
             yield document
-    tell({"labelled": labelled})
+    log_counts({"labelled": labelled})
 
 
 def _with_tokens(documents: Iterable[Document]) -> Iterator[Document]:
@@ -199,7 +200,7 @@ def _with_tokens(documents: Iterable[Document]) -> Iterator[Document]:
             yield document
         else:
             empty += not document.broken
-    tell({"empty": empty})
+    log_counts({"empty": empty})
 
 
 # -- by Ray ----------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from nertool.corpus.running_text import CHARACTERS, cutter
-from nertool.documents.reader import Reader, form_of_name, tell
-from nertool.documents.ways import Ways
+from nertool.documents.hints import Hints
+from nertool.documents.log_counts import log_counts
+from nertool.documents.reader import Reader, form_of_name
 from nertool.errors import InvalidData
 from nertool.training.examples import Source, Tagged, Totals
 from nertool.workspace.digests import digest
 
-WAYS = Ways(
+HINTS = Hints(
     skip="go on without it: --unlabelled-on-error skip",
     form="write it as text, a sentence a line, or as JSON Lines with a field text or tokens",
     column="name the one to read text or tokens",
@@ -63,14 +64,14 @@ class UnlabelledSource(Source):
         for tokens, _ in self._read(reader):
             sentences += 1
             words += len(tokens)
-        tell({"broken": reader.broken}, self.on_error)
+        log_counts({"broken": reader.counts.broken}, self.on_error)
         if not sentences:
             raise InvalidData(f"{self.path}: no sentence in the files of --unlabelled", "Name files with text.")
         return Totals(sentences, words)
 
     def _reader(self, tells_form: bool) -> Reader:
         cut = cutter(self.cut)
-        return Reader(labels=self.labels, on_error=self.on_error, cut=cut, ways=WAYS, tells_form=tells_form)
+        return Reader(labels=self.labels, on_error=self.on_error, cut=cut, hints=HINTS, tells_form=tells_form)
 
     def _read(self, reader: Reader) -> Iterator[Tagged]:
         for path in (self.path, *self.more):

@@ -14,8 +14,8 @@ from typing import Any, TypedDict
 from nertool.errors import InvalidData, MissingInput
 from nertool.workspace.atomic import replacing
 
-MOST_BYTES = 1 << 27
-"""Bytes of a file of JSON at the most; what nertool writes has a few thousand, or a million."""
+FILE_LIMIT = 1 << 27
+"""Bytes at most of a file that is read whole; the JSON that nertool writes has a few thousand, or a million."""
 
 
 class Digest(TypedDict):
@@ -85,9 +85,9 @@ def read_json(path: Path) -> Any:
     if path.is_fifo():
         raise ValueError("a pipe, into which nobody may ever write")
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"more than {MOST_BYTES >> 20} MiB")
+        content = file.read(FILE_LIMIT + 1)
+    if len(content) > FILE_LIMIT:
+        raise ValueError(f"more than {FILE_LIMIT >> 20} MiB")
     return json.loads(content.decode("utf-8"), parse_constant=lambda _: None, parse_float=_finite)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from nertool.errors import command
-from nertool.workspace.digests import MOST_BYTES, json_text
+from nertool.workspace.digests import FILE_LIMIT, json_text
 from nertool.workspace.names import RUNS
 
 
@@ -51,7 +51,7 @@ def last_command_line(root: Path, stage: str) -> str:
     """The command line that ran a stage last without an error, on this workspace; empty where none is known."""
     last = ""
     with suppress(OSError), (root / RUNS).open(encoding="utf-8", errors="replace") as log:
-        while line := log.readline(MOST_BYTES):
+        while line := log.readline(FILE_LIMIT):
             last = _command_in(line, stage) or last
     return on_workspace(root, last)
 

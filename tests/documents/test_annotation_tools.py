@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from nertool.corpus.running_text import CHARACTERS, Words, cut_text, line_offsets
 from nertool.documents.annotation_tools import PreAnnotations
+from nertool.documents.document import Document
 from nertool.documents.labelled import Labelled
-from nertool.documents.reader import Document
 from nertool.documents.writers import head_of, separated
 from nertool.errors import InvalidOption
 from nertool.models.tagging import Tagging

@@ -16,7 +16,8 @@ import pytest
 
 from nertool.corpus import json_stream
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document, Reader
+from nertool.documents.document import Document
+from nertool.documents.reader import Reader
 from nertool.errors import InvalidData
 
 RECORDS = [{"text": "Anna left Oslo.", "id": 1}, {"tokens": ["Clara", ",", "too"], "id": 2}]
@@ -114,7 +115,7 @@ def test_a_bad_record_stops_is_skipped_or_stands_as_a_gap(record: bytes, what: s
         reader = Reader(stdin=io.BytesIO(data), on_error=on_error)  # type: ignore[arg-type]
         documents = list(reader.read("-"))
         assert [one.broken for one in documents] == wanted
-        assert (documents[-1].text, documents[-1].number, reader.broken) == ("Zürich", 3, 1)
+        assert (documents[-1].text, documents[-1].number, reader.counts.broken) == ("Zürich", 3, 1)
 
 
 @pytest.mark.parametrize("on_error", ["stop", "skip", "null"])

@@ -87,7 +87,7 @@ def test_tokens_are_read_behind_numbers_and_between_comments(
     reader = Reader(labels=[*LABELS])
     read = reader.read(str(path))
     assert [sentence.tokens for document in read for sentence in document.sentences] == tokens
-    assert reader.comments == sum(line.startswith(("# id", "#\tu", "#\tv")) for line in text.splitlines())
+    assert reader.counts.comments == sum(line.startswith(("# id", "#\tu", "#\tv")) for line in text.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_columns_of_parquet_keep_their_types(tmp_path: Path) -> None:
     assert table.column_names == [*others, "text", "tokens", "tags", "entities"]
     for name, column in others.items():
         assert table[name].combine_chunks().equals(column), name
-    assert table["text"].to_pylist() == ["oslo", ""] and reader.replaced == 2
+    assert table["text"].to_pylist() == ["oslo", ""] and reader.counts.replaced == 2
 
 
 def test_a_column_that_is_not_read_in_one_row_is_passed_on_there(tmp_path: Path) -> None:

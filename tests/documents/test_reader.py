@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from nertool.corpus.running_text import sentence_splitter
-from nertool.documents.reader import Document, Reader
+from nertool.documents.document import Document
+from nertool.documents.reader import Reader
 from nertool.errors import InvalidData, InvalidOption
 
 TEXTS = ["Anna left Oslo.", "Clara, too"]
@@ -151,5 +152,5 @@ def test_gaps_stand_where_records_were(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"Anna left\n\xff\nOslo fell\n")
     reader = Reader("text", on_error="null")
     assert [one.broken for one in reader.read(str(tmp_path / "a.txt"))] == [False, True, False]
-    assert reader.broken == 1
+    assert reader.counts.broken == 1
     assert len(read(tmp_path / "a.txt", form="text", on_error="skip")) == 2

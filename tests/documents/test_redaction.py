@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 from nertool.documents.redaction import Redaction
 from nertool.errors import InvalidOption
 from nertool.models.tagging import Tagging

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nertool.corpus.running_text import Words
-from nertool.documents.reader import Document
+from nertool.documents.document import Document
 from nertool.documents.selection import Candidate, Selection, doubt_of, traits_of
 from nertool.errors import Unwritable
 from nertool.models.tagging import Tagging

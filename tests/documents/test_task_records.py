@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from nertool.documents.reader import Document, Reader, tell
+from nertool.documents.document import Document
+from nertool.documents.log_counts import log_counts
+from nertool.documents.reader import Reader
 from nertool.errors import InvalidData
 
 REGION = {"value": {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}, "type": "labels"}
@@ -32,7 +34,7 @@ def test_a_task_of_label_studio_is_its_text(in_lines: bool, caplog: pytest.LogCa
     assert tokens(documents) == [["Anna", "left"], ["Oslo", ",", "too"]]
     assert [one.record for one in documents] == [{"source": "a", "id": 7}, {}]
     assert documents[0].text == "Anna left" and documents[0].is_record
-    tell({"tasks": reader.tasks})
+    log_counts({"tasks": reader.counts.tasks})
     assert "2 records were tasks of Label Studio" in caplog.text and "annotations are not" in caplog.text
 
 

@@ -34,7 +34,7 @@ from nertool.sources.readers import conll2012, csv_rows, read_file
 from nertool.sources.readers.tag_names import read_tag_names
 from nertool.sources.shell_filters import BLOCK, blocks_of_lines
 from nertool.stages.labels import distinct_tags
-from nertool.workspace.digests import MOST_BYTES, read_json
+from nertool.workspace.digests import FILE_LIMIT, read_json
 from nertool.workspace.run_log import last_command_line
 from nertool.workspace.workspace import Workspace
 
@@ -66,7 +66,7 @@ def test_json_nested_too_deep_is_two_lines(name: str, content: str, tmp_path: Pa
 def test_json_that_is_too_long_is_two_lines(name: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / name).touch()
-    os.truncate(tmp_path / name, MOST_BYTES + 1)
+    os.truncate(tmp_path / name, FILE_LIMIT + 1)
     with pytest.raises(NertoolError) as error:
         RECORDS[name](tmp_path)
     assert len(str(error.value).splitlines()) == 2 and len(str(error.value)) < 1000
@@ -79,7 +79,7 @@ def test_json_without_end_is_refused() -> None:
 
 def test_a_log_without_a_line_end_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "runs.jsonl").touch()
-    os.truncate(tmp_path / "runs.jsonl", MOST_BYTES + 1)
+    os.truncate(tmp_path / "runs.jsonl", FILE_LIMIT + 1)
     assert last_command_line(tmp_path, "labels") == ""
 
 

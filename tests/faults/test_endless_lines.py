@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nertool.corpus.files import MOST_BYTES, numbered_lines
+from nertool.corpus.files import LINE_LIMIT, numbered_lines
 from nertool.documents.reader import Reader
 from nertool.errors import InvalidData
 from nertool.stages import download
@@ -58,14 +58,14 @@ def test_a_line_that_is_too_long_is_refused(read: Callable[[Path], None], packed
 
 
 def test_a_plain_file_is_bounded_where_it_is_large(tmp_path: Path) -> None:
-    (tmp_path / "own.txt").write_bytes(b"Anna B-PER\n" + b"a" * (MOST_BYTES + (1 << 20)))
+    (tmp_path / "own.txt").write_bytes(b"Anna B-PER\n" + b"a" * (LINE_LIMIT + (1 << 20)))
     with pytest.raises(InvalidData, match=r"own\.txt:2: a line of more than 64 MiB"):
         read_all(tmp_path / "own.txt")
 
 
 def test_standard_input_is_bounded_too() -> None:
     with pytest.raises(InvalidData, match="standard input:1: a line of more than 64 MiB"):
-        list(Reader("text", stdin=io.BytesIO(b"a" * (MOST_BYTES + 2))).read("-"))
+        list(Reader("text", stdin=io.BytesIO(b"a" * (LINE_LIMIT + 2))).read("-"))
 
 
 def test_memory_stays_bounded(packed: Path) -> None:
