@@ -16,7 +16,7 @@ from typing import Any
 
 from timing import add_json_option, write_json
 
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 
 
 def sentences(path: Path) -> Iterator[list[str]]:

@@ -16,7 +16,8 @@ import torch
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
-from nertool.models.tagger import Tagger, load_tagger
+from nertool.models.load_tagger import load_tagger
+from nertool.models.tagger import Tagger
 from nertool.workspace.workspace import Workspace
 
 PIPELINE_BATCHES = (8, 32, 128)

@@ -29,8 +29,9 @@ from nertool.int8.quantizer import Quantizer, Settings
 from nertool.int8.row_ranges import RowRanges
 from nertool.int8.watched_graph import WatchedGraph
 from nertool.models import cpu
+from nertool.models.load_tagger import load_tagger
 from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.tagger import Tagger, load_tagger
+from nertool.models.tagger import Tagger
 from nertool.scoring.scorer import Scorer
 from nertool.stages.quantize import Options
 from nertool.workspace.workspace import Workspace

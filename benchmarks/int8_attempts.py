@@ -23,8 +23,8 @@ from nertool.int8.onnx_runtime import Product, matrix_products
 from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import quantize_rows
 from nertool.int8.watched_graph import WatchedGraph
+from nertool.models.load_tagger import load_tagger
 from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.tagger import load_tagger
 from nertool.workspace.workspace import Workspace
 
 STRENGTHS = (0.5, 0.7)

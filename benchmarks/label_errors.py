@@ -27,7 +27,7 @@ import numpy as np
 from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.scoring.label_errors import type_columns, types_of
 from nertool.tags import Span, mark, spans
 

@@ -28,7 +28,8 @@ from typing import Any
 from timing import add_json_option, seconds_of, write_json
 
 from nertool.corpus.column_files import read_sentences
-from nertool.models.tagger import Tagger, load_tagger
+from nertool.models.load_tagger import load_tagger
+from nertool.models.tagger import Tagger
 from nertool.tags import convert
 from nertool.workspace.names import QUANTIZED
 from nertool.workspace.workspace import Workspace

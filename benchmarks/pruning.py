@@ -23,8 +23,8 @@ from nertool.corpus.column_files import read_sentences
 from nertool.int8.onnx_runtime import matrix_products
 from nertool.int8.quantizer import Quantizer
 from nertool.int8.row_ranges import RowRanges
+from nertool.models.load_tagger import load_tagger
 from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.tagger import load_tagger
 from nertool.workspace.workspace import Workspace
 
 SPARSITIES = (0.0, 0.5, 0.8, 0.9)

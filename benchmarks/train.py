@@ -72,7 +72,7 @@ def plain(workspace: Path, target: Path, model_name: str, settings: dict[str, An
 def scored(workspace: Path, directory: Path) -> dict[str, float]:
     """F1 of a model directory on dev and test."""
     from nertool.corpus.column_files import read_sentences
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
     from nertool.scoring.scorer import score
 
     figures = {}

@@ -30,7 +30,7 @@ from timing import add_json_option, write_json
 
 from nertool.corpus.column_files import read_sentences
 from nertool.models.decoding import Sentences
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.scoring.scorer import Scorer
 
 NERTOOL = [sys.executable, "-m", "nertool"]

@@ -17,7 +17,7 @@ import numpy as np
 from decoding import sentences
 from timing import add_json_option, write_json
 
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 
 
 def main() -> None:

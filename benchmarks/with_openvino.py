@@ -24,8 +24,9 @@ from timing import model_parser, write_json
 from nertool.corpus.column_files import read_sentences
 from nertool.int8.choice import Attempt
 from nertool.int8.quantizer import Quantizer
+from nertool.models.load_tagger import load_tagger
 from nertool.models.onnx_model import GRAPH, OnnxModel
-from nertool.models.tagger import Tagger, load_tagger
+from nertool.models.tagger import Tagger
 from nertool.workspace.workspace import Workspace
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nertool.errors import NertoolError
-    from nertool.models.tagger import Tagger, load_tagger
+    from nertool.models.load_tagger import load_tagger
+    from nertool.models.tagger import Tagger
     from nertool.models.tagging import Entity
     from nertool.scoring.scorer import Scorer, score
     from nertool.sources.recipes import RECIPES
@@ -50,7 +51,7 @@ _MODULES = {
     "Span": "nertool.tags",
     "Tagger": "nertool.models.tagger",
     "Workspace": "nertool.workspace.workspace",
-    "load_tagger": "nertool.models.tagger",
+    "load_tagger": "nertool.models.load_tagger",
     "score": "nertool.scoring.scorer",
     "spans": "nertool.tags",
 }

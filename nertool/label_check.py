@@ -201,7 +201,7 @@ def _undecided(
 
 
 def _load(model: str | Path, options: Options) -> Tagger:
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     return load_tagger(model, trust_remote_code=options.trust_remote_code)
 

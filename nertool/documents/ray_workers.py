@@ -31,7 +31,8 @@ from nertool.workspace.digests import digest
 from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger, TaggingArguments
+    from nertool.models.load_tagger import TaggingArguments
+    from nertool.models.tagger import Tagger
 
 SAME_PATHS = "Every machine must see input, output and workspace under the same paths."
 ANSWER_SECONDS = 10
@@ -84,7 +85,7 @@ class FileTagger:
         """The model. It is loaded with the first file, because Ray hides the error of a constructor."""
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # other workers have the other processors
         quiet_transformers()
-        from nertool.models.tagger import load_tagger
+        from nertool.models.load_tagger import load_tagger
 
         settings = self.settings
         with reading(settings.model.parent):

@@ -76,7 +76,7 @@ def measure_here(directory: Path, files: Mapping[str, Path], tags: Path, **conse
         consent: `trust_remote_code` and `allow_missing_weights` of `load_tagger`.
     """
     from nertool.corpus.column_files import read_sentences
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     started = time.perf_counter()
     tagger = load_tagger(directory, device="cpu", **consent)

@@ -9,66 +9,35 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nertool.arrays import Array
-from nertool.corpus.running_text import Cut, cut_text, cutter, line_offsets
+from nertool.corpus.running_text import Cut, cut_text, line_offsets
 from nertool.errors import NertoolError
-from nertool.models.calibration import Calibration, DevAnswers, Predictions, read_calibration
-from nertool.models.canary import check_canary
+from nertool.models.batching import BATCH_SUBWORDS, GPU_SUBWORDS, Job, batch_size, batches_of, blocks_of
+from nertool.models.calibration import Calibration, DevAnswers, Predictions
 from nertool.models.decoding import Decoder, Sentences
-from nertool.models.encode import NO_SUBWORD, Encoder, Window
-from nertool.models.model_directory import check_directory, load_directory
+from nertool.models.encode import NO_SUBWORD, Encoder
 from nertool.models.onnx_model import OnnxModel
-from nertool.models.settings import read_settings
 from nertool.models.stored_tokenizer import Encoding, StoredTokenizer, store_encoding
 from nertool.models.tagging import Entity, TagCounts, Tagging, entities_of
-from nertool.models.thresholds import KeptThresholds, Thresholds, check_least, thresholds_for
-from nertool.progress import logger
+from nertool.models.thresholds import Thresholds
 from nertool.spelling import spelling_of_labels
 from nertool.tags import OUTSIDE
-from nertool.workspace.reader_lock import reading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from nertool.models.torch_model import TorchModel
 
-SENTENCES_AHEAD = 2048
-"""Sentences read before the first is tagged. Chosen, not measured: enough to sort by length, little memory."""
-CHARACTERS_AHEAD = 1 << 25
-"""Characters of their words, after which no more are read: a line may have 64 MiB."""
-BATCH_SUBWORDS = 512
-"""Padded sub-words of a batch on the CPU. `quantize` measures 256 to 2048 for each model and reports the best."""
-GPU_SUBWORDS = 16_384
-"""Padded sub-words of a batch on a GPU. On an H200, 8,192 to 32,768 are equally fast; 65,536 is a tenth slower."""
-LEAST_SUBWORDS = 128
-"""Padded sub-words of the smallest batch that a block is split into for threads. Chosen, not measured."""
-SHARES = 8
-"""Batches that a small block is split into, so that several threads have work. Chosen, not measured.
-
-The number must not depend on the threads: dynamic INT8 finds ranges per batch, so other batches give other tags.
-"""
 PROBE = 24
 """Sub-words of the longer one of two windows that find out whether padding changes tags."""
 ROUNDING = 1e-3
 """Difference between logits, as a share of the greatest, that another shape of FP32 products may bring on the CPU."""
 NOISE = 0.05
 """The same for INT8, whose ranges may be those of a batch, and for GPUs; convolutions over padding bring over .2."""
-
-
-class _Job(NamedTuple):
-    """A window to tag.
-
-    Attributes:
-        window: its sub-words.
-        words: numbers in the block of the words whose tag is taken from it.
-    """
-
-    window: Window
-    words: list[int]
 
 
 class Tagger:
@@ -148,7 +117,7 @@ class Tagger:
             yield from (tagging.tags for tagging in self.tag_scored(sentences, counts))
             return
         counts = counts or TagCounts()
-        for block in _blocks(sentences):
+        for block in blocks_of(sentences):
             logits = self._block_logits(block, counts)
             ids = self.decoder.decode(logits, Sentences.of(list(map(len, block))))
             yield from _by_sentence(self._tags(ids, logits), block)
@@ -156,7 +125,7 @@ class Tagger:
     def tag_scored(self, sentences: Iterable[Sequence[str]], counts: TagCounts | None = None) -> Iterator[Tagging]:
         """Tag sentences as `tag` does, with the probability of each tag and each entity."""
         counts = counts or TagCounts()
-        for block in _blocks(sentences):
+        for block in blocks_of(sentences):
             for tagging in self._score_block(block, self._block_logits(block, counts)):
                 kept = self.thresholds.apply(tagging) if self.thresholds else tagging
                 counts.below += len(tagging.span_scores) - len(kept.span_scores)
@@ -168,7 +137,7 @@ class Tagger:
         Returns:
             an array of shape (words, labels) for each sentence, in the same order.
         """
-        for block in _blocks(sentences):
+        for block in blocks_of(sentences):
             logits = self._block_logits(block, TagCounts())
             ends = np.cumsum(list(map(len, block)))
             yield from np.split(logits, ends[:-1])
@@ -273,7 +242,8 @@ class Tagger:
         ends = np.cumsum(lengths)
         logits = np.full((ends[-1], len(self.labels)), np.nan, np.float32)
         jobs = self._jobs(block, (ends - lengths).tolist(), counts)
-        batches = list(_batches(jobs, self._batch_size(jobs), self.same_length))
+        most = batch_size(jobs, self.batch_subwords) if self.on_cpu else self.batch_subwords
+        batches = list(batches_of(jobs, most, self.same_length))
         for batch, batch_logits in zip(batches, self._logits_of_all(batches), strict=True):
             words = list(chain.from_iterable(job.words for job in batch))
             if not np.isfinite(batch_logits).all():
@@ -281,26 +251,19 @@ class Tagger:
             logits[words] = batch_logits
         return logits
 
-    def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[_Job]:
+    def _jobs(self, sentences: list[Sequence[str]], firsts: list[int], counts: TagCounts) -> list[Job]:
         """The windows from which a tag is taken; a window inside a long word has none."""
-        jobs: list[_Job] = []
+        jobs: list[Job] = []
         for first, encoded in zip(firsts, self.encoder.encode(sentences), strict=True):
             windows = self.encoder.windows(encoded) if encoded.ids else []
             counts.windowed += len(windows) > 1
             counts.without_subwords += encoded.starts.count(NO_SUBWORD)
             for window in windows:
                 if window.words:
-                    jobs.append(_Job(window, [first + word for word in window.words]))
+                    jobs.append(Job(window, [first + word for word in window.words]))
         return jobs
 
-    def _batch_size(self, jobs: list[_Job]) -> int:
-        """Padded sub-words of a batch."""
-        if not self.on_cpu:
-            return self.batch_subwords
-        subwords = sum(len(job.window.ids) for job in jobs)
-        return min(self.batch_subwords, max(LEAST_SUBWORDS, -(-subwords // SHARES)))
-
-    def _logits_of_all(self, batches: list[list[_Job]]) -> Iterable[Array]:
+    def _logits_of_all(self, batches: list[list[Job]]) -> Iterable[Array]:
         """Give what `_logits` gives for each batch.
 
         On the CPU each thread works on its own batch: threads that share one wait for each other at every product.
@@ -313,7 +276,7 @@ class Tagger:
         with runner.a_thread_each(), ThreadPoolExecutor(threads) as pool:
             return list(pool.map(work, batches))
 
-    def _logits(self, runner: OnnxModel | TorchModel, batch: list[_Job]) -> Array:
+    def _logits(self, runner: OnnxModel | TorchModel, batch: list[Job]) -> Array:
         """Logits of each word whose tag is taken from a batch; shape (words, labels)."""
         ids: list[list[int]] = []
         rows: list[int] = []
@@ -377,27 +340,6 @@ class Tagger:
         return inputs
 
 
-def _blocks(sentences: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
-    """Read ahead, so that sentences of like length can go together.
-
-    Raises:
-        NertoolError: one is a text, not a list of tokens.
-    """
-    block: list[Sequence[str]] = []
-    characters = 0
-    for words in sentences:
-        if isinstance(words, str):  # each of its letters would be tagged as a word
-            hint = "Give a list of tokens for each sentence, or ask for the `entities` of a text."
-            raise NertoolError("a tagger takes sentences of tokens, and got a text", hint)
-        block.append(words)
-        characters += sum(map(len, words))
-        if len(block) == SENTENCES_AHEAD or characters > CHARACTERS_AHEAD:
-            yield block
-            block, characters = [], 0
-    if block:
-        yield block
-
-
 def _by_sentence(tags: list[str], block: list[Sequence[str]]) -> Iterator[list[str]]:
     """Cut the tags of a block into those of its sentences."""
     first = 0
@@ -415,103 +357,3 @@ def _no_number(sentences: Sequence[Sequence[str]], ends: Array, word: int) -> Ne
         f"the model gives no number for {sentence[word - int(ends[number])]!r} in {shown!r}",
         "Its weights are damaged, or grew without bound in training: train anew with a lower --learning-rate.",
     )
-
-
-def _batches(jobs: list[_Job], most: int, same_length: bool) -> Iterator[list[_Job]]:
-    """Group jobs of similar, or the same, length into batches of at most `most` padded sub-words.
-
-    The longest come first.
-    """
-    batch: list[_Job] = []
-    for job in sorted(jobs, key=lambda job: -len(job.window.ids)):
-        longest = len(batch[0].window.ids) if batch else 0
-        is_full = (len(batch) + 1) * longest > most
-        if batch and (is_full or (same_length and len(job.window.ids) < longest)):
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
-
-
-class TaggingArguments(TypedDict, total=False):
-    """Arguments of `load_tagger` that users of several commands choose."""
-
-    fp32_kernels: Literal["auto", "torch"]
-    allow_missing_weights: bool
-    trust_remote_code: bool
-    tokenizer: str
-    decoding: Literal["", "viterbi", "argmax"]
-    min_score: list[str]
-    thresholds: KeptThresholds | None
-
-
-def load_tagger(
-    directory: str | Path,
-    device: str = "",
-    as_stored: bool = False,
-    fp32_kernels: Literal["auto", "torch"] = "auto",
-    allow_missing_weights: bool = False,
-    trust_remote_code: bool = False,
-    tokenizer: str = "",
-    decoding: Literal["", "viterbi", "argmax"] = "",
-    min_score: Sequence[str] = (),
-    thresholds: KeptThresholds | None = None,
-) -> Tagger:
-    """Load the model of a directory that `train` or `quantize` published, or that run_ner.py wrote.
-
-    Imports neither PyTorch nor transformers for a graph with an `encoding.json`; else keeps transformers quiet by
-    environment variables, see `quiet_transformers`.
-
-    Args:
-        device: where it runs; by default the first GPU where there is one, else the CPU. INT8 models run on the CPU.
-        as_stored: keep the layers and inputs that quantization needs, even where others are faster.
-        fp32_kernels: FP32 matrix products on the CPU by the fastest library here, or by PyTorch's own choice.
-        allow_missing_weights: take random weights, with a warning, for those that the files lack.
-        trust_remote_code: run code that comes with the model; without it, a model that needs such code is refused.
-        tokenizer: how running text is cut, as `running_text.cutter` names it; empty: as the model's directory says.
-        decoding: the most probable sequence of tags that the scheme allows, or the most probable tag of each word;
-            empty: as the model's directory says.
-        min_score: least probabilities of entities, such as `0.9` or `PER=0.9`; what is below is O.
-        thresholds: in place of `min_score`.
-
-    Raises:
-        InvalidOption: there is no such way to cut text, or no such type or probability.
-        InvalidData: the thresholds are for another model.
-        MissingInput: there is no such directory.
-        NertoolError: it holds no model, one that is not for token classification, not all of its weights, one that
-            needs code of its own, or an INT8 model that answers otherwise on this processor than where it was made.
-    """
-    directory = Path(directory)
-    check_least("--min-score", min_score)
-    with reading(directory.parent):  # a model that is published meanwhile is not mixed with this one
-        check_directory(directory)
-        settings = read_settings(directory)
-        cut = cutter(tokenizer) if tokenizer else settings.cut(directory)
-        loaded = load_directory(directory, device, as_stored, fp32_kernels, allow_missing_weights, trust_remote_code)
-    labels = loaded.encoding.labels
-    canonical = spelling_of_labels(labels).read(labels)
-    scheme, learnt_scheme = (settings.allowed_scheme(name, canonical) for name in (decoding, ""))
-    if thresholds:
-        thresholds.check_decoding(decoding or settings.decoding)
-    calibration = _calibration_for(directory, labels, scheme == learnt_scheme)
-    tagger = Tagger(loaded.model, loaded.tokenizer, loaded.encoding, cut, scheme, calibration)
-    if not loaded.is_stored:
-        tagger.probe_padding(ROUNDING if tagger.on_cpu and not loaded.is_int8 else NOISE)
-    tagger.thresholds = thresholds_for(min_score, thresholds, labels, tagger.spelling, scheme)
-    if loaded.is_int8:
-        check_canary(tagger, directory)
-    return tagger
-
-
-def _calibration_for(directory: Path, labels: Sequence[str], as_trained: bool) -> Calibration:
-    """The calibration of a model; without its scales if it decodes otherwise than it was trained to.
-
-    Raises:
-        InvalidData: as `read_calibration`.
-    """
-    calibration = read_calibration(directory, labels)
-    if not as_trained and (calibration.words or calibration.entities):
-        logger.info("%s: its scales of scores are for the decoding that it was trained with, and not used", directory)
-        return Calibration(calibration.temperature)
-    return calibration

@@ -87,7 +87,7 @@ def find_other(
 
 
 def _tagged_by(directory: Path, path: Path, trust_remote_code: bool) -> Iterator[Tagged]:
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
     from nertool.scoring.prediction_files import Tagged
 
     tagger = load_tagger(directory, trust_remote_code=trust_remote_code)

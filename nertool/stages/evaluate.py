@@ -314,7 +314,7 @@ def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
 
 
 def _load(workspace: Workspace, model: ModelFiles, options: Options) -> Tagger:
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     tagger = load_tagger(
         model.path,

@@ -133,9 +133,9 @@ def _load(workspace: Workspace, path: Path) -> _Model:
     Raises:
         NertoolError: it could not be exported.
     """
+    from nertool.models.load_tagger import load_tagger
     from nertool.models.settings import read_settings, read_table
     from nertool.models.stored_tokenizer import StoredTokenizer
-    from nertool.models.tagger import load_tagger
 
     anew = f"Make the model anew: {workspace.command('quantize', '--backend', 'onnx', '--force')}"
     tagger, table = load_tagger(path), read_table(path)

@@ -13,7 +13,8 @@ from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from nertool.models.tagger import Tagger, TaggingArguments
+    from nertool.models.load_tagger import TaggingArguments
+    from nertool.models.tagger import Tagger
 
 
 def check_model_dir(options: Any) -> None:
@@ -79,6 +80,6 @@ def load_model(model: ModelFiles, options: Any) -> Tagger:
     Raises:
         NertoolError: as `load_tagger`.
     """
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     return load_tagger(model.path, **tagging_arguments(options, model.path))

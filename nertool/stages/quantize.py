@@ -210,7 +210,7 @@ def _load_fp32(workspace: Workspace, options: Options, model: Path) -> Tagger:
         NertoolError: as `load_tagger`; or its weights are not all numbers.
     """
     from nertool.models.inputs import check_finite
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     tagger = load_tagger(model, device="cpu", as_stored=True, **_consent(options))
     check_finite(tagger.model, str(model), f"Train it anew: {workspace.command('train', '--force')}")
@@ -277,7 +277,7 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
         NertoolError: loaded from there, it does not tag dev as it did when it was judged.
     """
     from nertool.models.calibration import DevAnswers
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     shutil.copytree(search.kept_model, directory, copy_function=link_or_copy, dirs_exist_ok=True)
     dev = search.judge.gold["dev"]

@@ -99,7 +99,7 @@ class Teachers:
 
     def _compute(self, source: Source, folder: Path, matches: Sequence[Match]) -> None:
         """Write the logarithms, a block of sentences at a time."""
-        from nertool.models.tagger import load_tagger
+        from nertool.models.load_tagger import load_tagger
 
         taggers = [load_tagger(directory) for directory in self.directories]
         totals = source.totals()

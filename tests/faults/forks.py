@@ -28,8 +28,9 @@ from faults.fork_client import call
 from nertool.models.names import quiet_transformers
 
 LOADED = [
-    *("nertool.chain", "nertool.cli.tables", "nertool.cli.commands", "nertool.models.tagger", "nertool.stages.check"),
-    *("nertool.scoring.score_files", "nertool.scoring.bootstrap", "nertool.documents.writers", "nertool.cli.main"),
+    *("nertool.chain", "nertool.cli.main", "nertool.cli.tables", "nertool.cli.commands", "nertool.stages.check"),
+    *("nertool.scoring.score_files", "nertool.scoring.bootstrap", "nertool.documents.writers"),
+    "nertool.models.load_tagger",
     *("transformers.models.bert.modeling_bert", "rich.table", "filelock", "pydantic.main"),
 ]
 """What every command takes."""

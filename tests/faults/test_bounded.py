@@ -133,7 +133,7 @@ def test_memory_stays_bounded_where_a_long_line_is_not_utf_8(tmp_path: Path) -> 
 
 
 def test_of_long_lines_few_are_read_ahead() -> None:
-    tagger = pytest.importorskip("nertool.models.tagger")
+    batching = pytest.importorskip("nertool.models.batching")
     read: list[int] = []
 
     def sentences() -> Iterator[list[str]]:
@@ -141,7 +141,7 @@ def test_of_long_lines_few_are_read_ahead() -> None:
             read.append(number)
             yield ["a" * (1 << 20)]
 
-    blocks = tagger._blocks(sentences())
+    blocks = batching.blocks_of(sentences())
     first = next(blocks)
     assert len(first) == len(read) < 40
     assert [len(block) for block in (first, *blocks)] == [33, 33, 33, 1]

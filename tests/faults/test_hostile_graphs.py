@@ -14,8 +14,8 @@ from helpers import LOGITS, refused
 from helpers import write_graph as write_model
 
 from nertool.errors import NertoolError
+from nertool.models.load_tagger import load_tagger
 from nertool.models.onnx_model import OnnxModel
-from nertool.models.tagger import load_tagger
 from nertool.workspace.workspace import Workspace
 
 onnx = pytest.importorskip("onnx")

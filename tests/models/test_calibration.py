@@ -112,7 +112,7 @@ def test_few_predictions_have_no_scale_and_those_that_are_all_right_a_sound_one(
 def test_scales_are_for_the_decoding_that_they_were_fitted_for(
     copy: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     caplog.set_level("INFO", logger="nertool")
     model = copy / "model"

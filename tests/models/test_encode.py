@@ -391,7 +391,7 @@ def state(model: Path, prefix: str) -> None:
 def test_the_blank_before_words_is_told_and_can_be_left_out(
     byte_level_model: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from nertool.models.tagger import load_tagger
+    from nertool.models.load_tagger import load_tagger
 
     with caplog.at_level("INFO"):
         of_texts = load_tagger(byte_level_model).encoder.encode([["oslo", "ann"]])

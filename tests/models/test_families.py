@@ -28,9 +28,9 @@ from transformers import (  # noqa: E402
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES  # noqa: E402
 
+from nertool.models.load_tagger import load_tagger  # noqa: E402
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, positions  # noqa: E402
 from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
-from nertool.models.tagger import load_tagger  # noqa: E402
 from nertool.models.torch_model import as_tensors  # noqa: E402
 from nertool.models.weights import load_weights  # noqa: E402
 from nertool.training.batches import Collator, find_packing  # noqa: E402

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nertool.models import cpu
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 
 torch = pytest.importorskip("torch")
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from nertool.errors import InvalidOption, MissingInput, NertoolError
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.progress import logger
 from nertool.stages import predict, predict_files
 from nertool.workspace.workspace import Workspace

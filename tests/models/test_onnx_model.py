@@ -64,7 +64,7 @@ def test_the_runtime_keeps_nothing_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     environment |= {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "home")}
-    code = "import sys; from nertool.models.tagger import load_tagger; load_tagger(sys.argv[1])"
+    code = "import sys; from nertool.models.load_tagger import load_tagger; load_tagger(sys.argv[1])"
     graph = write_graph(tmp_path / "quantized")
     subprocess.run([sys.executable, "-c", code, graph], check=True, env=environment)
     assert list((tmp_path / "home").rglob("*")) == []

@@ -12,8 +12,8 @@ import pytest
 
 from nertool.cli.main import main
 from nertool.errors import NertoolError
+from nertool.models.load_tagger import load_tagger
 from nertool.models.model_directory import stored_labels
-from nertool.models.tagger import load_tagger
 from nertool.training.pretrained import Pretrained
 
 torch = pytest.importorskip("torch")

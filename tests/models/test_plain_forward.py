@@ -29,8 +29,9 @@ from transformers import (  # noqa: E402
     XLNetConfig,
 )
 
+from nertool.models.load_tagger import load_tagger  # noqa: E402
 from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
-from nertool.models.tagger import Tagger, load_tagger  # noqa: E402
+from nertool.models.tagger import Tagger  # noqa: E402
 from nertool.models.torch_model import as_tensors  # noqa: E402
 from nertool.training.batches import Collator  # noqa: E402
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from nertool.errors import NertoolError
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.models.weights import load_weights
 from nertool.progress import logger
 

@@ -14,7 +14,7 @@ from seqeval.metrics import f1_score
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.sources.recipes import RECIPES
 from nertool.stages import evaluate, predict, train
 from nertool.tags import spans

@@ -24,7 +24,7 @@ from nertool.exporting import settings
 from nertool.exporting.directory import publishing, write_sums
 from nertool.exporting.readme import LEAST
 from nertool.models.canary import make_canary
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.stages import export
 from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.workspace import Workspace

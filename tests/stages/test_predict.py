@@ -20,7 +20,7 @@ from faults.forks import Forks
 from nertool.documents import output_file, writers
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models import cpu
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.models.tagging import TagCounts, Tagging
 from nertool.models.thresholds import Thresholds
 from nertool.stages import evaluate, predict, predict_files
@@ -141,7 +141,7 @@ def test_a_sentence_is_tagged_the_same_alone_and_among_others(trained: Path) -> 
 
 def test_the_stream_is_read_as_it_is_tagged(trained: Path) -> None:
     """Memory does not grow with the input: the reader is never far ahead of the writer."""
-    from nertool.models.tagger import SENTENCES_AHEAD
+    from nertool.models.batching import SENTENCES_AHEAD
 
     read = 0
 

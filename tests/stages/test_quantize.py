@@ -26,8 +26,8 @@ from nertool.int8.facts import Cost, Figures, Latency
 from nertool.int8.judge import Judge
 from nertool.int8.quantizer import Quantizer
 from nertool.models import canary, cpu
+from nertool.models.load_tagger import load_tagger
 from nertool.models.stored_tokenizer import StoredTokenizer
-from nertool.models.tagger import load_tagger
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.names import QUANTIZING
 from nertool.workspace.stage import Result

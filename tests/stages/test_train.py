@@ -15,7 +15,7 @@ from helpers import fill, measured_here
 
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.scoring.scorer import Scorer
 from nertool.stages import download, evaluate, labels, preprocess, train
 from nertool.training import publish

@@ -14,8 +14,8 @@ from helpers import write_graph
 
 from nertool.cli.main import main
 from nertool.errors import InvalidData, NertoolError
+from nertool.models.load_tagger import load_tagger
 from nertool.models.model_directory import stored_labels
-from nertool.models.tagger import load_tagger
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -15,7 +15,7 @@ from helpers import fill
 from nertool.cli.tables import render
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidOption, MissingInput
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.scoring.bootstrap import compare
 from nertool.scoring.scorer import Scorer
 from nertool.stages import evaluate, train

@@ -16,7 +16,7 @@ from helpers import commands
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models.encode import NO_WORD
-from nertool.models.tagger import load_tagger
+from nertool.models.load_tagger import load_tagger
 from nertool.stages import train
 from nertool.training.batches import Collator
 from nertool.training.distillation import Teaching
