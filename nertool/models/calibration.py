@@ -27,6 +27,8 @@ LEAST_PREDICTIONS = 50
 """Predictions on dev that a scale needs."""
 STEEPEST = 100.0
 """Greatest magnitude of a number of a scale."""
+MOST_STEPS = 100
+"""Newton's steps of a regression; most need fewer than ten."""
 HELP = "Train or quantize the model anew, or remove the file."
 
 
@@ -44,8 +46,7 @@ class Scale(NamedTuple):
 
     def __call__(self, probabilities: Array, words: Array) -> Array:
         """Probabilities that fit, from those of the decoder and the number of words of each; shape (predictions,)."""
-        log_odds = _features(probabilities, words) @ np.array(self)
-        return np.asarray(1 / (1 + np.exp(-log_odds)))
+        return _probability(_features(probabilities, words) @ np.array(self))
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,8 @@ class Predictions:
 def fit_scale(probabilities: Array, words: Array, right: Array) -> Scale | None:
     """The scale that makes it most probable which predictions are right; None for less than LEAST_PREDICTIONS.
 
-    Logistic regression by Newton's steps, pulled towards the geometric mean itself: few predictions move it little.
+    Logistic regression, pulled towards the geometric mean itself: few predictions move it little. The slope is not
+    below 0: a prediction is never less probable because the decoder is surer of it.
 
     Args:
         probabilities: of the decoder; shape (predictions,).
@@ -215,16 +217,41 @@ def fit_scale(probabilities: Array, words: Array, right: Array) -> Scale | None:
     if len(right) < LEAST_PREDICTIONS:
         return None
     features, start = _features(probabilities, words), np.array([1.0, 0.0, 0.0])
-    weights = start
-    for _ in range(50):
-        fitted = 1 / (1 + np.exp(-(features @ weights)))
+    weights = _regression(features, right, start)
+    if weights[0] < 0:  # then the best slope of those allowed is 0, as the loss has one valley
+        weights = np.append(0.0, _regression(features[:, 1:], right, start[1:]))
+    return Scale(*(round(weight, 4) for weight in np.clip(weights, -STEEPEST, STEEPEST).tolist()))
+
+
+def _regression(features: Array, right: Array, start: Array) -> Array:
+    """The weights of least loss, by Newton's steps; each is halved until it does not go beyond the valley.
+
+    Args:
+        features: shape (predictions, features).
+        right: shape (predictions,).
+        start: weights that others are pulled towards; shape (features,).
+    """
+
+    def loss(weights: Array) -> float:
+        log_odds = features @ weights
+        return float((np.logaddexp(0, log_odds) - log_odds * right).sum() + ((weights - start) ** 2).sum() / 2)
+
+    weights, least = start, loss(start)
+    for _ in range(MOST_STEPS):
+        fitted = _probability(features @ weights)
         slope = features.T @ (fitted - right) + (weights - start)
-        curvature = (features.T * (fitted * (1 - fitted))) @ features + np.eye(3)
+        curvature = (features.T * (fitted * (1 - fitted))) @ features + np.eye(len(start))
         step = np.linalg.solve(curvature, slope)
-        weights = np.clip(weights - step, -STEEPEST, STEEPEST)
+        while (found := loss(weights - step)) > least and np.abs(step).max() >= 1e-6:
+            step = step / 2
         if np.abs(step).max() < 1e-6:
             break
-    return Scale(*(round(weight, 4) for weight in weights.tolist()))
+        weights, least = weights - step, found
+    return weights
+
+
+def _probability(log_odds: Array) -> Array:
+    return np.asarray((1 + np.tanh(log_odds / 2)) / 2)
 
 
 def _features(probabilities: Array, words: Array) -> Array:

@@ -101,6 +101,27 @@ def test_the_scale_is_that_from_which_the_predictions_come() -> None:
     assert scale(probabilities, words) == pytest.approx(1 / (1 + np.exp(-log_odds)), abs=0.03)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("certain", [0.99, 1 - 1e-9])
+def test_what_a_model_is_certain_of_is_as_probable_as_it_is_right(certain: float, share: float) -> None:
+    """Steps that go beyond the valley of the loss would end anywhere."""
+    probabilities, ones = np.full(2000, certain), np.ones(2000)
+    scale = fit_scale(probabilities, ones, np.arange(2000) < share * 2000)
+    assert scale is not None
+    assert scale(probabilities, ones) == pytest.approx(share, abs=0.01)
+    order = scale(np.linspace(0.01, 0.99, 9), np.ones(9))
+    assert (np.diff(order) >= 0).all() and (order > 0).all() and (order < 1).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_surer_prediction_is_not_less_probable() -> None:
+    ones = np.ones(1000)
+    scale = fit_scale(np.where(np.arange(1000) < 500, 0.999, 0.5), ones, np.arange(1000) >= 500)
+    assert scale == (0, 0, 0)
+    assert scale(np.array([0.0, 1.0]), np.ones(2)).tolist() == [0.5, 0.5]
+    assert Scale(100, 0, 0)(np.array([0.0, 1.0]), np.ones(2)).tolist() == [0, 1]  # as a file may say
+
+
 def test_few_predictions_have_no_scale_and_those_that_are_all_right_a_sound_one() -> None:
     ones = np.ones(60)
     assert fit_scale(ones[:49], ones[:49], ones[:49] > 0) is None
