@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 TINY = float(np.finfo(float).tiny)
+FARTHEST = 170.0
+"""Difference of logits, divided by the temperature, beyond which a label is no less probable."""
 
 
 class Decoder:
@@ -89,7 +91,8 @@ class Decoder:
     def _probabilities(self, rows: Any) -> tuple[Any, Any, Any]:
         """By the forward-backward algorithm: of each word, of the words up to each with it, of those from each on."""
         rows = rows / self.settings["temperature"]
-        words = np.exp(rows - rows.max(-1, keepdims=True))
+        rows -= rows.max(-1, keepdims=True)
+        words = np.exp(np.where(rows > -np.inf, np.maximum(rows, -FARTHEST), rows))
         words /= words.sum(-1, keepdims=True)
         before = words.copy()
         for place in range(1, len(words)):

@@ -20,6 +20,11 @@ from nertool.tags import KNOWN, OUTSIDE, PREFIXES, broken, ends, is_read, split_
 MARKS = PREFIXES | {OUTSIDE, *KNOWN}
 """Prefixes that mean something; all others are alike."""
 AS_THEY_COME = "Take the labels as they come: --decoding argmax"
+FARTHEST = 170.0
+"""Difference of logits, divided by the temperature, beyond which a label is no less probable: e^-170 is 1e-74.
+
+Beyond it products of a few labels, of which the scheme may leave no others, would have no number.
+"""
 MOST_CELLS = 1 << 24
 """Numbers of a step that the best sequences are found with at once, by sentence and pair of labels."""
 
@@ -89,9 +94,10 @@ class Decoder:
         shown = f"in the scheme {scheme}: {', '.join(self.labels[:5])}"
         if not (self.first & self.last).any():
             raise InvalidOption(f"no label may be a sentence's only one {shown}", AS_THEY_COME)
-        is_entity = np.array([split_tag(tag)[1] != "" for tag in tags])
-        if is_entity.any() and not (is_entity & self._possible()).any():
+        is_entity, possible = np.array([split_tag(tag)[1] != "" for tag in tags]), self._possible()
+        if is_entity.any() and not (is_entity & possible).any():
             raise InvalidOption(f"no sentence may have an entity {shown}", AS_THEY_COME)
+        self.allowed &= np.outer(possible, possible)  # what leads nowhere would take the probability of the rest
 
     def _possible(self) -> Array:
         """Which labels some allowed sequence has; shape (labels,)."""
@@ -168,7 +174,10 @@ class Decoder:
             logits: as for `decode`.
             temperature: by which logits are divided; above 1 the probabilities are more even.
         """
-        words = softmax(self._certain(logits).astype(np.float64) / temperature)
+        scaled = self._certain(logits).astype(np.float64) / temperature
+        words = softmax(
+            np.where(scaled > -np.inf, np.maximum(scaled, scaled.max(-1, keepdims=True) - FARTHEST), scaled)
+        )
         if self.is_free:
             ones = np.ones_like(words)
             return Probabilities(self, sentences, words, words, ones, ones[:, 0])

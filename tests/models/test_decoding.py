@@ -113,6 +113,32 @@ def test_probabilities_are_those_of_all_sequences_together(
         first += length
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [30, 300, 3000, 1e30])
+@pytest.mark.parametrize("scheme", ["iob1", "iob2", "ioe1", "iobes", "bilou", "io"])
+def test_however_far_apart_logits_are_the_labels_of_a_word_add_up_to_one(scheme: str, far: float) -> None:
+    decoder, lengths = decoder_of(scheme), [4, 3, 5, 1] * 10
+    logits, sentences = far * block(lengths, len(LABELS[scheme]), 3), Sentences.of(lengths)
+    for temperature in (0.05, 1.0, 20.0):
+        probabilities = decoder.probabilities(logits, sentences, temperature)
+        of_labels = [probabilities.of_words(np.full(len(logits), label)) for label in range(len(LABELS[scheme]))]
+        assert sum(of_labels) == pytest.approx(np.ones(len(logits)))
+        starts = np.arange(len(logits))
+        ids = decoder.decode(logits, sentences)
+        of_entities = probabilities.of_entities(ids, starts, starts + 1)
+        assert ((of_entities >= 0) & (of_entities <= 1)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_label_that_leads_nowhere_takes_no_probability() -> None:
+    """A model may be certain of a label behind which nothing is allowed, such as a beginning without an end."""
+    labels = ["O", "S-X", "B-Y"]
+    decoder, lengths = Decoder(labels, spelling_of_labels(labels), "iobes"), [9]
+    logits = np.tile(np.array([0, 1, 2000], np.float32), (9, 1))
+    probabilities = decoder.probabilities(logits, Sentences.of(lengths))
+    assert sum(probabilities.of_words(np.full(9, label)) for label in (0, 1)) == pytest.approx(np.ones(9))
+
+
 def test_a_higher_temperature_makes_probabilities_more_even() -> None:
     decoder, logits, sentences = decoder_of("iob2"), block([5], 5, 1), Sentences.of([5])
     ids = decoder.decode(logits, sentences)

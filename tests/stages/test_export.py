@@ -76,6 +76,7 @@ SCHEMES = {
     "iob1": (["B-PER", "I-PER", "B-LOC", "I-LOC", "O"], "viterbi", "iob1"),
     "ioe1": (["E-PER", "I-PER", "E-LOC", "I-LOC", "O"], "viterbi", "ioe1"),
     "iobes": ([*(f"{prefix}-{kind}" for kind in TYPED for prefix in "BIES"), "O"], "viterbi", "iobes"),
+    "certain": ([*(f"{prefix}-{kind}" for kind in TYPED for prefix in "BIES"), "O"], "viterbi", "iobes"),
     "no O": (["B-PER", "I-PER", "B-LOC", "I-LOC"], "viterbi", "iob2"),
     "strays": (["X", "B-PER", "I-PER", "E-PER", "O"], "argmax", ""),
     "other letters": (["per_b", "per_i", "loc_b", "loc_i", "o"], "viterbi", "iob2"),
@@ -89,7 +90,8 @@ def write_model(folder: Path, kind: str = "iob2") -> Workspace:
     labels, decoding, scheme = SCHEMES[kind]
     chance = random.Random(kind)
     pieces = ["anna", "keller", "bern", "nobody", "ünïted", "中文", "don", "[UNK]"]
-    logits = {piece: [chance.gauss(0, 1.5) for _ in labels] for piece in pieces}
+    spread = 2000 if kind == "certain" else 1.5
+    logits = {piece: [chance.gauss(0, spread) for _ in labels] for piece in pieces}
     quantized = write_graph(folder / "quantized", labels, logits, decoding, scheme)
     scale = {"slope": 0.8, "offset": 0.1, "length": 0.3}
     write_json(quantized / "calibration.json", {"temperature": 1.3, "entities": scale, "labels": labels})
