@@ -1,7 +1,7 @@
 """What a model costs to use: time to load, memory, words per second, latency; and the tags that it gives.
 
-Run as `python -m nertool.int8.measure`, so that each model is measured in a process of its own, as a user meets it:
-nothing is warm, and the peak of memory is the model's own.
+Each model is measured in a process of its own, as a user meets it: nothing is warm, and the peak of memory is the
+model's own.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ SINGLE = 200
 """Sentences that are tagged one by one."""
 BUDGETS = (256, 512, 1024, 2048)
 """Padded sub-words of a batch that are tried; beyond, the tagger would share so many words out to smaller ones."""
+OWN_PROCESS = (
+    "import sys; sys.path = [place for place in sys.path if place]; from nertool.int8.measure import main; main()"
+)
+"""What the process runs: without the current directory, as a module there may be a stranger's."""
 CONSENT = {"--trust-remote-code": "trust_remote_code", "--allow-missing-weights": "allow_missing_weights"}
 """Arguments of the process -> what they consent to in `load_tagger`."""
 REFUSED = 3
@@ -48,12 +52,13 @@ def measure(directory: Path, files: Mapping[str, Path], tags: Path, **consent: A
     """
     import torch
 
-    command = [sys.executable, "-m", "nertool.int8.measure", str(os.getpid()), str(directory), str(tags)]
+    command = [sys.executable, "-c", OWN_PROCESS, str(os.getpid()), str(directory), str(tags)]
     for split, path in files.items():
         command.append(f"{split}={path}")
     command += [argument for argument, name in CONSENT.items() if consent.get(name)]
-    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env={**os.environ, **threads})
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # it imports what this process does
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
     if done.returncode < 0:
         raise NertoolError(
             f"the process that measures {directory.name} was ended by signal {-done.returncode}",
@@ -175,7 +180,7 @@ def _latency(tagger: Tagger, calls: Sequence[Sequence[Sequence[str]]]) -> Latenc
     return {"p50": p50, "p95": p95}
 
 
-def _main() -> None:
+def main() -> None:
     """Measure a model.
 
     Arguments: number of the process to end with, the model's directory, a directory for its tags, `SPLIT=FILE` each,
@@ -196,7 +201,3 @@ def _main() -> None:
         json.dump([error.message, error.hint], sys.stdout, allow_nan=False)
         sys.exit(REFUSED)
     json.dump(cost, sys.stdout, allow_nan=False)
-
-
-if __name__ == "__main__":
-    _main()

@@ -11,7 +11,8 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from nertool.errors import InvalidOption, NertoolError
 from nertool.workspace.names import CHECKING, EXAMPLES, LABELS, QUANTIZING, RECORDS, RUNS, SPLITS
 
-OWN = (".commit", ".download", ".lock", ".lock-owner.json", ".training", CHECKING, EXAMPLES, QUANTIZING, RECORDS, RUNS)
+OWN_FILES = (".lock", ".lock-owner.json", RECORDS, RUNS)
+OWN = (*OWN_FILES, ".commit", ".download", ".training", CHECKING, EXAMPLES, QUANTIZING)
 """What nertool writes for itself at the top of a workspace, beside the staging directories."""
 DATA = (LABELS, *(f"{split}.txt" for split in SPLITS), *(f"{split}.txt.tmp" for split in SPLITS))
 """What anybody may write there, or link to."""
@@ -28,7 +29,7 @@ def refuse_links(root: Path, below: bool) -> None:
 
     Raises:
         InvalidOption: the workspace cannot be read.
-        NertoolError: there is a link, or something that is neither file nor folder.
+        NertoolError: there is a link, a folder in the place of a file, or something that is neither.
     """
     for entry in _entries(root):
         path = Path(entry.path)
@@ -37,6 +38,8 @@ def refuse_links(root: Path, below: bool) -> None:
                 raise NertoolError(f"{path} is neither a file nor a folder", "Remove it, or put a file in its place.")
             continue
         _check_own(path)
+        if entry.name in OWN_FILES and entry.is_dir():
+            raise NertoolError(f"{path} is a folder: a workspace has a file of that name", "Move it to another place.")
         if below and entry.is_dir():
             for folder, folders, files in os.walk(path):
                 for name in (*folders, *files):

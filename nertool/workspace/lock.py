@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nertool.errors import InvalidOption, Locked
 from nertool.workspace import commit
 from nertool.workspace.digests import read_json, write_json
-from nertool.workspace.disk_errors import translate_disk_errors
+from nertool.workspace.disk_errors import failed_path, translate_disk_errors
 from nertool.workspace.links import refuse_links
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ class WorkspaceLock:
                 "Wait until that has ended, or take another workspace: -w DIR",
             ) from error
         except OSError as error:
-            raise InvalidOption(
-                f"{self.root} cannot be a workspace: {error.strerror}", "Name another one: -w DIR"
-            ) from error
+            place = failed_path(error, self.root)
+            why = f"{place.name}: {error.strerror}" if place.parent == self.root else error.strerror
+            raise InvalidOption(f"{self.root} cannot be a workspace: {why}", "Name another one: -w DIR") from error
 
     def _holder(self) -> str:
         owner = self.owner()

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from faults.forks import Forks
-from helpers import needs_inc
+from helpers import needs_inc, write_graph
 
 import nertool
 from nertool.cli.main import main
+from nertool.int8 import measure
 from nertool.stages import evaluate
 from nertool.workspace.workspace import Workspace
 
@@ -207,6 +208,23 @@ def test_the_library_does_not_run_code_either(trained: Path, proof: Path) -> Non
         nertool.load_tagger(model)
     assert not proof.exists()
     assert list(nertool.load_tagger(model, trust_remote_code=True).tag([["anna"]]))
+
+
+@pytest.mark.model
+def test_modules_of_the_current_directory_do_not_run(
+    proof: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a workspace of a stranger."""
+    pytest.importorskip("onnxruntime")
+    monkeypatch.chdir(tmp_path)
+    for name in ("json", "numpy", "nertool", "onnxruntime", "tokenizers"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(proof)!r}, 'w')")
+    model = write_graph(tmp_path / "model")
+    (tmp_path / "dev.txt").write_text("anna B-PER\nleft O\n\n")
+    (tmp_path / "tags").mkdir()
+    measure.measure(model, {"dev": Path("dev.txt")}, tmp_path / "tags")
+    assert json.loads((tmp_path / "tags/dev.json").read_text()) == [["B-PER", "O"]]
+    assert not proof.exists()
 
 
 def test_all_loads_go_through_one_place() -> None:
