@@ -110,7 +110,7 @@ def canary_of(table: dict[str, Any], tagger: Asked, path: Path) -> Canary:
         ids, expected = np.array(canary["ids"]), np.array(canary["log_probabilities"], float)
         from_fp32 = float(canary["from_fp32"])
         fits = ids.dtype.kind == "i" and ids.min() >= 0 and ids.max() < len(tagger.tokenizer)
-        fits = fits and ids.shape[1] <= tagger.max_length and 0 <= from_fp32 <= 1
+        fits = fits and len(ids) <= SENTENCES and ids.shape[1] <= tagger.max_length and 0 <= from_fp32 <= 1
         fits = fits and expected.shape == (*ids.shape, len(tagger.labels)) and bool((expected <= 0).all())
     except (IndexError, KeyError, OverflowError, TypeError, ValueError):
         fits = False

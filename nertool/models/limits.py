@@ -6,11 +6,12 @@ ever.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,22 @@ MOST_PADDING = 1_000_000
 """Sub-words that a text is padded to."""
 LARGEST_ID = 10_000_000
 """Of a sub-word: a tokenizer looks at each id up to the greatest."""
+MOST_ADDED = 50_000
+"""Tokens beside those of a tokenizer's own vocabulary: the time to load them grows with the square of their number."""
 LARGEST = 100_000_000
 """The greatest number that says how large something is, such as a vocabulary."""
 PARTS = re.compile(r"(layers?|blocks|depth|stages|experts|groups?|group_num)$")
 """Keys that say how many modules are built."""
 NO_SIZE = re.compile(r"theta|window|max_length|token_id")
 """Keys of numbers that nothing is as large as."""
+ADDED_TOKENS = {
+    "tokenizer.json": (b"{", ("added_tokens",)),
+    "tokenizer_config.json": (b'"', ("added_tokens_decoder", "additional_special_tokens")),
+    "special_tokens_map.json": (b'"', ("additional_special_tokens",)),
+    "added_tokens.json": (b'"', ()),
+}
+"""Files with tokens beside those of a vocabulary: a sign that each of these has, and the keys that hold them; the whole
+file does where there is none."""
 READ_WHOLE = {".json", ".txt", ".model", ".jinja"}
 """Ends of the names of files that libraries read into memory: of the configuration, of the tokenizer."""
 WEIGHTS = {".safetensors", ".bin"}
@@ -85,6 +96,25 @@ def check_tokenizer_files(config: Mapping[str, Any], name: str) -> None:
             continue
         if os.path.dirname(os.path.abspath(path)) != home:
             raise NertoolError(f"{name}: its tokenizer_config.json takes {key} out of another place: {path}", HINT)
+
+
+def check_added_tokens(directory: Path) -> None:
+    """Check that the files of a tokenizer add no more tokens to its vocabulary than can be loaded.
+
+    Raises:
+        NertoolError: they do. Files that are damaged are left to the library that reads them.
+    """
+    for name, (sign, keys) in ADDED_TOKENS.items():
+        content = b""
+        with suppress(FileNotFoundError):
+            content = (directory / name).read_bytes()
+        if content.count(sign) <= MOST_ADDED:
+            continue  # without parsing a vocabulary of megabytes
+        with suppress(AttributeError, ValueError, RecursionError):
+            found = json.loads(content)
+            for added in [found.get(key) for key in keys] if keys else [found]:
+                count = len(added) if isinstance(added, (dict, list)) else 0
+                _check_number(str(directory), f"number of added tokens ({name})", count, MOST_ADDED)
 
 
 def check_numbers(config: Mapping[str, Any], name: str) -> None:

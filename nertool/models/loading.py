@@ -12,6 +12,7 @@ from typing import Any
 from nertool.errors import NertoolError
 from nertool.models.limits import (
     HINT,
+    check_added_tokens,
     check_files,
     check_label_map,
     check_numbers,
@@ -19,6 +20,7 @@ from nertool.models.limits import (
     check_tokenizer_files,
     without_weights,
 )
+from nertool.models.other_tools import make_anew
 
 WRONG = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, RuntimeError, TypeError),
@@ -97,7 +99,7 @@ def translate_wrong_files(name: str) -> Iterator[None]:
     Raises:
         NertoolError: the files hold something else than they should.
     """
-    with _translate_errors(f"{name}: no model that transformers can load", HINT):
+    with _translate_errors(f"{name}: no model that transformers can load", make_anew(Path(name))):
         yield
 
 
@@ -187,6 +189,7 @@ def check_tokenizer(name: str, **options: Any) -> None:
     with translate_wrong_files(name):
         if Path(name).is_dir():
             check_files(Path(name))
+            check_added_tokens(Path(name))
         config = get_tokenizer_config(name, **options)
         check_tokenizer_files(config, name)
         own_class = config.get("tokenizer_class") or ""

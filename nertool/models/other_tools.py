@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from nertool.errors import MissingInput, NertoolError, command
 from nertool.models.limits import HINT
-from nertool.workspace.names import RECORDS
+from nertool.workspace.names import QUANTIZED, RECORDS
 
 FORMS = ("model.safetensors", "pytorch_model.bin")
 """Names of the files of weights, in the order in which transformers looks for them; `.index.json` behind one names its
@@ -115,6 +115,7 @@ def config_hint(error: Exception, other: str) -> str:
 
 def make_anew(directory: Path) -> str:
     """The hint for a damaged model: the command that made it, or where it came from."""
-    if (directory.parent / RECORDS).is_file():
-        return f"Make the model anew: {command(directory.parent, 'train', '--force')}"
+    if directory.is_dir() and (directory.parent / RECORDS).is_file():
+        stage = "quantize" if directory.name == QUANTIZED else "train"
+        return f"Make the model anew: {command(directory.parent, stage, '--force')}"
     return HINT

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models.encode import stated_prefix
-from nertool.models.limits import LARGEST_ID
+from nertool.models.limits import LARGEST_ID, check_added_tokens
 from nertool.models.loading import translate_wrong_files
-from nertool.models.names import fault_of_labels
+from nertool.models.names import LONGEST_WINDOW, fault_of_labels
 from nertool.progress import logger
 from nertool.workspace.digests import changed, digest, read_json, write_json
 
@@ -176,8 +176,10 @@ def _checked(encoding: Encoding) -> Encoding:
     if fault := fault_of_labels(encoding.labels):
         raise ValueError(f"labels {fault}")
     kinds = [type(value) for value in (encoding.max_length, encoding.pad_id, encoding.type_ids, encoding.same_length)]
-    if kinds != [int, int, bool, bool] or encoding.max_length < 1 or not 0 <= encoding.pad_id <= LARGEST_ID:
+    if kinds != [int, int, bool, bool] or not 0 <= encoding.pad_id <= LARGEST_ID:
         raise ValueError("max_length, pad_id, type_ids and same_length are not two numbers and two truths")
+    if not 1 <= encoding.max_length <= LONGEST_WINDOW:
+        raise ValueError(f"max_length {encoding.max_length} is not between 1 and {LONGEST_WINDOW}")
     return encoding
 
 
@@ -189,6 +191,7 @@ def load_stored_tokenizer(directory: Path, pad_id: int) -> StoredTokenizer:
     """
     from tokenizers import Tokenizer
 
+    check_added_tokens(directory)
     with translate_wrong_files(str(directory)):
         return StoredTokenizer(Tokenizer.from_file(str(directory / TOKENIZER)), pad_id)
 

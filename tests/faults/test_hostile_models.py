@@ -123,6 +123,11 @@ def settings(**values: object) -> Damage:
     return damaged_json("tokenizer_config.json", lambda content: content.update(values))
 
 
+def added_tokens(count: int) -> list[dict[str, Any]]:
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    return [{"id": 104 + number, "content": f"token{number}", **plain} for number in range(count)]
+
+
 BOMB = {"Regex": "(n|v|i|t|d)(i*)*(s*)*(i*)*(.*)*!"}
 
 
@@ -212,6 +217,19 @@ MODELS: dict[str, Damage] = {
     "a tokenizer of tables": settings(tokenizer_class="TapasTokenizer"),
     "a tokenizer of pages": settings(tokenizer_class="LayoutLMv3TokenizerFast"),
     "inputs of a number": settings(model_input_names=3),
+    "more added tokens than can be loaded": damaged_json(
+        "tokenizer.json", lambda content: content["added_tokens"].extend(added_tokens(100_000))
+    ),
+    "more added tokens in its settings": settings(
+        added_tokens_decoder={str(token["id"]): token for token in added_tokens(100_000)}
+    ),
+    "more special tokens": file(
+        "special_tokens_map.json",
+        json.dumps({"additional_special_tokens": [token["content"] for token in added_tokens(100_000)]}),
+    ),
+    "more added tokens in a file of their own": file(
+        "added_tokens.json", json.dumps({token["content"]: token["id"] for token in added_tokens(100_000)})
+    ),
     "a wrong pattern": tokenizer("pre_tokenizer", type="Split", pattern={"Regex": "("}, behavior="Isolated"),
     "tokenizer_config.json too deep": file("tokenizer_config.json", f'{{"a": {DEEP}}}'),
     "tokenizer_config.json a list": file("tokenizer_config.json", "[]"),

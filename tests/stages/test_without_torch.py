@@ -87,7 +87,15 @@ def test_probabilities_are_those_of_the_logits(workspace: Path) -> None:
         *({"labels": "B-PER"}, {"labels": []}, {"labels": ["O", "O"]}, {"labels": [1]}, {"max_length": 0}),
         *({"labels": ["O", "B-\nPER"]}, {"labels": ["O", ""]}, {"labels": ["O", "B-\x1b[m"]}, {"pad_id": 2**70}),
         *({"labels": ["O", "B" * 2000]}, {"labels": [str(number) for number in range(20_000)]}),
-        *({"max_length": True}, {"pad_id": -1}, {"pad_id": "0"}, {"type_ids": 0}, {"more": 1}, {"made_from": [1]}),
+        *(
+            {"max_length": 10**9},
+            {"max_length": True},
+            {"pad_id": -1},
+            {"pad_id": "0"},
+            {"type_ids": 0},
+            {"more": 1},
+            {"made_from": [1]},
+        ),
     ],
 )
 def test_a_damaged_encoding_is_told(workspace: Path, change: dict[str, Any]) -> None:
@@ -107,6 +115,15 @@ def test_a_damaged_tokenizer_is_two_lines(workspace: Path, content: str) -> None
     with pytest.raises(NertoolError) as error:
         load_tagger(workspace / "quantized")
     assert len(str(error.value).splitlines()) == 2
+
+
+def test_more_added_tokens_than_can_be_loaded_are_refused(workspace: Path) -> None:
+    tokenizer, path = workspace / "quantized/tokenizer.json", workspace / "quantized/encoding.json"
+    content = json.loads(tokenizer.read_text())
+    tokenizer.write_text(json.dumps({**content, "added_tokens": [content["added_tokens"][0]] * 60_000}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "made_from": {}}))
+    with pytest.raises(NertoolError, match=r"number of added tokens \(tokenizer.json\) 60,000 is more"):
+        load_tagger(workspace / "quantized")
 
 
 def test_a_tokenizer_that_leaves_no_room_is_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,9 @@ def test_a_bad_setting_is_refused_by_its_name(setting: str) -> None:
     assert raised.value.hint
 
 
-@pytest.mark.parametrize("setting", ["adam_beta1=1", "lr_scheduler_kwargs=x", "torch_compile_backend=x", "log_level=x"])
+@pytest.mark.parametrize(
+    "setting", ["adam_beta1=1", "lr_scheduler_kwargs=x", "torch_compile_backend=x", "log_level=x", "fsdp=full_shard"]
+)
 def test_a_setting_that_the_trainer_refuses_ends_the_training_before_its_first_step(
     setting: str, ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
