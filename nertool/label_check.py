@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 
@@ -396,7 +396,10 @@ def _read_kept(path: Path, corpus: Corpus, sentences: Sequence[Gold]) -> list[Ju
     """
     judged = []
     hint = f"Remove it, and check again: rm {shlex.quote(str(path))}"
-    with translate_odd_content(f"{path} is damaged", hint, also=(OSError, BadZipFile)):
+    with translate_odd_content(f"{path} is damaged", hint, also=(OSError, MemoryError, BadZipFile)):
+        with ZipFile(path) as archive:
+            if any(entry.compress_type != ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("it is packed, so that it may unpack to anything")
         with np.load(path) as kept:
             predicted, probabilities = json.loads(str(kept["predicted"])), kept["probabilities"].astype(np.float32)
         ends = np.cumsum([len(gold.sentence.tokens) for gold in sentences])

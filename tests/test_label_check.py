@@ -110,6 +110,9 @@ def test_folds_are_kept_and_gone_on_with(
         np.savez(kept / "fold-1.npz", predicted=np.array(spans), probabilities=np.zeros((3, 2), np.float16))
         with pytest.raises(InvalidData, match="is damaged"):
             label_check.run(workspace, options)
+    np.savez_compressed(kept / "fold-1.npz", predicted=np.array("[]"), probabilities=np.zeros((10**6, 2), np.float16))
+    with pytest.raises(InvalidData, match="may unpack to anything"):
+        label_check.run(workspace, options)
     with (workspace / "train.txt.tmp").open("a") as file:
         file.write("\nzoe B-RARE\n")
     label_check.run(workspace, options)

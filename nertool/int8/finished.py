@@ -10,7 +10,7 @@ from typing import Any
 from nertool.progress import logger
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json, write_json
-from nertool.workspace.seals import is_sealed, is_whole, seal
+from nertool.workspace.seals import is_sealed, is_whole_here, seal_here
 
 FIGURES = "figures.json"
 TRIAL = "trial"
@@ -36,14 +36,14 @@ class FinishedWork:
             work: writes files into an empty folder and returns the figures.
         """
         folder = self.path / name
-        if not is_whole(folder):
+        if not is_whole_here(folder):
             if is_sealed(folder):
-                logger.warning("%s is damaged: it is made anew", folder)
+                logger.warning("%s is damaged, or a copy: it is made anew", folder)
             remove(folder)
             unfinished = self.scratch / name
             unfinished.mkdir()
             write_json(unfinished / FIGURES, work(unfinished))
-            seal(unfinished)
+            seal_here(unfinished)
             unfinished.rename(folder)
         return read_json(folder / FIGURES)
 

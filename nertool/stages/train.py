@@ -72,8 +72,8 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 
     def work(stage: Stage) -> None:
         processes.from_first(False)
-        running.begin(stage.identity, options.force, workspace.invocation)
-        trained = _train(workspace, options)
+        with running.begun(stage.identity, options.force, workspace.invocation):
+            trained = _train(workspace, options)
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
         if options.ensemble:

@@ -28,7 +28,7 @@ from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
 from nertool.workspace.orphans import children_end_too
-from nertool.workspace.seals import is_sealed, is_whole, seal
+from nertool.workspace.seals import is_sealed, is_whole_here, seal_here
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -163,7 +163,7 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
         source: what they are made of.
         tokenizer: splits words into sub-words.
         cache: a directory for these examples, and those of folders named APART; those of another source, and damaged
-            ones, are removed from it.
+            or copied ones, are removed from it.
         anew: make them, even if they are there.
 
     Raises:
@@ -173,9 +173,9 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
 
     disable_progress_bars()
     folder = cache / source.key(tokenizer)
-    if processes.rank() == 0 and (anew or not is_whole(folder)):
+    if processes.rank() == 0 and (anew or not is_whole_here(folder)):
         if is_sealed(folder) and not anew:
-            logger.warning("%s is damaged: the examples are made anew", cache)
+            logger.warning("%s is damaged, or a copy: the examples are made anew", cache)
         totals = source.totals()
         remove_others(cache)
         folder.mkdir(parents=True)
@@ -219,7 +219,7 @@ def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, tota
     del rows
     shutil.rmtree(folder / "building", ignore_errors=True)
     write_json(folder / COUNTS, counts)
-    seal(folder)
+    seal_here(folder)
 
 
 def _count(rows: Dataset, totals: Totals) -> ExampleCounts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nertool.arrays import Array
+from nertool.errors import InvalidData
 from nertool.models.encode import NO_WORD
 from nertool.training.batches import Example
 from nertool.training.distillation import Teaching
@@ -39,6 +41,7 @@ def load_taught_examples(
         anew: make the examples, even if they are there.
 
     Raises:
+        InvalidData: what is kept of the teachers is about other words.
         NertoolError: a teacher cannot teach these labels; or as `load_examples` does.
     """
     matches = teachers.matches()
@@ -47,6 +50,13 @@ def load_taught_examples(
     parts = [teachers.probabilities(source, cache / "teachers" / "train", matches)]
     if unlabelled:
         parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
+    for examples, part in zip(filter(None, (gold, extra)), parts, strict=True):
+        if part.shape != (examples.counts["words"], len(teachers.labels)) or part.dtype != np.float16:
+            place = cache / "teachers"
+            raise InvalidData(
+                f"{place} does not hold what the teachers say of these words",
+                f"Remove it: rm -r {shlex.quote(str(place))}",
+            )
     known = np.any([match.known for match in matches], 0)
     return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, teachers.weight, teachers.temperature))
 

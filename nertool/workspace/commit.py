@@ -33,6 +33,7 @@ from nertool.workspace.links import STAGING
 from nertool.workspace.names import RECORDS, is_output
 from nertool.workspace.reader_lock import publishing
 from nertool.workspace.records import Records, read_records
+from nertool.workspace.seals import identity
 
 _COMMIT, _PLAN, _MARKER = ".commit", "commit.json", "begun"
 _ELSEWHERE = "Let it be a folder of the workspace itself, which you may write to; or take another workspace: -w DIR"
@@ -110,7 +111,7 @@ def publish(root: Path, staging: Path, plan: Plan, records: Records) -> None:
     (staging / RECORDS).write_text(json_text(records), encoding="utf-8")
     flush(staging / RECORDS)
     (staging / _MARKER).touch()
-    write_json(staging / _PLAN, {**plan, "begun": _identity(staging / _MARKER)})
+    write_json(staging / _PLAN, {**plan, "begun": identity(staging / _MARKER)})
     with publishing(root):
         os.replace(staging, root / _COMMIT)
         _finish(root)
@@ -255,7 +256,7 @@ def _read_plan(root: Path) -> Plan | None:
         raise _foreign(commit, f"its plan is not JSON: {str(error).splitlines()[0]}") from error
     if not _is_plan(plan):
         raise _foreign(commit, "its plan names files that the stage does not publish")
-    if not (commit / _MARKER).exists() or plan.get("begun") != _identity(commit / _MARKER):
+    if not (commit / _MARKER).exists() or plan.get("begun") != identity(commit / _MARKER):
         raise _foreign(commit, "it was begun in another place, or copied")
     read_records(commit)
     for name in (*plan["entries"], *plan["remove"]):
@@ -274,12 +275,6 @@ def _is_plan(plan: Any) -> bool:
         if not isinstance(names, list) or not all(is_output(plan["stage"], name) for name in names):
             return False
     return True
-
-
-def _identity(marker: Path) -> list[int]:
-    """What a copy of a file has not: its inode and its time of change in nanoseconds, which no program sets."""
-    stat = marker.lstat()
-    return [stat.st_ino, stat.st_ctime_ns]
 
 
 def _moves(root: Path, plan: Plan) -> list[_Move]:

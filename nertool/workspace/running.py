@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from nertool.errors import NertoolError
 from nertool.progress import logger
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json, write_json
@@ -38,6 +40,17 @@ class RunningDirectory:
             self._empty(identity, anew)
         if command:
             write_json(self.path / COMMAND, {"command": command})
+
+    @contextmanager
+    def begun(self, identity: Mapping[str, Any], anew: bool = False, command: str = "") -> Iterator[None]:
+        """Begin, as `begin`, what the block does; if it is refused before anything is finished, nothing is left."""
+        self.begin(identity, anew, command)
+        try:
+            yield
+        except NertoolError:
+            if {path.name for path in self.path.rglob("*") if path.is_file()} <= {IDENTITY, COMMAND}:
+                remove(self.path)
+            raise
 
     def _empty(self, identity: Mapping[str, Any], anew: bool) -> None:
         if any(self.path.rglob(f"{self.kind}-*")):

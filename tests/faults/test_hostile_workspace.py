@@ -19,6 +19,7 @@ from nertool.stages import labels
 from nertool.workspace import commit
 from nertool.workspace.digests import read_json
 from nertool.workspace.names import is_inside, is_model_name, is_output
+from nertool.workspace.seals import identity
 from nertool.workspace.workspace import Workspace
 
 RECORD: dict[str, Any] = {"options": {}, "versions": {}, "reads": {}, "sources": None, "writes": {}, "facts": {}}
@@ -47,7 +48,7 @@ def begin_commit(workspace: Workspace, plan: dict[str, object], marked: bool = T
     (folder / "files").mkdir(parents=True)
     (folder / "begun").touch()
     (folder / "workspace.json").write_text('{"format": 2, "stages": {}}')
-    begun = commit._identity(folder / "begun") if marked else [1, 2]
+    begun = identity(folder / "begun") if marked else [1, 2]
     (folder / "commit.json").write_text(json.dumps({"begun": begun, **plan}))
     return folder
 
@@ -287,6 +288,18 @@ def test_a_pipe_in_the_place_of_a_file_makes_nobody_wait(
     os.mkfifo(workspace / name)
     for command in ("check", "labels"):
         assert f"{name} is neither a file nor a folder" in refused(capsys, command, "-w", str(workspace.path))[0]
+
+
+@pytest.mark.parametrize("name", [".lock", ".lock-owner.json", "runs.jsonl", "workspace.json"])
+def test_a_folder_in_the_place_of_a_file_is_named(
+    name: str, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / name).mkdir()
+    before = snapshot(workspace.path)
+    for command in ("labels", "status"):
+        error, hint = refused(capsys, command, "-w", str(workspace.path))
+        assert f"{workspace / name} is a folder" in error and hint == "Move it to another place."
+    assert snapshot(workspace.path) == before
 
 
 def test_a_pipe_in_a_folder_of_nertool_makes_nobody_wait(

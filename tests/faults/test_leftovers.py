@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers import refused
 
+from nertool.errors import NertoolError
 from nertool.workspace.running import IDENTITY, RunningDirectory
-from nertool.workspace.seals import SEAL, is_sealed, is_whole, seal
+from nertool.workspace.seals import PLACE, SEAL, is_sealed, is_whole, is_whole_here, seal, seal_here
 from nertool.workspace.workspace import Workspace
 
 DEEP = "[" * 100_000
@@ -60,6 +62,19 @@ def test_damage_breaks_a_seal(what: str, sealed: Path) -> None:
     assert not is_whole(sealed)
 
 
+def test_a_folder_that_was_moved_is_told_from_a_copy(sealed: Path) -> None:
+    seal_here(sealed)
+    assert is_whole(sealed) and is_whole_here(sealed)
+    copy = shutil.copytree(sealed, sealed.with_name("copy"))
+    assert is_whole(copy) and not is_whole_here(copy)
+    moved = sealed.rename(sealed.with_name("moved"))
+    assert is_whole_here(moved)
+    seal(moved)
+    assert not is_whole_here(moved), "somebody else has written the digests"
+    (copy / PLACE).unlink()
+    assert not is_whole_here(copy)
+
+
 IDENTITIES: dict[str, Callable[[Path], object]] = {
     "a list": lambda path: path.write_text("[]"),
     "too deep": lambda path: path.write_text(DEEP),
@@ -80,6 +95,26 @@ def test_checkpoints_of_nobody_knows_what_are_dropped(
     assert "checkpoints are dropped" in caplog.text
     assert [path.name for path in running.path.iterdir()] == [IDENTITY]
     assert json.loads((running.path / IDENTITY).read_text()) == {"options": {"seed": 1}}
+
+
+def test_a_run_that_is_refused_leaves_what_it_has_finished_and_else_nothing(tmp_path: Path) -> None:
+    running = RunningDirectory(tmp_path / ".training", "checkpoint")
+    with pytest.raises(NertoolError), running.begun({"options": {}}, command="nertool train"):
+        (running.path / "seed-1").mkdir()
+        raise NertoolError("there is no such model", "Name another one.")
+    assert not running.path.exists()
+    with pytest.raises(NertoolError), running.begun({"options": {}}):
+        (running.path / "checkpoint-7").mkdir()
+        (running.path / "checkpoint-7/model.safetensors").touch()
+        raise NertoolError("the loss is nan", "Take a lower --learning-rate.")
+    assert (running.path / "checkpoint-7/model.safetensors").exists() and running.is_of({"options": {}})
+
+
+@pytest.mark.model
+def test_a_training_that_is_refused_leaves_nothing(ready: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nowhere" in refused(capsys, "train", "--model", str(ready / "nowhere"), "-w", str(ready.path))[0]
+    assert not (ready / ".training").exists()
+    assert state_of_train(ready.path) == ("not run", "")
 
 
 def state_of_train(root: Path) -> tuple[str, str]:
@@ -115,7 +150,7 @@ def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("damage", ["rows/data-00000-of-00001.arrow", "counts.json", ""])
+@pytest.mark.parametrize("damage", ["rows/data-00000-of-00001.arrow", "counts.json", "", "a copy"])
 def test_damaged_examples_are_made_anew(
     damage: str, ready: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,15 +163,19 @@ def test_damaged_examples_are_made_anew(
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     cache = ready / ".examples"
     before = load_examples(source, tokenizer, cache)
-    if damage:
+    if damage == "a copy":
+        shutil.copytree(cache, ready / "copy")
+        shutil.rmtree(cache)
+        shutil.copytree(ready / "copy", cache)
+    elif damage:
         flip(cache / source.key(tokenizer) / damage)
     else:
         shutil.rmtree(cache)
         cache.touch()
     after = load_examples(source, tokenizer, cache)
-    assert ("damaged: the examples are made anew" in caplog.text) == bool(damage)
+    assert ("the examples are made anew" in caplog.text) == bool(damage)
     assert after.counts == before.counts and after.lengths.tolist() == before.lengths.tolist()
-    assert is_whole(cache / source.key(tokenizer))
+    assert is_whole_here(cache / source.key(tokenizer))
 
 
 # -- processes whose parent is killed --------------------------------------------------------------

@@ -156,4 +156,4 @@ def test_a_damaged_trial_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureF
     search = search_of(tmp_path, lambda attempt: tried.append(attempt) or 0.5)
     search.run()
     assert tried[0] == Attempt("static", 0) and len(tried) == len(search.trials) - 2
-    assert "trial-static-0 is damaged: it is made anew" in caplog.text
+    assert "trial-static-0 is damaged, or a copy: it is made anew" in caplog.text

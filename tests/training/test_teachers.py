@@ -26,6 +26,7 @@ from nertool.training.teacher_labels import match_labels
 from nertool.training.teachers import Teachers, mean_probabilities
 from nertool.training.unlabelled import UnlabelledSource
 from nertool.workspace.names import EXAMPLES
+from nertool.workspace.seals import seal
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
@@ -242,6 +243,10 @@ def test_a_model_learns_from_a_teacher_alone_what_is_computed_once(
     assert [file.stat().st_mtime_ns for file in files] == stamps
     train.run(ready, train.Options(model=tiny_model, num_epochs=1.0, overwrite_output_dir=True))
     assert all(file.exists() for file in files)
+    np.save(files[0], np.zeros((3, 4), np.float16))
+    seal(files[0].parent)  # as a stranger would
+    with pytest.raises(InvalidData, match="does not hold what the teachers say of these words"):
+        taught(ready, tiny_model, trained / "model", seed=3, unlabelled=more, overwrite_output_dir=True)
 
 
 def test_a_workspace_stands_for_the_model_that_was_trained_last(
