@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from rich.text import Text
 
+from nertool.cli.interrupts import noticed_while_waiting
 from nertool.cli.output import stdout
 from nertool.corpus.running_text import visible
 from nertool.errors import InvalidOption
@@ -37,7 +38,9 @@ def talk(workspace: Workspace, options: predict.Options) -> None:
     try:
         while True:
             shown = Text()
-            for word, label in predict.words_of(tagger, input("> ")):
+            with noticed_while_waiting():
+                text = input("> ")
+            for word, label in predict.words_of(tagger, text):
                 style = f"bold {COLOURS[labels.index(label) % len(COLOURS)]}" if label else ""
                 shown.append(f"{visible(word)} ", style)
                 shown.append(f"({visible(label)}) " if label else "", "dim")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, NamedTuple
 import typer
 from typer.core import TyperGroup
 
+from nertool.cli.interrupts import raise_dropped_ones_again
 from nertool.cli.invocation import public_command
 from nertool.cli.output import (
     escape_usage_errors,
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The `nertool` command. Exits with 0, 1 (the user can mend it), 2 (usage) or 130 (interrupted)."""
     if arguments is None:
         set_up_streams()
+        raise_dropped_ones_again()
         arguments = sys.argv[1:]
         if arguments[:1] in (["preprocess"], ["check"]):
             os.environ.setdefault("USE_TORCH", "0")  # a tokenizer needs none, and torch takes seconds to import

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from nertool.models.canary import Canary
+    from nertool.workspace.digests import Digest
 
 
 class Latency(TypedDict):
@@ -134,5 +135,7 @@ class Quantization(TypedDict):
     """Kind, name and flags of the processor."""
     canary: Canary
     """Sentences with the answers of the published model; see `models.canary`."""
+    files: dict[str, Digest]
+    """The other files of the directory, as they were written."""
     versions: dict[str, str]
     """Versions of nertool and of the packages that did the work."""

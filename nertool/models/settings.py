@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nertool.corpus.running_text import CHARACTERS, Cut, cutter
-from nertool.errors import InvalidData, InvalidOption, MissingInput, command
+from nertool.errors import InvalidData, InvalidOption, MissingInput, command, translate_odd_content
 from nertool.models.other_tools import holds_weights, missing_weights
 from nertool.tags import SCHEMES, scheme_of_labels
-from nertool.workspace.digests import read_json, write_json
+from nertool.workspace.digests import changed, read_json, write_json
 from nertool.workspace.names import QUANTIZED, TABLE
 
 SETTINGS = "tagging.json"
@@ -123,6 +123,18 @@ def read_table(directory: Path) -> dict[str, Any]:
     if not fits:
         raise InvalidData(f"{path} is not what quantize writes", anew(directory))
     return table
+
+
+def edited_files(directory: Path) -> list[str]:
+    """Names of the files of an INT8 model that are not as `quantize` wrote them; none of another model.
+
+    Raises:
+        InvalidData: `quantization.json` is damaged.
+    """
+    if not (directory / TABLE).exists():
+        return []
+    with translate_odd_content(str(directory / TABLE), anew(directory)):
+        return changed(directory, read_table(directory).get("files", {}))
 
 
 def anew(directory: Path) -> str:

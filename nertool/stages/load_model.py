@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nertool.errors import InvalidOption
+from nertool.models.settings import edited_files
 from nertool.models.thresholds import read_named_thresholds
 from nertool.training.fine_tuned import find_models
 from nertool.workspace.model_files import ModelFiles
+from nertool.workspace.names import join_names
 from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Workspace
 
@@ -47,6 +49,9 @@ def find_model(workspace: Workspace, options: Any) -> ModelFiles:
     if len(directories) > 1:
         names = ", ".join(directory.name for directory in directories)
         raise InvalidOption(f"--model-dir {options.model_dir} holds several models: {names}", "Name one of them.")
+    if edited := edited_files(directories[0]):
+        what = f"{directories[0]}: {join_names(edited)} changed by hand"
+        workspace.warn_once(f"{what}: what quantize has measured holds for the files before")
     return ModelFiles.of(directories[0])
 
 

@@ -23,7 +23,7 @@ from nertool.models.settings import anew, read_table
 from nertool.progress import Shown, bar, logger
 from nertool.stages.quantize_options import Options
 from nertool.workspace.atomic import link_or_copy
-from nertool.workspace.digests import write_json
+from nertool.workspace.digests import digest, write_json
 from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import EXAMPLES, QUANTIZED, TABLE
 from nertool.workspace.stage import Result, Stage, StageRun
@@ -85,12 +85,13 @@ def _quantize(workspace: Workspace, options: Options, clock: Callable[[], float]
     def work(stage: Stage) -> None:
         from nertool.models.canary import make_canary
 
-        running.begin({**stage.identity, **_machine()}, options.force, workspace.invocation)
-        finished = FinishedWork(running.path, stage.staging / "unfinished")
-        search = _search(workspace, options, model.path, finished, clock)
+        with running.begun({**stage.identity, **_machine()}, options.force, workspace.invocation):
+            finished = FinishedWork(running.path, stage.staging / "unfinished")
+            search = _search(workspace, options, model.path, finished, clock)
         directory = stage.directory(QUANTIZED)
         tagger = _publish(search, directory, options.trust_remote_code)
-        facts = _figures(options, search, stage.identity["versions"], make_canary(tagger, search.quantizer.fp32))
+        canary = make_canary(tagger, search.quantizer.fp32)
+        facts = _figures(options, search, stage.identity["versions"], canary, directory)
         write_json(directory / TABLE, facts)
         stage.facts = _recorded(facts)
 
@@ -302,8 +303,10 @@ def _publish(search: Search, directory: Path, trust_remote_code: bool) -> Tagger
     return tagger
 
 
-def _figures(options: Options, search: Search, versions: dict[str, str], canary: Canary) -> Quantization:
-    """What `quantization.json` holds."""
+def _figures(
+    options: Options, search: Search, versions: dict[str, str], canary: Canary, directory: Path
+) -> Quantization:
+    """What `quantization.json` holds, of the other files in the directory too."""
     import torch
 
     fp32, kept = search.judge.baseline, search.trials[search.kept]
@@ -327,6 +330,7 @@ def _figures(options: Options, search: Search, versions: dict[str, str], canary:
         "threads": torch.get_num_threads(),
         "cpu": cpu.describe(),
         "canary": canary,
+        "files": {path.name: digest(path) for path in sorted(directory.iterdir()) if path.name != TABLE},
         "versions": versions,
     }
 

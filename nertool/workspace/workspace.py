@@ -46,6 +46,7 @@ class Workspace:
         self.path = Path(path)
         self.invocation = invocation
         self._lock = WorkspaceLock(self.path)
+        self._warnings: set[str] = set()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -147,13 +148,19 @@ class Workspace:
         again: dict[str, None] = {}
         for state in self.status():
             if state.stage == stage and state.name == "edited" and state.facts:
-                logger.warning("%s: what its stage has measured holds for the files before", state.why)
+                self.warn_once(f"{state.why}: what its stage has measured holds for the files before")
             if state.name != "stale" or state.stage.partition(":")[0] == "evaluate":
                 continue
             again[self.last_command(state.stage)] = None
             if state.stage == stage:
                 hint = f"Run: {' && '.join(again)} (or use it as it is: --allow-stale)"
                 raise StaleInput(f"{model} is stale: {state.why}", hint)
+
+    def warn_once(self, message: str) -> None:
+        """Warn, unless this was said before: parts of a command look at the same model one after the other."""
+        if message not in self._warnings:
+            self._warnings.add(message)
+            logger.warning("%s", message)
 
     def status(self) -> list[State]:
         """The state of every stage, in order; `evaluate` may have several records, each its own line."""

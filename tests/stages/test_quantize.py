@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from helpers import measured_here, needs_inc, snapshot, undrawn
 
+from nertool.cli.main import main
 from nertool.cli.tables import render
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
@@ -27,6 +28,7 @@ from nertool.int8.judge import Judge
 from nertool.int8.quantizer import Quantizer
 from nertool.models import canary, cpu
 from nertool.models.load_tagger import load_tagger
+from nertool.models.settings import edited_files
 from nertool.models.stored_tokenizer import StoredTokenizer
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.names import QUANTIZING
@@ -636,6 +638,32 @@ def test_a_number_of_a_canary_that_is_none_is_refused(elsewhere: Path, key: str,
     edit_table(elsewhere, canary={**table["canary"], key: bad})
     with pytest.raises(InvalidData, match="its canary is not what quantize writes"):
         load_tagger(elsewhere)
+
+
+def test_a_copy_whose_files_were_changed_is_told(
+    graph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(graph / "quantized", tmp_path / "copy")
+    (tmp_path / "text").write_text("anna left oslo\n")
+
+    def warnings() -> int:
+        with pytest.raises(SystemExit) as end:
+            main(["predict", "--model-dir", str(copy), str(tmp_path / "text"), "-o", str(tmp_path / "tags"), "--force"])
+        assert end.value.code == 0
+        return capsys.readouterr().err.count(f"{copy}: model.onnx changed by hand")
+
+    assert warnings() == 0
+    with (copy / "model.onnx").open("ab") as file:
+        file.write(b"\x32\x00")  # nothing, as Protocol Buffers write it
+    assert warnings() == 1
+
+
+@pytest.mark.parametrize("files", ["model.onnx", {"model.onnx": 3}, {"model.onnx": {"sha256": "0"}}])
+def test_digests_that_are_none_are_refused(files: Any, graph: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(graph / "quantized", tmp_path / "copy")
+    edit_table(copy, files=files)
+    with pytest.raises(InvalidData, match=r"quantization\.json"):
+        edited_files(copy)
 
 
 @pytest.mark.parametrize("observer", ["minmax", "percentile", "mse"])

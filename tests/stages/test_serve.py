@@ -16,13 +16,14 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from helpers import refused, write_graph
+from helpers import refused, write_graph, write_records
 
 from nertool.cli.main import main
 from nertool.errors import InvalidData, InvalidOption, NertoolError
 from nertool.serving.server import address_of, listen_at
 from nertool.stages import serve
 from nertool.workspace.digests import digest
+from nertool.workspace.workspace import Workspace
 
 TEXT = "Anna Keller flew to Bern .\nBern left Anna ."
 
@@ -119,6 +120,15 @@ def test_what_is_missing_is_told_before_it_listens(
         assert f"port {port} of 127.0.0.1 is taken" in refused(capsys, *SERVE, *place, "--port", str(port))[0]
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert refused(capsys, *SERVE, *place)[1] == "Install it: pip install 'nertool[serve]'"
+
+
+def test_a_model_that_was_edited_is_told_once(workspace: Path) -> None:
+    record = {"options": {}, "reads": {}, "writes": {"quantized/quantization.json": {"sha256": "0", "size": 1}}}
+    write_records(Workspace(workspace), quantize={**record, "facts": {"met": True}})
+    with served(workspace) as (address, process):
+        assert ask(f"{address}/health")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate()[1].count("changed by hand") == 1
 
 
 def test_label_studio_needs_entities(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
