@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, BadRecord, check_json
+from nertool.corpus.records import BYTE_ORDER_MARK, TOO_DEEP, BadRecord, JsonDecoder, check_json
 
 CHUNK = 1 << 16
 """Characters of the first piece; each next one that a record needs is twice as large."""
@@ -43,7 +42,7 @@ class JsonStream:
         self.file = file
         self.text, self.at, self.line = "", 0, 1
         self.ended = False
-        self.decoder = json.JSONDecoder()
+        self.decoder = JsonDecoder()
         if self.peek() == BYTE_ORDER_MARK:
             self.at += 1
 
@@ -99,6 +98,7 @@ class JsonStream:
         self.line += text.count("\n")
         self.at = end
         try:
+            self.decoder.check()
             check_json(found, text)
         except ValueError as error:
             return BadRecord(str(error))
@@ -108,6 +108,7 @@ class JsonStream:
         """Decode the next value; gives the place behind it too."""
         size = CHUNK
         while True:
+            self.decoder.repeated = ""
             try:
                 found, end = self.decoder.raw_decode(self.text, self.at)
                 if end < len(self.text) or self.ended or not self._more(size):
@@ -155,22 +156,30 @@ def list_items(stream: JsonStream, give_bad: bool = False) -> Iterator[tuple[int
 
 
 def object_items(stream: JsonStream, is_records: Callable[[str, str], bool]) -> Iterator[tuple[str, Any]]:
-    """Keys and values of the object that comes next; HELD for the list that holds the records, and there it stops.
+    """Keys and values of the object that comes next; HELD for the list that holds the records.
+
+    Whoever is given HELD reads that list from the stream before the next key. No other list is held.
 
     Args:
         is_records: tells by a key, and the text where its list begins, whether that is the list of records.
 
     Raises:
-        BrokenJson: the object is broken or cut short.
+        BrokenJson: the object is broken or cut short, or a key stands there twice.
     """
+    keys: set[str] = set()
+    held = False
     stream.take("{")
     while stream.peek() == '"':
         key = stream.value()
+        if key in keys:
+            raise BrokenJson(stream.line, f"the key {key[:60]!r} stands in one object twice")
+        keys.add(key)
         stream.take(":")
-        if stream.peek() == "[" and is_records(key, stream.ahead()):
+        if not held and stream.peek() == "[" and is_records(key, stream.ahead()):
+            held = True
             yield key, HELD
-            return
-        yield key, stream.value()
+        else:
+            yield key, stream.value()
         if stream.peek() != ",":
             break
         stream.take(",")

@@ -86,18 +86,48 @@ def csv_rows(path: Path, lines: Iterator[str], delimiter: str = "") -> Iterator[
         raise InvalidData(f"{path}:{before + table.line_num}: not CSV: {error}", QUOTE_HELP) from error
 
 
+class JsonDecoder(json.JSONDecoder):
+    """Decodes JSON as usual, and remembers a key that stands in an object with two values, of which the last stays.
+
+    Attributes:
+        repeated: that key, as JSON has it; empty without one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=self._object)
+        self.repeated = ""
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            self.repeated = next((repr(key) for key, value in pairs if found[key] != value), self.repeated)
+        return found
+
+    def check(self) -> None:
+        """Look back at the value that was decoded.
+
+        Raises:
+            ValueError: a key stands there with two values.
+        """
+        repeated, self.repeated = self.repeated, ""
+        if repeated:
+            raise ValueError(f"the key {repeated[:60]} stands in one object with two values")
+
+
 def parse_json(text: str) -> Any:
     """Parse the JSON text of one record.
 
     Raises:
-        ValueError: it is not JSON, or as `check_json`; the error's text is the reason.
+        ValueError: it is not JSON, or as `check_json`, or a key has two values; the error's text is the reason.
     """
+    decoder = JsonDecoder()
     try:
-        record = json.loads(text)
+        record = decoder.decode(text)
     except RecursionError as error:
         raise ValueError(TOO_DEEP) from error
     except ValueError as error:
         raise ValueError(f"not JSON: {str(error).partition(';')[0]}") from error
+    decoder.check()
     check_json(record, text)
     return record
 

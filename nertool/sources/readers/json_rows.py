@@ -35,6 +35,7 @@ LIST_OF_RECORDS = re.compile(r"\s*\[\s*(?:[\[{]|$)")
 PAIRS = re.compile(r'\[\s*(?:null\s*,\s*)*\[\s*"(?:[^"\\]|\\.)*"\s*,\s*\{')
 """How Tecoholic's list of texts with entities begins; it stands under `annotations`."""
 SPERT_WAY = 'Write {"tokens": ["Anna", "left"], "entities": [{"type": "PER", "start": 0, "end": 1}]}; 1 is behind Anna.'
+MORE_HELP = "A .json file holds one list of records, or one object; write several so: jq -c . FILE > NEW.jsonl"
 LONGEST_FIRST_LINE = 1 << 24
 LOOK_AHEAD = 1 << 16
 
@@ -156,20 +157,25 @@ def _json_list(path: Path, encoding: str) -> Records:
 def _stream_records(file: TextIO, path: Path) -> Records:
     stream = JsonStream(file)
     begin = stream.peek()
-    if begin == "[":
+    others: dict[str, Any] = {}
+    is_list = begin == "["
+    if is_list:
         yield from list_items(stream)
-        if stream.peek():
-            raise InvalidData(
-                f"{path}:{stream.line}: there is more behind the list", "A .json file holds one list of records."
-            )
-        return
-    record: dict[str, Any] = {}
-    if begin == "{":
-        for key, value in object_items(stream, _holds_records):
-            if value is HELD:
-                yield from list_items(stream)
-                return
-            record[key] = value
+    for key, value in object_items(stream, _holds_records) if begin == "{" else ():
+        if value is HELD:
+            is_list = True
+            yield from list_items(stream)
+        else:
+            others[key] = value
+    if stream.peek() and begin in ("[", "{"):
+        what = f"there is more behind the {'list' if begin == '[' else 'object'}"
+        raise InvalidData(f"{path}:{stream.line}: {what}", MORE_HELP)
+    if not is_list:
+        yield from _records_of_object(others, path)
+
+
+def _records_of_object(record: dict[str, Any], path: Path) -> Records:
+    """The records inside one object, or the object itself as the only one."""
     for key, inner in INNER_LISTS.items():
         holder = record.get(key)
         if isinstance(holder, dict) and isinstance(holder.get(inner), list):
