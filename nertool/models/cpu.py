@@ -39,8 +39,8 @@ def threads() -> int:
 def obey_time_limit() -> None:
     """Let PyTorch start no more threads than the time limit of a container is worth; call it before its import.
 
-    By itself it counts the processors of the machine. Once they have used up the limit, all threads stand still until the next period, and
-    those that wait for each other wait the longer.
+    By itself it counts the processors of the machine. Once they have used up the limit, all threads stand still until
+    the next period, and those that wait for each other wait the longer.
     """
     if time_limit() < _processors():
         os.environ.setdefault("OMP_NUM_THREADS", str(threads()))
