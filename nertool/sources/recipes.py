@@ -237,6 +237,11 @@ RECIPES = {
 }
 
 
+def recipe_of(facts: Mapping[str, Any]) -> Recipe | None:
+    """The recipe that the facts of a download name; None for data that are no recipe's."""
+    return RECIPES.get(facts.get("recipe", ""))
+
+
 def find_recipe(name: str) -> Recipe:
     """The recipe of that name.
 

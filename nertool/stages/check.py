@@ -25,7 +25,7 @@ from nertool.models.encode import count_subwords
 from nertool.models.names import holds_tagger, load_tokenizer, quiet_transformers, resolve_model
 from nertool.progress import bar
 from nertool.sources.doubts import SENTENCES_HELP, Doubts, is_long
-from nertool.sources.recipes import RECIPES
+from nertool.sources.recipes import recipe_of
 from nertool.sources.shell_filters import Filters
 from nertool.spelling import Spelling
 from nertool.stages.options import (
@@ -238,7 +238,7 @@ def _two_forms(paths: Mapping[str, Path], cache: LineCache) -> Iterator[Finding]
 
 def _odd_published_lines(workspace: Workspace) -> Iterator[Finding]:
     """Find lines of the published files with fewer or more fields than most."""
-    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    recipe = recipe_of(workspace.facts("download"))
     if recipe is None or recipe.filters is None:
         return
     for split, published in recipe.files.items():

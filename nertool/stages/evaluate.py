@@ -3,133 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
-from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput, translate_odd_content
+from nertool.errors import StaleInput
 from nertool.models.names import quiet_transformers
-from nertool.models.settings import read_settings
-from nertool.models.thresholds import check_least
 from nertool.progress import logger, track
 from nertool.scoring import task_scores
-from nertool.scoring.comparison import OtherModel, difference, find_other, predictions_of
-from nertool.sources.recipes import RECIPES
-from nertool.spelling import Spelling, spelling_of_labels
+from nertool.scoring.comparison import predictions_of
+from nertool.sources.recipes import recipe_of
+from nertool.stages.evaluate_options import Options
+from nertool.stages.evaluation_comparison import compare, find_others
 from nertool.stages.evaluation_files import ResultFiles, result_files
-from nertool.stages.evaluation_page import COMPARISON, REPORT, write_page
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    DecodingOption,
-    ForceOption,
-    FP32KernelsOption,
-    QuantizedOption,
-    SplitsOption,
-    StrictOption,
-    TrustRemoteCodeOption,
-    check_split,
-)
-from nertool.workspace.digests import Digest, digest, write_json
+from nertool.stages.evaluation_page import REPORT, write_page
+from nertool.stages.evaluation_thresholds import find_goal, keep_thresholds
+from nertool.stages.label_spelling import label_spelling
+from nertool.stages.options import check_split
+from nertool.workspace.digests import write_json
 from nertool.workspace.model_files import ModelFiles
-from nertool.workspace.names import EVALUATION, LABELS, QUANTIZED, THRESHOLDS
-from nertool.workspace.option_values import refuse_unused
+from nertool.workspace.names import EVALUATION, LABELS, QUANTIZED
 from nertool.workspace.stage import Result, Stage, StageRun
-from nertool.workspace.stage_options import StageOptions
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.models.tagging import TagCounts
-    from nertool.scoring.operating_points import Goal
     from nertool.scoring.prediction_files import Tagged
     from nertool.scoring.probabilities import SplitProbabilities
     from nertool.scoring.scorer import Scorer
 
+__all__ = ["Options", "run"]
+
 SHOWN_TAGS = 5
 """Tags that a warning names."""
-
-
-@dataclass(frozen=True)
-class Options(StageOptions):
-    """Options of `evaluate`."""
-
-    unrecorded = (
-        *StageOptions.unrecorded,
-        *("split", "quantized", "both"),  # they are in the records' names
-        *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
-        *("precision", "recall"),  # they have a record of their own
-    )
-    alone = (
-        *("split", "quantized", "both", "columns", "predicted", "report", "compare", "allow_stale"),
-        *("precision", "recall"),  # `train` has another --precision
-    )
-
-    split: SplitsOption = None
-    quantized: QuantizedOption = False
-    both: Annotated[
-        bool, typer.Option("--both", help="Evaluate the FP32 model, and the INT8 model where there is one.")
-    ] = False
-    strict: StrictOption = None
-    compare: Annotated[
-        str | None,
-        typer.Option("--compare", help="Workspace, model directory or predictions file to compare the model with."),
-    ] = None
-    inner: Annotated[
-        str | None,
-        typer.Option("--inner", help="Workspace or predictions file of GermEval's inner layer, for its metric 1."),
-    ] = None
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--precision",
-            help="Find the least score of entities that reaches this precision on dev, such as 0.95, or of a type, "
-            "such as PER=0.95; may be repeated. predict --thresholds own applies it.",
-            show_default=False,
-        ),
-    ] = None
-    recall: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--recall",
-            help="Find the greatest score of entities that reaches this recall on dev, such as 0.9, or of a type, "
-            "such as PER=0.9; may be repeated.",
-            show_default=False,
-        ),
-    ] = None
-    columns: Annotated[
-        str | None, typer.Option("--columns", hidden=True, help="Old spelling of: nertool score FILE.")
-    ] = None
-    predicted: Annotated[
-        str | None, typer.Option("--predicted", hidden=True, help="Option of: nertool score FILE.")
-    ] = None
-    report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
-    decoding: DecodingOption = ""
-    fp32_kernels: FP32KernelsOption = "auto"
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
-    force: ForceOption = False
-
-    def __post_init__(self) -> None:
-        """Refuse values that make no sense, and options that do not go together."""
-        super().__post_init__()
-        if (self.predicted or self.report) and self.columns is None:
-            raise InvalidOption("--predicted and --report are options of score", "Run: nertool score FILE")
-        if self.precision and self.recall:
-            raise InvalidOption("--precision and --recall cannot both be reached by one threshold", "Give one of them.")
-        check_least("--precision", self.precision or [])
-        check_least("--recall", self.recall or [])
-        if self.columns is not None:
-            refuse_unused(self, ("split", "quantized", "both", "inner", "decoding"), "is for a model of the workspace")
-        if self.both:
-            refuse_unused(self, ("quantized",), "is one of the two models of --both")
 
 
 def run(workspace: Workspace, options: Options) -> Result:
@@ -151,17 +61,17 @@ def run(workspace: Workspace, options: Options) -> Result:
     quiet_transformers()
     with workspace.locked("evaluate", creates=False):
         splits, models = _splits(workspace, options.split), _models(workspace, options)
-        goals = [_goal(workspace, options, model, splits) for model in models]
-        others = _others(workspace, options, splits)
+        goals = [find_goal(workspace, options, model, splits) for model in models]
+        others = find_others(workspace, options, splits)
         results: dict[str, Result] = {}
         for model, goal in zip(models, goals, strict=True):
             prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""
             for split, result in _evaluate(workspace, options, model, splits).items():
                 results[prefix + split] = result
             if goal:
-                results[f"{prefix}thresholds"] = _keep_thresholds(workspace, options, model, splits, goal)
+                results[f"{prefix}thresholds"] = keep_thresholds(workspace, options, model, splits, goal)
         if others:
-            results["comparison"] = _compare(workspace, options, models[0].name, others)
+            results["comparison"] = compare(workspace, options, models[0].name, others)
         report = write_page(workspace, options.force)
     logger.info("report: %s", workspace / EVALUATION / REPORT)
     return Result(
@@ -203,7 +113,7 @@ def _evaluate_split(
         probabilities = SplitProbabilities(load())
         written = stage.file(files.predictions), stage.file(files.entities)
         tagged = _tag(load(), workspace / f"{split}.txt", written, counts, probabilities)
-        spelling = _spelling(workspace, load().labels)
+        spelling = label_spelling(workspace, load().labels)
         scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(files.errors))
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         if analysis.shortened:
@@ -227,15 +137,6 @@ def _plan_split(workspace: Workspace, options: Options, model: ModelFiles, split
         packages=["torch", "transformers", "tokenizers"],
         force=options.force,
     )
-
-
-def _spelling(workspace: Workspace, labels: Sequence[str]) -> Spelling:
-    """Recognise the spelling of a model's labels; what types without prefixes are, `download` has decided."""
-    spelling = spelling_of_labels(labels)
-    scheme = workspace.facts("download").get("tags")
-    if spelling.order not in ("types", "plain") or scheme is None:
-        return spelling
-    return spelling_of_labels(labels, "plain" if scheme == "plain" else "entities")
 
 
 def _tag(
@@ -284,7 +185,7 @@ def _task_scores(
     workspace: Workspace, options: Options, split: str, scorer: Scorer, results: dict[str, Any]
 ) -> dict[str, Any]:
     """Give the score of the data set's own task, and the published scores, where there are any."""
-    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    recipe = recipe_of(workspace.facts("download"))
     if options.inner:
         inner = predictions_of(workspace, options.inner, split, "--inner")
         task_score = task_scores.both_layers(workspace / f"{split}.txt", scorer, inner)
@@ -353,126 +254,6 @@ def _splits(workspace: Workspace, wanted: list[str] | None) -> list[str]:
     if not splits:
         workspace.require_split("dev")
     return list(dict.fromkeys(splits))
-
-
-# -- thresholds ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ThresholdOptions(StageOptions):
-    """What thresholds follow from, beside the entities."""
-
-    precision: list[str] | None
-    recall: list[str] | None
-    decoding: str
-
-
-def _goal(workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str]) -> Goal | None:
-    """What is wanted on dev, if anything is; looked at before anything is tagged."""
-    if not options.precision and not options.recall:
-        return None
-    from nertool.models.model_directory import stored_labels
-    from nertool.models.thresholds import entity_types, parse_least
-    from nertool.scoring.operating_points import Goal
-
-    measure: Literal["precision", "recall"] = "precision" if options.precision else "recall"
-    labels = stored_labels(model.path, options.trust_remote_code)
-    types = entity_types(labels, _spelling(workspace, labels))
-    goal = Goal(measure, parse_least(f"--{measure}", options.precision or options.recall or [], types))
-    if "dev" not in splits:
-        raise InvalidOption(f"--{measure}: thresholds are found on dev, which is not evaluated", "Add: --split dev")
-    return goal
-
-
-def _keep_thresholds(
-    workspace: Workspace, options: Options, model: ModelFiles, splits: Sequence[str], goal: Goal
-) -> Result:
-    """Write the thresholds that reach the goal beside the model; they go when another one takes its place."""
-    entities = {split: result_files(model.name, split).entities for split in splits}
-    again = workspace.command("evaluate", "--force")
-    for name in entities.values():
-        if not (workspace / name).exists():
-            raise MissingInput(f"{workspace / name} is missing", f"Run: {again}")
-    kept = f"{model.name}/{THRESHOLDS}"
-    decoding = options.decoding or read_settings(model.path).decoding
-    planned = StageRun(
-        f"evaluate:{QUANTIZED}:thresholds" if model.name == QUANTIZED else "evaluate:thresholds",
-        ThresholdOptions(options.precision, options.recall, decoding),
-        reads=[*entities.values(), f"{model.name}/config.json"],
-        writes=[kept],
-        force=options.force,
-    )
-
-    def work(stage: Stage) -> None:
-        from nertool.models.model_directory import stored_labels
-        from nertool.scoring.operating_points import operating_points, read_entities
-
-        with translate_odd_content(f"{workspace.path}: {' or '.join(entities.values())}", f"Run: {again}"):
-            read = {split: read_entities(workspace / name) for split, name in entities.items()}
-        stage.facts = operating_points(goal, read)
-        stage.facts["labels"] = stored_labels(model.path, options.trust_remote_code)
-        stage.facts["decoding"] = decoding
-        write_json(stage.file(kept), stage.facts)
-
-    return workspace.run(planned, work)
-
-
-# -- two models ------------------------------------------------------------------------------------
-
-
-def _others(workspace: Workspace, options: Options, splits: Sequence[str]) -> dict[str, OtherModel]:
-    """Find the other model's tags of each split, before anything is tagged; empty if there is nothing to compare."""
-    others = {}
-    for split in splits if options.compare else ():
-        assert options.compare
-        others[split] = find_other(workspace, options.compare, split, splits, options.trust_remote_code)
-    return others
-
-
-def _compare(workspace: Workspace, options: Options, directory: str, others: Mapping[str, OtherModel]) -> Result:
-    """Compare a model with another one on the same sentences."""
-    compared = options.compare
-    assert compared
-    ours = {split: result_files(directory, split).predictions for split in others}
-    sources = {}
-    for split, other in others.items():
-        for name, path in other.files.items():
-            sources[f"{split} {name}"] = path
-    planned = StageRun(
-        "evaluate:comparison",
-        options,
-        reads=ours.values(),
-        writes=[f"{EVALUATION}/{COMPARISON}"],
-        sources=sources,
-        force=options.force,
-    )
-
-    def work(stage: Stage) -> None:
-        from nertool.scoring.prediction_files import read_tagged
-
-        stage.facts = {"other": _name(compared)}
-        for split, other in others.items():
-            path = workspace / ours[split]
-            stage.facts[split] = difference(read_tagged(path), path, other.tagged(), Path(compared), options.strict)
-        _check_unchanged(sources, stage.identity["sources"])
-        write_json(stage.file(f"{EVALUATION}/{COMPARISON}"), stage.facts)
-
-    return workspace.run(planned, work)
-
-
-def _check_unchanged(sources: Mapping[str, Path], digests: Mapping[str, Digest]) -> None:
-    """Check that the other model was not published anew while it was read.
-
-    Raises:
-        InvalidData: it was.
-    """
-    for name, path in sources.items():
-        if digest(path) != digests[name]:
-            raise InvalidData(f"{path} changed while it was compared with; nothing was changed", "Run it again.")
-
-
-def _name(path: str) -> str:
-    return Path(path).resolve().name
 
 
 # -- files of other tools --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nertool.errors import InvalidData, translate_odd_content
-from nertool.sources.recipes import RECIPES
+from nertool.sources.recipes import recipe_of
 from nertool.stages.evaluation_files import ResultFiles, result_files
 from nertool.training.model_card import CARD
 from nertool.workspace.digests import read_json
@@ -89,7 +89,7 @@ def _page(workspace: Workspace, evaluated: Iterable[Evaluated]) -> Page:
     for model, split, files in evaluated:
         scored.append(Scored(model, split, _json(workspace / files.results), workspace / files.errors))
     kept = {model: _json(workspace / name) for model, name in _threshold_files(workspace).items()}
-    recipe = RECIPES.get(workspace.facts("download").get("recipe", ""))
+    recipe = recipe_of(workspace.facts("download"))
     return Page(
         title=recipe.name if recipe else "own data",
         scored=scored,
