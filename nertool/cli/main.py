@@ -152,7 +152,7 @@ def _check(check: Any, workspace: Workspace, options: Any, common: Common) -> No
     if common.json:
         print_json(report.as_dict())
     else:
-        from nertool.cli.tables import report_tables
+        from nertool.cli.check_tables import report_tables
 
         for table in report_tables(report):
             print_table(table)
@@ -168,7 +168,7 @@ def _check_labels(workspace: Workspace, options: Any, common: Common) -> None:
     if common.json:
         print_json(report.as_dict())
     else:
-        from nertool.cli.tables import label_errors_table
+        from nertool.cli.check_tables import label_errors_table
 
         print_table(label_errors_table(report))
 
