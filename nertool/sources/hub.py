@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,7 @@ def load(name: str, config: str | None = None, revision: str | None = None) -> S
 def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
     """Load a data set's splits by their own names; rows without splits count as train."""
     quiet_transformers()
-    from datasets import Dataset, load_dataset, load_from_disk
+    from datasets import Dataset, load_dataset, load_dataset_builder, load_from_disk
     from datasets import config as settings
     from datasets.exceptions import DatasetsError
     from yaml import YAMLError
@@ -76,6 +77,9 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
             _check_saved(folder)
             data = load_from_disk(name)
         else:
+            if folder.is_dir():
+                name = os.path.abspath(name)  # the library has no name for `.`
+                _check_named(folder, load_dataset_builder(name, config, revision=revision).config.data_files or {})
             data = load_dataset(name, config, revision=revision)
     except (
         DatasetsError,
@@ -135,6 +139,22 @@ def _check_files(paths: Iterable[Path]) -> None:
         with open_arrow(path) as (_, batches):
             for batch in batches:
                 check_batch(batch)
+
+
+def _check_named(folder: Path, files: Mapping[str, Iterable[str]]) -> None:
+    """Check that a folder holds its files, as its card may name any others. A link in it may lead anywhere.
+
+    Args:
+        files: by split, as the library has found them.
+
+    Raises:
+        InvalidData: it does not.
+    """
+    for name in (name for names in files.values() for name in names):
+        if not Path(os.path.abspath(name)).is_relative_to(os.path.abspath(folder)):
+            raise InvalidData(
+                f"{folder / 'README.md'} names a file outside the folder: {name}", "Take it out of there."
+            )
 
 
 def _check_saved(folder: Path) -> None:

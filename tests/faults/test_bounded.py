@@ -331,3 +331,21 @@ def test_a_card_of_a_data_set_makes_no_objects(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"tokens": ["a"], "tags": ["O"]}\n')
     with pytest.raises(DownloadFailed, match="could not determine a constructor"):
         hub.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["../elsewhere.jsonl", "{}/elsewhere.jsonl", "data/../../elsewhere.jsonl"])
+def test_a_card_of_a_data_set_names_no_files_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("datasets")
+    folder = tmp_path / "own"
+    (folder / "data").mkdir(parents=True)
+    for path in (tmp_path / "elsewhere.jsonl", folder / "data/train.jsonl"):
+        path.write_text('{"tokens": ["a"], "tags": ["O"]}\n')
+    card = "---\nconfigs:\n- config_name: default\n  data_files: {}\n---\n"
+    (folder / "README.md").write_text(card.format(name.format(tmp_path)))
+    with pytest.raises(InvalidData, match=r"README.md names a file outside the folder: .*elsewhere.jsonl"):
+        hub.load(str(folder))
+    (folder / "README.md").write_text(card.format("data/*.jsonl"))
+    monkeypatch.chdir(folder)
+    assert len(hub.load(str(folder))["train"]) == len(hub.load(".")["train"]) == 1
