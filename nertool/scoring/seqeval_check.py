@@ -63,6 +63,8 @@ def _why_not(scorer: Scorer, mode: str) -> str:
         return "seqeval reads BILOU in strict mode only" if scorer.scheme == "bilou" else ""
     if scorer.scheme not in SCHEMES:
         return "no entity in the gold tags" if scorer.scheme is None else f"seqeval has no scheme {scorer.scheme}"
+    if any(label.strip("-") != label for label in scorer.labels(mode)):
+        return "seqeval leaves out hyphens at the ends of types"
     return "" if scorer.all_tags_in_scheme() else "some tags are not in the scheme"
 
 

@@ -45,6 +45,12 @@ def test_tags_of_another_scheme_are_not_compared_strictly() -> None:
     assert check["modes"] == ["conlleval"] and "not in the scheme" in check["not_compared"]["strict"]
 
 
+@pytest.mark.parametrize("label", ["-PER", "PER-", "-", "--"])
+def test_types_with_hyphens_at_their_ends_are_not_compared_strictly(label: str) -> None:
+    check = compare_with_seqeval(scored([[(f"B-{label}", f"B-{label}"), (f"I-{label}", "O")]], "iob2"))
+    assert check["modes"] == ["conlleval"] and "hyphens" in check["not_compared"]["strict"]
+
+
 def test_no_entity_at_all_is_equal() -> None:
     check = compare_with_seqeval(scored([[("O", "O")]]))
     assert check["modes"] == ["conlleval"]
