@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nertool.corpus.records import parse_json
 from nertool.errors import InvalidData
-from tests.own_file import taken
+from tests.own_file import lines, taken
 
 TWICE = '{"text": "Anna left", "entities": [[0, 4, "PER"]], "entities": []}'
 LEFT = "Anna B-PER left O / "
@@ -49,3 +50,77 @@ def test_what_stands_behind_the_list_of_an_object_is_read(tmp_path: Path) -> Non
     assert taken(tmp_path, "own.json", content + '{"rows": [1]}, "rows": [2]}')[0] == LEFT
     with pytest.raises(InvalidData, match="broken JSON, or cut short"):
         taken(tmp_path, "cut.json", content)
+
+
+# -- what stands beside the spans ------------------------------------------------------------------
+
+SPAN = {"start": 0, "end": 4, "label": "PER"}
+REGION = {"type": "labels", "id": "a", "value": {"start": 0, "end": 4, "text": "Anna", "labels": ["PER"]}}
+RELATION = {"type": "relation", "from_id": "a", "to_id": "a", "labels": ["knows"]}
+RELATED: dict[str, tuple[str, Any]] = {
+    "Doccano and Prodigy": ("own.jsonl", lines({"text": "Anna left", "spans": [SPAN], "relations": [{}, {}]})),
+    "Label Studio": (
+        "own.json",
+        [{"data": {"text": "Anna left"}, "annotations": [{"result": [REGION, RELATION, RELATION]}]}],
+    ),
+    "SpERT": (
+        "own.json",
+        [{"tokens": ["Anna", "left"], "entities": [{"type": "PER", "start": 0, "end": 1}], "relations": [{}, {}]}],
+    ),
+    "LightTag": (
+        "own.json",
+        {"examples": [{"content": "Anna left", "annotations": [{**SPAN, "tag": "PER"}]}], "relations": [{}, {}]},
+    ),
+    "UBIAI": (
+        "own.json",
+        [
+            {
+                "document": "Anna left",
+                "tokens": [{"text": "Anna", "start": 0, "end": 4, "entityLabel": "PER"}],
+                "relations": [{}, {}],
+            }
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", RELATED)
+def test_relations_are_left_out_and_counted(form: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, *RELATED[form]) == (LEFT, {"relations left out": 2})
+
+
+@pytest.mark.parametrize("nothing", [{}, []])
+def test_a_record_with_nothing_marked_has_no_entities(nothing: Any, tmp_path: Path) -> None:
+    found, counts = taken(
+        tmp_path, "own.json", [["Bo ran", {"entities": nothing}], ["Anna left", {"entities": [[0, 4, "PER"]]}]]
+    )
+    assert found == "Bo O ran O / " + LEFT and not counts
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        {"start": 0, "end": 4, "entity": "PER", "value": "ann"},  # a synonym of Rasa's
+        {"start_idx": 0, "end_idx": 3, "entity": "Anna", "type": "PER"},
+        {"beginOffset": 0, "endOffset": 4, "label": "PER"},
+        ["T1", 0, 4, "PER"],
+    ],
+)
+def test_spans_of_other_tools_are_read(entity: Any, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines({"text": "Anna left", "entities": [entity]}))[0] == LEFT
+
+
+def test_spans_of_which_none_has_a_label_are_refused(tmp_path: Path) -> None:
+    nameless = {"start": 0, "end": 4, "sort": "PER"}
+    with pytest.raises(InvalidData, match="'sort': 'PER'.* has no label, as no span of this file has") as error:
+        taken(tmp_path, "own.jsonl", lines({"text": "Bo", "spans": []}, {"text": "Anna left", "spans": [nameless]}))
+    assert '"label": "PER"' in error.value.hint
+    _, counts = taken(tmp_path, "two.jsonl", lines({"text": "Anna left", "spans": [nameless, SPAN]}))
+    assert counts == {"regions without a label left out": 1}
+
+
+def test_a_project_of_pictures_is_refused(tmp_path: Path) -> None:
+    box = {"type": "rectanglelabels", "value": {"x": 1, "rectanglelabels": ["PER"]}}
+    task = {"data": {"picture": "http://x/y.png"}, "annotations": [{"result": [box]}]}
+    with pytest.raises(InvalidData, match="no region marks text, as regions of type rectanglelabels do not"):
+        taken(tmp_path, "own.json", [task])

@@ -55,6 +55,9 @@ def test_a_changed_text_makes_the_download_stale(tmp_path: Path) -> None:
     assert set(workspace.records()["download"]["sources"]) == {"train.ann", "train.txt"}
 
 
+OTHERS_OF_BRAT = {"relations": 2, "events": 1, "attributes": 2, "normalizations": 1, "notes": 1}
+
+
 @pytest.mark.parametrize(
     ("annotations", "wanted", "counts"),
     [
@@ -64,7 +67,12 @@ def test_a_changed_text_makes_the_download_stale(tmp_path: Path) -> None:
         ("T1\tPER 0 3\tAnn", "", {"spans off the token borders left out": 1}),
         ("T1\tORG 5 13\tNordbank", "Nordbank B-ORG", {"spans found by their own text": 1}),
         ("", "", {}),
-        (f"{ENTITIES}R1\tat Arg1:T1 Arg2:T2\t\nE1\tx:T1\n#1\tNote T1\tx\nA1\tOld T1\n*\tEquiv T1 T2", "B-ORG", {}),
+        (
+            f"{ENTITIES}R1\tat Arg1:T1 Arg2:T2\t\n*\tEquiv T1 T2\nE1\tx:T1\nA1\tOld T1\nM1\tOld E1\n"
+            "N1\tRef T1 W:1\tA\n#1\tNote T1\tx",
+            "B-ORG",
+            {f"{name} left out": n for name, n in OTHERS_OF_BRAT.items()},
+        ),
     ],
 )
 def test_what_brat_knows_beside_simple_entities_is_counted(
@@ -337,3 +345,27 @@ def test_of_several_texts_of_a_task_the_candidates_are_named(tmp_path: Path) -> 
         taken(tmp_path, "own.json", [task])
     assert "--text-column note or --text-column title" in raised.value.hint
     assert "created_at" not in raised.value.hint
+
+
+# -- what stands beside the spans ------------------------------------------------------------------
+
+
+def test_brats_entities_may_stand_behind_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("Anna left\n")
+    found, counts = taken(tmp_path, "own.ann", "\ufeffT1\tPER 0 4\tAnna\n")
+    assert found == "Anna B-PER left O / " and counts == {"byte order marks taken off": 1}
+
+
+def test_notes_alone_are_brats_beside_a_text(tmp_path: Path) -> None:
+    (tmp_path / "own.txt").write_text("Anna left\n")
+    assert taken(tmp_path, "own.ann", "#1\tNote T1\tx\n") == ("Anna O left O / ", {"notes left out": 1})
+
+
+def test_files_of_webanno_that_were_joined_have_a_head_each(tmp_path: Path) -> None:
+    first = (
+        "#FORMAT=WebAnno TSV 3.2\n#T_SP=x.Mention|kind\n#T_RL=x.Link|type|BT_x.Mention\n\n\n"
+        "#Text=Anna\n1-1\t0-4\tAnna\tPER\tx\t1-1\t\n"
+    )
+    second = "#FORMAT=WebAnno TSV 3.3\n#T_SP=x.NamedEntity|identifier|value\n\n#Text=Bern\n1-1\t0-4\tBern\t*\tLOC\t\n"
+    found, counts = taken(tmp_path, "own.tsv", first + second)
+    assert found == "Anna B-PER / Bern B-LOC / " and counts == {"relations left out": 1}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.files import open_text, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData
 from nertool.sources.readers.char_spans import AnnotatedText, tag_texts
 from nertool.sources.readers.layout import Layout
@@ -22,25 +23,31 @@ ENTITY = re.compile(r"T\S*\t(\S+) (\d{1,18} \d{1,18}(?:;\d{1,18} \d{1,18})*)(?:\
 """Line of an entity: T1, its type, its pieces, its text."""
 FIRST_ENTITY = re.compile(r"T\d+[ \t].*\b\d+ \d+\b")
 """First line of an entity, even a malformed one, which no column file has."""
-OTHERS = ("R", "E", "A", "M", "N", "#", "*")
-"""How lines of relations, events, attributes, normalizations and notes begin."""
+OTHERS = {
+    **{"R": "relations", "*": "relations", "E": "events", "A": "attributes", "M": "attributes"},
+    **{"N": "normalizations", "#": "notes"},
+}
+"""How lines that mark no text begin, and what they hold."""
+OTHER_LINE = re.compile(r"(?:[REAMN]\d+|#\d*|\*)\t")
+"""How such a line begins in a file that holds nothing else."""
 LONGEST_TEXT = 1 << 27
 """Characters of a text beyond which it is refused."""
 HELP = "A line of an entity is: T1, a tab, TYPE START END, a tab, and its text."
 
 
 def is_brat(path: Path) -> bool:
-    """Whether a file's first entity has the form of brat's, or it is empty and has a text beside it."""
-    empty = True
+    """Whether a file's first entity has the form of brat's, or it holds none and has a text beside it."""
+    only_others = True
     with open_text(path, errors="replace") as file, translate_read_errors(path):
         for line in file:
+            line = line.removeprefix(BYTE_ORDER_MARK)
             if line.startswith("T"):
                 return FIRST_ENTITY.match(line) is not None
             if line.strip():
-                empty = False
-                if not line.startswith(OTHERS):
+                only_others = only_others and OTHER_LINE.match(line) is not None
+                if line[0] not in OTHERS:
                     return False
-    return empty and path.with_suffix(".txt").is_file()
+    return only_others and path.with_suffix(".txt").is_file()
 
 
 def files_of(path: Path) -> list[Path]:
@@ -95,7 +102,10 @@ def _read_pair(annotation: Path, source: Path, layout: Layout, tally: Tally) -> 
         raise InvalidData(f"{source}: a NUL byte: this is no text", "Name a file of text in UTF-8.")
     spans: list[CharSpan] = []
     for number, line in text_lines(annotation, tally, encoding=encoding):
-        if not line.strip() or line.startswith(OTHERS):
+        if not line.strip():
+            continue
+        if line[0] in OTHERS:
+            tally.add(f"{OTHERS[line[0]]} left out")
             continue
         entity = ENTITY.fullmatch(line)
         if entity is None:

@@ -1,4 +1,4 @@
-"""Records of texts with spans as the tools of cloud providers write them -> records with the keys text and spans.
+"""Records of texts with spans as UBIAI and the tools of cloud providers write them -> those with keys text and spans.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html,
 https://cloud.google.com/vertex-ai/docs/text-data/entity-extraction/prepare-data
@@ -15,6 +15,8 @@ def with_plain_spans(record: Any) -> Any:
         return record
     if isinstance(record.get("source"), str):
         return _from_ground_truth(record)
+    if isinstance(record.get("document"), str) and isinstance(record.get("tokens"), list):
+        return _from_ubiai(record)
     text = _first(_object(record.get("text_snippet")), "content") or _first(record, "textContent", "text_content")
     marked = _first(record, "textSegmentAnnotations", "text_segment_annotations", "annotations")
     if not isinstance(text, str) or not isinstance(marked, list):
@@ -31,6 +33,14 @@ def _from_ground_truth(record: dict[str, Any]) -> dict[str, Any]:
         if isinstance(entities, list):
             return {"text": record["source"], "spans": entities}
     return record
+
+
+def _from_ubiai(record: dict[str, Any]) -> dict[str, Any]:
+    """UBIAI: what it calls tokens are the spans, each with its label."""
+    spans = [{**_object(one), "label": _object(one).get("entityLabel")} for one in record["tokens"]]
+    if any("entityLabel" not in span for span in spans):
+        return record
+    return {"text": record["document"], "spans": spans, "relations": record.get("relations")}
 
 
 def _google_span(marked: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     if _is_json_lines(path, layout.encoding):
         records = _json_lines(path, layout, tally)
     else:
-        records = _json_list(path, layout.encoding)
+        records = _json_list(path, layout.encoding, tally)
     if not layout.text_column:
         records = ((number, with_plain_spans(record)) for number, record in records)
     ahead: list[tuple[int, Any]] = []
@@ -143,18 +143,18 @@ def _parse_lines(path: Path, lines: Iterator[tuple[int, str]], bad: BadLines) ->
         yield number, record
 
 
-def _json_list(path: Path, encoding: str) -> Records:
+def _json_list(path: Path, encoding: str, tally: Tally) -> Records:
     """Records of one JSON list (or of one object's list, or the one object), each with the line it begins in."""
     with open_text(path, encoding=encoding, in_lines=False) as file, translate_read_errors(path, encoding):
         try:
-            yield from _stream_records(file, path)
+            yield from _stream_records(file, path, tally)
         except BrokenJson as error:
             raise InvalidData(
                 f"{path}:{error.line}: broken JSON, or cut short: {error}", "Write the file anew."
             ) from error
 
 
-def _stream_records(file: TextIO, path: Path) -> Records:
+def _stream_records(file: TextIO, path: Path, tally: Tally) -> Records:
     stream = JsonStream(file)
     begin = stream.peek()
     others: dict[str, Any] = {}
@@ -170,7 +170,9 @@ def _stream_records(file: TextIO, path: Path) -> Records:
     if stream.peek() and begin in ("[", "{"):
         what = f"there is more behind the {'list' if begin == '[' else 'object'}"
         raise InvalidData(f"{path}:{stream.line}: {what}", MORE_HELP)
-    if not is_list:
+    if is_list:
+        tally.add_relations(others)
+    else:
         yield from _records_of_object(others, path)
 
 

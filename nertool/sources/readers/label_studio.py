@@ -17,6 +17,8 @@ from nertool.sources.readers.tally import Tally
 REGION_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
 """Types of results that mark a piece of text."""
 MARKUP = "This text holds HTML. Write JSON Lines of the text without it, with keys text and spans."
+OTHER_REGIONS = "regions of type "
+"""How what is counted of regions begins that mark something else than text."""
 NOBODY = "texts that nobody annotated, left out"
 """What is counted of them."""
 
@@ -104,8 +106,10 @@ def _region(result: Any, text: str, starts: Sequence[int], place: str, tally: Ta
     kind = str(result.get("type") or "labels").lower() if isinstance(result, dict) else "labels"
     value = result.get("value") if isinstance(result, dict) else None
     if kind not in REGION_TYPES:
-        if kind.endswith("labels") or (isinstance(value, dict) and "start" in value and "end" in value):
-            tally.add(f"regions of type {kind[:40]} left out")
+        if kind == "relation":
+            tally.add("relations left out")
+        elif kind.endswith("labels") or (isinstance(value, dict) and "start" in value and "end" in value):
+            tally.add(f"{OTHER_REGIONS}{kind[:40]} left out")
         return None
     if not isinstance(value, dict):
         raise InvalidData(f"{place}: {str(result)[:80]!r} is no region", SPAN_HELP)

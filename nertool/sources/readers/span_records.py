@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,13 @@ from nertool.errors import InvalidData
 from nertool.sources.readers.annotators import Annotators, person_names
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, AnnotatedText
-from nertool.sources.readers.label_studio import NOBODY, first_label, holds_results, read_regions
+from nertool.sources.readers.label_studio import (
+    NOBODY,
+    OTHER_REGIONS,
+    first_label,
+    holds_results,
+    read_regions,
+)
 from nertool.sources.readers.layout import Layout, tag_columns
 from nertool.sources.readers.span_offsets import SPAN_HELP, CharSpan, Token, from_utf16
 from nertool.sources.readers.tag_names import TagNames
@@ -24,11 +31,16 @@ SPAN_KEYS = (
     *("entities", "ents", "spans", "label", "labels", "annotations", "annotation", "completions"),
     *("named_entities", "mentions", "ner", "entity_spans", "ner_spans"),
 )
-START_KEYS = ("start", "start_offset", "startOffset", "start_char", "char_start", "begin", "start_index", "offset")
-END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "end_index")
+START_KEYS = (
+    *("start", "start_offset", "startOffset", "start_char", "char_start", "begin", "start_index", "start_idx"),
+    *("begin_offset", "beginOffset", "offset"),
+)
+END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "end_index", "end_idx")
 LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
 OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
 ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
+SPAN_ID = re.compile(r"[A-Za-z]?\d+")
+"""The number of a span, as T1, which may stand in front of its places."""
 MOST_CANDIDATES = 5
 """Keys that an error names as those of the text."""
 NO_TEXT = "Every record has one, as the first has; --text-column names its key."
@@ -150,7 +162,8 @@ class SpanRecords:
         self.annotators = Annotators(layout.annotator, path, tally)
         self.tag_names = TagNames(path, layout.tag_names)
         self.has_spans = False
-        self.records = 0
+        self.without_label = ""
+        self.records = self.spans = 0
         self.annotated: set[int] = set()
 
     def read(self, records: Iterable[tuple[int, Any]]) -> Iterator[AnnotatedText]:
@@ -189,6 +202,8 @@ class SpanRecords:
         """Check that something was read, once the file has ended."""
         self.annotators.finish(taken)
         self.tag_names.finish(self.tally)
+        if not self.spans and not self.layout.as_is:
+            self._refuse_lost_spans()
         if taken and not self.has_spans:
             raise InvalidData(
                 f"{self.path}: no record has a list of spans under a known key",
@@ -200,6 +215,19 @@ class SpanRecords:
             )
         if self.records and not taken and NOBODY in self.tally.counts:
             raise InvalidData(f"{self.path}: nobody annotated a text", "Submit them in Label Studio, and export again.")
+
+    def _refuse_lost_spans(self) -> None:
+        """Check why a file has no span.
+
+        Raises:
+            InvalidData: all that it has are without a label, or mark something else than text.
+        """
+        if self.without_label:
+            what = f"{self.without_label} has no label, as no span of this file has"
+            raise InvalidData(what, f"Known keys are {', '.join(LABEL_KEYS)}. {SPANS_WAY}")
+        if kind := next((kind for kind in self.tally.counts if kind.startswith(OTHER_REGIONS)), ""):
+            what = f"{self.path}: no region marks text, as {kind.removesuffix(' left out')} do not"
+            raise InvalidData(what, f"Export a project that labels text. {SPANS_WAY}")
 
     def _read_one(self, number: int, record: Any) -> AnnotatedText | None:
         place = f"{self.path}:{number}"
@@ -213,6 +241,7 @@ class SpanRecords:
             return None
         if not self._is_chosen(holder, text, place):
             return None
+        self.tally.add_relations(holder)
         tokens = _tokens(holder, text, place)
         if holder.get("_is_binary") is True:
             detail = "a yes or no to one span says nothing of the other words: they are O"
@@ -220,7 +249,10 @@ class SpanRecords:
         spans = self._spans(holder, text, starts, place)
         if spans and holder.get(utf16.KEY) == utf16.UNITS:
             spans = from_utf16(spans, text)
-        return None if spans is None else AnnotatedText(text, spans, place, number, tokens, _sentence_starts(holder))
+        if spans is None:
+            return None
+        self.spans += len(spans)
+        return AnnotatedText(text, spans, place, number, tokens, _sentence_starts(holder))
 
     def _is_chosen(self, holder: dict[str, Any], text: str, place: str) -> bool:
         """Whether a record that names its annotator is to be taken: the first of a text, or the wanted one's."""
@@ -319,12 +351,15 @@ class SpanRecords:
         elif isinstance(entry, list) and len(entry) in (3, 4):
             start, end, label = entry[:3] if type(entry[0]) is int else (entry[1], entry[2], entry[0])
             own = entry[3] if len(entry) == 4 else None
+            if isinstance(own, str) and isinstance(label, str) and SPAN_ID.fullmatch(label) and own not in text:
+                label, own = own, None
             if isinstance(own, str) and own != label == text[start:end]:  # the text stands in front of the label
                 label, own = own, label
             label = None if own is not None and not isinstance(own, str) else label
         placed = type(start) is int and type(end) is int
         if placed and (label == OUTSIDE or (isinstance(entry, dict) and _has_no_label(label))):
             self.tally.add("regions without a label left out", place, f"span {start} to {end} has no label: left out")
+            self.without_label = self.without_label or f"{place}: {str(entry)[:80]!r}"
             return None
         label = self.tag_names.find(label, place, "label")
         if isinstance(label, list) and any(isinstance(one, str) and one.strip() for one in label):
@@ -347,13 +382,22 @@ def _is_task(holder: dict[str, Any]) -> bool:
 
 
 def _label_and_text(value: dict[str, Any], text: str) -> tuple[Any, Any]:
-    """The label of a span, and its own text; what stands as `entity` is either, by whether the record's text has it."""
+    """The label of a span, and its own text; what stands as `entity` is either, by whether the record's text has it.
+
+    Rasa has a synonym as `value` beside `entity`: it is the span's own text only where the record's text has it.
+    """
     own = _get(value, OWN_TEXT_KEYS)
     entity = value.get("entity")
     label = _get(value, [key for key in LABEL_KEYS if key != "entity"])
     if label is not None and isinstance(entity, str) and entity and entity in text:
         return label, own or entity
+    if label is None and own == value.get("value") and not _has_words(text, str(own)):
+        own = None
     return _get(value, LABEL_KEYS), own
+
+
+def _has_words(text: str, words: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _has_no_label(label: Any) -> bool:
@@ -365,8 +409,10 @@ def _looks_like_span(entry: Any) -> bool:
 
 
 def _spans_in(value: Any) -> Any:
-    """The list of spans that an object stands for: spaCy's only group, or rows of columns; else the value itself."""
-    if not isinstance(value, dict) or not value or not all(isinstance(column, list) for column in value.values()):
+    """The list of spans that an object stands for: spaCy's only group, rows of columns, or none; else the value."""
+    if value == {}:
+        return []
+    if not isinstance(value, dict) or not all(isinstance(column, list) for column in value.values()):
         return value
     columns = list(value.values())
     if any(key in value for key in START_KEYS) and len({len(column) for column in columns}) == 1:

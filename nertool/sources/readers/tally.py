@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from nertool.progress import logger
 
+RELATION_KEYS = ("relations", "events")
+"""Keys of JSON that say what stands between spans."""
 PLACES = 5
 """Places told of each kind; the rest is only counted."""
 
@@ -39,3 +43,10 @@ class Tally:
         self.counts[kind] += 1
         if place and self.counts[kind] <= PLACES and not self._silent:
             logger.warning("%s: %s", place, detail)
+
+    def add_relations(self, holder: Mapping[str, Any]) -> None:
+        """Count what a record or a file of JSON says of spans beside their labels: nothing reads that."""
+        for key in RELATION_KEYS:
+            value = holder.get(key)
+            if isinstance(value, list) and value:
+                self.counts[f"{key} left out"] += len(value)

@@ -45,6 +45,7 @@ def read_token_spans(records: Iterable[tuple[int, Any]], form: str, path: Path, 
         if not tokens:
             tally.add("empty rows left out")
             continue
+        tally.add_relations(record)
         spans = [_span(entry, form, len(tokens), place) for entry in entries]
         yield Sentence(tokens, tag_tokens(spans, len(tokens), place, tally), number)
 

@@ -27,6 +27,8 @@ LAYERS = {"ner": ("namedentity",), "pos": ("pos",), "chunk": ("chunk",)}
 FEATURES = ("value", "label", "type", "posvalue", "chunkvalue", "coarsevalue", "category", "entity")
 """Usual names of the feature that holds the tag."""
 BLANK_HELP = "A blank line ends a sentence, or another number in front of the hyphen."
+RELATION = "BT_"
+"""How the name of the feature begins that holds the source of a relation."""
 FIRST_COLUMN = 3
 """0-based index of the first feature, behind the token's id, its place and the token."""
 
@@ -60,6 +62,8 @@ def _rows(path: Path, layout: Layout, tally: Tally) -> Iterator[tuple[int, tuple
     sentence_id = ""
     for number, line in text_lines(path, tally, encoding=layout.encoding):
         if line.startswith("#"):
+            if FORMAT.match(line):  # files that were joined have a head each
+                features, column, sentence_id = [], 0, ""
             features += _features(path, number, line)
             continue
         fields = line.split("\t")
@@ -75,11 +79,19 @@ def _rows(path: Path, layout: Layout, tally: Tally) -> Iterator[tuple[int, tuple
         if len(fields) <= column:
             what = f"{path}:{number}: {len(fields)} columns, the head names {FIRST_COLUMN + len(features)}"
             raise InvalidData(what, "Export the file anew.")
+        _count_relations(features, fields, tally)
         if not token_id[3]:
             yield number, (fields[2], fields[column])
         elif fields[column] != "_":
             detail = f"{fields[column][:60]} of {fields[2]!r}, a part of a token: left out"
             tally.add("spans inside a token left out", f"{path}:{number}", detail)
+
+
+def _count_relations(features: Sequence[Feature], fields: Sequence[str], tally: Tally) -> None:
+    """Count the relations of a token, which are left out: the last column of each such layer says where they begin."""
+    for feature, cell in zip(features, fields[FIRST_COLUMN:], strict=False):
+        if feature.name.startswith(RELATION) and cell != "_":
+            tally.counts["relations left out"] += len(SEPARATOR.split(cell))
 
 
 # -- which column ----------------------------------------------------------------------------------
