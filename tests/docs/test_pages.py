@@ -23,7 +23,7 @@ BENCHMARKS = list((ROOT / "benchmarks").glob("*.py"))
 PAGES = sorted([*DOCS.glob("*.md"), *ROOT.glob("*.md")])
 OTHERS_OPTIONS = {
     "accelerate": {"multi_gpu", "num_processes"},
-    "run_ner.py": set(NO_EFFECT),
+    "run_ner.py": {*NO_EFFECT, "data_dir"},
     "LPOT": {"tune"},
     "docker": {"rm", "user"},
     "pip": {"no-deps"},
