@@ -26,6 +26,9 @@ logger = logging.getLogger("nertool")
 NOISY = ("neural_compressor", "optimum", "transformers", "torch", "onnx", "onnxruntime", "onnxscript", "peft")
 """Packages that `silenced` silences; onnxruntime also logs by the root logger itself."""
 
+FULL_WIDTH, USUAL_WIDTH, LEAST_WIDTH = 110, 80, 60
+"""Columns of a terminal with room for all parts of a progress bar, for a short bar, and for one without its rate."""
+
 
 @dataclass
 class BarSettings:
@@ -92,15 +95,10 @@ def _drop(record: logging.LogRecord) -> bool:
 @contextmanager
 def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown]:
     """Show a progress bar with rate and time left until the work is done; none where stderr is no terminal."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
     progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        _rate(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        *_parts(unit, console().width),
         console=console(),
         transient=True,
         redirect_stdout=False,  # results go to stdout, whatever is shown on stderr
@@ -110,16 +108,53 @@ def bar(what: str, total: float | None = None, unit: str = "") -> Iterator[Shown
         yield progress, progress.add_task(what, total=total)
 
 
+def _parts(unit: str, width: int) -> list[ProgressColumn]:
+    """Give the parts of a bar that a line of `width` columns has room for; a line that wraps is never overwritten."""
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    parts: list[tuple[ProgressColumn, int]] = [(SpinnerColumn(), 1)]
+    if width >= LEAST_WIDTH:
+        length = 30 if width >= FULL_WIDTH else 10
+        parts.append((BarColumn(bar_width=length), length))  # the one that rich makes smaller
+    if width >= USUAL_WIDTH:
+        parts.append((_rate(unit), len(f"9,999.9 {unit}/s")))
+    if width >= LEAST_WIDTH:
+        parts.append((TimeElapsedColumn(table_column=Column(no_wrap=True)), 7))
+    parts.append((_time_left(), len("0:00:00 left")))
+    room = max(width - sum(columns + 1 for _, columns in parts), 1)
+    shown = Column(no_wrap=True, overflow="ellipsis", max_width=room)
+    columns = [part for part, _ in parts]
+    return [columns[0], TextColumn("{task.description}", markup=False, table_column=shown), *columns[1:]]
+
+
 def _rate(unit: str) -> ProgressColumn:
     """A column of units per second, empty until there is a rate."""
     from rich.progress import ProgressColumn, Task
+    from rich.table import Column
     from rich.text import Text
+
+    factor, name = (1e-6, "MB") if unit == "B" else (1, unit)
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.1f} {unit}/s" if task.speed else "", style="progress.data.speed")
+            return Text(f"{factor * task.speed:,.1f} {name}/s" if task.speed else "", style="progress.data.speed")
 
-    return Rate()
+    return Rate(table_column=Column(no_wrap=True))
+
+
+def _time_left() -> ProgressColumn:
+    """A column of the time that is left, empty where nobody knows how much there is to do."""
+    from rich.progress import Task, TimeRemainingColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class TimeLeft(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            shown = super().render(task)
+            return shown.append(" left") if shown.plain else shown
+
+    return TimeLeft(table_column=Column(no_wrap=True))
 
 
 def track(items: Iterable[Item], what: str, total: float | None = None, unit: str = "lines") -> Iterator[Item]:

@@ -47,3 +47,23 @@ def test_a_kill_while_a_bar_is_shown_leaves_the_cursor(
     console.cache_clear()
     shown = capsys.readouterr().err
     assert "tag" in shown and "\x1b[?25l" not in shown
+
+
+@pytest.mark.parametrize("columns", [24, 40, 60, 80, 110, 200])
+@pytest.mark.parametrize("total", [None, 3_000_000])
+def test_a_bar_is_one_line_however_narrow_the_terminal_is(
+    columns: int, total: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    console.cache_clear()
+    try:
+        with bar("train, seed 3 loss 0.2610 F1 0.8541", total=total, unit="sentences") as (progress, task):
+            progress.update(task, completed=1_000_000)
+            progress.tasks[0].finished_speed = 123_456.7  # the widest that is likely
+            lines = console().render_lines(progress.get_renderable(), pad=False)
+    finally:
+        console.cache_clear()
+    assert len(lines) == 1
+    shown = "".join(segment.text for segment in lines[0])
+    assert "train" in shown and ("left" in shown) == (total is not None)
