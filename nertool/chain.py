@@ -108,10 +108,18 @@ def run(workspace: Workspace, values: Mapping[str, Any], until: str | None = Non
             refuse_unused(_options("download", values), DOWNLOAD_ONLY, "is for data that are named", NAME_DATA)
         for step in STEPS:
             fixed = _fixed_options(step, workspace)
+            if step.stage == "train" and _quantizes(values, workspace, until):
+                quantize.check_backend(_options("quantize", values))  # now, not after hours of training
             if _has_input(step, values, workspace):
                 yield MODULES[step.stage].run(workspace, _options(step.stage, values, fixed))
             if step.stage == until and not step.fixed.get("quantized"):
                 return
+
+
+def _quantizes(values: Mapping[str, Any], workspace: Workspace, until: str | None) -> bool:
+    """Say whether the chain gets as far as an INT8 model."""
+    reached = until is None or STAGES.index(until) >= STAGES.index("quantize")
+    return reached and _has_input(Step("quantize"), values, workspace)
 
 
 def _options(stage: str, values: Mapping[str, Any], fixed: Mapping[str, Any] = MappingProxyType({})) -> Any:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from faults.forks import Forks
-from helpers import needs_inc
+from helpers import needs_inc, write_corpus
+
+from nertool import chain
+from nertool.errors import NertoolError
+from nertool.workspace.workspace import Workspace
 
 
 @needs_inc
@@ -46,3 +51,16 @@ def test_the_chain_on_sample_from_download_to_predictions(tiny_model: str, tmp_p
     assert "nothing to do: every stage is fresh" in second.err
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if not path.name.startswith(".")}
     assert after.items() >= {key: value for key, value in before.items() if key != tmp_path}.items()
+
+
+def test_a_backend_that_is_missing_is_told_before_the_training(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optimum.intel", None)  # what an absent package looks like to import
+    write_corpus(tmp_path)
+    values = {"model": tiny_model, "num_epochs": 1.0, "batch_size": 8}
+    with pytest.raises(NertoolError, match="no working Neural Compressor"):
+        list(chain.run(Workspace(tmp_path), values))
+    assert (tmp_path / "labels.txt").exists() and not (tmp_path / "model").exists()
+    results = list(chain.run(Workspace(tmp_path), values, until="train"))
+    assert results[-1].stage == "train"

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
     from nertool.training.batches import Batch
 
-__all__ = ["Options", "run"]
+__all__ = ["Options", "check_backend", "run"]
 
 RECORDED = ("backend", "approach", "criterion", "tolerance", "met", "trials", "metric", "fp32", "int8")
 PACKAGES = {"inc": ["optimum", "optimum-intel", "neural-compressor"], "onnx": ["onnx", "onnxruntime"]}
@@ -64,7 +64,7 @@ def run(workspace: Workspace, options: Options, *, clock: Callable[[], float] = 
         StaleInput: the model was made from files that have changed since.
         NertoolError: the backend is not installed, or cannot quantize such a model, or one so large.
     """
-    _check_backend(options)
+    check_backend(options)
     quiet_transformers()
     with workspace.locked("quantize", creates=False):
         return _quantize(workspace, options, clock)
@@ -125,8 +125,12 @@ def _read_table(path: Path) -> dict[str, Any]:
     return table
 
 
-def _check_backend(options: Options) -> None:
-    """Tell what is missing before anything is read."""
+def check_backend(options: Options) -> None:
+    """Tell what is missing before anything is read, and in a chain before a training.
+
+    Raises:
+        NertoolError: the backend is not installed.
+    """
     from nertool.models.inc_model import require_inc
     from nertool.models.onnx_model import require_onnx
 
