@@ -13,16 +13,14 @@ OF_ONE_NUMBER = {
     *("Add", "Div", "Mul", "Pow", "Sub"),
     *("Clip", "Elu", "Erf", "Exp", "Identity", "Relu", "Sigmoid", "Softplus", "Sqrt", "Tanh"),
 }
-"""Operators that compute each number alone, if their other inputs are single constants."""
+"""Elementwise operators, if their other inputs are constants of one number."""
 GRID = np.linspace(-40, 40, 80_001, dtype=np.float32)
 FAR = np.array([-1e4, 1e4], np.float32)
 """A function that has lower values there is taken to have no least one."""
 
 
 def least_value(model: Any, constants: Constants, name: str) -> float | None:
-    """The least value of a tensor, each number of which follows from one number of another tensor.
-
-    It is found by trying numbers.
+    """The least value of a tensor that is an elementwise function of one other tensor; found by trying numbers.
 
     Args:
         model: an `onnx.ModelProto`.

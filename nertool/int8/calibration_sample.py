@@ -1,4 +1,4 @@
-"""The sentences that ranges of activations, and the order of falling back, are found on."""
+"""Sentences of train for calibration: ranges of activations and the sensitivity of layers are measured on them."""
 
 from __future__ import annotations
 

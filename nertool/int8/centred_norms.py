@@ -1,8 +1,8 @@
 """Layer norms whose outputs have mean 0, so that INT8 has a smaller range to divide.
 
 Some outputs of a layer norm are far from 0 in every sub-word, and a row's range is as wide as the farthest of them. The
-mean of each output over calibration sentences is taken out of the norm's bias, and what it gives behind is added to the
-biases there. In exact numbers the graph computes the same as before. No node is added.
+mean of each output over calibration sentences is subtracted from the norm's bias. What it contributes to the layers
+behind is added to their biases. In exact numbers the graph computes the same as before. No node is added.
 
 Source: Wei et al. 2023, Outlier Suppression+ (channel-wise shifting).
 """

@@ -1,6 +1,6 @@
-"""INT8 by Intel Neural Compressor, through optimum: quantizing, further training, loading.
+"""INT8 by Intel Neural Compressor, through optimum: dynamic, static, and by quantization-aware training.
 
-The only module that knows Neural Compressor. What it writes is read back without unpickling anything but tensors.
+The module models/inc_model.py loads what is written here, without unpickling anything but tensors.
 """
 
 from __future__ import annotations

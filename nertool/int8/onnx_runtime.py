@@ -1,7 +1,7 @@
-"""INT8 by ONNX Runtime: export, quantize, load.
+"""INT8 by ONNX Runtime: a model is exported as a graph once, and the graph is quantized, once for each trial.
 
-The only module that knows ONNX. The graph is exported once and compared with the model on padded batches; quantized
-are the products with weights, and the embeddings.
+The graph is compared with the model on padded batches. What is quantized: the products with weights, and the
+embeddings. See wanted_rows.py and row_ranges.py for rewrites of graphs; models/onnx_model.py runs them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LARGEST = 2**31 - 2**24
 FASTER = "faster.onnx"
 """The graph while it is not known whether it still gives the model's answers."""
 WATCHED = "watched.onnx"
-"""The graph while it gives tensors in its midst."""
+"""The graph while it gives intermediate tensors; see `WatchedGraph`."""
 OTHER_BACKEND = "Take the other backend: --backend inc"
 SMALLER = f"{OTHER_BACKEND}, or a smaller model."
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from nertool.int8 import inc, onnx_runtime
 from nertool.int8.choice import Attempt
 from nertool.int8.config import QuantizationConfig
-from nertool.int8.layer_ranges import Range, by_sensitivity, input_ranges, linear_layers
+from nertool.int8.layer_ranges import Range, input_ranges, linear_layers
+from nertool.int8.layer_sensitivity import by_sensitivity
 from nertool.models import cpu
 from nertool.progress import logger
 from nertool.workspace.digests import write_json
@@ -56,7 +57,7 @@ class Quantizer:
     """Builds INT8 models of one FP32 model.
 
     Args:
-        windows: sub-word ids of the sentences that ranges, and the order of falling back, are found on.
+        windows: sub-word ids of the sentences on which ranges and the sensitivity of layers are measured.
         scratch: an empty directory.
     """
 

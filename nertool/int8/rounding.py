@@ -9,9 +9,9 @@ from nertool.arrays import Array
 TOPS = {7: 64, 8: 127}
 """Greatest magnitude of a weight of so many bits; two products of 255 and 64 fit into 16 bits."""
 BLOCK = 128
-"""Rows whose errors are passed on together."""
+"""Rows whose errors are compensated together."""
 DAMPING = 0.01
-"""Share of the mean moment that is added to each, lest few sentences decide."""
+"""Damping of the Hessian: share of its mean diagonal that is added to the diagonal, lest few sentences decide."""
 CLIPPED = np.linspace(0.7, 1, 16)
 """Shares of a column's greatest magnitude that are tried as its bound."""
 
@@ -24,9 +24,9 @@ def round_columns(values: Array, bits: int = 8, moments: Array | None = None) ->
     Args:
         values: shape (inputs, outputs).
         bits: 7 or 8; see `TOPS`.
-        moments: products of the inputs that the weights meet, added up; shape (inputs, inputs). With them the error of
-            each weight is made good by those after it, so that what comes out of the layer changes least, rather than
-            the weights. Source: Frantar et al. 2023, GPTQ.
+        moments: `x.T @ x` of the inputs that the weights meet, which GPTQ calls the Hessian; shape (inputs, inputs).
+            With them the error of each weight is compensated by the weights after it, so that the outputs of the layer
+            change least, rather than the weights. Source: Frantar et al. 2023, GPTQ.
 
     Returns:
         bytes of shape (inputs, outputs), and a scale for each column, of shape (outputs,).
@@ -50,13 +50,13 @@ def round_columns(values: Array, bits: int = 8, moments: Array | None = None) ->
 
 
 def _compensated(values: Array, scales: Array, top: int, moments: Array) -> Array:
-    """Round row by row, the inputs of greatest magnitude first; each error is passed on to the rows that follow.
+    """Round row by row, the inputs of greatest magnitude first; the rows that follow compensate each error.
 
-    The rows of a block get their errors one by one, all rows behind it those of the block at once.
+    Rows of the same block do so at once, and all rows behind it when the block is done.
     """
     order = np.argsort(-np.diag(moments))
     left = values[order].astype(np.float64)
-    share = _passed_on(moments[np.ix_(order, order)])
+    share = _compensation(moments[np.ix_(order, order)])
     steps = np.empty(values.shape, np.int8)
     for begin in range(0, len(left), BLOCK):
         end = min(begin + BLOCK, len(left))
@@ -70,8 +70,8 @@ def _compensated(values: Array, scales: Array, top: int, moments: Array) -> Arra
     return steps
 
 
-def _passed_on(moments: Array) -> Array:
-    """How much of the error of each row the rows behind it take over: an upper triangle."""
+def _compensation(moments: Array) -> Array:
+    """How much the rows behind each row compensate its error: upper Cholesky factor of the inverse Hessian."""
     damped = moments.astype(np.float64)
     diagonal = np.einsum("ii->i", damped)
     diagonal += DAMPING * diagonal.mean() + np.finfo(np.float32).tiny  # an input may be 0 throughout

@@ -1,9 +1,9 @@
 """Dynamic INT8 with a range for each sub-word, as a rewrite of an ONNX graph.
 
 ONNX Runtime's own dynamic quantization finds one range for all sub-words of a batch, so that the tags of a sentence
-hang on its neighbours. Here each row of a product's inputs (a sub-word) is divided by its own greatest magnitude and
-rounded to bytes, and the sums of the products are multiplied by it again. Rows of embeddings have a scale each, too.
-Inputs that have a least value, such as those behind an activation, need no byte for numbers below it.
+depend on the other sentences of its batch. Here each row of a product's inputs (a sub-word) has a scale of its own: it
+is divided by it and rounded to bytes, and the integer sums are multiplied by it again. Rows of embeddings have a scale
+each, too. Where inputs have a least value, as behind an activation, no byte stands for smaller numbers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEAST_MAGNITUDE = 1e-12
 def quantize_rows(
     graph: Path, names: Collection[str], weight_bits: int, batches: Sequence[Mapping[str, Any]], path: Path
 ) -> Any:
-    """Put products and embeddings of a graph into bytes, so that it changes least on calibration sentences.
+    """Quantize products and embeddings of a graph, so that it changes least on calibration sentences.
 
     Args:
         graph: the file; weights of a large one are in files beside it, and are not written again.
@@ -84,7 +84,7 @@ class RowRanges:
             model.opset_import.append(helper.make_opsetid(CONTRIBUTED, 1))
 
     def rewrite(self, names: Collection[str]) -> list[RoundedProduct]:
-        """Put products and embeddings into bytes.
+        """Quantize products and embeddings.
 
         Args:
             names: of `MatMul` nodes whose second input is a weight.
@@ -142,7 +142,7 @@ class RowRanges:
         return nodes
 
     def _scales(self, rows: str) -> list[Any]:
-        """Nodes that give `{rows}_scales`, of shape (batch, subwords, 1) or (rows, 1): the width of a step."""
+        """Nodes that give `{rows}_scales`, of shape (batch, subwords, 1) or (rows, 1): the quantization step."""
         from onnx import helper
 
         greatest = helper.make_node("ReduceMax", [rows], [f"{rows}_greatest"], axes=[-1], keepdims=1)

@@ -1,4 +1,4 @@
-"""What tensors inside an ONNX graph are on calibration sentences."""
+"""Intermediate tensors of an ONNX graph on calibration sentences: their means, second moments and maxima."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InputStatistics(NamedTuple):
 
     Attributes:
         mean: shape (inputs,).
-        moments: products of the inputs, added up over sub-words; shape (inputs, inputs).
+        moments: second moments, `x.T @ x` over all sub-words; shape (inputs, inputs).
         greatest: the greatest input of each row; shape (subwords,).
     """
 
@@ -31,7 +31,7 @@ class InputStatistics(NamedTuple):
 
 
 class WatchedGraph:
-    """A graph that gives tensors in its midst.
+    """A graph that gives some of its intermediate tensors.
 
     Args:
         model: an `onnx.ModelProto`.

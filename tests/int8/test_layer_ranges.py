@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nertool.int8 import layer_ranges
+from nertool.int8.layer_sensitivity import by_sensitivity
 
 torch = pytest.importorskip("torch")
 
@@ -35,7 +36,7 @@ def batch() -> dict[str, torch.Tensor]:
 def test_the_layer_whose_inputs_have_an_outlier_suffers_most() -> None:
     model = Model(outlier=1000.0)
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    assert layer_ranges.by_sensitivity(model, [batch()]) == ["second", "first"]
+    assert by_sensitivity(model, [batch()]) == ["second", "first"]
     for name, value in model.state_dict().items():
         assert torch.equal(value, weights[name]), "the model is as it was"
 
