@@ -1,7 +1,7 @@
-"""How sure a model may be: what makes its probabilities fit what is right on dev.
+"""Calibration on dev, so that probabilities tell how often a model is right: temperature scaling, then Platt scaling.
 
-Source of the temperature: Guo et al. 2017, On Calibration of Modern Neural Networks. The scales are those of Platt
-(1999), with the length of an entity beside its probability.
+Source of the temperature: Guo et al. 2017, On Calibration of Modern Neural Networks. The scales of words and entities
+are those of Platt (1999), with the length of an entity beside its probability.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HELP = "Train or quantize the model anew, or remove the file."
 
 
 class Scale(NamedTuple):
-    """From the probability of a word's tag or of an entity under the decoder to the one that fits dev.
+    """Platt scaling: from the probability of a word's tag or an entity under the decoder to the one that fits dev.
 
     The decoder takes words for independent, so that the probabilities of an entity's words multiply: it is too sure of
     entities of one word, and not sure enough of long ones. With `p` the geometric mean over the words, the log-odds
@@ -165,10 +165,10 @@ class DevAnswers:
         return np.concatenate([logits for logits, _ in self.sentences])
 
     def temperature(self) -> float:
-        """The temperature at which the gold labels are the most probable; 1 without a word that has sub-words.
+        """The temperature of greatest likelihood of the gold labels; 1 without a word that has sub-words.
 
-        It is pulled towards 1, as a scale is towards its start. A dev without an error would else have the lowest one,
-        and all that the model says would be certain.
+        Its logarithm is regularized towards 0. A dev without an error would else have the lowest temperature, and all
+        that the model says would be certain.
         """
         if not self.sentences:
             return 1.0
@@ -204,10 +204,10 @@ class Predictions:
 
 
 def fit_scale(probabilities: Array, words: Array, right: Array) -> Scale | None:
-    """The scale that makes it most probable which predictions are right; None for less than LEAST_PREDICTIONS.
+    """The scale of greatest likelihood, given which predictions are right; None for less than LEAST_PREDICTIONS.
 
-    Logistic regression, pulled towards the geometric mean itself: few predictions move it little. The slope is not
-    below 0: a prediction is never less probable because the decoder is surer of it.
+    Logistic regression, regularized towards the geometric mean itself: few predictions move it little. The slope is
+    not below 0: a prediction is never less probable because the decoder is surer of it.
 
     Args:
         probabilities: of the decoder; shape (predictions,).
@@ -270,7 +270,7 @@ def _loss(logits: Array, gold: Array, temperature: float) -> float:
 
 
 def _least(function: Any, low: float, high: float, tolerance: float = 1e-4) -> float:
-    """Place of the least value of a function with one valley, by golden sections."""
+    """Where a unimodal function is least, by golden-section search."""
     ratio = (math.sqrt(5) - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)

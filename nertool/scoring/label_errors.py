@@ -1,7 +1,7 @@
-"""Which gold tags are probably wrong, by models that have not seen them.
+"""The list of `check --labels`: places where gold tags are probably wrong, their scores, and their order.
 
-A model's probability of its own types is compared with that of the gold types. Types are compared, not tags, so that a
-model in another scheme can judge.
+Models judge that have not seen these tags. A model's probability of its own types is compared with that of the gold
+types. Types are compared, not tags, so that a model in another scheme can judge.
 """
 
 from __future__ import annotations
@@ -154,13 +154,14 @@ def suggest(sentences: Iterable[Judged], types: Sequence[str]) -> list[Suggestio
     for sentence in sentences:
         gold = _probabilities(sentence, sentence.gold, types)
         predicted = _probabilities(sentence, sentence.predicted, types)
-        for ours, theirs in differences(sentence.gold, sentence.predicted):
-            start = min(span.start for span in [*ours, *theirs])
-            end = max(span.end for span in [*ours, *theirs])
-            prediction = float(predicted[start:end].min()) if theirs else NOTHING_PREDICTED
+        for only_gold, only_predicted in differences(sentence.gold, sentence.predicted):
+            start = min(span.start for span in [*only_gold, *only_predicted])
+            end = max(span.end for span in [*only_gold, *only_predicted])
+            prediction = float(predicted[start:end].min()) if only_predicted else NOTHING_PREDICTED
             score = _score(float(gold[start:end].min()), prediction)
             line = sentence.line + start
-            found.append(Suggestion(sentence.file, line, score, start, end, sentence.words, ours, theirs))
+            place = (start, end, sentence.words)
+            found.append(Suggestion(sentence.file, line, score, *place, only_gold, only_predicted))
     return sorted(found, key=lambda suggestion: -suggestion.score)
 
 
@@ -196,14 +197,14 @@ def differences(gold: Iterable[Span], predicted: Iterable[Span]) -> Iterator[tup
     >>> list(differences([Span("A", 0, 2)], [Span("A", 0, 2), Span("B", 4, 5)]))
     [([], [Span(label='B', start=4, end=5)])]
     """
-    ours, theirs = {*gold}, {*predicted}
+    predicted_spans = {*predicted}
     group: tuple[list[Span], list[Span]] = ([], [])
     end = 0
-    for span in sorted(ours ^ theirs, key=lambda span: (span.start, span.end, span.label)):
+    for span in sorted({*gold} ^ predicted_spans, key=lambda span: (span.start, span.end, span.label)):
         if end and span.start >= end:
             yield group
             group = ([], [])
-        group[span in theirs].append(span)
+        group[span in predicted_spans].append(span)
         end = max(end, span.end)
     if end:
         yield group

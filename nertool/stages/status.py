@@ -7,5 +7,5 @@ from nertool.workspace.workspace import Workspace
 
 
 def run(workspace: Workspace) -> list[State]:
-    """The state of each stage, in order."""
+    """The state of each stage, in order; workspace/staleness.py finds it."""
     return workspace.status()

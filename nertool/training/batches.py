@@ -1,7 +1,7 @@
-"""In which tensors the examples of a step go through the model.
+"""How the examples of a training step become tensors: padded, or packed.
 
-A process's share of a step goes through the model in one batch or several. Packed, several sentences share a row and
-each sub-word sees only its own sentence: hardly a sub-word is padding.
+A process's share of a step goes through the model in one batch or several. Packed, several sentences share a row, and
+each sub-word attends only to its own sentence. So hardly a sub-word is padding.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Packing(NamedTuple):
     Attributes:
         first_position: position id of a sentence's first sub-word.
         additive: the mask is added to the attention scores, shape (rows, 1, subwords, subwords); otherwise it is 1
-            where a sub-word is seen, shape (rows, subwords, subwords).
+            where a sub-word is attended to, shape (rows, subwords, subwords).
         max_width: sub-words of a row at most, where no sentence is longer.
     """
 
@@ -117,7 +117,7 @@ def _empty(shape: tuple[int, int], examples: Sequence[Example]) -> Batch:
 def pack(examples: Sequence[Example], pad_id: int, packing: Packing, frame: Frame | None = None) -> Batch:
     """Put several sentences into a row; tensors of shape (rows, subwords).
 
-    A sub-word sees those of its own sentence. Padding sees padding, so that no sub-word sees nothing.
+    A sub-word attends to those of its own sentence. Padding attends to padding, as a row of the mask must not be empty.
 
     Args:
         frame: as in `Collator`.

@@ -1,4 +1,4 @@
-"""What the columns of a table of tokens hold, as its first rows tell: numbers, tokens or tags."""
+"""What each column of column text holds, as its first rows tell: numbers, tokens or tags; CSV goes by their names."""
 
 from __future__ import annotations
 

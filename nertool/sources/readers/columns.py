@@ -1,4 +1,4 @@
-"""Which columns a file of column text has, as its first lines tell."""
+"""Which columns a file of column text has, as its first lines tell; those of CSV: see csv_rows.py."""
 
 from __future__ import annotations
 

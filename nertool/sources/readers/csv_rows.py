@@ -1,4 +1,4 @@
-"""CSV: one token a row, a column that says which sentence it belongs to, a first line that names the columns."""
+"""CSV: a token a row, a sentence a row as lists, or a text a row with spans; the first line names the columns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nertool.sources.readers.rows import may_hold_texts, read_rows
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
-from nertool.sources.readers.token_rows import Columns, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
 
 Rows = Iterator[tuple[int, list[str]]]
 LIST = re.compile(r"\[.*\]", re.DOTALL)
@@ -109,7 +109,7 @@ def _refuse_spans(path: Path, layout: Layout, header: Sequence[str]) -> None:
         raise InvalidData(f"{path}:1: a row holds one span, which is not read", SPANS_WAY)
 
 
-def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]], tally: Tally) -> Columns:
+def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[str]], tally: Tally) -> TokenColumns:
     """Find the columns.
 
     Args:
@@ -127,7 +127,7 @@ def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[
         shown = ", ".join(header[at] for at in others)
         tally.note(f"{path.name}: the tags are those of {header[tag_at]}, not those of {shown} (--tag-column)")
     empty = layout.task != "pos" and empty_is_outside([row[tag_at] for row in rows])
-    return Columns(len(header), id_columns(path, layout, header, rows), token_at, tag_at, empty)
+    return TokenColumns(len(header), id_columns(path, layout, header, rows), token_at, tag_at, empty)
 
 
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
@@ -185,7 +185,7 @@ def _as_lists(value: Any) -> Any:
 # -- a sentence a row ------------------------------------------------------------------------------
 
 
-def _holds_sentence(fields: list[str], columns: Columns) -> bool:
+def _holds_sentence(fields: list[str], columns: TokenColumns) -> bool:
     """Whether the cells of tokens and tags hold several: as lists, or as many with blanks between."""
     tokens, tags = fields[columns.token_at], fields[columns.tag_at]
     if LIST.fullmatch(tags.strip()):
@@ -195,7 +195,7 @@ def _holds_sentence(fields: list[str], columns: Columns) -> bool:
 
 
 def _rows_of_lists(
-    path: Path, rows: Rows, columns: Columns, names: tuple[str, str], listed: Sequence[bool]
+    path: Path, rows: Rows, columns: TokenColumns, names: tuple[str, str], listed: Sequence[bool]
 ) -> Iterator[tuple[int, dict[str, Any] | InvalidData]]:
     """Give each row as an object of its two lists, or what is wrong with it.
 
@@ -211,7 +211,7 @@ def _rows_of_lists(
 
 
 def _parse_row(
-    place: str, fields: list[str], columns: Columns, names: tuple[str, str], listed: Sequence[bool]
+    place: str, fields: list[str], columns: TokenColumns, names: tuple[str, str], listed: Sequence[bool]
 ) -> dict[str, Any]:
     if len(fields) != columns.width:
         raise InvalidData(f"{place}: {len(fields)} columns, the first line names {columns.width}", QUOTE_HELP)

@@ -1,4 +1,4 @@
-"""Which columns of a file hold the tokens and the tags."""
+"""What the user says about a file's columns, and how a column is found by its name or number."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from nertool.sources.readers.column_roles import empty_is_outside
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tag_names import TagNames
 from nertool.sources.readers.tally import Tally
-from nertool.sources.readers.token_rows import Columns, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
 
 Records = Iterable[tuple[int, Any]]
 RECORDS_AHEAD = 1000
@@ -56,7 +56,7 @@ def read_token_records(
     cells = [fields for _, fields in ahead]
     token_at, tag_at = columns.index(found[0]), columns.index(found[1])
     empty = layout.task != "pos" and empty_is_outside([fields[tag_at] for fields in cells])
-    places = Columns(len(columns), id_columns(path, layout, list(columns), cells), token_at, tag_at, empty)
+    places = TokenColumns(len(columns), id_columns(path, layout, list(columns), cells), token_at, tag_at, empty)
     yield from read_token_rows(path, layout, places, chain(ahead, rows), bad, tally)
 
 

@@ -20,7 +20,7 @@ from nertool.tags import OUTSIDE
 Rows = Iterable[tuple[int, list[str]]]
 
 
-class Columns(NamedTuple):
+class TokenColumns(NamedTuple):
     """Width of the table, and the 0-based index of each column that is read.
 
     Attributes:
@@ -37,7 +37,7 @@ class Columns(NamedTuple):
 
 
 def read_token_rows(
-    path: Path | str, layout: Layout, columns: Columns, rows: Rows, bad: BadLines, tally: Tally
+    path: Path | str, layout: Layout, columns: TokenColumns, rows: Rows, bad: BadLines, tally: Tally
 ) -> Iterator[Sentence]:
     """Read the sentences of rows, each with its 1-based number.
 
@@ -69,7 +69,7 @@ def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequen
 
 
 def _tagged_rows(
-    path: Path | str, layout: Layout, columns: Columns, rows: Rows, bad: BadLines, tally: Tally
+    path: Path | str, layout: Layout, columns: TokenColumns, rows: Rows, bad: BadLines, tally: Tally
 ) -> Iterator[TaggedRow]:
     """Give the token and tag of each row; None where a sentence ends."""
     ends = SentenceEnds(path, layout, columns.id_at)
@@ -101,7 +101,7 @@ def _tagged_rows(
     ends.finish()
 
 
-def _find_error(fields: list[str], columns: Columns, sentence: str) -> tuple[str, str] | None:
+def _find_error(fields: list[str], columns: TokenColumns, sentence: str) -> tuple[str, str] | None:
     """What is wrong with a row, and the hint; None where nothing is."""
     if len(fields) != columns.width:
         return f"{len(fields)} columns, the first line names {columns.width}", QUOTE_HELP
