@@ -260,7 +260,8 @@ def _connected(ray: Any) -> Iterator[None]:
     address = os.environ.get("RAY_ADDRESS", "")
     try:
         _check_answers(address)
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=level)
+        with _in_own_folder():
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=level)
     except OSError as error:
         raise NertoolError(
             f"no Ray cluster at {address or 'this machine'}: {error.strerror or error}",
@@ -270,6 +271,20 @@ def _connected(ray: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _in_own_folder() -> Iterator[None]:
+    """Let the folder that nertool is imported from be the current directory, whose modules Ray's workers may import.
+
+    The user's may be a stranger's, with a `torch.py` in it.
+    """
+    before = os.getcwd()
+    os.chdir(Path(__file__).parents[2])
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _check_answers(address: str) -> None:

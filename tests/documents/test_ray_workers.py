@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+import nertool
 from nertool.documents.folders import ATTEMPTS, Job
 from nertool.documents.ray_workers import FileTagger, FolderRun, Settings
 from nertool.documents.redaction import Redaction
@@ -167,6 +168,22 @@ def test_a_run_that_is_killed_goes_on(cluster: str, trained: Path, tmp_path: Pat
     assert len(after) == 16 and {name: after[name] for name in before} == before
     assert all(path.suffix == ".parquet" or path.name == ".nertool.json" for path in out.iterdir())
     assert {parquet.read_metadata(out / name).num_rows for name in after} == {800}
+
+
+def test_workers_import_nothing_of_the_current_directory(cluster: str, trained: Path, tmp_path: Path) -> None:
+    """It may be a stranger's."""
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/nertool.py").write_text(f"open({str(tmp_path / 'proof')!r}, 'w').close()")
+    (tmp_path / "theirs/in.txt").write_text("anna left\n")
+    (tmp_path / "run.py").write_text("from nertool.cli.main import main\nmain()\n")
+    command = [sys.executable, str(tmp_path / "run.py"), "predict", "in.txt", "--engine", "ray", "-o", "out"]
+    environment = {**os.environ, "RAY_ADDRESS": cluster, "PYTHONPATH": str(Path(nertool.__file__).parents[1])}
+    with subprocess.Popen([*command, "-w", str(trained)], env=environment, cwd=tmp_path / "theirs") as process:
+        while process.poll() is None and not (tmp_path / "proof").exists():
+            time.sleep(0.1)
+        process.kill()
+    assert not (tmp_path / "proof").exists()
+    assert process.returncode == 0 and parquet.read_metadata(tmp_path / "theirs/out/in.txt.parquet").num_rows == 1
 
 
 @pytest.mark.parametrize(("on_error", "wanted"), [("skip", [1, 3]), ("null", [1, None, 3])])
