@@ -224,7 +224,7 @@ def fit_scale(probabilities: Array, words: Array, right: Array) -> Scale | None:
 
 
 def _regression(features: Array, right: Array, start: Array) -> Array:
-    """The weights of least loss, by Newton's steps; each is halved until it does not go beyond the valley.
+    """The weights of least loss, by Newton's method; each step is halved until it does not go beyond the valley.
 
     Args:
         features: shape (predictions, features).

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, counted, ends_sentence, is_entity_tag
-from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES
+from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, counted, ends_sentence, is_entity_tag
+from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, plain_name
 from nertool.tags import OUTSIDE
 
 Rows = list[list[str]]
 FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
+MOST_ALONE = 10
+"""Sentences of one token are at most one in so many rows, where nothing else ends a sentence."""
 LEAST_REPEATED = 2
 """Rows that repeat the cell above, which tell a column of names."""
 LONGEST_NUMBER = 12
@@ -55,10 +57,14 @@ class Table(NamedTuple):
         """The cells of a column."""
         return [row[at] for sentence in self.sentences for row in sentence]
 
-    def named(self, likely: Iterable[str]) -> int | None:
-        """0-based index of the column with the likeliest name; None where none has one of them."""
-        lower = [name.strip().lower() for name in self.names]
-        return next((lower.index(name) for name in likely if name in lower), None) if self.has_header else None
+    def named(self, likely: Iterable[str], spell: Callable[[str], str] = str.lower) -> int | None:
+        """0-based index of the column with the likeliest name; None where none has one of them.
+
+        Args:
+            spell: gives a name as the likely ones are spelled.
+        """
+        names = [spell(name.strip()) for name in self.names]
+        return next((names.index(name) for name in likely if name in names), None) if self.has_header else None
 
 
 # -- numbers ---------------------------------------------------------------------------------------
@@ -72,33 +78,55 @@ def counts_up(column: Sequence[str]) -> bool:
 
 
 def counts_tokens(table: Table, at: int) -> bool:
-    """Whether a column counts: from 0 or 1 in each sentence, or through the whole file."""
-    if table.width < 3 or sum(map(len, table.sentences)) < FIRST_ROWS:
+    """Whether a column counts: from 0 or 1 in each sentence, or through the whole file.
+
+    Without blank lines it may begin again as well, as `1 2 3 1 2` or `1-1 1-2 1-3 2-1` do; rarely behind one token, as
+    `1 1 1 2 2 2` numbers sentences.
+    """
+    rows = sum(map(len, table.sentences))
+    if table.width < 3 or rows < FIRST_ROWS:
         return False
-    before = None
+    before = most = again = alone = 0
     for sentence in table.sentences:
         for position, row in enumerate(sentence):
             number = counted(row[at])
             if number is None:
                 return False
-            begins = position == 0 and number in (0, 1)
-            if not begins and before is not None and number != before + 1:
+            most = max(most, number)
+            if begins_again(number, before) and position:
+                again += 1
+                alone += number == before and row[at] == sentence[position - 1][at]
+            elif not (position == 0 and number in (0, 1)) and (before or position) and number != before + 1:
                 return False
             before = number
-    return True
+    return not again or (most > 1 and MOST_ALONE * alone <= rows)
+
+
+def numbers_tokens(table: Table, at: int) -> bool:
+    """Whether a column that has the name of a sentence's id counts tokens.
+
+    Where nothing but the numbers would tell sentences, only one named `id` may: rows of `sentence_id` may be mixed.
+    """
+    return counts_tokens(table, at) and (sum(map(bool, table.sentences)) > 1 or plain_name(table.names[at]) == "id")
+
+
+def begins_again(number: int | None, before: int | None) -> bool:
+    """Whether a number that counts tokens is the first one of a sentence, behind the one before."""
+    return number in (0, 1) and number is not None and before is not None and number <= before
 
 
 def id_columns(table: Table) -> tuple[int, ...]:
     """Columns of a sentence's id, behind that of its document, by their names.
 
-    Without names, a first one that numbers sentences or repeats a name throughout each of them. Empty where there is
-    none, or where it counts tokens.
+    Without such a name, a first one that numbers sentences or repeats a name throughout each of them. Empty where there
+    is none, or where it counts tokens.
     """
-    at = table.named(SENTENCE_NAMES)
-    if at is not None and not counts_tokens(table, at):
-        document = table.named(DOCUMENT_NAMES)
+    at = table.named(SENTENCE_NAMES, plain_name)
+    if at is not None and not numbers_tokens(table, at):
+        document = table.named(DOCUMENT_NAMES, plain_name)
         return (at,) if document in (None, at) else (document, at)
-    return (0,) if not table.has_header and (_numbers_sentences(table) or _repeats(table, 0)) else ()
+    may_be_first = not table.has_header or table.named(TOKEN_NAMES) not in (None, 0)
+    return (0,) if may_be_first and (_numbers_sentences(table) or _repeats(table, 0)) else ()
 
 
 def _numbers_sentences(table: Table) -> bool:

@@ -12,7 +12,7 @@ from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS, NAMES_AGAIN
 from nertool.sources.readers.columns import COMMENT_MARKS, Columns, find_columns
 from nertool.sources.readers.layout import Layout
-from nertool.sources.readers.sentence_ends import SentenceEnds
+from nertool.sources.readers.sentence_ends import Restarts, SentenceEnds
 from nertool.sources.readers.tag_names import named
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
@@ -49,6 +49,7 @@ def _rows(
     width, token_at, tag_at = columns.width, columns.token_at, columns.tag_at
     comment, sentence_end = layout.comment or "#", layout.sentence_end
     ends = SentenceEnds(path, layout, columns.id_at) if columns.id_at else None
+    restarts = Restarts(columns.counter_at)
     inside = False
     for number, line in lines:
         bare = line.strip()
@@ -76,7 +77,8 @@ def _rows(
         if not tag.strip() or (not inside and _may_be_comment(line, layout, columns)):
             bad.add(number, _bad_line(path, number, line, len(fields), width))
             continue
-        if ends and ends.before(number, fields):
+        begins = restarts.before(fields)
+        if (ends and ends.before(number, fields)) or begins:
             yield number, None
         inside = True
         token = fields[token_at]

@@ -57,6 +57,7 @@ class Columns:
         names: that line; files that were joined have it again.
         tags: those of the first lines.
         id_at: 0-based indices of the columns with the id of a sentence, behind that of its document; empty without.
+        counter_at: 0-based index of the column that counts the tokens of each sentence; None without one.
         end_at: 0-based index of the column that marks the last token of a sentence; None without one.
         empty_is_outside: an empty tag stands for O.
         has_entities: all tags of the first lines are O or those of entities.
@@ -70,6 +71,7 @@ class Columns:
     names: str
     tags: frozenset[str]
     id_at: Sequence[int] = ()
+    counter_at: int | None = None
     end_at: int | None = None
     empty_is_outside: bool = False
     has_entities: bool = False
@@ -147,6 +149,7 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         names=first[1].strip() if has_names else "",
         tags=frozenset(tags),
         id_at=id_at,
+        counter_at=next((at for at in range(token_at) if at not in id_at and counts_tokens(table, at)), None),
         end_at=end_at,
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
         has_entities=all(map(is_entity_tag, filter(None, tags))),

@@ -28,7 +28,7 @@ from nertool.sources.readers.rows import may_hold_texts, read_rows
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
-from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, counter_column, id_columns, read_token_rows
 
 Rows = Iterator[tuple[int, list[str]]]
 LIST = re.compile(r"\[.*\]", re.DOTALL)
@@ -63,6 +63,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         return
     _refuse_spans(path, layout, header)
     columns = _columns(path, layout, header, filled, tally)
+    columns = _with_ends(columns, header, [fields for _, fields in ahead])
     names = (header[columns.token_at], header[columns.tag_at])
     if filled and _holds_sentence(filled[0], columns):
         listed = [LIST.fullmatch(filled[0][at].strip()) is not None for at in (columns.token_at, columns.tag_at)]
@@ -128,6 +129,22 @@ def _columns(path: Path, layout: Layout, header: list[str], rows: Sequence[list[
         tally.note(f"{path.name}: the tags are those of {header[tag_at]}, not those of {shown} (--tag-column)")
     empty = layout.task != "pos" and empty_is_outside([row[tag_at] for row in rows])
     return TokenColumns(len(header), id_columns(path, layout, header, rows), token_at, tag_at, empty)
+
+
+def _with_ends(columns: TokenColumns, header: list[str], ahead: Sequence[list[str]]) -> TokenColumns:
+    """The columns, with what the first rows tell of where sentences end.
+
+    Beside a column of ids, empty rows end sentences too, unless there is one behind each row, as some programs write.
+    """
+    sentences: list[list[list[str]]] = [[]]
+    for fields in ahead:
+        if not any(fields):
+            sentences.append([])
+        elif len(fields) == columns.width:
+            sentences[-1].append(fields)
+    others = {*columns.id_at, columns.token_at, columns.tag_at}
+    rows_end = not columns.id_at or any(len(sentence) > 1 for sentence in sentences)
+    return columns._replace(counter_at=counter_column(header, sentences, others), rows_end=rows_end)
 
 
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:

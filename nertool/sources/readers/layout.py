@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,18 @@ from nertool.corpus.column_files import HIPE_TAGS, TAG_NAMES
 from nertool.corpus.running_text import CHARACTERS
 from nertool.errors import InvalidOption
 
+NO_LETTER = re.compile(r"[\W_]")
 NAMES_HELP = "Name them: --tag-names FILE (a name a line, the first one is 0; or JSON, as label.json)."
-DOCUMENT_NAMES = ("doc_id", "document_id", "docid", "doc", "document", "article_id", "file", "filename")
-SENTENCE_NAMES = ("sentence_id", "sentence #", "sentence", "sent_id", "sentence_idx", "sentence_number", "id")
+DOCUMENT_NAMES = (
+    *("docid", "documentid", "doc", "document", "docname", "documentname", "articleid", "article"),
+    *("file", "filename", "fileid", "source", "pmid", "noteid"),
+)
+SENTENCE_NAMES = (
+    *("sentenceid", "sentence", "sentid", "sent", "sentenceidx", "sentenceindex", "sentencenumber", "sentencenum"),
+    *("sentenceno", "sentencenr", "sentidx", "sentindex", "sentnumber", "sentnum", "sentno", "sentnr", "sid"),
+    *("seqid", "lineid", "exampleid", "sampleid", "utteranceid", "segmentid", "tweetid", "textid", "id"),
+)
+"""Likely names of columns, the likeliest first, as `plain_name` gives them."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,11 @@ class Layout:
     alignment: str = "strict"
     tokenizer: str = CHARACTERS
     as_is: bool = False
+
+
+def plain_name(name: str) -> str:
+    """A column's name in lower case, letters and digits alone: `Sentence #` is sentence, `Sent_ID` is sentid."""
+    return NO_LETTER.sub("", name.lower())
 
 
 def tag_columns(task: str) -> tuple[str, ...]:

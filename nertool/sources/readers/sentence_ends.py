@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from nertool.corpus.column_files import counted
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.column_roles import begins_again
 from nertool.sources.readers.layout import Layout
 
 SENTENCE_HELP = (
@@ -15,6 +17,25 @@ NO_ID = frozenset({"", "nan", "NaN", "NA", "None", "null"})
 """What stands for the id of the row above."""
 LONGEST_SENTENCE = 100_000
 """Rows without the end of a sentence, beyond which nothing seems to end one."""
+
+
+class Restarts:
+    """Tells where a column that counts tokens begins again.
+
+    Args:
+        at: 0-based index of the column; None where there is none.
+    """
+
+    def __init__(self, at: int | None) -> None:
+        self.at = at
+        self.last: int | None = None
+
+    def before(self, fields: Sequence[str]) -> bool:
+        """Whether a sentence begins with this row."""
+        if self.at is None:
+            return False
+        last, self.last = self.last, counted(fields[self.at])
+        return begins_again(self.last, last)
 
 
 class SentenceEnds:
@@ -30,6 +51,7 @@ class SentenceEnds:
     def __init__(self, path: Path | str, layout: Layout, id_at: Sequence[int]) -> None:
         self.path, self.id_at, self.as_is = path, id_at, layout.as_is
         self.current = ""
+        self.has_id, self.ids_repeat, self.is_behind_gap = True, False, False
         self.ids = [""] * len(id_at)
         self.ended: set[int] = set()
         self.rows = self.ends = 0
@@ -37,6 +59,13 @@ class SentenceEnds:
     def here(self) -> None:
         """A sentence ends behind the last row."""
         self.rows, self.ends = 0, self.ends + 1
+
+    def gap(self) -> bool:
+        """Whether a sentence ends at an empty row; beside ids only if the row behind it has one, as `before` tells."""
+        self.is_behind_gap = True
+        if not self.id_at:
+            self.here()
+        return not self.id_at
 
     def before(self, number: int, fields: Sequence[str]) -> bool:
         """Whether a sentence ends in front of this row.
@@ -50,13 +79,16 @@ class SentenceEnds:
             if self.rows > LONGEST_SENTENCE:
                 raise self._endless()
             return False
-        if fields[self.id_at[-1]] in NO_ID:
+        row_above_has_id, self.has_id = self.has_id, fields[self.id_at[-1]] not in NO_ID
+        is_behind_gap, self.is_behind_gap = self.is_behind_gap, False
+        if not self.has_id:
             return False
         own = [fields[at] for at in self.id_at]
         self.ids = [before if one in NO_ID else one for one, before in zip(own, self.ids, strict=True)]
         name = " ".join(self.ids)
         if name == self.current:
-            return False
+            self.ids_repeat = self.ids_repeat or row_above_has_id
+            return is_behind_gap or not self.ids_repeat  # where first rows alone have ids, this is a first row
         if hash(name) in self.ended and not self.as_is:
             raise InvalidData(
                 f"{self.path}:{number}: sentence {name!r} goes on here, but other rows stand between",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences, ma
 from nertool.corpus.records import QUOTE_HELP
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.column_roles import EMPTY_TAGS, counts_up
-from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, Layout, column_index
-from nertool.sources.readers.sentence_ends import SentenceEnds
+from nertool.sources.readers.column_roles import EMPTY_TAGS, Table, counts_tokens, counts_up, numbers_tokens
+from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, Layout, column_index, plain_name
+from nertool.sources.readers.sentence_ends import Restarts, SentenceEnds
 from nertool.sources.readers.tag_names import named
 from nertool.sources.readers.tally import Tally
 from nertool.tags import OUTSIDE
@@ -27,6 +27,8 @@ class TokenColumns(NamedTuple):
         id_at: columns of the sentence's id, behind that of its document; empty where there is none: then an empty row
             ends a sentence.
         empty_is_outside: an empty tag stands for O.
+        counter_at: column that counts the tokens of each sentence; None without one.
+        rows_end: an empty row ends a sentence.
     """
 
     width: int
@@ -34,6 +36,8 @@ class TokenColumns(NamedTuple):
     token_at: int
     tag_at: int
     empty_is_outside: bool = False
+    counter_at: int | None = None
+    rows_end: bool = True
 
 
 def read_token_rows(
@@ -53,12 +57,17 @@ def read_token_rows(
 def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequence[list[str]]) -> list[int]:
     """Indices of the columns with the id of the document and the sentence; empty where no column is likely to be that.
 
-    A column that counts the rows is none.
+    A column that counts the rows, or the tokens of each sentence, is none.
     """
-    names = [name.lower() for name in header]
+    names = list(map(plain_name, header))
     if not layout.sentence_column:
         likely = [names.index(name) for name in SENTENCE_NAMES if name in names]
-        likely = [at for at in likely if layout.as_is or not counts_up([row[at] for row in rows])]
+        table = Table(header, True, [[*rows]])
+        likely = [
+            at
+            for at in likely
+            if layout.as_is or not (counts_up([row[at] for row in rows]) or numbers_tokens(table, at))
+        ]
         if not likely:
             return []
         sentence_at = likely[0]
@@ -68,21 +77,35 @@ def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequen
     return [*documents[:1], sentence_at] if documents[:1] != [sentence_at] else [sentence_at]
 
 
+def counter_column(header: list[str], sentences: list[list[list[str]]], others: Collection[int]) -> int | None:
+    """0-based index of the column that counts the tokens of each sentence; None where no column does.
+
+    Args:
+        sentences: the first rows, parted at empty ones.
+        others: columns that hold something else.
+    """
+    table = Table(header, True, sentences)
+    return next((at for at in range(len(header)) if at not in others and counts_tokens(table, at)), None)
+
+
 def _tagged_rows(
     path: Path | str, layout: Layout, columns: TokenColumns, rows: Rows, bad: BadLines, tally: Tally
 ) -> Iterator[TaggedRow]:
     """Give the token and tag of each row; None where a sentence ends."""
     ends = SentenceEnds(path, layout, columns.id_at)
+    restarts = Restarts(columns.counter_at)
     for number, fields in rows:
         if not any(fields):
-            if not columns.id_at:
-                ends.here()
+            if columns.rows_end and ends.gap():
                 yield number, None
             continue
         if found := _find_error(fields, columns, ends.current):
             what, hint = found
             bad.add(number, InvalidData(f"{path}:{number}: {what}", hint))
             continue
+        if restarts.before(fields):
+            ends.here()
+            yield number, None
         if ends.before(number, fields):
             yield number, None
         token, tag = fields[columns.token_at], fields[columns.tag_at]

@@ -1,0 +1,75 @@
+"""What tells the sentences of a table: ids under many names, counters that begin again, files that were joined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nertool.errors import InvalidData
+from tests.own_file import taken
+
+WANTED = "Anna B-PER left O / Rain O fell O / "
+NAMES = ["sent", "Sentence ID", "SentenceID", "sentence_num", "Sentence_No", "sentIdx", "sentence#", "sid", "tweet_id"]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("own.csv", ","), ("own.tsv", "\t")])
+@pytest.mark.parametrize("column", NAMES)
+def test_a_column_of_ids_is_known_by_its_name(column: str, name: str, separator: str, tmp_path: Path) -> None:
+    rows = [column, "token", "tag"], ["1", "Anna", "B-PER"], ["1", "left", "O"], ["2", "Rain", "O"], ["2", "fell", "O"]
+    assert taken(tmp_path, name, "".join(separator.join(row) + "\n" for row in rows))[0] == WANTED
+
+
+def test_a_first_column_that_numbers_sentences_may_have_any_name(tmp_path: Path) -> None:
+    content = "satz\ttoken\ttag\n0\tAnna\tB-PER\n0\tleft\tO\n1\tRain\tO\n1\tfell\tO\n"
+    assert taken(tmp_path, "own.tsv", content)[0] == WANTED
+
+
+@pytest.mark.parametrize("column", ["document_name", "File Name", "source"])
+def test_ids_begin_again_in_each_document_whatever_its_column_is_called(column: str, tmp_path: Path) -> None:
+    content = f"{column},sent_id,token,tag\na,1,Anna,B-PER\na,1,left,O\nb,1,Rain,O\nb,1,fell,O\n"
+    assert taken(tmp_path, "own.csv", content)[0] == WANTED
+
+
+COUNTED = {
+    "a counter alone": "token_id,token,tag\n1,Anna,B-PER\n2,left,O\n1,Rain,O\n2,fell,O\n",
+    "a counter from 0": "word_idx,token,tag\n0,Anna,B-PER\n1,left,O\n2,.,O\n0,Rain,O\n1,fell,O\n",
+    "a counter that is named id": "id,token,tag\n1,Anna,B-PER\n2,left,O\n1,Rain,O\n2,fell,O\n",
+    "the index of tables that were joined": ",token,tag\n0,Anna,B-PER\n1,left,O\n2,.,O\n0,Rain,O\n1,fell,O\n",
+    "ids that begin again, and a counter": "sent_id,n,token,tag\n1,1,Anna,B-PER\n1,2,left,O\n1,1,Rain,O\n1,2,fell,O\n",
+}
+
+
+@pytest.mark.parametrize("form", COUNTED)
+def test_a_counter_that_begins_again_begins_a_sentence(form: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.csv", COUNTED[form])[0].replace(". O ", "") == WANTED
+    tabs = taken(tmp_path, "own.tsv", COUNTED[form].replace(",token", ",Token").replace(",", "\t"))
+    assert tabs[0].replace(". O ", "") == WANTED
+
+
+def test_ids_of_sentences_and_tokens_in_one_column(tmp_path: Path) -> None:
+    content = "1-1\tAnna\tB-PER\n1-2\tleft\tO\n1-3\t.\tO\n2-1\tRain\tO\n3-1\tRain\tO\n3-2\tfell\tO\n"
+    assert taken(tmp_path, "own.tsv", content)[0] == "Anna B-PER left O . O / Rain O / Rain O fell O / "
+
+
+JOINED = {
+    "names again": "id,token,tag\n1,Anna,B-PER\n1,left,O\nid,token,tag\n1,Rain,O\n1,fell,O\n",
+    "an empty row": "id,token,tag\n1,Anna,B-PER\n1,left,O\n\n1,Rain,O\n1,fell,O\n",
+    "ids on first rows": "id,token,tag\n1,Anna,B-PER\n,left,O\n1,Rain,O\n,fell,O\n",
+}
+
+
+@pytest.mark.parametrize("form", JOINED)
+def test_one_id_of_two_files_that_were_joined_is_two_sentences(form: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.csv", JOINED[form])[0] == WANTED
+
+
+def test_an_empty_row_behind_each_row_ends_no_sentence(tmp_path: Path) -> None:
+    content = "id,token,tag\n\n1,Anna,B-PER\n\n1,left,O\n\n2,Rain,O\n\n2,fell,O\n\n"
+    assert taken(tmp_path, "own.csv", content)[0] == WANTED
+
+
+def test_mixed_rows_of_sentences_are_not_taken_for_a_counter(tmp_path: Path) -> None:
+    content = "sentence_id,token,tag\n1,Anna,B-PER\n2,Rain,O\n1,left,O\n2,fell,O\n"
+    with pytest.raises(InvalidData, match="sentence '1' goes on here, but other rows stand between"):
+        taken(tmp_path, "own.csv", content)
