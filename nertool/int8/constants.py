@@ -22,8 +22,6 @@ class Constants:
         for node in graph.node:
             if node.op_type == "Constant" and node.attribute[0].name == "value":
                 self.tensors[node.output[0]] = node.attribute[0].t
-            elif node.op_type == "Identity" and node.input[0] in self.tensors:  # of weights that are equal, kept once
-                self.tensors[node.output[0]] = self.tensors[node.input[0]]
 
     def __contains__(self, name: object) -> bool:
         return name in self.tensors

@@ -47,7 +47,7 @@ def quantize(
         trust_remote_code: run code that comes with the model.
 
     Returns:
-        Names of the linear layers and embeddings whose weights are in FP32.
+        Names of the layers whose weights are in FP32, embeddings among them.
 
     Raises:
         NertoolError: Neural Compressor cannot quantize such a model.
@@ -156,12 +156,10 @@ def _fine_tune(model: Any, batches: Sequence[Inputs], learning_rate: float, step
 
 
 def _left_in_fp32(model: Any) -> list[str]:
-    """Names of the linear layers and embeddings that were not replaced by quantized ones."""
-    import torch
-
+    """Names of the layers that were not replaced by quantized ones, which have no parameters: those with matrices."""
     names = []
     for name, module in model.named_modules():
-        if type(module) in (torch.nn.Linear, torch.nn.Embedding):
+        if any(weight.dim() > 1 for weight in module.parameters(recurse=False)):
             names.append(name.removesuffix(WRAPPED))
     return names
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 OPSET = 17
 OPERATORS = ["MatMul", "Gather"]
+"""What is quantized."""
+OTHER_PRODUCTS = ("Conv", "Einsum", "Gemm")
+"""Operators whose weights stay in FP32."""
 CLOSE = 1e-3
 """Greatest difference of a logit between the model and its export."""
 LARGEST = 2**31 - 2**24
@@ -128,14 +131,15 @@ class Exported:
         """Write the graph, in INT8 unless the approach is `none`, into a directory.
 
         Returns:
-            Names of the linear layers whose weights are in FP32, in the order of the graph.
+            Names of the layers whose weights are in FP32.
         """
         import onnx
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        products = list(matrix_products(onnx.load(self.path).graph))
+        graph = onnx.load(self.path, load_external_data=False).graph
+        products = list(matrix_products(graph))
         excluded: list[str] = []
-        in_fp32: dict[str, None] = {}
+        in_fp32 = dict.fromkeys(_layers_of(graph, OTHER_PRODUCTS))
         for product in products:
             if product.layer in quantization.in_fp32 or (product.layer and quantization.approach == "none"):
                 in_fp32[product.layer] = None
@@ -227,8 +231,11 @@ def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]
 
 
 def _export(model: Any, batch: Inputs, path: Path, trust_remote_code: bool) -> None:
+    import onnx
     import torch
     from transformers import AutoModelForTokenClassification
+
+    from nertool.models.linear import with_linear_layers
 
     class Positional(torch.nn.Module):
         """Takes inputs by position, as the exporter gives them."""
@@ -236,13 +243,14 @@ def _export(model: Any, batch: Inputs, path: Path, trust_remote_code: bool) -> N
         def __init__(self) -> None:
             super().__init__()
             # eager attention, whose masks do not depend on the batch that is traced
-            self.model = from_config(
+            eager = from_config(
                 AutoModelForTokenClassification,
                 model.config,
                 "the model",
                 trust_remote_code=trust_remote_code,
                 attn_implementation="eager",
             )
+            self.model = with_linear_layers(eager)
             self.model.load_state_dict(model.state_dict())
 
         def forward(self, *values: torch.Tensor) -> torch.Tensor:
@@ -261,16 +269,54 @@ def _export(model: Any, batch: Inputs, path: Path, trust_remote_code: bool) -> N
             opset_version=OPSET,
             dynamo=False,
         )
+    with _translate_graph_errors():
+        exported = onnx.load(path, load_external_data=False)
+        _name_weights_once(exported.graph)
+        onnx.save(exported, path)
+
+
+def _name_weights_once(graph: Any) -> None:
+    """Let the nodes of a graph take weights by their own names.
+
+    The exporter keeps equal weights once, such as those of the layers that ALBERT shares, and gives them further names.
+    """
+    weights = {initializer.name for initializer in graph.initializer}
+    names, nodes = {}, []
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in weights:
+            names[node.output[0]] = node.input[0]
+        else:
+            nodes.append(node)
+    for node in nodes:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def matrix_products(graph: Any) -> Iterator[Product]:
-    """The matrix products of a graph."""
-    weights = {initializer.name for initializer in graph.initializer}
+    """The matrix products of a graph; those with the same weights are of one layer, which is used several times."""
+    layers = dict.fromkeys((initializer.name for initializer in graph.initializer), "")
     for node in graph.node:
         if node.op_type == "MatMul":
-            scope = re.fullmatch(r"/model/(.+)/MatMul(?:_\d+)?", node.name)
-            layer = scope[1].replace("/", ".") if scope and node.input[1] in weights else ""
-            yield Product(node.name, layer, node.input[0])
+            weight = node.input[1]
+            if weight in layers and not layers[weight]:
+                layers[weight] = _layer_of(node)
+            yield Product(node.name, layers.get(weight, ""), node.input[0])
+
+
+def _layers_of(graph: Any, operators: Collection[str]) -> Iterator[str]:
+    """Names of the layers whose weights some operators take."""
+    weights = {initializer.name for initializer in graph.initializer}
+    for node in graph.node:
+        if node.op_type in operators and weights & {*node.input} and (layer := _layer_of(node)):
+            yield layer
+
+
+def _layer_of(node: Any) -> str:
+    """Name of the layer that a node belongs to, by the name that the exporter gives it; empty if it has none."""
+    scope = re.fullmatch(rf"/model/(.+)/{node.op_type}(?:_\d+)?", node.name)
+    return scope[1].replace("/", ".") if scope else ""
 
 
 def _bounds(products: Sequence[Product], ranges: Mapping[str, Range]) -> dict[str, list[dict[str, np.float32]]]:

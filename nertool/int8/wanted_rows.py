@@ -123,6 +123,4 @@ def _constants(graph: Any) -> dict[str, int]:
     for node in graph.node:
         if node.op_type == "Constant":
             ranks[node.output[0]] = len(node.attribute[0].t.dims)
-        elif node.op_type == "Identity" and node.input[0] in ranks:  # of weights that are equal, kept once
-            ranks[node.output[0]] = ranks[node.input[0]]
     return ranks

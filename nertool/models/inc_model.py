@@ -53,12 +53,14 @@ def load_int8(directory: Path, config: Any, trust_remote_code: bool = False) -> 
         from neural_compressor.utils.pytorch import load
         from transformers import AutoModelForTokenClassification
 
+        from nertool.models.linear import with_linear_layers
+
         weights = _read_weights(path)
         trusted = {"trust_remote_code": trust_remote_code}
         config.torch_dtype = torch.float32
         check_loads(AutoModelForTokenClassification, config, str(directory), **trusted)
         empty = from_config(AutoModelForTokenClassification, config, str(directory), **trusted)
-        return load(weights, empty).eval()
+        return load(weights, with_linear_layers(empty)).eval()
 
 
 def _read_weights(path: Path) -> dict[str, Any]:

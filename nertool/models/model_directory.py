@@ -96,7 +96,9 @@ def load_directory(
         model, tokenizer, encoding = _load_by_transformers(
             directory, _load_int8 if is_int8 else load, as_stored or is_int8, trust_remote_code
         )
-        if fp32_kernels == "auto" and not as_stored:
+        if as_stored:
+            model = _with_linear_layers(model)
+        elif fp32_kernels == "auto":
             model = _with_fastest_kernels(model)
         loaded = LoadedModel(model, tokenizer, encoding, is_int8, is_stored=False)
     if isinstance(loaded.model, OnnxModel):
@@ -159,6 +161,15 @@ def _with_fastest_kernels(model: Any) -> Any:
 
     on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
     return use_fastest(model) if isinstance(model, torch.nn.Module) and on_cpu else model
+
+
+def _with_linear_layers(model: Any) -> Any:
+    """The same model, or a PyTorch module whose linear layers can be quantized."""
+    if isinstance(model, OnnxModel):
+        return model
+    from nertool.models.linear import with_linear_layers
+
+    return with_linear_layers(model)
 
 
 def _check_inputs(graph: OnnxModel, type_ids: bool) -> None:

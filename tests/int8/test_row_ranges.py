@@ -20,6 +20,7 @@ from nertool.int8.bias_correction import correct_biases  # noqa: E402
 from nertool.int8.centred_norms import centre_norms  # noqa: E402
 from nertool.int8.config import QuantizationConfig  # noqa: E402
 from nertool.int8.constants import Constants  # noqa: E402
+from nertool.int8.layer_ranges import linear_layers  # noqa: E402
 from nertool.int8.onnx_runtime import Exported, matrix_products  # noqa: E402
 from nertool.int8.row_ranges import RowRanges  # noqa: E402
 from nertool.int8.watched_graph import WatchedGraph  # noqa: E402
@@ -140,6 +141,22 @@ def test_int8_by_rows_gives_nearly_the_logits_of_fp32(graph: Graph, tmp_path: Pa
     graph.loaded = onnx.load(directory / GRAPH)
     for expected, found in zip(before, graph.logits(), strict=True):
         assert np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_every_use_of_a_layer_is_in_bytes_or_in_fp32(graph: Graph, tmp_path: Path) -> None:
+    """ALBERT's layers share their weights."""
+    layers = list(dict.fromkeys(product.layer for product in graph.products))
+    uses = {layer: sum(product.layer == layer for product in graph.products) for layer in layers}
+    assert {*layers} == {*linear_layers(graph.model)}
+    for in_fp32 in ([], layers[1:3]):
+        config = QuantizationConfig("dynamic", weight_bits=7, row_ranges=True, in_fp32=in_fp32)
+        graph.exported.quantize(tmp_path, config)
+        made = onnx.load(tmp_path / GRAPH).graph
+        matrices = {tensor.name for tensor in made.initializer if len(tensor.dims) == 2 and tensor.data_type == 1}
+        scales = {name for name in matrices if name.endswith("_scales")}
+        assert len(matrices - scales) == len(in_fp32)
+        in_bytes = sum(node.op_type == "MatMulIntegerToFloat" for node in made.node)
+        assert in_bytes == len(graph.products) - sum(uses[layer] for layer in in_fp32)
 
 
 def test_a_graph_whose_weights_are_in_files_beside_it_gives_the_same(graph: Graph, tmp_path: Path) -> None:

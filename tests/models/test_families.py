@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import needs_inc
 
 from nertool.errors import NertoolError
 from nertool.models.names import quiet_transformers
@@ -31,10 +32,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATIO
 from nertool.models.load_tagger import load_tagger  # noqa: E402
 from nertool.models.names import TOKENIZER_FILES, load_tokenizer, positions  # noqa: E402
 from nertool.models.onnx_model import GRAPH, OnnxModel  # noqa: E402
+from nertool.models.tagger import Tagger  # noqa: E402
 from nertool.models.torch_model import as_tensors  # noqa: E402
 from nertool.models.weights import load_weights  # noqa: E402
 from nertool.training.batches import Collator, find_packing  # noqa: E402
 from nertool.training.pretrained import Pretrained  # noqa: E402
+from nertool.workspace.digests import write_json  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -213,12 +216,7 @@ def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, s
     from nertool.int8.config import QuantizationConfig
     from nertool.int8.onnx_runtime import Exported
 
-    pretrained = Pretrained(str(saved), "", "", False, False, {})
-    published = tmp_path / "published"
-    pretrained.load(pretrained.config(LABELS), seed=1).save_pretrained(published)
-    load_tokenizer(str(saved)).save_pretrained(published)
-    fp32 = load_tagger(published, device="cpu", as_stored=True)
-    inputs = as_tensors(fp32.collate([[3, 7, 8, 9, 4], [3, 7, 4], [3, 10, 11, 12, 13, 14, 4]]))
+    fp32, inputs = untrained(saved, tmp_path / "published")
     (tmp_path / "graph").mkdir()
     (tmp_path / "int8").mkdir()
     try:
@@ -231,6 +229,49 @@ def test_a_family_becomes_int8_by_onnx_or_is_refused_in_two_lines(family: str, s
     logits = fp32.model(**inputs)["logits"][inputs["attention_mask"].bool()]
     of_int8 = torch.from_numpy(OnnxModel(tmp_path / "int8" / GRAPH)(**inputs)["logits"])
     assert (logits - of_int8[inputs["attention_mask"].bool()]).abs().max() < logits.abs().max() / 4
+
+
+LEFT = {"bert": "", "gpt2": "", "squeezebert": "attention.query", "xlnet": "rel_attn"}
+"""How the name ends of a layer that no backend quantizes, if there is one."""
+
+
+@pytest.mark.parametrize("family", LEFT)
+def test_all_linear_layers_are_quantized_and_what_stays_in_fp32_is_told(
+    family: str, saved: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    from nertool.int8.config import QuantizationConfig
+    from nertool.int8.onnx_runtime import Exported
+
+    fp32, inputs = untrained(saved, tmp_path / "published")
+    (tmp_path / "graph").mkdir()
+    (tmp_path / "int8").mkdir()
+    exported = Exported(fp32.model, [inputs], tmp_path / "graph")
+    found = exported.quantize(tmp_path / "int8", QuantizationConfig("dynamic", weight_bits=7, row_ranges=True))
+    assert [name for name in found if name.endswith(LEFT[family])] if LEFT[family] else not found
+
+
+@needs_inc
+@pytest.mark.parametrize("family", sorted({*LEFT} - {"xlnet"}))
+def test_neural_compressor_quantizes_the_same_layers(family: str, saved: Path, tmp_path: Path) -> None:
+    from nertool.int8 import inc
+    from nertool.int8.config import QuantizationConfig
+
+    fp32, inputs = untrained(saved, tmp_path / "published")
+    (tmp_path / "int8").mkdir()
+    write_json(tmp_path / "int8/quantization.json", {})
+    found = inc.quantize(fp32.model, tmp_path / "int8", QuantizationConfig("dynamic", weight_bits=7), [inputs])
+    left = [name for name in found if "embeddings" not in name and "wpe" not in name]
+    assert [name for name in left if name.endswith(LEFT[family])] if LEFT[family] else not left
+
+
+def untrained(saved: Path, published: Path) -> tuple[Tagger, dict[str, Any]]:
+    """A model with a head, as it is quantized, and inputs for it."""
+    pretrained = Pretrained(str(saved), "", "", False, False, {})
+    pretrained.load(pretrained.config(LABELS), seed=1).save_pretrained(published)
+    load_tokenizer(str(saved)).save_pretrained(published)
+    fp32 = load_tagger(published, device="cpu", as_stored=True)
+    return fp32, as_tensors(fp32.collate([[3, 7, 8, 9, 4], [3, 7, 4], [3, 10, 11, 12, 13, 14, 4]]))
 
 
 def test_a_model_that_takes_some_lengths_alone_is_refused(tmp_path: Path) -> None:
