@@ -54,8 +54,24 @@ def escape_usage_errors() -> Iterator[None]:
     try:
         yield
     except USAGE_ERROR as error:
-        error.message = without_secrets(visible(error.message))
+        error.message = without_secrets(visible(in_our_words(error)))
         raise
+
+
+def in_our_words(error: Any) -> str:
+    """What an error of Typer's says; of a value in our words, where a library behind Typer speaks of its input."""
+    faults: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    if not faults:
+        return str(error.message)
+    kind, value, context = faults[0]["type"], str(faults[0]["input"]), faults[0].get("ctx", {})
+    if "error" in context:
+        return str(context["error"]).replace("'', ", "")  # a choice, of which the empty one is the default
+    for limit, word in (("ge", "more"), ("le", "less")):
+        if limit in context:
+            return f"{value[:LONGEST_WORD]} is out of range: write {context[limit]:.10g} or {word}."
+    kinds = {"int": "no whole number", "float": "no number", "bool": "neither true nor false"}
+    what = next((words for name, words in kinds.items() if kind.startswith(name)), "no such value")
+    return f"{value[:LONGEST_WORD]!r} is {what}."
 
 
 def set_up_output(quiet: bool, verbose: bool) -> None:

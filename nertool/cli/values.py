@@ -16,7 +16,7 @@ import typer
 from nertool.addresses import MASK, without_secrets
 from nertool.cli import config_files
 from nertool.cli.invocation import sets_secret
-from nertool.cli.output import print_json, write_stdout
+from nertool.cli.output import in_our_words, print_json, write_stdout
 from nertool.errors import InvalidOption
 from nertool.progress import logger
 from nertool.sources.recipes import RECIPES
@@ -58,7 +58,7 @@ def _check_type(context: typer.Context, parameter: Any, value: Any, path: str) -
         parameter.process_value(context, value)
     except typer.BadParameter as error:
         raise InvalidOption(
-            f"--config {path}: {parameter.name}: {error.message}", f"See: nertool {context.info_name} --help"
+            f"--config {path}: {parameter.name}: {in_our_words(error)}", f"See: nertool {context.info_name} --help"
         ) from error
 
 

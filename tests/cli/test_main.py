@@ -665,6 +665,27 @@ def test_a_logged_command_means_the_same_without_the_environment(
     assert cli.json(*shlex.split(workspace.last_command("preprocess"))[1:])["fresh"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--decoding", "beam"], "'beam' is not one of 'viterbi', 'argmax'."),
+        (["--seed", "1.5"], "'1.5' is no whole number."),
+        (["--ema", "x"], "'x' is no number."),
+        (["--seed", "-1"], "-1 is out of range: write 0 or more."),
+        (["--layer-decay", "2"], "2 is out of range: write 1 or less."),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_in_our_words(
+    arguments: list[str], message: str, cli: Cli, tmp_path: Path
+) -> None:
+    cli("train", *arguments, "-w", tmp_path, code=2)
+    assert cli.err.rstrip().endswith(f": {message}")
+    name, value = arguments[0].strip("-").replace("-", "_"), arguments[1]
+    (tmp_path / "options.json").write_text(json.dumps({name: value}))
+    cli("train", "--config", tmp_path / "options.json", "-w", tmp_path, code=1)
+    assert f"{name}: {message}" in cli.err
+
+
 def test_status_prints_the_command_that_goes_on_in_one_line(cli: Cli, tmp_path: Path) -> None:
     options = " ".join(f"--set name_{number}=value" for number in range(20))
     Workspace(tmp_path).under_way("train").begin({"options": {}}, command=f"nertool train {options}")
