@@ -41,9 +41,11 @@ HUB_NAME = re.compile(r"[\w.-]*\w(/[\w.-]+)?")
 """What may be the name of a model on the hub; anything else can only be a place on the disk."""
 HUB_REASONS = {
     "couldn't connect": "the hub cannot be reached, and no copy is kept here",
+    "cached snapshot": "the hub cannot be reached, and no copy is kept here",
+    "locate the files on the Hub": "the hub cannot be reached, and no copy is kept here",
     "not a valid model identifier": "the hub has none of that name that you may read",
 }
-"""Parts of what transformers says of a name on the hub -> the same in short."""
+"""Parts of what transformers and huggingface_hub say of a name on the hub -> the same in short."""
 VOCABULARIES = ("tokenizer*", "vocab*", "merges.txt", "bpe.codes", "*.model")
 """Files of which every tokenizer has one."""
 TOKENIZER_FILES = (
@@ -94,8 +96,12 @@ def _reason(path: str, error: Exception) -> str:
         return "it is a file, and a model is a directory"
     if not HUB_NAME.fullmatch(path):
         return "there is no such directory"
-    short = next((reason for part, reason in HUB_REASONS.items() if part in str(error)), reason_of(error))
-    return f"there is no such directory; {short}"
+    return f"there is no such directory; {hub_reason(error)}"
+
+
+def hub_reason(error: Exception) -> str:
+    """Why the hub gives no model, in short."""
+    return next((reason for part, reason in HUB_REASONS.items() if part in str(error)), reason_of(error))
 
 
 def _model_hint(name: str) -> str:

@@ -6,8 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nertool.errors import InvalidOption, reason_of
-from nertool.models.names import MODEL_FILES, TOKENIZER_FILES, model_sources, resolve_model
+from nertool.errors import InvalidOption
+from nertool.models.names import (
+    HUB_NAME,
+    MODEL_FILES,
+    TOKENIZER_FILES,
+    hub_reason,
+    model_sources,
+    resolve_model,
+)
 from nertool.training.model_card import hub_errors
 from nertool.workspace.names import RECORDS
 from nertool.workspace.workspace import Workspace
@@ -72,7 +79,8 @@ def find_models(name: str, option: str, cache_dir: str | None = None, token: str
     try:
         return [Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))]
     except refusals as error:
+        on_hub = f", and no model of the Hub: {hub_reason(error)}" if HUB_NAME.fullmatch(name) else ""
         raise InvalidOption(
-            f"{option} {name}: no such directory, and no model of the Hub: {reason_of(error)}",
+            f"{option} {name}: no such directory{on_hub}",
             "Name a directory or a workspace that holds a fine-tuned model, or a model on the Hub.",
         ) from error
