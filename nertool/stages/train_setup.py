@@ -85,6 +85,16 @@ def _check_settings(options: Options, given: Mapping[str, Any]) -> None:
             "--patience needs dev scores, and --set eval_strategy=no asks for none but the last",
             "Leave one of both out.",
         )
+    if "eval_steps" in given and given.get("eval_strategy") != "steps":
+        raise InvalidOption("--set eval_steps: dev is scored after each epoch", "Add: --set eval_strategy=steps")
+    if options.warmup_ratio and given.get("warmup_steps"):
+        raise InvalidOption("--warmup-ratio does not go with --set warmup_steps", "Leave one of both out.")
+    by_length = given.get("group_by_length") or given.get("train_sampling_strategy") == "group_by_length"
+    if options.max_tokens_per_batch and by_length:
+        raise InvalidOption(
+            "--max-tokens-per-batch makes steps of like size, not of sentences of like length",
+            "Leave out --set group_by_length, or give --batch-size.",
+        )
 
 
 def _check_as_it_is(options: Options, config: PretrainedConfig) -> None:

@@ -41,8 +41,11 @@ HANDLED = {
     "fp16": "precision",
     "report_to": "report_to",
     "load_best_model_at_end": "keep",
+    "per_gpu_train_batch_size": "batch_size",
     "push_to_hub": "push_to_hub",
     "hub_model_id": "hub_model_id",
+    "push_to_hub_model_id": "hub_model_id",
+    "push_to_hub_organization": "hub_model_id",
     "hub_private_repo": "hub_private_repo",
     "hub_token": "token",
     "push_to_hub_token": "token",
@@ -54,8 +57,20 @@ OF_SCORING = (
     *("include_inputs_for_metrics", "include_for_metrics", "bf16_full_eval", "fp16_full_eval", "jit_mode_eval"),
 )
 """Arguments for the Trainer's own scoring, in place of which nertool scores dev."""
+OF_BATCHES = ("accelerator_config", "dispatch_batches", "split_batches", "past_index", "torch_empty_cache_steps")
+"""Arguments for the Trainer's own steps, in place of which nertool cuts and takes steps."""
+OF_HALF_PRECISION = ("half_precision_backend", "fp16_backend", "fp16_opt_level")
+"""Arguments for Apex, in place of which PyTorch's own half precision is used."""
+OF_OTHER_MACHINES = ("tpu_num_cores", "tpu_metrics_debug", "ray_scope")
+"""Arguments for TPUs, and for a search on Ray."""
+OF_COUNTS = ("include_tokens_per_second", "include_num_input_tokens_seen")
+"""Arguments for the Trainer's own counts of sub-words."""
 FIXED = {
     **dict.fromkeys(OF_SCORING, "dev is scored in batches of like length, and only predictions are kept"),
+    **dict.fromkeys(OF_BATCHES, "each process takes its share of a step, in batches that nertool makes"),
+    **dict.fromkeys(OF_HALF_PRECISION, "--precision chooses, and PyTorch computes"),
+    **dict.fromkeys(OF_OTHER_MACHINES, "nothing runs there"),
+    **dict.fromkeys(OF_COUNTS, "the record holds sentences and words"),
     "metric_for_best_model": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
     "greater_is_better": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
     "resume_from_checkpoint": "a killed training goes on by itself; --model DIR begins with a checkpoint's weights",
@@ -71,6 +86,21 @@ FIXED = {
     "do_predict": "the command says what runs: nertool evaluate scores test too",
 }
 """Arguments that have nothing to act on here, and why."""
+OF_SHARDS = ("fsdp", "fsdp_config", "fsdp_min_num_params", "fsdp_transformer_layer_cls_to_wrap", "deepspeed")
+"""Arguments that part a model among processes."""
+UNFIT = {
+    **dict.fromkeys((*OF_SHARDS, "mp_parameters"), "each process trains a whole model"),
+    "auto_find_batch_size": "a step is what the options say; --gradient-accumulation-steps saves memory",
+    "save_only_model": "a killed training goes on from checkpoints, which need all that the Trainer keeps",
+    "save_safetensors": "weights are kept as safetensors alone",
+    "save_on_each_node": "all machines see one workspace",
+    "use_ipex": "PyTorch's own kernels train the model",
+}
+"""Arguments with which nertool cannot train, and why; their defaults are taken."""
+RENAMED = {"evaluation_strategy": "eval_strategy", "no_cuda": "use_cpu"}
+"""Older names of arguments, and the names by which nertool knows them."""
+UNFIT_OPTIMIZERS = ("lomo", "adalomo", "schedule_free")
+"""How the names of optimizers begin that need training steps of their own."""
 
 
 MOST = {"adam_beta1": 1, "adam_beta2": 1, "label_smoothing_factor": 1, "dataloader_num_workers": 1024}
@@ -118,9 +148,25 @@ def parse(settings: Iterable[str]) -> dict[str, Any]:
         key, sign, text = setting.partition("=")
         if not sign:
             raise InvalidOption(f"--set {setting}: no value", f"Write it as --set {key}=VALUE")
+        key = RENAMED.get(key, key)
         _check_key(key)
-        values[key] = _converted(key, _parse_value(text))
+        value = _converted(key, _parse_value(text))
+        if key not in UNFIT:
+            values[key] = value
+        elif value != _default(key):
+            raise InvalidOption(f"--set {setting}: nertool cannot train so: {UNFIT[key]}", "Leave it out.")
+    if str(values.get("optim", "")).startswith(UNFIT_OPTIMIZERS):
+        raise InvalidOption(
+            f"--set optim={values['optim']}: this optimizer needs training steps of its own",
+            "Take another one, such as adamw_torch or adafactor.",
+        )
     return values
+
+
+def _default(key: str) -> Any:
+    from transformers import TrainingArguments
+
+    return next(field.default for field in fields(TrainingArguments) if field.name == key)
 
 
 def _parse_value(text: str) -> Any:
@@ -205,6 +251,9 @@ def make(directory: Path, options: Mapping[str, Any], given: Mapping[str, Any]) 
         del settings["warmup_ratio"]
     # transformers takes a precision from here where none is asked for, and leaves its own behind
     os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if settings["bf16"] else "fp16" if settings["fp16"] else "no"
+    if (mode := given.get("torch_compile_mode")) and mode not in torch._inductor.list_mode_options():
+        modes = ", ".join(torch._inductor.list_mode_options())
+        raise InvalidOption(f"--set torch_compile_mode={mode}: there is no such mode", f"Modes: {modes}.")
     with translate_refusals(", ".join(f"{key}={value}" for key, value in given.items())):
         return TrainingArguments(str(directory), **settings)
 

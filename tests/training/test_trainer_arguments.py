@@ -51,8 +51,56 @@ def test_a_bad_setting_is_refused_by_its_name(setting: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", ["adam_beta1=1", "lr_scheduler_kwargs=x", "torch_compile_backend=x", "log_level=x", "fsdp=full_shard"]
+    ("setting", "message", "hint"),
+    [
+        ("fsdp=full_shard", "cannot train so: each process trains a whole model", "Leave it out"),
+        ("deepspeed=x.json", "cannot train so: each process trains a whole model", "Leave it out"),
+        ("save_only_model=true", "goes on from checkpoints", "Leave it out"),
+        ("save_safetensors=false", "safetensors alone", "Leave it out"),
+        ("auto_find_batch_size=true", "a step is what the options say", "Leave it out"),
+        ("optim=lomo", "steps of its own", "adamw_torch"),
+        ("optim=schedule_free_adamw", "steps of its own", "adamw_torch"),
+        ("output_dir=x", "has an option of its own", "--output-dir"),
+        ("per_gpu_train_batch_size=3", "has an option of its own", "--batch-size"),
+        ("push_to_hub_organization=me", "has an option of its own", "--hub-model-id"),
+        ("accelerator_config={}", "there is nothing to set", "Leave it out"),
+        ("past_index=0", "there is nothing to set", "Leave it out"),
+    ],
 )
+def test_a_setting_with_which_training_is_not_what_it_says_is_refused(setting: str, message: str, hint: str) -> None:
+    with pytest.raises(InvalidOption, match=message) as raised:
+        trainer_arguments.parse([setting])
+    assert hint in raised.value.hint
+
+
+def test_the_defaults_of_such_settings_are_taken_and_older_names_are_read() -> None:
+    defaults = ["fsdp=", "deepspeed=null", "save_safetensors=true", "auto_find_batch_size=false"]
+    assert trainer_arguments.parse([*defaults, "evaluation_strategy=no"]) == {"eval_strategy": "no"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"settings": ["eval_steps=3"]}, "--set eval_steps: dev is scored after each epoch"),
+        ({"settings": ["warmup_steps=3"], "warmup_ratio": 0.1}, "--warmup-ratio does not go with --set warmup_steps"),
+        ({"settings": ["group_by_length=true"], "max_tokens_per_batch": 100}, "--max-tokens-per-batch makes steps of"),
+        ({"settings": ["evaluation_strategy=no"], "patience": 1}, "--patience needs dev scores"),
+        ({"settings": ["torch_compile_mode=none"]}, "there is no such mode"),
+        ({"settings": ["dataloader_persistent_workers=true"]}, "persistent_workers option needs num_workers"),
+        ({"settings": ["optim=adamw_torch", "optim_args=foo"]}, "the Trainer refuses its arguments"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_beside_another_is_refused(
+    options: dict[str, Any], message: str, ready: Workspace, tiny_model: str
+) -> None:
+    if "group_by_length" in str(options) and "group_by_length" not in trainer_arguments.argument_types():
+        options["settings"] = ["train_sampling_strategy=group_by_length"]
+    with pytest.raises(InvalidOption, match=message):
+        train.run(ready, train.Options(model=tiny_model, **options))
+    assert not ready.under_way("train").path.exists()
+
+
+@pytest.mark.parametrize("setting", ["adam_beta1=1", "lr_scheduler_kwargs=x", "torch_compile_backend=x", "log_level=x"])
 def test_a_setting_that_the_trainer_refuses_ends_the_training_before_its_first_step(
     setting: str, ready: Workspace, tiny_model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
