@@ -7,6 +7,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ from nertool.corpus.decisions import KEEP, SUFFIX, Decision, write_decisions
 from nertool.corpus.files import translate_read_errors
 from nertool.corpus.recognise import recognise_tags
 from nertool.documents.output_file import translate_write_errors
-from nertool.errors import InvalidData, InvalidOption, MissingInput, translate_odd_content
+from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError, translate_odd_content
 from nertool.models.names import (
     MODEL_FILES,
     holds_tagger,
@@ -307,20 +308,31 @@ def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], op
     load_tokenizer(options.model, options.trust_remote_code)  # so that a wrong name is refused before anything is said
     _tell_rare_types(corpus, folds)
     running = RunningDirectory(workspace / CHECKING, "fold")
-    running.begin(_identity(corpus, options, folds))
     judged: list[Judged] = []
-    for number in range(folds):
-        kept = running.path / f"fold-{number + 1}.npz"
-        held_out = corpus.sentences[number::folds]
-        fold = Workspace(running.path / f"workspace-{number + 1}")
-        if not kept.exists():
-            rest = [gold for place, gold in enumerate(corpus.sentences) if place % folds != number]
-            logger.info("fold %s of %s: training on %s sentences", number + 1, folds, len(rest))
-            tagger = _train_fold(fold, rest, labels, options)
-            _keep(kept, list(_judge(tagger, corpus, held_out, f"fold {number + 1}")))
-        remove(fold.path)  # which a kill may have left
-        judged += _read_kept(kept, corpus, held_out)
+    with running.begun(_identity(corpus, options, folds)):
+        for number in range(folds):
+            kept = running.path / f"fold-{number + 1}.npz"
+            held_out = corpus.sentences[number::folds]
+            fold = Workspace(running.path / f"workspace-{number + 1}")
+            if not kept.exists():
+                rest = [gold for place, gold in enumerate(corpus.sentences) if place % folds != number]
+                logger.info("fold %s of %s: training on %s sentences", number + 1, folds, len(rest))
+                with _removed_if_refused(fold.path):
+                    tagger = _train_fold(fold, rest, labels, options)
+                _keep(kept, list(_judge(tagger, corpus, held_out, f"fold {number + 1}")))
+            remove(fold.path)  # which a kill may have left
+            judged += _read_kept(kept, corpus, held_out)
     return judged
+
+
+@contextmanager
+def _removed_if_refused(path: Path) -> Iterator[None]:
+    """Remove what the block has written there, if it is refused; after a kill it stays, to go on from."""
+    try:
+        yield
+    except NertoolError:
+        remove(path)
+        raise
 
 
 def _tell_rare_types(corpus: Corpus, folds: int) -> None:

@@ -72,8 +72,9 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 
     def work(stage: Stage) -> None:
         processes.from_first(False)
+        prepared = _prepare(workspace, options)
         with running.begun(stage.identity, options.force, workspace.invocation):
-            trained = _train(workspace, options)
+            trained = _train(workspace, options, prepared)
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
         if options.ensemble:
@@ -89,7 +90,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 def _run_other_process(workspace: Workspace, options: Options) -> Result:
     """Train along, if the first process finds that there is something to do."""
     fresh = processes.from_first(True)
-    facts = {} if fresh else dict(_train(workspace, options).facts)
+    facts = {} if fresh else dict(_train(workspace, options, _prepare(workspace, options)).facts)
     return Result("train", facts, fresh)
 
 
@@ -193,17 +194,35 @@ class Trainings(NamedTuple):
     seeds: Sequence[SeedRun] = ()
 
 
-def _train(workspace: Workspace, options: Options) -> Trained:
-    """Train once or several times, and tell what that gave."""
+class Prepared(NamedTuple):
+    """What the trainings begin with, once all that can be refused has been.
+
+    Attributes:
+        setup: what they share.
+        parts: of train, for `--curve`.
+    """
+
+    setup: TrainingSetup
+    parts: Sequence[Part]
+
+
+def _prepare(workspace: Workspace, options: Options) -> Prepared:
+    """Load what trainings begin with, and refuse what they would refuse: what another run has left is still there."""
     from nertool.training.examples import warn_of_losses
 
     parts = _parts(workspace, options) if options.curve else []
     setup = make_setup(workspace, options)
-    if options.teachers:
-        setup.check()  # they may label for hours
-    examples = setup.examples
+    setup.check()
     if processes.rank() == 0:
-        warn_of_losses(examples.counts, examples.max_length)
+        warn_of_losses(setup.examples.counts, setup.examples.max_length)
+    return Prepared(setup, parts)
+
+
+def _train(workspace: Workspace, options: Options, prepared: Prepared) -> Trained:
+    """Train once or several times, and tell what that gave."""
+    setup, parts = prepared
+    examples = setup.examples
+    examples.teach()
     directory, run, compared, runs = _run_trainings(workspace, options, setup, parts)
     if not options.return_entity_level_metrics:
         run.pop("types", None)

@@ -127,6 +127,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def teach(self) -> None:
+        """Let teachers label what is to be learnt; there are none."""
+
     def take(self, slots: Sequence[Slot]) -> list[Example]:
         """The examples of these slots, without their tags where a slot does not count."""
         columns = self._rows[[slot.number for slot in slots]]

@@ -21,6 +21,7 @@ from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, RunFacts, all_results, dev_scores, out_of_patience, run_facts
 from nertool.training.plan import TENSORBOARD, Plan, lower_rate
+from nertool.training.trainer_arguments import translate_refusals
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json
 from nertool.workspace.seals import is_sealed, is_whole, seal
@@ -100,6 +101,20 @@ class FineTuning:
                 json.dumps(results, indent=4, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8"
             )
         return facts
+
+    def check(self) -> None:
+        """Refuse what only the Trainer would refuse, before its first step.
+
+        Raises:
+            InvalidOption: there is something.
+        """
+        with bar("check", unit="steps") as shown:
+            trainer = self._trainer("check", shown, [])
+        trainer.get_train_dataloader()
+        trainer.create_optimizer_and_scheduler(num_training_steps=1)
+        if self.arguments.gradient_checkpointing:
+            with translate_refusals("gradient_checkpointing"):
+                self.model.gradient_checkpointing_enable(self.arguments.gradient_checkpointing_kwargs)
 
     def _is_trained(self) -> bool:
         """Whether there are epochs or steps; a model is else kept as it is."""

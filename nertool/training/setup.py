@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from nertool.errors import InvalidOption
@@ -15,7 +16,6 @@ from nertool.training.examples import Examples
 from nertool.training.finetune import FineTuning
 from nertool.training.plan import TENSORBOARD, Plan
 from nertool.training.pretrained import Pretrained
-from nertool.training.rates import rates_of
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedTokenizerBase, TrainingArguments
@@ -53,14 +53,15 @@ class TrainingSetup:
         return self.make_examples()
 
     def check(self) -> None:
-        """Refuse what each training would refuse, for the time before examples are made that take long.
+        """Refuse what each training would refuse: before teachers label for hours, and before any file is written.
 
         Raises:
-            InvalidOption: the Trainer's arguments do not go together, or the model does not load.
+            InvalidOption: the Trainer's arguments do not go together, the model does not load, or a batch has no room
+                for the longest sentence.
+            InvalidData: a tag is no label, or there is no sentence.
         """
-        arguments = self._trainer_arguments(self.directory, {})
-        model = self.pretrained.load(self.config, arguments.seed)
-        rates_of(model, arguments.learning_rate, self.plan.head_rate, self.plan.layer_decay)
+        with TemporaryDirectory() as scratch:
+            self._fine_tuning(Path(scratch), replace(self.plan, reporter="none"), {}).check()
 
     def fine_tuning(self, name: str = "", **changes: Any) -> FineTuning:
         """A training of a new model, ready to run.
@@ -74,9 +75,11 @@ class TrainingSetup:
         """
         directory = self.directory / name
         directory.mkdir(parents=True, exist_ok=True)
+        return self._fine_tuning(directory, replace(self.plan, logs=self.plan.logs / name), changes)
+
+    def _fine_tuning(self, directory: Path, plan: Plan, changes: dict[str, Any]) -> FineTuning:
         arguments = self._trainer_arguments(directory, changes)
         model = self.pretrained.load(self.config, arguments.seed)
-        plan = replace(self.plan, logs=self.plan.logs / name)
         return FineTuning(model, self.tokenizer, self.examples, directory, plan, arguments)
 
     def _trainer_arguments(self, directory: Path, changes: dict[str, Any]) -> TrainingArguments:

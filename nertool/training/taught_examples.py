@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ def load_taught_examples(
     teachers: Teachers,
     anew: bool = False,
 ) -> TaughtExamples:
-    """Make examples and the teachers' probabilities, or take them from the cache.
+    """Make examples, or take them from the cache; the teachers label them, or did so before, once `teach` is called.
 
     Args:
         source: of the examples with gold tags.
@@ -41,24 +41,27 @@ def load_taught_examples(
         anew: make the examples, even if they are there.
 
     Raises:
-        InvalidData: what is kept of the teachers is about other words.
         NertoolError: a teacher cannot teach these labels; or as `load_examples` does.
     """
     matches = teachers.matches()
     gold = load_examples(source, tokenizer, cache, anew)
     extra = load_examples(unlabelled, tokenizer, cache / "unlabelled", anew) if unlabelled else None
-    parts = [teachers.probabilities(source, cache / "teachers" / "train", matches)]
-    if unlabelled:
-        parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
-    for examples, part in zip(filter(None, (gold, extra)), parts, strict=True):
-        if part.shape != (examples.counts["words"], len(teachers.labels)) or part.dtype != np.float16:
-            place = cache / "teachers"
-            raise InvalidData(
-                f"{place} does not hold what the teachers say of these words",
-                f"Remove it: rm -r {shlex.quote(str(place))}",
-            )
     known = np.any([match.known for match in matches], 0)
-    return TaughtExamples(gold, extra, Teaching(parts, teachers.labels, known, teachers.weight, teachers.temperature))
+
+    def ask() -> Teaching:
+        parts = [teachers.probabilities(source, cache / "teachers" / "train", matches)]
+        if unlabelled:
+            parts.append(teachers.probabilities(unlabelled, cache / "teachers" / "unlabelled", matches))
+        for examples, part in zip(filter(None, (gold, extra)), parts, strict=True):
+            if part.shape != (examples.counts["words"], len(teachers.labels)) or part.dtype != np.float16:
+                place = cache / "teachers"
+                raise InvalidData(
+                    f"{place} does not hold what the teachers say of these words",
+                    f"Remove it: rm -r {shlex.quote(str(place))}",
+                )
+        return Teaching(parts, teachers.labels, known, teachers.weight, teachers.temperature)
+
+    return TaughtExamples(gold, extra, ask)
 
 
 class TaughtExamples(Examples):
@@ -67,13 +70,23 @@ class TaughtExamples(Examples):
     Args:
         gold: examples with gold tags.
         unlabelled: examples without.
-        teaching: what the teachers say, of the words of the former, then of the latter.
+        ask: gives what the teachers say, of the words of the former, then of the latter.
     """
 
-    def __init__(self, gold: Examples, unlabelled: Examples | None, teaching: Teaching) -> None:
+    teaching: Teaching
+
+    def __init__(self, gold: Examples, unlabelled: Examples | None, ask: Callable[[], Teaching]) -> None:
         self.gold, self.unlabelled = gold, unlabelled
         self.counts, self.max_length, self.lengths = gold.counts, gold.max_length, gold.lengths
-        self.teaching: Teaching = teaching
+        self._ask = ask
+
+    def teach(self) -> None:
+        """Let the teachers label, which may take hours, or read what they said.
+
+        Raises:
+            InvalidData: what is kept of the teachers is about other words.
+        """
+        self.teaching = self._ask()
 
     def take(self, slots: Sequence[Slot]) -> list[Example]:
         """The examples of these slots, those with gold tags first."""
@@ -90,7 +103,9 @@ class TaughtExamples(Examples):
 
     def part(self, sentences: Array, words: int) -> TaughtExamples:
         """The examples of some sentences with gold tags, and all without."""
-        return TaughtExamples(self.gold.part(sentences, words), self.unlabelled, self.teaching)
+        part = TaughtExamples(self.gold.part(sentences, words), self.unlabelled, self._ask)
+        part.teaching = self.teaching
+        return part
 
 
 def _moved(example: Example, first_word: int) -> Mapping[str, Sequence[int]]:

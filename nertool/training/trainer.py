@@ -75,7 +75,11 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         self.averages = averages
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """The steps of an epoch; each process gets its share of a step."""
+        """The steps of an epoch; each process gets its share of a step.
+
+        Raises:
+            InvalidOption: a batch has no room for the longest sentence, or arguments do not go together.
+        """
         args = self.args
         batches = self.plan.accumulation_steps * processes.world()
         budget = self.plan.max_subwords
@@ -93,14 +97,16 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
             drop_last=args.dataloader_drop_last,
             extra=extra,
         )
-        return EpochLoader(
-            self.examples,  # type: ignore[arg-type]
-            batch_sampler=steps,
-            collate_fn=self.collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            persistent_workers=args.dataloader_persistent_workers,
-        )
+        with translate_refusals():
+            return EpochLoader(
+                self.examples,  # type: ignore[arg-type]
+                batch_sampler=steps,
+                collate_fn=self.collator,
+                num_workers=args.dataloader_num_workers,
+                prefetch_factor=args.dataloader_prefetch_factor,
+                pin_memory=args.dataloader_pin_memory,
+                persistent_workers=args.dataloader_persistent_workers,
+            )
 
     def create_optimizer(self, *model: Any) -> Any:
         """Make it as the arguments say.

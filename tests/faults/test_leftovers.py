@@ -117,6 +117,13 @@ def test_a_training_that_is_refused_leaves_nothing(ready: Workspace, capsys: pyt
     assert state_of_train(ready.path) == ("not run", "")
 
 
+def test_a_run_that_is_interrupted_goes_on(tmp_path: Path) -> None:
+    running = RunningDirectory(tmp_path / ".training", "checkpoint")
+    with pytest.raises(KeyboardInterrupt), running.begun({"options": {"seed": 2}}):
+        raise KeyboardInterrupt
+    assert running.is_of({"options": {"seed": 2}})
+
+
 def state_of_train(root: Path) -> tuple[str, str]:
     return next((state.why, state.command) for state in Workspace(root).status() if state.stage == "train")
 

@@ -675,6 +675,35 @@ def test_options_that_cannot_be_are_told_in_two_lines(
     assert not (ready / "model").exists()
 
 
+def test_what_another_training_left_survives_one_that_is_refused(
+    ready: Workspace, trained: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    with (ready / "train.txt").open("a") as file:
+        file.write("anna O\n" * 30)
+    running = ready.under_way("train")
+    running.begin({"options": {}})
+    (running.path / "checkpoint-7").mkdir()
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    (broken / "model.safetensors").write_bytes(b"")
+    refused: list[dict[str, Any]] = [
+        {"max_tokens_per_batch": 30, "teachers": [str(trained)]},
+        {"max_tokens_per_batch": 30, "curve": "0.5"},
+        {"teachers": ["nobody/nothing"]},
+        {"settings": ["lr_scheduler_type=cosine_with_min_lr"]},
+        {"model": str(broken)},
+    ]
+    for options in refused:
+        with pytest.raises(NertoolError):
+            train.run(ready, train.Options(**{"model": tiny_model, **options}))
+        assert (running.path / "checkpoint-7").exists(), options
+    assert not (ready / EXAMPLES / "teachers").exists()
+    shutil.rmtree(running.path)
+    with pytest.raises(NertoolError, match="the loss is nan"):
+        train.run(ready, train.Options(model=tiny_model, learning_rate=1e30))
+    assert not running.path.exists()
+
+
 def test_a_model_of_a_kind_without_a_head_for_tags_is_refused(
     ready: Workspace, tiny_model: str, tmp_path: Path
 ) -> None:

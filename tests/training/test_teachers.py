@@ -138,6 +138,7 @@ def test_each_subword_has_its_word_whatever_the_tokenizers_are(
     source = Source(trained / "train.txt", LABELS, 12, all_subwords, taught=True)
     more = UnlabelledSource(text_file(tmp_path), LABELS, 12, all_subwords, taught=True)
     examples = load_taught_examples(source, more, letters, tmp_path / "cache", teacher(trained / "model"))
+    examples.teach()
     sentences = [sentence.tokens for sentence in read_sentences(trained / "train.txt")]
     sentences += [line.split() for line in TEXT.splitlines() if line]
     words = [word for sentence in sentences for word in sentence]
