@@ -87,6 +87,8 @@ def text_of(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, list):
         return " ".join(map(text_of, value))
+    if isinstance(value, Mapping):  # how often something was done, such as `empty rows left out`
+        return "\n".join(f"{text_of(count)} {what}" for what, count in value.items())
     return "" if value is None else str(value)
 
 

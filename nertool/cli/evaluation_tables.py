@@ -25,9 +25,9 @@ def evaluation_tables(results: Facts) -> list[Table]:
 
 def _types(split: str, facts: Facts) -> Table:
     if facts["metric"] == "accuracy":
-        title, column, every = f"{split}: tags without types", "tag", "all (accuracy)"
+        title, column, every = f"{split}: tags without types; all: accuracy", "tag", "all"
     else:
-        title, column, every = f"{split}: entities, {facts['mode']} mode", "type", "all (micro average)"
+        title, column, every = f"{split}: entities, {facts['mode']} mode; all: micro average", "type", "all"
     rows = []
     for label, counted in facts["types"].items():
         rows.append({column: label, **_scores(counted)})

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -97,19 +97,56 @@ def stdout() -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table of which nothing is cut off; a terminal that is too narrow for its words breaks its lines."""
+    """Print a table of which nothing is cut off: in a frame, without one where that is too wide, or row by row."""
+    from rich import box
     from rich.measure import Measurement
 
     console = stdout()
-    wide = console.options.update_width(WIDEST)
-    needed = 1
+    unbounded = console.options.update_width(1 << 16)
+    words, cells = [], []
     for column in table.columns:
-        words = [Measurement.get(console, wide, cell).minimum for cell in (column.header, *column.cells)]
-        column.min_width = min(max(words), LONGEST_WORD)
-        column.overflow = "fold"
-        needed += column.min_width + 3  # blanks and a line
-    console.width = max(console.width, needed)
+        sizes = [Measurement.get(console, unbounded, cell) for cell in (column.header, *column.cells)]
+        words.append(min(max(size.minimum for size in sizes), LONGEST_WORD))
+        cells.append(max(size.maximum for size in sizes))
+    gaps = len(words) - 1
+    frame = 3 * gaps + 4  # lines, and blanks beside them
+    if sum(words) + frame > console.width or sum(cells) + gaps <= console.width < sum(cells) + frame:
+        table.box, table.padding, table.show_edge = box.SIMPLE, (0, 0, 0, 0), False
+        frame = gaps
+    if sum(words) + frame > console.width:
+        _print_rows(console, table)
+        return
+    for column, width in zip(table.columns, _column_widths(words, cells, console.width - frame), strict=True):
+        column.width, column.overflow = width, "fold"
     console.print(table, crop=False)
+
+
+def _column_widths(words: Sequence[int], cells: Sequence[int], room: int) -> list[int]:
+    """Give each column its longest word, and the rest to those whose cells lack most: rich would break words.
+
+    >>> _column_widths([5, 5], [5, 30], 20)
+    [5, 15]
+    """
+    widths = list(words)
+    for _ in range(room - sum(words)):
+        lacking = [cell - width for cell, width in zip(cells, widths, strict=True)]
+        if max(lacking) > 0:
+            widths[lacking.index(max(lacking))] += 1
+    return widths
+
+
+def _print_rows(console: Console, table: Table) -> None:
+    """Print a table in a terminal that is too narrow for its words: a line for each cell, a blank line after a row."""
+    names = [str(column.header) for column in table.columns]
+    widest = max(map(len, names))
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        for name, cell in zip(names, row, strict=True):
+            if str(cell):
+                console.print(f"{name:<{widest}} {cell}".strip(), soft_wrap=True, highlight=False)
+        console.print()
+    for text in (table.title, table.caption):
+        if text:
+            console.print(str(text), highlight=False)
 
 
 def print_json(value: Any) -> None:

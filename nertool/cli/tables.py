@@ -119,6 +119,8 @@ def _training(facts: Facts) -> list[Table]:
     others.pop("gain", None)  # the outlook tells it
     if calibration := others.pop("calibration", None):
         others["temperature"] = calibration["temperature"]
+    if "dev_interval" in others:
+        others["dev_interval"] = interval_of(others["dev_interval"])
     tables = []
     if others:
         tables.append(list_table(others))
