@@ -15,7 +15,20 @@ Row = TypeVar("Row")
 CONLLU_COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """Columns of CoNLL-U. Source: https://universaldependencies.org/format.html"""
 TOKEN_NAMES = ("tokens", "token", "words", "word", "form", "text")
-TAG_NAMES = ("tags", "tag", "labels", "label", "ner", "entity")
+TAG_NAMES = (
+    "tags",
+    "tag",
+    "labels",
+    "label",
+    "ner",
+    "entity",
+    "iob",
+    "bio",
+    "iob_tag",
+    "bio_tag",
+    "ent_iob",
+    "ent_iob_",
+)
 SENTENCE_ENDS = frozenset({"EndOfSentence", "PySBDSegment"})
 """What HIPE's files have in MISC at the last token of a sentence."""
 HIPE_TAGS = "ne-coarse-lit"
@@ -85,7 +98,7 @@ def names_columns(fields: Iterable[str]) -> bool:
     lower = {field.strip().lower() for field in fields}
     tags = {*TAG_NAMES, HIPE_TAGS, "upos"}
     for task in ("ner", "pos", "chunk"):
-        tags |= {task, f"{task}_tags"}
+        tags |= {task, f"{task}_tags", f"{task}_tag"}
     return not (tags.isdisjoint(lower) or lower.isdisjoint(TOKEN_NAMES))
 
 

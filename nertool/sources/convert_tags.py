@@ -114,6 +114,8 @@ def convert_splits(
             "Leave --scheme out; or take the tags for types of entities: --tags entities",
         )
     _tell(reading, _is_doubtful(tag_pairs), options)
+    if reading.spelling.order == "plain" and all(tag.isdecimal() for tag in count_tags(tag_pairs, sentences)):
+        logger.warning("all tags are numbers, and are kept as tags; --tag-names FILE gives them names")
     if options.keeps_all:
         return reading, dict(counts)
     change = _Change(reading, options, tag_pairs)

@@ -10,6 +10,7 @@ from nertool.corpus.column_files import (
     ENTITY_TAG,
     INVISIBLE,
     TAG_NAMES,
+    TOKEN_NAMES,
     Sentence,
     counted,
     is_entity_tag,
@@ -38,12 +39,16 @@ LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
 ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&#/~]+)"
-SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:[|+,;&#/~]{ONE_TAG})+")
+SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:\s*[|+,;&#/~\s]\s*{ONE_TAG})+")
 """Tags of nested entities in one field, such as B-PER|B-LOC."""
+MORE_THAN_A_TYPE = re.compile(r"[BIESLUMW]-[^\s#@\[({]+(?:[|;,:/]|[#@]\w+|\[.*\]|\{.*\}|\([\d.]+\))")
+"""Tags with an id, a score or what is left of a delimiter behind the type, such as B-PER#12."""
 TWICE_PREFIXED = re.compile(r"[BI]-([BIESLUMW])-(\S.*)")
 """What becomes of a span whose label has a prefix of its own."""
 BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
+NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
+"""A column's name in small letters, and no tag in capitals."""
 PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
 MARK = re.compile(r"\[(?:CLS|SEP|PAD|BOS|EOS)\]|</?[sS]>|<(?:CLS|SEP|PAD|BOS|EOS|START|STOP)>", re.IGNORECASE)
@@ -180,6 +185,8 @@ class Doubts:
         name = first.tags[0]
         if self.tags[name] != 1 or is_entity_tag(name) or name in (*ALWAYS_OUTSIDE, *NOTHING):
             return False
+        if first.tokens[0].lower() in TOKEN_NAMES and NAME.fullmatch(name) and len(self.tags) > 1:
+            return True
         others = self.tags.keys() - {name, "O"}
         among_entities = bool(others) and all(map(ENTITY_TAG.match, others))
         return among_entities or name.lower() in TAG_NAMES or name.lower().endswith(("_tags", "_tag", "_label"))
@@ -195,6 +202,9 @@ class Doubts:
             return f"tags have several spellings: {', '.join(mixed)}", "Write all of them alike, as B-PER"
         if 2 * self._count(PRINTED) > self.tokens >= LEAST_TOKENS:
             return f"tags such as {next(filter(PRINTED.match, self.tags))} stand in quotes", "Write them without quotes"
+        more = [tag for tag in self.tags if MORE_THAN_A_TYPE.fullmatch(tag)]
+        if 2 * sum(self.tags[tag] for tag in more) > entities > 0:
+            return f"tags such as {more[0]} hold more than a prefix and a type", "Write them alone, as B-PER"
         if FEW_PARTS * self._count(EXPRESSION) > entities - self.tags["*"] > 0:
             return "tags such as 1:VID number expressions, as PARSEME does", "Write B-VID and I-VID in their place"
         if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from operator import ne
 from pathlib import Path
 
 from nertool.corpus.column_files import INVISIBLE, Sentence, read_sentences, write_columns
@@ -27,6 +26,13 @@ LANGUAGE = re.compile(r"[a-z]{2,6}(?:-[a-z]{1,10})*:(?=.)", re.DOTALL)
 """What WikiAnn (PAN-X) writes before each token: `en:Anna`."""
 SENTENCES_LOOKED_AT = 100
 """Sentences all of whose tokens carry a language in front where a split has them."""
+MAY_HAVE_ATTRIBUTES = re.compile(r"=|[.,]\d|\|_")
+WITH_ATTRIBUTES = re.compile(
+    r"(O|[BIESLUMW]-[^\s|;,:/#@=(){}\[\]]+)"
+    r"(?:(?:[|;,]\s*(?:\w[\w.-]*=[^|;,]*|_))+|\{\w+=[^{}]*\}|\[\w+=[^\[\]]*\]|\(\w+=[^()]*\)"
+    r"|[|;:/#@]\d?[.,]\d+|\(\d?[.,]\d+\))"
+)
+"""A tag with attributes behind it, such as B-PER|nom=yes, or with a score, as B-PER:0.98."""
 ASCII_BLANKS = " \t\r\n\v\f"
 SHOWN_SENTENCES, SHOWN_TOKENS = 3, 20
 """Sentences, and tokens of each, that show how data were understood."""
@@ -50,7 +56,7 @@ def write_split(
     path = stage.file(f"{split}.txt.tmp")
     if doubts is None:
         return _write(path, split, read, limit)
-    counts = _write(path, split, lambda tally: doubts.watch(read(tally)), limit)
+    counts = _write(path, split, lambda tally: doubts.watch(_without_attributes(read(tally), tally)), limit)
     doubts.check()
     return counts
 
@@ -115,30 +121,42 @@ def _write(path: Path, split: str, read: ReadSplit, limit: int | None) -> SplitC
     return counts
 
 
-def _without_language(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
-    """Take the language off the tokens where all of them begin with the same one."""
-    rest = iter(sentences)
-    first = list(islice(rest, SENTENCES_LOOKED_AT))
-    prefix = _common_language(first)
-    for sentence in chain(first, rest):
-        if prefix:
-            tokens = [token.removeprefix(prefix) for token in sentence.tokens]
-            for _ in range(sum(map(ne, tokens, sentence.tokens))):
-                tally.add(f"tokens rid of {prefix} in front")
-            sentence = sentence._replace(tokens=tokens)
+def _without_attributes(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
+    """Take off what stands behind tags as a list of names and values, or as a score."""
+    for sentence in sentences:
+        if MAY_HAVE_ATTRIBUTES.search("".join(sentence.tags)):
+            sentence = sentence._replace(tags=[_without_attribute(tag, tally) for tag in sentence.tags])
         yield sentence
 
 
-def _common_language(sentences: Iterable[Sentence]) -> str:
+def _without_attribute(tag: str, tally: Tally) -> str:
+    found = WITH_ATTRIBUTES.fullmatch(tag)
+    if not found:
+        return tag
+    tally.add("tags rid of attributes or a score behind them")
+    return found[1]
+
+
+def _without_language(sentences: Iterable[Sentence], tally: Tally) -> Iterator[Sentence]:
+    """Take the language off the tokens where all of the first sentences have one throughout."""
+    rest = iter(sentences)
+    first = list(islice(rest, SENTENCES_LOOKED_AT))
+    has_language = sum(len(sentence.tokens) for sentence in first) > 1 and all(map(_language, first))
+    for sentence in chain(first, rest):
+        if has_language and (prefix := _language(sentence)):
+            for _ in sentence.tokens:
+                tally.add(f"tokens rid of {prefix} in front")
+            sentence = sentence._replace(tokens=[token.removeprefix(prefix) for token in sentence.tokens])
+        yield sentence
+
+
+def _language(sentence: Sentence) -> str:
     """Give what stands in front of every token, such as `en:`; empty where there is none."""
-    prefix, tokens = "", 0
-    for sentence in sentences:
-        for token in sentence.tokens:
-            found = LANGUAGE.match(token)
-            if not found or prefix not in ("", found[0]):
-                return ""
-            prefix, tokens = found[0], tokens + 1
-    return prefix if tokens > 1 else ""
+    found = LANGUAGE.match(sentence.tokens[0]) if sentence.tokens else None
+    same = found is not None and all(
+        token.startswith(found[0]) and len(token) > len(found[0]) for token in sentence.tokens
+    )
+    return found[0] if found and same else ""
 
 
 def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterator[Sentence]:

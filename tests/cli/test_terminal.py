@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from faults.forks import Forks
 
+from nertool.cli.cells import table_of
 from nertool.cli.output import print_table
-from nertool.cli.tables import _table
 
 
 def on_terminal(forks: Forks, *arguments: str, typed: bytes = b"", code: int = 0, **environment: str) -> str:
@@ -65,7 +65,7 @@ def test_a_table_that_a_terminal_is_too_narrow_for_has_no_frame_or_is_told_row_b
 ) -> None:
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
-    print_table(_table("", ROWS))
+    print_table(table_of("", ROWS))
     shown = plain(capsys.readouterr().out).splitlines()
     assert ("│" in "".join(shown), len(shown)) == (framed, lines)
     assert max(map(len, shown)) <= max(columns, len("precision  0.9271 to 0.9758"))
@@ -86,6 +86,6 @@ def test_an_end_that_is_typed_ahead_ends_predict(typed: bytes, trained: Path, fo
 
 
 def test_a_table_says_how_often_something_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(_table("", [{"": "train", "changes": {"empty rows left out": 1200, "tags rid of blanks": 1}}]))
+    print_table(table_of("", [{"": "train", "changes": {"empty rows left out": 1200, "tags rid of blanks": 1}}]))
     shown = capsys.readouterr().out
     assert "│ 1,200 empty rows left out │" in shown and "│ 1 tags rid of blanks      │" in shown

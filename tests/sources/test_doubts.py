@@ -224,7 +224,6 @@ REFUSED = {
     "no O but another word": ("own.txt", "Anna B-PER\nKeller I-PER\nleft null_tag\n", "no O, and null_tag stands"),
     "a comma behind each tag": ("own.txt", "Anna B-PER,\nleft O,\n", "no O, and O, stands"),
     "a full-width O": ("own.txt", "Anna B-PER\nleft \uff2f\n", "no O, and \uff2f stands"),
-    "a score behind each tag": ("own.txt", "Anna B-PER:0.9\nKeller I-PER:0.8\nleft O:0.9\n", "no O, and O:0.9 stands"),
     "parts of speech in front": (
         "own.txt",
         "NNP Anna B-PER\nVBD left O\nNNP Nordbank B-ORG\n",

@@ -632,3 +632,49 @@ def test_utf8_is_not_read_in_another_encoding(tmp_path: Path) -> None:
     assert taken(tmp_path, "cp1252.txt", content.encode("cp1252"), encoding="cp1252")[0].startswith("Zoë")
     assert taken(tmp_path, "ascii.txt", "Anna B-PER\nleft O\n", encoding="cp1252")[0].startswith("Anna")
     assert taken(tmp_path, "utf8.txt", content, encoding="utf8")[0].startswith("Zoë")
+
+
+# -- lines and rows that are a little off ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["\u200b", "\x1a", "\u200e\u200f", "\x0c"])
+def test_a_line_without_a_visible_character_is_a_blank_one(line: str, tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.txt", f"Anna B-PER\nleft O\n{line}\nRain O\n")
+    assert found == "Anna B-PER left O / Rain O / "
+    assert line == "\x0c" or counts == {"lines without a visible character, taken for blank ones": 1}
+
+
+def test_a_carriage_return_twice_is_one_line_end(tmp_path: Path) -> None:
+    content = "Anna B-PER\nleft O\n\nRain O\n".replace("\n", "\r\r\n")
+    assert taken(tmp_path, "own.txt", content)[0] == "Anna B-PER left O / Rain O / "
+    table = "id,token,tag\n1,Anna,B-PER\n1,left,O\n2,Rain,O\n".replace("\n", "\r\r\n")
+    assert taken(tmp_path, "own.csv", table)[0] == "Anna B-PER left O / Rain O / "
+
+
+def test_empty_cells_behind_the_last_column_of_csv_are_none(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.csv", "id,token,tag\n1,Anna,B-PER,,\n1,left,O,,\n,,,,\n")[0] == "Anna B-PER left O / "
+
+
+def test_a_sentence_a_row_may_have_one_word(tmp_path: Path) -> None:
+    content = "text,labels\nAnna,B-PER\nRain fell,O O\nBo ran,B-PER O\n"
+    assert taken(tmp_path, "own.csv", content)[0] == "Anna B-PER / Rain O fell O / Bo B-PER ran O / "
+
+
+NO_TABLES = {
+    "a text and its class": (
+        "own.csv",
+        "text,label\nAnna left,news\nRain fell,weather\n",
+        "most rows hold several words",
+    ),
+    "a span a row": ("own.csv", "text,start,end,label\nAnna left,0,4,PER\n", "most rows hold several words"),
+    "no names of columns": ("own.csv", "Anna B-PER\nleft O\n", "one column: 'Anna B-PER'"),
+    "a pointer": ("own.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:abc\n", "Git LFS"),
+    "a pointer in place of JSON": ("own.json", "version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+    "a page in place of JSON Lines": ("own.jsonl", "<!DOCTYPE html>\n<html></html>\n", "a page of HTML"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), NO_TABLES.values(), ids=NO_TABLES)
+def test_what_is_no_table_of_tokens_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=message):
+        taken(tmp_path, name, content)

@@ -190,17 +190,31 @@ def empty_is_outside(tags: Sequence[str]) -> bool:
 def prefixes_stand_apart(table: Table) -> tuple[int, int] | None:
     """Indices, from the end, of the last two columns if they hold the prefix and the type of a tag; else None."""
     for prefix_at, kind_at in ((-2, -1), (-1, -2)):
-        pairs = {(row[prefix_at], row[kind_at]) for sentence in table.sentences for row in sentence if table.width > 2}
-        apart = all(prefix in PREFIXES and (prefix == OUTSIDE) == (kind in NO_TYPE) for prefix, kind in pairs)
-        if apart and {prefix for prefix, _ in pairs} - {OUTSIDE}:
+        if table.width > 2 and holds_prefixes(table, prefix_at) and holds_types(table, prefix_at, kind_at):
             return prefix_at, kind_at
     return None
 
 
+def holds_prefixes(table: Table, at: int) -> bool:
+    """Whether a column holds nothing but prefixes, and one of an entity."""
+    cells = {*table.column(at)}
+    return cells <= PREFIXES and cells != {OUTSIDE} and bool(cells)
+
+
+def holds_types(table: Table, prefix_at: int, at: int) -> bool:
+    """Whether a column holds a type where another one has a prefix, and none outside."""
+    rows = [row for sentence in table.sentences for row in sentence]
+    return all((row[prefix_at] == OUTSIDE) == (row[at] in NO_TYPE) for row in rows)
+
+
 def join(fields: list[str], places: tuple[int, int]) -> list[str]:
     """Make one tag of the last two fields, a prefix and a type, which stand at these places."""
-    prefix, kind = fields[places[0]], fields[places[1]]
-    return [*fields[:-2], OUTSIDE if prefix == OUTSIDE else f"{prefix}-{kind}"]
+    return [*fields[:-2], joined_tag(fields[places[0]], fields[places[1]])]
+
+
+def joined_tag(prefix: str, kind: str) -> str:
+    """The tag of a prefix and a type."""
+    return OUTSIDE if prefix == OUTSIDE else f"{prefix}-{kind}"
 
 
 def last_with_tags(table: Table, token_at: int, task: str) -> int:

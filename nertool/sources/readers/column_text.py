@@ -74,6 +74,11 @@ def _rows(
         if not tag.strip() and columns.empty_is_outside and len(fields) == width:
             tally.add(EMPTY_TAGS)
             tag = OUTSIDE
+        if not tag.strip() and not any(map(str.isprintable, bare)):
+            tally.add("lines without a visible character, taken for blank ones")
+            inside = False
+            yield number, None
+            continue
         if not tag.strip() or (not inside and _may_be_comment(line, layout, columns)):
             bad.add(number, _bad_line(path, number, line, len(fields), width))
             continue

@@ -17,8 +17,15 @@ from nertool.corpus.records import QUOTE_HELP, csv_rows
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
-from nertool.sources.readers.column_roles import NAMES_AGAIN, empty_is_outside
-from nertool.sources.readers.columns import ESCAPES
+from nertool.sources.readers.column_roles import (
+    NAMES_AGAIN,
+    Table,
+    empty_is_outside,
+    holds_prefixes,
+    holds_types,
+    joined_tag,
+)
+from nertool.sources.readers.columns import ESCAPES, trim
 from nertool.sources.readers.layout import (
     Layout,
     column_index,
@@ -36,6 +43,10 @@ WITHOUT_COMMA = re.compile(r"""['"]\s+['"]""")
 """Between strings as NumPy writes them, which Python would read as one."""
 ROWS_AHEAD = 1000
 """Rows from which the form is told."""
+ONE_COLUMN_HELP = (
+    "Say what separates the columns: --delimiter; a file with a token and its tag a line, and no names of columns, has "
+    "another name, such as .conll."
+)
 HEADER_HELP = "Put a line in front that names all columns, such as sentence_id,token,tag."
 
 
@@ -64,12 +75,18 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     _refuse_spans(path, layout, header)
     columns = _columns(path, layout, header, filled, tally)
     columns = _with_ends(columns, header, [fields for _, fields in ahead])
+    kind_at = None if layout.tag_column else _types(header, filled, columns)
+    if kind_at is not None:
+        told = f"{header[columns.tag_at]} and {header[kind_at]} hold prefixes and types of tags, and are joined"
+        tally.note(f"{path.name}: {told} (--tag-column)")
+        rows = _joined(rows, columns, kind_at)
     names = (header[columns.token_at], header[columns.tag_at])
-    if filled and _holds_sentence(filled[0], columns):
+    if filled and _hold_sentences(filled, columns):
         listed = [LIST.fullmatch(filled[0][at].strip()) is not None for at in (columns.token_at, columns.tag_at)]
         lists = _rows_of_lists(path, rows, columns, names, listed)
         yield from read_rows(lists, path, layout, names, tally)
     else:
+        _refuse_texts(path, layout, filled, columns)
         yield from read_token_rows(path, layout, columns, rows, BadLines(layout.on_error, tally), tally)
 
 
@@ -82,6 +99,8 @@ def _header(path: Path, fields: list[str]) -> list[str]:
     header = [name.strip() for name in fields]
     if not any(header):
         raise InvalidData(f"{path}:1: no columns are named here", HEADER_HELP)
+    if len(header) == 1:
+        raise InvalidData(f"{path}:1: one column: {header[0][:60]!r}", ONE_COLUMN_HELP)
     tags = list(filter(is_entity_tag, header))
     if tags:
         raise InvalidData(f"{path}:1: the first line holds the tag {tags[0]}, and names no columns", HEADER_HELP)
@@ -91,6 +110,7 @@ def _header(path: Path, fields: list[str]) -> list[str]:
 def _without_names(rows: Rows, header: list[str], tally: Tally) -> Rows:
     """Give an empty row in place of one that names the columns again, as files that were joined have."""
     for number, fields in rows:
+        fields = trim(fields, len(header))
         if fields and fields[0].strip() == header[0] and [field.strip() for field in fields] == header:
             tally.add(NAMES_AGAIN)
             yield number, []
@@ -147,6 +167,35 @@ def _with_ends(columns: TokenColumns, header: list[str], ahead: Sequence[list[st
     return columns._replace(counter_at=counter_column(header, sentences, others), rows_end=rows_end)
 
 
+def _types(header: list[str], rows: list[list[str]], columns: TokenColumns) -> int | None:
+    """0-based index of the column with the types of tags, where that of the tags holds their prefixes alone."""
+    table = Table(header, True, [rows])
+    if not holds_prefixes(table, columns.tag_at):
+        return None
+    others = [at for at in range(len(header)) if at not in (columns.tag_at, columns.token_at, *columns.id_at)]
+    return next((at for at in others if holds_types(table, columns.tag_at, at)), None)
+
+
+def _joined(rows: Rows, columns: TokenColumns, kind_at: int) -> Rows:
+    """Give the rows with the whole tag in place of its prefix."""
+    for number, fields in rows:
+        if len(fields) == columns.width and any(fields):
+            fields = [*fields]
+            fields[columns.tag_at] = joined_tag(fields[columns.tag_at], fields[kind_at])
+        yield number, fields
+
+
+def _refuse_texts(path: Path, layout: Layout, rows: Sequence[list[str]], columns: TokenColumns) -> None:
+    """Refuse a table of which most rows hold a text in place of a token.
+
+    Raises:
+        InvalidData: it is one.
+    """
+    if 2 * _several_words(rows, columns) > len(rows) and not layout.as_is:
+        what = f"{path}:1: most rows hold several words, and neither a list of spans nor a tag for each"
+        raise InvalidData(what, f"{SPANS_WAY} To take texts for tokens: --accept-as-is.")
+
+
 def _table(path: Path, layout: Layout, tally: Tally) -> Rows:
     lines = (line + "\n" for _, line in text_lines(path, tally, encoding=layout.encoding))
     return csv_rows(path, lines, ESCAPES.get(layout.delimiter, layout.delimiter))
@@ -200,6 +249,19 @@ def _as_lists(value: Any) -> Any:
 
 
 # -- a sentence a row ------------------------------------------------------------------------------
+
+
+def _hold_sentences(rows: Sequence[list[str]], columns: TokenColumns) -> bool:
+    """Whether rows hold whole sentences: the first one, or most of them where some have a single word."""
+    if _holds_sentence(rows[0], columns):
+        return True
+    several = sum(_holds_sentence(row, columns) for row in rows)
+    single = sum(len(row[columns.token_at].split()) == len(row[columns.tag_at].split()) == 1 for row in rows)
+    return several > 0 and 2 * (several + single) > len(rows) and _several_words(rows, columns) == several
+
+
+def _several_words(rows: Sequence[list[str]], columns: TokenColumns) -> int:
+    return sum(len(row[columns.token_at].split()) > 1 for row in rows)
 
 
 def _holds_sentence(fields: list[str], columns: TokenColumns) -> bool:

@@ -48,6 +48,7 @@ READERS = {
     ".ann": brat.read,
     ".spacy": spacy_docs.read,
 }
+NAMED_TEXT = (".conllu", ".conllup", ".json", ".jsonl", ".ndjson", ".csv")
 TEXT_READERS = {"WebAnno": webanno.read, "CoNLL-2012": conll2012.read, "CoNLL-U": conllu.read}
 __all__ = ["Layout", "Tally", "read"]
 
@@ -63,7 +64,10 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: the file is not what its name says (names file and line), or has a form that is not read.
         InvalidOption: it has no such column.
     """
-    reader = READERS.get(form(path))
+    found = form(path)
+    reader = READERS.get(found)
+    if found in NAMED_TEXT:
+        recognise.refuse_no_data(path)
     if reader is None:
         reader = TEXT_READERS.get(recognise.form_of_text(path, layout), column_text.read)
     return reader(path, layout, tally)

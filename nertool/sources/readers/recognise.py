@@ -28,13 +28,21 @@ SEPARATORS = "/|_"
 """What may stand between each word and its tag, in lines of whole sentences: Anna/PER left/O."""
 TEXT_WITH_TAGS = "this looks like text with tags in it, which is not read"
 JSON_WAY = "Give it the name that tells its form: .jsonl if each line holds a record, else .json."
+NO_DATA: dict[str, tuple[re.Pattern[str], str]] = {
+    "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull."),
+    "a page of HTML": (
+        re.compile(r"\s*<(!DOCTYPE html|html)\b", re.IGNORECASE),
+        "Fetch the file itself, not its page.",
+    ),
+}
 OTHER_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    **NO_DATA,
     "XML": (re.compile(r"\s*<(\?xml|!DOCTYPE|!--|[A-Za-z][\w:.-]*(\s[^<>]*)?>\s*<)"), SPANS_WAY),
     "JSON": (re.compile(r'\s*(\{\s*"[^"\n]*"\s*:|\[\s*(\[\s*)*(\{|"(?:[^"\\\n]|\\.)*"\s*,\s*\{))'), JSON_WAY),
     "PubTator": (re.compile(r"\s*\d+\|[ta]\|"), SPANS_WAY),
     "i2b2's list of concepts": (re.compile(r'\s*c="[^"\n]*" \d+:\d+ \d+:\d+\|\|t="'), SPANS_WAY),
     "BioCreative's list of genes": (re.compile(r"\S+\|\d+ \d+\|"), SPANS_WAY),
-    "WebAnno TSV 1 or 2": (re.compile(r"#\s*(webanno\.custom|de\.tudarmstadt\.ukp)\."), SPANS_WAY),
+    "WebAnno TSV 1 or 2": (re.compile(r"\s*#\s*(webanno\.custom|de\.tudarmstadt\.ukp)\."), SPANS_WAY),
     "brat's annotations": (
         re.compile(r"T\d+\t\S+ \d+ \d+"),
         "Give it a name that ends in .ann, and put its text beside it as .txt.",
@@ -45,7 +53,6 @@ OTHER_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
         SPANS_WAY,
     ),
     "sentences that Flair printed": (re.compile(r'Sentence(\[\d+\])?: "'), SPANS_WAY),
-    "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull."),
 }
 """Forms that are not read: how their files begin, and the way out."""
 
@@ -96,6 +103,19 @@ def form_of_text(path: Path, layout: Layout) -> str:
     if not layout.as_is:
         _refuse_pairs(path, head)
     return ""
+
+
+def refuse_no_data(path: Path) -> None:
+    """Refuse what comes in place of a file when it is fetched: a pointer of Git LFS, or a page of HTML.
+
+    Raises:
+        InvalidData: it is one.
+    """
+    with translate_read_errors(path), open_bytes(path) as file:
+        head = file.read(BEGINNING).decode("utf-8", "replace").removeprefix("\ufeff")
+    for name, (beginning, way) in NO_DATA.items():
+        if beginning.match(head):
+            raise InvalidData(f"{path}:1: this looks like {name}, which is not read", way)
 
 
 def _is_conllu(head: str) -> bool:

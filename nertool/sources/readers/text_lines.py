@@ -27,8 +27,13 @@ def text_lines(
     Raises:
         InvalidData: not in this encoding, a NUL, or a line that is too long (names file and line).
     """
+    ends_by_cr = False
     with open_text(path, newline="", encoding=encoding) as file, translate_read_errors(path, encoding):
         for number, line in enumerate(file, start=1):
+            if ends_by_cr and line == "\r\n":  # CR CR LF, which a file gets that is written twice as text of Windows
+                ends_by_cr = False
+                continue
+            ends_by_cr = line.endswith("\r")
             if line.startswith(BYTE_ORDER_MARK):  # files that were joined have more of them
                 tally.add("byte order marks taken off")
                 line = line[1:]
