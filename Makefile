@@ -8,7 +8,7 @@
 #             make e2e DATA='--train-file train.conllu --dev-file dev.conllu --task pos' WORKSPACE=own
 
 RECIPE    ?= sample
-DATA      ?= $(RECIPE) $(if $(SOURCE),--source $(SOURCE)) $(if $(TASK),--task $(TASK))
+DATA      ?= $(RECIPE) $(if $(SOURCE),--source '$(SOURCE)') $(if $(TASK),--task $(TASK))
 WORKSPACE ?= workspace
 BACKEND   ?= inc
 APPROACH  ?= dynamic
@@ -17,6 +17,13 @@ TOLERANCE ?= 0.01
 # The README's variables reach every command through the environment; those not set take the recipe's value.
 VARIABLES = BERT_MODEL MAX_LENGTH OUTPUT_DIR BATCH_SIZE NUM_EPOCHS SAVE_STEPS LEARNING_RATE SEED
 export $(VARIABLES)
+
+# A variable that is misspelt would change nothing, and make takes a blank for the end of a name.
+KNOWN = RECIPE DATA SOURCE TASK WORKSPACE BACKEND APPROACH TOLERANCE PART UPGRADE PYTHON $(VARIABLES)
+GIVEN = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+$(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
+  $(error $(name)= is none of the variables here, which are $(KNOWN). Others go in front: $(name)=... make))
+$(foreach name,WORKSPACE OUTPUT_DIR,$(if $(word 2,$($(name))),$(error $(name)='$($(name))': make takes no blank in it)))
 
 NERTOOL  = .venv/bin/nertool
 W        = $(WORKSPACE)
@@ -140,7 +147,7 @@ clean:
 # make decides by times what may be out of date, nertool by digests what is: a command whose inputs hold the same
 # bytes as before says "nothing to do", and `touch` tells make so. Data without a test file have no test results.
 
-MODEL = $W/$(or $(OUTPUT_DIR),model)/config.json
+CONFIG = $W/$(or $(OUTPUT_DIR),model)/config.json
 
 $W/.settings: FORCE | .venv/installed
 	@mkdir -p $W
@@ -159,16 +166,16 @@ $W/labels.txt: $W/train.txt $(wildcard $W/dev.txt $W/test.txt)
 	$(NERTOOL) labels -w $W
 	touch -c $@
 
-$(MODEL): $W/train.txt $W/labels.txt $(wildcard $W/dev.txt)
+$(CONFIG): $W/train.txt $W/labels.txt $(wildcard $W/dev.txt)
 	$(NERTOOL) train --overwrite-output-dir -w $W
 	touch -c $@
 
-$W/evaluation/test_results.json: $(MODEL) $(wildcard $W/dev.txt $W/test.txt)
+$W/evaluation/test_results.json: $(CONFIG) $(wildcard $W/dev.txt $W/test.txt)
 	$(NERTOOL) evaluate -w $W
 	touch -c $@
 
 # A model that loses too much is published all the same, with exit status 1; e2e fails for it at its end.
-$W/quantized/quantization.json: $(MODEL) $(wildcard $W/dev.txt)
+$W/quantized/quantization.json: $(CONFIG) $(wildcard $W/dev.txt)
 	$(QUANTIZE) || test -f $@
 	touch -c $@
 

@@ -43,7 +43,13 @@ def test_make_e2e_runs_every_stage_in_order() -> None:
     stages = ["download", "preprocess", "labels", "train", "evaluate", "quantize", "predict", "status"]
     places = [commands.index(f"nertool {stage} ") for stage in stages]
     assert places == sorted(places)
-    assert "download wnut17 --source published" in commands
+    assert "download wnut17 --source 'published'" in commands
+
+
+@pytest.mark.parametrize("wrong", ["MODEL=minilm", "EPOCHS=3", "WORKSPACE=my ws", "OUTPUT_DIR=a b"])
+def test_make_refuses_a_variable_that_would_do_nothing_or_harm(wrong: str) -> None:
+    done = subprocess.run(["make", "--dry-run", "e2e", wrong], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and wrong.partition("=")[0] in done.stderr.splitlines()[0] and done.stdout == ""
 
 
 def test_make_help_names_targets_that_there_are() -> None:
