@@ -131,7 +131,10 @@ def _options(stage: str, values: Mapping[str, Any], fixed: Mapping[str, Any] = M
 
 def _need_data(workspace: Workspace) -> None:
     if not workspace.splits(".txt.tmp") and not workspace.splits(".txt"):
-        raise MissingInput(f"{workspace.path} holds no data", f"Name a data set: {workspace.command('run', 'RECIPE')}")
+        raise MissingInput(
+            f"{workspace.path} holds no data",
+            f"Name a data set: {workspace.command('run', 'RECIPE')} (or --train-file FILE)",
+        )
 
 
 def _fixed_options(step: Step, workspace: Workspace) -> Mapping[str, Any]:

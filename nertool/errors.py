@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,8 @@ def command(workspace: Path, stage: str, *arguments: str) -> str:
     >>> command(Path("my dir"), "train", "--force")
     "nertool train --force -w 'my dir'"
     """
-    named = [] if workspace == Path("workspace") else ["-w", str(workspace)]
+    default = Path("workspace") if "NERTOOL_WORKSPACE" not in os.environ else None
+    named = [] if workspace == default else ["-w", str(workspace)]
     return shlex.join(["nertool", stage, *arguments, *named])
 
 

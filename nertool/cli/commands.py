@@ -62,7 +62,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse arguments after translating run_ner.py's spellings."""
-        with escape_usage_errors(), _name_commands_of_option(ctx):
+        with escape_usage_errors(), _say_what_helps(ctx, args):
             return super().parse_args(ctx, run_ner_names.translate(args, self.params))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -80,11 +80,14 @@ class Command(TyperCommand):
 
 
 @contextmanager
-def _name_commands_of_option(context: Any) -> Iterator[None]:
-    """Let the error about an option that a command lacks name the commands that have it."""
+def _say_what_helps(context: Any, arguments: Sequence[str]) -> Iterator[None]:
+    """Let the error about an option name the commands that have it, and that about a file of options its option."""
+    given = [argument for argument in arguments if argument.endswith((".json", ".toml"))]
     try:
         yield
     except USAGE_ERROR as error:
+        if given and "extra argument" in error.message:
+            error.message += f" (a file of options is named by: --config {given[0]})"
         if not hasattr(error, "possibilities"):
             raise
         option, group = error.option_name.replace("_", "-"), context.find_root().command

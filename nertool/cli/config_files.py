@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nertool.addresses import MASK
-from nertool.cli.run_ner_names import FALSE, NO_EFFECT, TRUE, log_no_effect
+from nertool.cli.run_ner_names import FALSE, NO_EFFECT, TRUE, check_labels, log_no_effect
 from nertool.corpus.running_text import visible
 from nertool.errors import InvalidOption
 from nertool.progress import logger
-from nertool.workspace.names import LABELS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -174,8 +173,7 @@ def _toml_value(value: Any) -> str:
 def _check_labels(path: Path, value: Any, config: Mapping[str, Any]) -> None:
     if not isinstance(value, str) or "\0" in value:
         raise InvalidOption(f"--config {path}: labels: this is no name of a file", "Leave the key out.")
-    if Path(value).resolve() != Path(config.get("data_dir", "."), LABELS).resolve():
-        raise InvalidOption(f"--config {path}: labels {value}", f"Copy them to the workspace's own file: {LABELS}")
+    check_labels(f"--config {path}: labels", value, str(config.get("data_dir", ".")))
 
 
 def _is_true(path: Path, key: str, value: Any) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from nertool.errors import InvalidOption
 from nertool.models.names import quiet_transformers
 from nertool.progress import logger
 from nertool.training import trainer_arguments
+from nertool.workspace.names import LABELS
 
 NO_EFFECT = {
     "task_type": "--task of download chooses the tags",
@@ -23,6 +28,7 @@ NO_EFFECT = {
     "overwrite_cache": "the cache is made anew when its data change",
     "max_predict_samples": "all sentences of a split are tagged; download --limit takes the first ones",
     "use_auth_token": "--token, HF_TOKEN or a login gives the token",
+    "labels": "labels.txt of the workspace is taken",
     **trainer_arguments.FIXED,
 }
 """Options and keys of run_ner.py that are accepted and change nothing, and why."""
@@ -50,6 +56,7 @@ def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
 
     Raises:
         typer.BadParameter: an option stands in the place of a value.
+        InvalidOption: `--labels` names another file than the workspace's own.
     """
     options = _spellings(parameters)
     translated: list[str] = []
@@ -66,8 +73,34 @@ def translate(arguments: Sequence[str], parameters: Sequence[Any]) -> list[str]:
             translated += [short, value if equals else _take_own(short, rest, options)]
         else:
             translated.append(argument)
+    if "labels" in ignored:
+        folder = _value_of(("-w", "--workspace"), translated) or os.environ.get("NERTOOL_WORKSPACE", "workspace")
+        check_labels("--labels", _value_of(("--labels",), arguments), folder)
     log_no_effect(ignored)
     return translated
+
+
+def _value_of(names: Sequence[str], arguments: Sequence[str]) -> str:
+    """The last value of an option; empty where it has none."""
+    found = ""
+    for argument, following in zip_longest(arguments, arguments[1:], fillvalue=""):
+        name, equals, value = argument.partition("=")
+        if name in names:
+            found = value if equals else following
+    return found
+
+
+def check_labels(option: str, value: str, folder: str) -> None:
+    """Check that a file of labels is the one that nertool takes.
+
+    Raises:
+        InvalidOption: it is another one.
+    """
+    own = Path(folder, LABELS)
+    if Path(value).resolve() != own.resolve():
+        raise InvalidOption(
+            f"{option} {value}: labels are read from {own}", f"Copy them: {shlex.join(['cp', value, str(own)])}"
+        )
 
 
 def log_no_effect(names: Iterable[str]) -> None:

@@ -283,6 +283,32 @@ def test_the_data_directory_of_run_ner_is_the_workspace(cli: Cli, trained: Path)
     assert cli.json("status", "--data_dir", trained)["train"]["state"] == "fresh"
 
 
+def test_the_labels_of_run_ner_are_those_of_the_workspace(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    cli("status", "--data_dir", trained, "--labels", f"{trained}/labels.txt")
+    assert "no effect: labels (labels.txt of the workspace is taken)" in cli.err
+    message, hint = cli.error("status", "--labels=other.txt", "--data_dir", trained)
+    assert message.endswith(f"--labels other.txt: labels are read from {trained}/labels.txt")
+    assert hint == f"Copy them: cp other.txt {trained}/labels.txt"
+
+
+def test_a_file_of_options_without_its_option_is_told_it(cli: Cli) -> None:
+    cli("train", "config.json", code=2)
+    assert "(a file of options is named by: --config config.json)" in cli.err
+
+
+def test_a_hint_names_the_default_workspace_where_the_environment_names_another(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NERTOOL_WORKSPACE", "other")
+    assert cli.error("labels", "-w", "workspace")[1] == "Run: nertool preprocess -w workspace"
+
+
+def test_a_value_that_is_no_choice_is_told_without_the_words_of_pydantic(cli: Cli) -> None:
+    cli("quantize", "--backend", "openvino", code=2)
+    assert "Invalid value for '--backend': 'openvino' is not one of 'inc', 'onnx'" in cli.err
+
+
 def test_an_unknown_model_is_told_by_both_stages_that_load_one(
     cli: Cli, workspace: Workspace, tiny_model: str, tmp_path: Path
 ) -> None:
