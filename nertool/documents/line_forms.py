@@ -32,7 +32,7 @@ NO_TEXT = {
     "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
 }
 """Forms that nothing reads, how their first line begins, and the way out."""
-GLUED = re.compile(rf"\S.*[/|,;:_\xa0](O|[BIESLUMW]-[\w-]+|{PART_OF_SPEECH.pattern})")
+GLUED = re.compile(rf"\S.*[/|,;:_\xa0\u2000-\u200a\u202f\u3000](O|[BIESLUMW]-[\w-]+|{PART_OF_SPEECH.pattern})")
 """A word with its tag behind anything but a blank or tab, such as Anna/B-PER and Anna/NNP."""
 OTHER_TAG = re.compile(r"[BIESLUMW][_:/.][A-Z][\w-]*|[A-Z]{2,}[-_][BIESLUMW]")
 """A tag in another spelling, such as B_PER and PER-B, of which a line of two fields has one."""
@@ -124,7 +124,7 @@ def _form_of_fields(
     fields = line.split()
     by_tab = _has_tab_behind_word(line)
     with_tag = ends_with_tag(fields, labels)
-    if not with_tag and (has_comments or not by_tab):
+    if not with_tag and not (_is_numbered_row(line) if has_comments else by_tab):
         return LineForm("text")
     named = with_tag and len(fields) > 2 and counted(fields[0]) is None and WITH_DIGIT.match(fields[0]) is not None
     following = list(islice(lines, 1)) if named or not with_tag else []
@@ -137,6 +137,12 @@ def _form_of_fields(
     if not with_tag and any(_begins_with_text(one, labels) for one in following):
         raise _table_of_texts(label, following[0], column=1)
     return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
+
+
+def _is_numbered_row(line: str) -> bool:
+    """Whether a line has three columns or more between tabs, each of one word, and the first one counts tokens."""
+    columns = line.rstrip("\r\n").split("\t")
+    return len(columns) > 2 and counted(columns[0]) is not None and all(len(one.split()) == 1 for one in columns)
 
 
 def _has_tab_behind_word(line: str) -> bool:

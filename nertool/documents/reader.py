@@ -166,18 +166,28 @@ class Reader:
         return form, chain(first, lines)
 
     def _tell_pairs(self, label: str, lines: Lines) -> Lines:
-        """Give lines of text on; tell it behind them where each holds two words and second ones repeat, as tags."""
+        """Give lines of text on; tell it behind them where they seem to hold tokens with tags.
+
+        That is where each holds two words and second ones repeat, or as many words and one of them is always a tag.
+        """
         seconds: set[bytes] = set()
-        pairs = 0
+        tags_at: set[int] | None = None
+        labels = {label.encode() for label in self.labels}
+        rows = width = 0
         for number, line in lines:
             fields = line.split()
-            if fields and pairs >= 0:
-                pairs = pairs + 1 if len(fields) == 2 and len(seconds) < MOST_TAGS else -1
-                seconds.update(fields[1:2])
+            if fields and rows >= 0:
+                width = width or len(fields)
+                rows = rows + 1 if len(fields) == width and len(seconds) < MOST_TAGS else -1
+                if width > 2:
+                    here = {at for at, field in enumerate(fields) if at and field in labels}
+                    tags_at = here if tags_at is None else tags_at & here
+                seconds.update(fields[1:2] if width == 2 else ())
             yield number, line
-        if len(seconds) < pairs and pairs >= LEAST_PAIRS:
-            shown = f"each of {pairs:,} lines holds two words, and is read as a text"
-            logger.warning("%s: %s; if these are a token and its tag, %s", label, shown, self.hints.form)
+        if rows >= LEAST_PAIRS and (tags_at or (width == 2 and len(seconds) < rows)):
+            shown = "two words" if width == 2 else f"{width} words, one of them always a tag"
+            told = f"each of {rows:,} lines holds {shown}, and is read as a text"
+            logger.warning("%s: %s; if these are a token and its tag, %s", label, told, self.hints.form)
 
     # -- lines of text -----------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ def stream(*lines: str) -> Iterator[str]:
         (LineForm("tokens", has_names=True), ["word\ttag", "anna\tB-PER"]),
         (LineForm("tokens", has_names=True), ["Token NER", "anna B-PER"]),
         (LineForm("tokens", has_comments=True, has_names=True), ["TOKEN\tNE-COARSE-LIT", "# language = de"]),
+        (LineForm("tokens", 1, has_comments=True), ["# text = anna left", "1\tanna\tB-PER\t-\t-", "2\tleft\tO\t-\t-"]),
         (LineForm("tokens", 1, has_comments=True), ["#\thttp://a\t[2010]", "1\tanna\tB-PER\tO", "2\tleft\tO\tO"]),
     ],
 )
@@ -246,3 +247,25 @@ def test_lines_of_two_words_are_told_where_the_second_ones_repeat(
     caplog.clear()
     list(Reader(form="text").read(str(path)))
     assert not caplog.text
+
+
+def test_lines_of_as_many_words_with_a_tag_among_them_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A score behind the tag hides that lines hold tokens."""
+    path = tmp_path / "own.txt"
+    path.write_text("anna B-PER 0.9\nleft O 0.8\n. O 0.9\n")
+    list(Reader(labels=sorted(LABELS)).read(str(path)))
+    assert "each of 3 lines holds 3 words, one of them always a tag" in caplog.text
+    caplog.clear()
+    path.write_text("anna left oslo\nrain fell here\nbo saw us\n")
+    list(Reader(labels=sorted(LABELS)).read(str(path)))
+    assert "always a tag" not in caplog.text
+
+
+@pytest.mark.parametrize("blank", ["\u3000", "\u2003", "\u202f"])
+def test_a_tag_behind_a_wide_blank_is_refused(blank: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    path.write_text(f"anna{blank}B-PER\nleft{blank}O\n", encoding="utf-8")
+    with pytest.raises(InvalidData, match="words with tags behind another separator"):
+        list(Reader(labels=sorted(LABELS)).read(str(path)))
