@@ -37,6 +37,10 @@ def test_offsets_are_the_places_of_the_tokens_in_their_order(line: str) -> None:
         ("„Zürich“ – schön…", ["„", "Zürich", "“", "–", "schön", "…"]),
         (" \t ", []),
         (
+            "Donau\u00addampf An\u2060na \u05d0\u200f\u05d1, x\u200by",
+            ["Donau\u00addampf", "An\u2060na", "\u05d0\u200f\u05d1", ",", "x", "\u200b", "y"],
+        ),
+        (
             "See https://a.example/x, (http://b.example/y_z).",
             ["See", "https://a.example/x", ",", "(", "http://b.example/y_z", ")", "."],
         ),
