@@ -124,3 +124,43 @@ def test_a_project_of_pictures_is_refused(tmp_path: Path) -> None:
     task = {"data": {"picture": "http://x/y.png"}, "annotations": [{"result": [box]}]}
     with pytest.raises(InvalidData, match="no region marks text, as regions of type rectanglelabels do not"):
         taken(tmp_path, "own.json", [task])
+
+
+# -- a text with a tag for each word ---------------------------------------------------------------
+
+PER, OUT = "B-PER", "O"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"text": "Anna left", "tags": [PER, OUT]},
+        {"text": "Anna  left", "labels": [PER, OUT], "id": 1},
+        {"tokens": "Anna left", "ner_tags": f"{PER} {OUT}"},
+        {"sentence": "Anna left", "words": "Anna left", "label": f"{PER} {OUT}"},
+    ],
+)
+def test_a_text_with_a_tag_for_each_word_is_a_sentence(record: Any, tmp_path: Path) -> None:
+    single = {
+        **record,
+        **{key: value.split()[0] for key, value in record.items() if value in ("Anna left", "Anna  left")},
+    }
+    single |= {key: value[:1] if isinstance(value, list) else PER for key, value in record.items() if PER in str(value)}
+    assert taken(tmp_path, "own.jsonl", lines(record, single))[0] == LEFT + "Anna B-PER / "
+
+
+def test_a_text_with_a_tag_for_each_character_is_a_sentence(tmp_path: Path) -> None:
+    record = {"text": "山田は", "labels": ["B-PER", "I-PER", "O"]}
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == "山 B-PER 田 I-PER は O / "
+
+
+def test_a_text_with_too_few_tags_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"own\.jsonl:2: column text holds a str, not a list"):
+        taken(
+            tmp_path, "own.jsonl", lines({"text": "Anna left", "tags": [PER, OUT]}, {"text": "Bo ran", "tags": [PER]})
+        )
+
+
+def test_classes_of_a_text_are_no_tags_of_its_words(tmp_path: Path) -> None:
+    record = {"text": "Anna left", "labels": ["news", "people"], "spans": [{"start": 0, "end": 4, "label": "PER"}]}
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == LEFT

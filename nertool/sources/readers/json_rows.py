@@ -19,7 +19,7 @@ from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.cloud_exports import with_plain_spans
 from nertool.sources.readers.layout import Layout
-from nertool.sources.readers.rows import OBJECT_HELP, read_rows
+from nertool.sources.readers.rows import OBJECT_HELP, read_rows, with_lists
 from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_candidates, text_of
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
@@ -60,8 +60,10 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
             break
     if not ahead:
         return
-    first = ahead[-1]
     records = chain(ahead, records)
+    first = ahead[-1][0], with_lists(ahead[-1][1], layout, is_first=True)
+    if first[1] is not ahead[-1][1]:
+        records = ((number, with_lists(record, layout)) for number, record in records)
     form = "" if layout.tag_column else form_of(first[1])
     if form_of(first[1]) == "spacy":
         yield from read_spacy_documents(records, path, layout, tally)

@@ -123,6 +123,35 @@ def read_rows_or_texts(
         yield from read_rows(rows, path, layout, columns, tally, names, " row ")
 
 
+def with_lists(record: Any, layout: Layout, is_first: bool = False) -> Any:
+    """A record of a text with a tag for each word, as one with lists of words and tags; any other as it is.
+
+    The words stand between blanks, or are the characters of a text without any; all tags are those of entities.
+
+    Args:
+        is_first: nothing else tells that records are such, so one token with one tag is a row, and no sentence.
+    """
+    if not isinstance(record, Mapping):
+        return record
+    tokens = _first_key(record, [layout.token_column] if layout.token_column else TOKEN_NAMES)
+    tags = _first_key(record, [layout.tag_column] if layout.tag_column else tag_columns(layout.task))
+    text, found = record.get(tokens), record.get(tags)
+    listed = found.split() if isinstance(found, str) else found
+    if not (isinstance(text, str) and isinstance(listed, list) and listed):
+        return record
+    if not all(isinstance(tag, str) and is_entity_tag(tag) for tag in listed):
+        return record
+    words = text.split()
+    if len(words) != len(listed) and len(words) == 1:
+        words = list(words[0])
+    fits = len(words) == len(listed) and (listed is found or len(words) > 1 or not is_first)
+    return {**record, tokens: words, tags: listed} if fits else record
+
+
+def _first_key(record: Mapping[str, Any], likely: Sequence[str]) -> str:
+    return next((key for name in likely for key in record if key.lower() == name or key == name), "")
+
+
 def may_hold_texts(columns: Sequence[str], layout: Layout) -> bool:
     """Whether columns are those of texts with spans, as far as their names tell."""
     spans = [layout.spans_column] if layout.spans_column else SPAN_KEYS
