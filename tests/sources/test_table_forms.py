@@ -480,7 +480,7 @@ def test_lists_of_records_are_found(name: str, content: Any, tmp_path: Path) -> 
         ({"tokens": ["a"], "entities": [[0, 1, "X"]]}, "tokens with spans as entities", "1 is behind"),
         ({"tokens": [["a"], ["b"]], "ner_tags": [["O"], ["O"]]}, "a list of lists in tokens", "records"),
         ({"token": "a", "label": "O"}, "no column of sentence ids", "--sentence-column"),
-        ({"text": "Anna left", "tags": "B-PER O"}, "no record has a list of spans", '"spans": '),
+        ({"text": "Anna left", "tags": "B-PER"}, "no record has a list of spans", '"spans": '),
     ],
 )
 def test_other_records_are_refused_with_what_to_write(record: Any, message: str, hint: str, tmp_path: Path) -> None:
@@ -678,3 +678,32 @@ NO_TABLES = {
 def test_what_is_no_table_of_tokens_is_named(name: str, content: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match=message):
         taken(tmp_path, name, content)
+
+
+# -- places in a text ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ("a.txt\t{s}\t{e}\t{w}\t{t}", "Anna B-PER left O Bern B-LOC / "),
+        ("{s}\t{e}\t{w}\t{t}", "Anna B-PER left O Bern B-LOC / "),
+        ("{w}\t{s}\t{e}\t{t}", "Anna B-PER left O Bern B-LOC / "),
+        ("{w}\t{t}\t{s}\t{e}", "Anna B-PER left O Bern B-LOC / "),
+        ("{n}\t{s}\t{e}\t{w}\t{t}", "Anna B-PER left O Bern B-LOC / "),
+        ("{w}\t{k}\t{s}\t{e}", "Anna PER left O Bern LOC / "),
+    ],
+)
+def test_places_in_the_text_are_neither_tokens_nor_tags(row: str, wanted: str, tmp_path: Path) -> None:
+    words = [("Anna", 0, 4, "B-PER"), ("left", 5, 9, "O"), ("Bern", 10, 14, "B-LOC")]
+    content = ""
+    for n, (w, s, e, t) in enumerate(words, start=1):
+        content += row.format(n=n, w=w, s=s, e=e, t=t, k=t.rpartition("-")[2]) + "\n"
+    assert taken(tmp_path, "own.tsv", content)[0] == wanted
+
+
+def test_a_list_of_entities_with_their_places_is_refused(tmp_path: Path) -> None:
+    content = "doc1\t0\t4\tPER\tAnna\ndoc1\t10\t14\tLOC\tBern\ndoc2\t3\t14\tLOC\tBern Zürich\n"
+    with pytest.raises(InvalidData, match="a row holds one span with its place") as error:
+        taken(tmp_path, "own.tsv", content)
+    assert '"spans": ' in error.value.hint

@@ -226,7 +226,8 @@ def last_with_tags(table: Table, token_at: int, task: str) -> int:
     last = table.width - 1
     cells = {*table.column(last)}
     if cells != {"0"} and all(map(NO_TAG.fullmatch, cells)):  # 0 may stand for O
-        before = [at for at in range(token_at + 1, last) if types_of(table, at)]
+        behind = range(token_at + 1, last)
+        before = [at for at in behind if types_of(table, at)] or [at for at in behind if OUTSIDE in table.column(at)]
     elif task == "ner" and OUTSIDE not in cells and not holds_entities(table, last):
         before = [at for at in range(token_at + 1, last) if holds_names(table, at)]
     else:
@@ -293,3 +294,30 @@ def only_tags(table: Table) -> int | None:
         return None
     holding = [at for at in range(2, table.width - 1) if holds_entities(table, at)]
     return holding[0] if len(holding) == 1 else None
+
+
+# -- places in a text ------------------------------------------------------------------------------
+
+
+def beside_places(table: Table) -> int | None:
+    """0-based index of the column whose cells are as long as two columns of places beside each other say.
+
+    That is the token in a row of `a.txt 0 4 Anna B-PER`, and the entity in a row of a list of entities. None where no
+    columns hold such places.
+    """
+    rows = [row for sentence in table.sentences for row in sentence]
+    for start_at in range(table.width - 1) if len(rows) >= FIRST_ROWS else ():
+        lengths = [_length(row[start_at], row[start_at + 1]) for row in rows]
+        if all(lengths):
+            others = [at for at in range(table.width) if at not in (start_at, start_at + 1)]
+            fits = {at: sum(len(row[at]) == length for row, length in zip(rows, lengths, strict=True)) for at in others}
+            best = max(fits, key=fits.__getitem__, default=None)
+            if best is not None and MOST_ALONE * (len(rows) - fits[best]) <= len(rows):
+                return best
+    return None
+
+
+def _length(start: str, end: str) -> int:
+    """Characters between two places; 0 where these are none."""
+    both = start.isdecimal() and end.isdecimal() and len(start) <= LONGEST_NUMBER and len(end) <= LONGEST_NUMBER
+    return max(0, int(end) - int(start)) if both else 0

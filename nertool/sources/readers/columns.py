@@ -10,9 +10,11 @@ from pathlib import Path
 
 from nertool.corpus.column_files import TOKEN_NAMES, ends_sentence, is_entity_tag, marks_document, names_columns
 from nertool.errors import InvalidData, InvalidOption
+from nertool.sources.readers.char_spans import SPANS_WAY
 from nertool.sources.readers.column_roles import (
     Rows,
     Table,
+    beside_places,
     counts_tokens,
     empty_is_outside,
     ends_sentences,
@@ -29,6 +31,7 @@ from nertool.sources.readers.column_roles import (
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
+from nertool.tags import OUTSIDE
 
 Lines = Sequence[tuple[int, str]]
 Split = Callable[[str], list[str]]
@@ -133,6 +136,8 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
     behind = front + index
     if not any(table.column(behind)) and table.width > behind + 2:  # a delimiter in front of each line
         behind += 1
+    if not (layout.token_column or table.has_header):
+        behind = _behind_places(place, table, behind, layout.task)
     token_at, token_named = _find(place, layout.token_column or _token_column(table, behind), "token", table)
     tag_at, tag_named = _tags(place, layout, table, token_at, index, tally)
     end_at = None if layout.sentence_end or id_named else ends_sentences(table)
@@ -276,6 +281,21 @@ def _ids(place: str, layout: Layout, table: Table) -> tuple[tuple[int, ...], boo
         return id_columns(table), False
     at, named = _find(place, layout.sentence_column, "sentence", table)
     return (at,), named
+
+
+def _behind_places(place: str, table: Table, behind: int, task: str) -> int:
+    """Index of the token's column where columns of places in a text stand in front of it; else `behind`.
+
+    Raises:
+        InvalidData: a row holds an entity and its place, and no tag of a token.
+    """
+    at = beside_places(table)
+    if at is None:
+        return behind
+    others = [{*table.column(other)} for other in range(table.width) if other != at]
+    if task != "pos" and not any(OUTSIDE in cells or all(map(is_entity_tag, cells)) for cells in others):
+        raise InvalidData(f"{place}: a row holds one span with its place, which is not read", SPANS_WAY)
+    return max(at, behind) if at < table.width - 1 else behind
 
 
 def _token_column(table: Table, behind: int) -> str:
