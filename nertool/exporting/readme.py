@@ -105,7 +105,9 @@ def _scores(table: Mapping[str, Any]) -> str:
         lost = f"{own['lost']:+.4f} ({_bounds(own['lost_interval'])}), p = {own['p']:.3f}"
         cells = (split, _interval(fp32["splits"][split]), _interval(own), lost, f"{own['equal']:.2%}")
         lines.append(f"| {' | '.join(cells)} |")
-    allowed = f"{table['tolerance']:.1%} of {metric}" if table["criterion"] == "relative" else f"{table['tolerance']:g}"
+    tolerance, share = f"{table['tolerance']:g}", f"{table['tolerance']:.1%} of {metric}"
+    kinds = {"relative": share, "absolute": tolerance, "bound": f"{share} by its upper 95 % bound"}
+    allowed = kinds.get(table["criterion"], tolerance)
     verdict = "is within that" if table["met"] else "LOSES MORE than that"
     lines += ["", f"In brackets: 95 % intervals. A loss of {allowed} on dev was allowed, and this model {verdict}."]
     if not table["met"]:

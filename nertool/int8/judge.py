@@ -13,6 +13,8 @@ from nertool.arrays import Array, log_softmax
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.int8 import measure
 from nertool.int8.choice import share_of_error
+from nertool.models.onnx_model import GRAPH
+from nertool.models.weight_files import weight_files
 
 if TYPE_CHECKING:
     from nertool.int8.facts import Cost, Figures, SplitFigures
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 Tags = list[list[str]]
 """A tag a word, sentence by sentence."""
-WEIGHTS = ("*.safetensors", "*.bin", "*.onnx")
-"""Files that hold the weights of a model."""
 FP32 = "fp32"
 """Name under which the FP32 model's tags are kept."""
 
@@ -155,9 +155,7 @@ def _divergence(exact: Array, changed: Array) -> float:
 
 
 def _size(directory: Path) -> int:
-    """Bytes of the weights of a model."""
-    size = 0
-    for pattern in WEIGHTS:
-        for path in directory.glob(pattern):
-            size += path.stat().st_size
-    return size
+    """Bytes of the files that the weights of a model are loaded from."""
+    graph = directory / GRAPH
+    files = [graph] if graph.exists() else weight_files(directory)
+    return sum(path.stat().st_size for path in files)

@@ -21,6 +21,7 @@ from nertool.errors import NertoolError
 from nertool.int8.config import QuantizationConfig
 from nertool.int8.layer_ranges import Range
 from nertool.int8.wanted_rows import drop_unwanted_rows
+from nertool.models.inputs import translate_missing_embeddings
 from nertool.models.limits import fp32_size
 from nertool.models.loading import from_config
 from nertool.models.onnx_model import GRAPH, OnnxModel
@@ -88,16 +89,25 @@ class Exported:
             It is traced on the first, which should have padding, lest the graph forget the mask.
         directory: an empty directory for the graph.
         trust_remote_code: run code that comes with the model.
+        others: inputs that the graph is compared on, too.
 
     Raises:
         NertoolError: the model cannot be exported, or the graph gives other answers.
     """
 
-    def __init__(self, model: Any, batches: Sequence[Inputs], directory: Path, trust_remote_code: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        batches: Sequence[Inputs],
+        directory: Path,
+        trust_remote_code: bool = False,
+        others: Sequence[Inputs] = (),
+    ) -> None:
         self.path, self.batches = directory / GRAPH, batches
+        compared = [*batches, *others]
         try:
             _export(model, batches[0], self.path, trust_remote_code)
-            difference = _greatest_difference(model, OnnxModel(self.path), batches)
+            difference = _greatest_difference(model, OnnxModel(self.path), compared)
         except (AssertionError, NertoolError, RuntimeError) as error:
             if full_disk(error):
                 raise
@@ -110,7 +120,7 @@ class Exported:
                 f"exported to ONNX the model gives other answers: logits differ by up to {difference:.3g}",
                 OTHER_BACKEND,
             )
-        self._drop_unwanted_rows(model, batches)
+        self._drop_unwanted_rows(model, compared)
 
     def _drop_unwanted_rows(self, model: Any, batches: Sequence[Inputs]) -> None:
         """Let the graph leave out work for sub-words that nobody asks for, if its answers stay the model's."""
@@ -223,7 +233,8 @@ def _greatest_difference(model: Any, graph: OnnxModel, batches: Sequence[Inputs]
             subwords = batch["attention_mask"].bool()
             if every_other:
                 subwords[:, 1::2] = False
-            expected = model(**batch)["logits"][subwords]
+            with translate_missing_embeddings():
+                expected = model(**batch)["logits"][subwords]
             rows, positions = (places.tolist() for places in torch.nonzero(subwords, as_tuple=True))
             exported = torch.from_numpy(graph.at(batch, rows, positions))
             greatest = torch.maximum(greatest, (expected - exported).abs().max())  # NaN if there is one

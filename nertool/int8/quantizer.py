@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 CALIBRATION_BATCH = 8
 """Windows of a batch."""
+LONG = 512
+"""Sub-words of a window that an export is tried on, as calibration sentences may be short."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ class Quantizer:
     def exported(self) -> onnx_runtime.Exported:
         """The model as an ONNX graph, traced on the batch with most padding."""
         padded = self._inputs([min(self.windows, key=len), max(self.windows, key=len)])
-        return onnx_runtime.Exported(
-            self.fp32.model, [padded, *self.batches], self.scratch, self.settings.trust_remote_code
-        )
+        long = self._inputs([self.fp32.any_window(LONG), self.fp32.any_window(1)])
+        trusted = self.settings.trust_remote_code
+        return onnx_runtime.Exported(self.fp32.model, [padded, *self.batches], self.scratch, trusted, [long])
 
     def build(self, attempt: Attempt, directory: Path) -> list[str]:
         """Write an INT8 model into an empty directory.

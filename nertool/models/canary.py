@@ -1,4 +1,4 @@
-"""The canary of an INT8 model: what it answered where it was made, so that another processor can be put to the test.
+"""The canary of an INT8 model: what it answered where it was made, so that a processor, and its files, can be tested.
 
 Processors multiply bytes in different ways, and some of them saturate where others do not: a model may compute noise on
 another machine, without an error. The sentences are random sub-words, so that no text is in a model's directory.
@@ -65,7 +65,7 @@ def make_canary(tagger: Asked, fp32: Asked) -> Canary:
 
 
 def check_canary(tagger: Asked, directory: Path) -> None:
-    """Check that an INT8 model answers as where it was made; on the kind of processor that made it, nothing is asked.
+    """Check that an INT8 model answers as where it was made: a processor may compute otherwise, or a file be damaged.
 
     Raises:
         NertoolError: its weights have 8 bits, and sums of their products saturate here; or it answers otherwise.
@@ -73,28 +73,29 @@ def check_canary(tagger: Asked, directory: Path) -> None:
     """
     table = read_table(directory)
     made_on = table.get("cpu", {})
-    if made_on.get("flags") == cpu.describe()["flags"]:
-        return
+    is_elsewhere = made_on.get("flags") != cpu.describe()["flags"]
     again = command(directory.parent, "quantize", "--force")
     place = made_on.get("name") or "the processor that made it"
-    in_int8 = table.get("approach") != "none"
-    if in_int8 and table.get("reduced_range") is False and not cpu.has_vnni():
+    needs_vnni = table.get("approach") != "none" and table.get("reduced_range") is False
+    if is_elsewhere and needs_vnni and not cpu.has_vnni():
         raise NertoolError(
             f"{directory} has weights of 8 bits, whose products saturate on this processor, which has no VNNI",
             f"Make it anew here ({again}), or with --portable where it was made.",
         )
     if "canary" not in table:
-        logger.warning(
-            "%s holds no canary, so nobody can tell whether it answers here as on %s; make it anew: %s",
-            *(directory, place, again),
-        )
+        if is_elsewhere:
+            logger.warning(
+                "%s holds no canary, so nobody can tell whether it answers here as on %s; make it anew: %s",
+                *(directory, place, again),
+            )
         return
     canary = canary_of(table, tagger, directory / TABLE)
     found, allowed = deviation(tagger, canary), allowed_deviation(canary)
     if not found <= allowed:
+        when = f"here than on {place}, where it was made" if is_elsewhere else "than when it was made"
         raise NertoolError(
-            f"{directory} answers otherwise here than on {place}, where it was made: probabilities of tags are "
-            f"{found:.3f} apart, and rounding explains {allowed:.3f}",
+            f"{directory} answers otherwise {when}: probabilities of tags are {found:.3f} apart, and rounding explains "
+            f"{allowed:.3f}",
             f"Make it anew on this machine: {again}",
         )
 

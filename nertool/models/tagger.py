@@ -297,11 +297,7 @@ class Tagger:
         Args:
             noise: difference that has other reasons, as a share of the greatest logit.
         """
-        length = min(PROBE, self.encoder.budget)
-        numbers = [number % len(self.tokenizer) for number in range(5, 5 + length)]
-        one, some, many = (
-            [*self.encoder.prefix, *numbers[:end], *self.encoder.suffix] for end in (1, length // 2 + 1, length)
-        )
+        one, some, many = map(self.any_window, (1, min(PROBE, self.encoder.budget) // 2 + 1, PROBE))
         try:
             self.logits([one])
         except RuntimeError:  # Funnel pools neighbours, and needs a few
@@ -309,6 +305,12 @@ class Tagger:
         alone = self.logits([some])[0]
         padded = self.logits([many, some])[1, : len(some)]
         self.same_length = bool(np.abs(padded - alone).max() > noise * np.abs(alone).max())
+
+    def any_window(self, subwords: int) -> list[int]:
+        """Ids of a window of so many sub-words, or as many as fit, beside special tokens."""
+        length = min(subwords, self.encoder.budget)
+        numbers = [number % len(self.tokenizer) for number in range(5, 5 + length)]
+        return [*self.encoder.prefix, *numbers, *self.encoder.suffix]
 
     def store_encoding(self, directory: Path) -> bool:
         """Let the graph of this model in a directory be loaded without transformers; see `stored_tokenizer`."""

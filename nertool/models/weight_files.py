@@ -41,7 +41,7 @@ def check_weight_files(name: str, config: Any) -> None:
         NertoolError: a file is missing, is none, or lies elsewhere; or holds no fractions.
     """
     directory = Path(name)
-    for path in _weight_files(directory) if directory.is_dir() else []:
+    for path in weight_files(directory) if directory.is_dir() else []:
         with path.open("rb") as file:
             if file.read(len(POINTER)) == POINTER:
                 raise NertoolError(
@@ -65,7 +65,7 @@ def check_weight_files(name: str, config: Any) -> None:
             )
 
 
-def _weight_files(directory: Path) -> list[Path]:
+def weight_files(directory: Path) -> list[Path]:
     """The files that transformers takes the weights from.
 
     Raises:

@@ -200,7 +200,7 @@ def _area(rows: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
 def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Frame | None = None) -> Packing | None:
     """Probe whether the model supports packing: how it takes packed rows, or None.
 
-    Two sentences that share a row must get the scores that each gets alone.
+    Sentences must get the scores in a batch of two rows, one of which two of them share, that each gets alone.
 
     Args:
         model: for token classification.
@@ -208,6 +208,8 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Fra
         max_width: sub-words that the model takes at once.
         frame: as in `Collator`.
     """
+    import torch
+
     if max_width < SMALLEST_ROW:
         return None
     examples = _probe_sentences(getattr(model.config, "vocab_size", SMALLEST_ROW))  # CANINE hashes characters
@@ -221,7 +223,8 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Fra
         for first_position in (0, (model.config.pad_token_id or 0) + 1):
             for additive in (False, True):
                 packing = Packing(first_position, additive, max_width)
-                if _same_scores(model, pack(examples, pad_id, packing, frame), alone):
+                packed, rows = pack(examples, pad_id, packing, frame), _fill_rows([*map(_length, examples)], max_width)
+                if _same_scores(model, packed, [torch.cat([alone[number] for number in row]) for row in rows]):
                     return packing
         return None
     finally:
@@ -229,17 +232,17 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Fra
 
 
 def _probe_sentences(vocabulary: int) -> list[Example]:
-    """Two sentences of different lengths that fill one row together."""
-    ids = [number % vocabulary for number in range(5, 5 + SMALLEST_ROW // 2)]
-    return [{"input_ids": part, "labels": part} for part in (ids[:12], ids[7:])]
+    """Three sentences of different lengths, two of which share a row."""
+    ids = [5 + number % max(1, vocabulary - 5) for number in range(90)]
+    return [{"input_ids": part, "labels": part} for part in (ids[:40], ids[40:60], ids[60:])]
 
 
 def _same_scores(model: PreTrainedModel, packed: Batch, alone: Sequence[torch.Tensor]) -> bool:
-    """Whether the packed sentences get the scores that they get alone, each of shape (subwords, labels)."""
+    """Whether packed sentences get the scores that they get alone: of each row, of shape (subwords, labels)."""
     import torch
 
     try:
-        together = _scores(model, packed)[0]
+        together = _scores(model, packed)
     except (
         AssertionError,
         IndexError,
@@ -248,8 +251,10 @@ def _same_scores(model: PreTrainedModel, packed: Batch, alone: Sequence[torch.Te
         ValueError,
     ):  # what models raise at inputs that they do not take
         return False
-    expected = torch.cat(sorted(alone, key=len, reverse=True))  # the longest sentence comes first in a row
-    return bool(torch.allclose(together[: len(expected)], expected, atol=1e-3 * float(expected.abs().max())))
+    for found, expected in zip(together, alone, strict=True):
+        if not torch.allclose(found[: len(expected)], expected, atol=1e-3 * float(expected.abs().max())):
+            return False
+    return True
 
 
 def _scores(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

@@ -583,22 +583,40 @@ def test_on_another_processor_a_sound_model_is_asked_and_taken(
     assert len(asked) == 1 and asked[0] < canary.ROUNDING
 
 
-def test_on_the_same_kind_of_processor_nothing_is_asked(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(canary, "deviation", lambda *about: pytest.fail("asked"))
-    load_tagger(graph / "quantized")
-
-
-def test_a_model_that_answers_otherwise_here_is_refused(elsewhere: Path) -> None:
+def damage(path: Path) -> None:
+    """Put the weights of a graph in another order."""
     import onnx
 
-    graph = onnx.load(elsewhere / "model.onnx")
+    graph = onnx.load(path)
     for tensor in graph.graph.initializer:
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2:
             tensor.raw_data = bytes(reversed(tensor.raw_data))
-    onnx.save(graph, elsewhere / "model.onnx")
+    onnx.save(graph, path)
+
+
+def test_on_the_same_kind_of_processor_a_damaged_graph_is_refused(graph: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(graph / "quantized", tmp_path / "w" / "quantized")
+    load_tagger(copy)
+    damage(copy / "model.onnx")
+    with pytest.raises(NertoolError, match="answers otherwise than when it was made") as error:
+        load_tagger(copy)
+    assert "nertool quantize --force" in error.value.hint
+
+
+def test_a_model_that_answers_otherwise_here_is_refused(elsewhere: Path) -> None:
+    damage(elsewhere / "model.onnx")
     with pytest.raises(NertoolError, match="answers otherwise here than on") as error:
         load_tagger(elsewhere)
     assert "nertool quantize --force" in error.value.hint
+
+
+def test_the_size_is_that_of_the_files_that_are_loaded(graph: Path, tmp_path: Path) -> None:
+    copy = Workspace(shutil.copytree(graph, tmp_path / "copy"))
+    shutil.copyfile(copy / "model/model.safetensors", copy / "model/pytorch_model.bin")
+    (copy / "model/training_args.bin").write_bytes(b"x" * 1000)
+    table = json.loads((graph / "quantized/quantization.json").read_text())
+    assert judge._size(copy / "model") == table["fp32"]["bytes"] == (copy / "model/model.safetensors").stat().st_size
+    assert judge._size(copy / "quantized") == table["int8"]["bytes"]
 
 
 def test_eight_bits_made_with_vnni_are_refused_without(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

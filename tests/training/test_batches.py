@@ -73,7 +73,7 @@ def test_rows_are_padded_to_the_longest_or_to_a_length() -> None:
 
 
 def models() -> dict[str, Any]:
-    from transformers import BertConfig, DebertaV2Config, DistilBertConfig, RobertaConfig
+    from transformers import BertConfig, DebertaV2Config, DistilBertConfig, Qwen2Config, RobertaConfig
 
     small = {
         "vocab_size": 60,
@@ -90,6 +90,7 @@ def models() -> dict[str, Any]:
         "roberta": RobertaConfig(**small, pad_token_id=1),
         "deberta": DebertaV2Config(**small, relative_attention=True, pos_att_type=["c2p"]),
         "distilbert": DistilBertConfig(**distil, max_position_embeddings=130),
+        "qwen2": Qwen2Config(**small, num_key_value_heads=2, pad_token_id=0, use_cache=False),
     }
 
 
@@ -104,7 +105,7 @@ def gradients(model: Any, made: dict[str, Any]) -> list[torch.Tensor]:
     return [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "deberta", "distilbert"])
+@pytest.mark.parametrize("name", ["bert", "roberta", "deberta", "distilbert", "qwen2"])
 def test_however_a_share_is_cut_its_gradient_is_that_of_one_padded_batch(name: str) -> None:
     from transformers import AutoModelForTokenClassification, set_seed
 
@@ -112,7 +113,7 @@ def test_however_a_share_is_cut_its_gradient_is_that_of_one_padded_batch(name: s
     config = models()[name]
     model = AutoModelForTokenClassification.from_config(config).eval()
     packing = find_packing(model, config.pad_token_id or 0, 128)
-    assert packing or name in ("deberta", "distilbert"), "BERT and RoBERTa can be packed"
+    assert packing or name in ("deberta", "distilbert", "qwen2"), "BERT and RoBERTa can be packed"
     examples = [example(length) for length in (3, 9, 5, 4, 12, 7, 2, 30, 61)]
     pad_id = config.pad_token_id or 0
     whole = gradients(model, Collator(pad_id)(examples))
