@@ -446,6 +446,12 @@ def test_products_and_embeddings_of_the_graph_are_in_bytes(graph: Path) -> None:
     assert not float_weights(Workspace(graph))
 
 
+def test_the_runtime_prints_nothing_of_its_own(copy: Workspace, capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    quantize.run(copy, quantize.Options(backend="onnx", approach="static", tolerance=0.9, calibration_samples=8))
+    assert "onnxruntime" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("approach", ["dynamic", "static"])
 @pytest.mark.parametrize(("vnni", "largest"), [(True, 127), (False, 64)])
 def test_without_vnni_weights_use_seven_bits(
