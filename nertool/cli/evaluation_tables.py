@@ -100,7 +100,8 @@ def _calibration(facts: Facts) -> Iterator[str]:
                 low, high = figures["interval"]
                 by_chance = f", {figures['chance']:.4f} by chance" if "chance" in figures else ""
                 parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f}{by_chance})")
-        yield f"calibration error{when}: {', '.join(parts)}"
+        if parts:
+            yield f"calibration error{when}: {', '.join(parts)}"
 
 
 def _count(name: str, count: int) -> str:

@@ -22,7 +22,7 @@ from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, group_r
 from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.scorer import Scorer
-from nertool.spelling import stands_for_outside
+from nertool.spelling import spelling_of_labels, stands_for_outside
 from nertool.tags import OUTSIDE
 
 BLOCK = 1 << 23
@@ -125,8 +125,12 @@ def check_columns(name: str, gold: set[str], predicted: set[str]) -> None:
     """Check that the columns hold tags: no probabilities, tokens or names, none in quotes, and both spelled alike.
 
     Raises:
-        InvalidData: they hold anything else; the last one holds no tag of an entity in the spelling of gold.
+        InvalidData: they hold anything else; one holds no tag of an entity in the spelling of the other.
     """
+    with_prefix = [any(map(ENTITY_TAG.match, tags)) for tags in (gold, predicted)]
+    named = sorted(tag for tag in gold if tag.lower() in NAMES)
+    if with_prefix[0] and named:
+        raise InvalidData(f"{name}: {named[0]!r} is no tag, but the name of a column", "Take out the line of names.")
     for tags in (gold, predicted):
         quoted = sorted(filter(IN_QUOTES.fullmatch, tags))
         if 2 * len(quoted) > len(tags):
@@ -134,15 +138,19 @@ def check_columns(name: str, gold: set[str], predicted: set[str]) -> None:
         if stray := stands_for_outside(dict.fromkeys(tags, 1)):
             what = f"{name}: the tags of entities have no O, and {stray} stands beside them"
             raise InvalidData(what, f"Write O in its place. {FORM}")
-    if not any(map(ENTITY_TAG.match, gold)):
+    if with_prefix[0] == with_prefix[1] or (gold & predicted) - {OUTSIDE}:
         return
-    named = sorted(tag for tag in gold if tag.lower() in NAMES)
-    if named:
-        raise InvalidData(f"{name}: {named[0]!r} is no tag, but the name of a column", "Take out the line of names.")
-    entities = predicted - {OUTSIDE}
-    if entities and gold.isdisjoint(entities) and not any(map(ENTITY_TAG.match, entities)):
-        shown = f"{', '.join(sorted(entities)[:3])} where the one in front has {', '.join(sorted(gold)[:3])}"
-        raise InvalidData(f"{name}: the last column holds no predicted tags: {shown}", FORM)
+    if with_prefix[0] and (strange := predicted - {OUTSIDE}):
+        what = f"the last column holds no predicted tags: {_some(strange)} where the one in front has {_some(gold)}"
+        raise InvalidData(f"{name}: {what}", FORM)
+    unprefixed = spelling_of_labels(sorted(gold)).order in ("plain", "types")
+    if with_prefix[1] and unprefixed and (strange := gold - {OUTSIDE}):
+        what = f"the last column but one holds no gold tags: {_some(strange)} where the last has {_some(predicted)}"
+        raise InvalidData(f"{name}: {what}", FORM)
+
+
+def _some(tags: set[str]) -> str:
+    return ", ".join(sorted(tags)[:3])
 
 
 def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> list[int]:

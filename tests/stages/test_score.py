@@ -179,6 +179,9 @@ NO_TAGS = {
     "predictions in another order": ("anna B-PER PER-B\nflew O O\n", "no predicted tags: PER-B where"),
     "predictions with another separator": ("anna B-PER B_PER\nflew O O\n", "no predicted tags: B_PER where"),
     "predictions without prefixes": ("anna B-PER PER\nflew O O\n", "no predicted tags: PER where"),
+    "gold without prefixes": ("anna PER B-PER\nflew O O\n", "no gold tags: PER where the last has B-PER, O"),
+    "tokens in the place of gold": ("B-PER anna B-PER\nO flew O\n", "no gold tags: anna, flew where"),
+    "names of columns above tags without O": ("token gold pred\nanna B-PER B-PER\n", "but the name of a column"),
 }
 
 
