@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nertool.corpus.column_files import read_labels
+from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.errors import InvalidOption, MissingInput
 from nertool.models.names import (
     MINILM_HUB,
@@ -200,10 +200,12 @@ class Prepared(NamedTuple):
     Attributes:
         setup: what they share.
         parts: of train, for `--curve`.
+        test: file to score kept weights on too; None for none.
     """
 
     setup: TrainingSetup
     parts: Sequence[Part]
+    test: Path | None
 
 
 def _prepare(workspace: Workspace, options: Options) -> Prepared:
@@ -211,19 +213,32 @@ def _prepare(workspace: Workspace, options: Options) -> Prepared:
     from nertool.training.examples import warn_of_losses
 
     parts = _parts(workspace, options) if options.curve else []
+    test = _test_file(workspace) if options.seeds or options.curve else None
     setup = make_setup(workspace, options)
     setup.check()
     if processes.rank() == 0:
         warn_of_losses(setup.examples.counts, setup.examples.max_length)
-    return Prepared(setup, parts)
+    return Prepared(setup, parts, test)
+
+
+def _test_file(workspace: Workspace) -> Path | None:
+    """The file of test, which is read through now and not after hours; None where there is none to score.
+
+    Raises:
+        InvalidData: a line has no tag (names file and line).
+    """
+    path = workspace.split_file("test")
+    if path and not sum(1 for _ in read_sentences(path)):
+        logger.warning("%s holds no sentence: it is not scored", path)
+        return None
+    return path
 
 
 def _train(workspace: Workspace, options: Options, prepared: Prepared) -> Trained:
     """Train once or several times, and tell what that gave."""
-    setup, parts = prepared
-    examples = setup.examples
+    setup, examples = prepared.setup, prepared.setup.examples
     examples.teach()
-    directory, run, compared, runs = _run_trainings(workspace, options, setup, parts)
+    directory, run, compared, runs = _run_trainings(options, prepared)
     if not options.return_entity_level_metrics:
         run.pop("types", None)
     facts: TrainFacts = {
@@ -238,8 +253,9 @@ def _train(workspace: Workspace, options: Options, prepared: Prepared) -> Traine
     return Trained(directory, facts, runs, setup.plan.settings)
 
 
-def _run_trainings(workspace: Workspace, options: Options, setup: TrainingSetup, parts: Sequence[Part]) -> Trainings:
+def _run_trainings(options: Options, prepared: Prepared) -> Trainings:
     """Train once, or with each seed, or in each trial, or on each part."""
+    setup, parts, test = prepared
     if options.search:
         from nertool.training.search import Search
 
@@ -248,13 +264,13 @@ def _run_trainings(workspace: Workspace, options: Options, setup: TrainingSetup,
     if options.seeds:
         from nertool.training.seeds import best_on_dev, compare_seeds, train_with_seeds
 
-        runs = train_with_seeds(setup, parse_seeds(options.seeds), workspace.split_file("test"))
+        runs = train_with_seeds(setup, parse_seeds(options.seeds), test)
         best = best_on_dev(runs)
         return Trainings(best.directory, best.facts.copy(), compare_seeds(runs), runs)
     if parts:
         from nertool.training.data_curve import train_on_parts
 
-        return Trainings(*train_on_parts(setup, parts, workspace.split_file("test")))
+        return Trainings(*train_on_parts(setup, parts, test))
     tuning = setup.fine_tuning()
     return Trainings(tuning.directory, tuning.run("train"), {})
 

@@ -49,6 +49,10 @@ def make_setup(workspace: Workspace, options: Options) -> TrainingSetup:
     trainer_arguments.check_report(options.report_to)
     given = trainer_arguments.parse(options.settings or [])
     _check_settings(options, given)
+    if workspace.split_file("dev") is None and given.get("eval_strategy", "no") != "no":
+        raise InvalidOption(
+            f"--set eval_strategy={given['eval_strategy']}: there is no dev.txt to score", workspace.how_to_add("dev")
+        )
     tokenizer = options.pretrained.tokenizer()
     config = options.pretrained.config(read_labels(workspace / LABELS))
     if options.as_it_is:

@@ -337,5 +337,5 @@ def _unknown_tag(path: Path, sentence: Sentence, labels: set[str]) -> InvalidDat
     line = sentence.line + sentence.tags.index(unknown)
     return InvalidData(
         f"{path}:{line}: the tag {unknown!r} is not in {LABELS}",
-        f"Collect the tags anew: {command(path.parent, 'labels')}",
+        f"Collect the tags anew: {command(path.parent, 'labels', '--force')}",
     )

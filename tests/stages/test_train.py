@@ -675,6 +675,26 @@ def test_options_that_cannot_be_are_told_in_two_lines(
     assert not (ready / "model").exists()
 
 
+def test_a_test_file_that_cannot_be_scored_is_told_before_the_first_training(
+    ready: Workspace, tiny_model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (ready / "test.txt").write_text("anna\n")
+    for options in ({"seeds": "1,2"}, {"curve": "0.5"}):
+        with pytest.raises(InvalidData, match="test.txt:1: no tag behind the token"):
+            train.run(ready, train.Options(model=tiny_model, **options))  # type: ignore[arg-type]
+        assert not ready.under_way("train").path.exists() and not (ready / EXAMPLES).exists()
+    (ready / "test.txt").write_text("")
+    facts = train.run(ready, train.Options(model=tiny_model, curve="0.5", num_epochs=1.0)).facts
+    assert "test.txt holds no sentence: it is not scored" in caplog.text
+    assert not any("test_f1" in part for part in facts["curve"])
+
+
+def test_scores_of_a_dev_that_is_not_there_are_refused(ready: Workspace, tiny_model: str) -> None:
+    (ready / "dev.txt").unlink()
+    with pytest.raises(InvalidOption, match="eval_strategy=epoch: there is no dev.txt"):
+        train.run(ready, train.Options(model=tiny_model, keep="last", settings=["eval_strategy=epoch"]))
+
+
 def test_what_another_training_left_survives_one_that_is_refused(
     ready: Workspace, trained: Path, tiny_model: str, tmp_path: Path
 ) -> None:
