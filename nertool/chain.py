@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_type_hints
 import typer
 
 from nertool.errors import MissingInput
-from nertool.sources.recipes import RECIPES
+from nertool.sources.recipes import RECIPES, recipe_names
 from nertool.stages import download, evaluate, labels, predict, preprocess, quantize, train
 from nertool.stages.options import names_data, options_for
 from nertool.workspace.names import STAGES
@@ -33,7 +33,11 @@ DOWNLOAD_ONLY = tuple(option for option in ALL_FIELDS["download"] if option not 
 NAME_DATA = "Name a recipe, files or a data set too; or leave it out."
 RecipeOption = Annotated[
     str | None,
-    typer.Argument(help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.", show_default=False),
+    typer.Argument(
+        help=f"Data set: {', '.join(RECIPES)}; none: the data that is there.",
+        show_default=False,
+        autocompletion=recipe_names,
+    ),
 ]
 UntilOption = Annotated[Literal[STAGES] | None, typer.Option("--until", help="The last stage to run.")]  # type: ignore[valid-type]
 

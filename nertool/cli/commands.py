@@ -61,7 +61,9 @@ class Command(TyperCommand):
     """A command that takes run_ner.py's spellings too, and lists its options in groups."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments after translating run_ner.py's spellings."""
+        """Parse arguments after translating run_ner.py's spellings; a shell completes a line that is not whole yet."""
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         with escape_usage_errors(), _say_what_helps(ctx, args):
             return super().parse_args(ctx, run_ner_names.translate(args, self.params))
 

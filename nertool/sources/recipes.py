@@ -262,3 +262,8 @@ def _recipe_hint(name: str) -> str:
     near = difflib.get_close_matches(name.lower(), RECIPES, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
     return f"{meant}Recipes: {', '.join(RECIPES)}"
+
+
+def recipe_names() -> list[str]:
+    """The names of all recipes, for a shell that completes one."""
+    return list(RECIPES)

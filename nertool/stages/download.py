@@ -18,7 +18,7 @@ from nertool.sources.data_sources import DataSource, HubData, OwnFiles, Publishe
 from nertool.sources.facts import DownloadFacts
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tag_names import read_tag_names
-from nertool.sources.recipes import RECIPES, Recipe, find_recipe
+from nertool.sources.recipes import RECIPES, Recipe, find_recipe, recipe_names
 from nertool.sources.write_splits import first_sentences
 from nertool.stages.options import ForceOption, TokenizerOption
 from nertool.workspace.digests import Digest, digest
@@ -58,7 +58,10 @@ class Options(StageOptions):
         "Hub": ("dataset", "dataset_config", "dataset_revision"),
     }
 
-    recipe: Annotated[str | None, typer.Argument(help=f"Data set: {', '.join(RECIPES)}.", show_default=False)] = None
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help=f"Data set: {', '.join(RECIPES)}.", show_default=False, autocompletion=recipe_names),
+    ] = None
     source: Annotated[
         str | None,
         typer.Option("--source", help="Folder or base URL of the recipe's published files, under their own names."),

@@ -291,6 +291,26 @@ def test_the_labels_of_run_ner_are_those_of_the_workspace(cli: Cli, trained: Pat
     assert hint == f"Copy them: cp other.txt {trained}/labels.txt"
 
 
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("nertool tr", ["train"]),
+        ("nertool train --max", ["--max-length", "--max-train-samples"]),
+        ("nertool download wn", ["wnut17"]),
+        ("nertool run wn", ["wnut17"]),
+        ("nertool quantize --backend ", ["inc", "onnx"]),
+        ("nertool train --set --as-readme --ke", ["--keep"]),
+    ],
+)
+def test_a_shell_completes_commands_options_values_and_recipes(
+    line: str, wanted: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_NERTOOL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    assert set(wanted) <= set(cli().split())
+
+
 def test_a_file_of_options_without_its_option_is_told_it(cli: Cli) -> None:
     cli("train", "config.json", code=2)
     assert "(a file of options is named by: --config config.json)" in cli.err
