@@ -114,9 +114,12 @@ def test_numbers_that_json_has_not_are_counted_and_null(tag: Predict) -> None:
     assert err == "3 numbers are none in JSON (NaN, Infinity): passed on as null\n"
 
 
-def test_of_a_name_that_is_there_twice_the_last_counts(tag: Predict) -> None:
-    out, _ = tag(b'{"text": "anna", "text": "oslo", "id": 1, "id": 2}\n', "--format", "jsonl")
-    assert [json.loads(out)[name] for name in ("text", "id")] == ["oslo", 2]
+def test_a_name_with_two_values_is_refused_or_left_out(tag: Predict) -> None:
+    lines = b'{"text": "anna", "text": "oslo", "id": 1}\n{"text": "anna", "text": "anna", "id": 2}\n'
+    _, err = tag(lines, "--format", "jsonl", code=1)
+    assert "standard input:1: the key 'text' stands in one object with two values" in err
+    out, _ = tag(lines, "--format", "jsonl", "--on-error", "null")
+    assert [json.loads(line) and json.loads(line)["id"] for line in out.splitlines()] == [None, 2]
 
 
 def test_a_text_under_another_name_does_not_hide_a_field_silently(tag: Predict) -> None:
