@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 KEPT = "kept"
 """Folder of the weights that are kept, beside the checkpoints."""
+UNPICKLES, UNPICKLES_NOTHING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""Environment variables by which PyTorch runs what pickles ask for, or reads tensors alone."""
 RESULTS = "all_results.json"
 """Figures under run_ner.py's names, beside the checkpoints."""
 
@@ -278,11 +280,22 @@ def _is_scored(log: Sequence[LogEntry]) -> bool:
 
 @contextmanager
 def allowed_random_states() -> Iterator[None]:
-    """Let the Trainer read its own random states, which hold numpy arrays, without unpickling anything else."""
+    """Let the Trainer read its own random states, which hold numpy arrays, without unpickling anything else.
+
+    It leaves to PyTorch and to the environment whether anything else may be.
+    """
     import numpy as np
     import torch
 
+    before = {name: os.environ.pop(name, None) for name in (UNPICKLES, UNPICKLES_NOTHING)}
+    os.environ[UNPICKLES_NOTHING] = "1"
     rebuild = np.zeros(0).__reduce__()[0]
     allowed = [rebuild, np.ndarray, np.dtype, type(np.dtype(np.uint32))]
-    with torch.serialization.safe_globals(allowed):  # type: ignore[arg-type]
-        yield
+    try:
+        with torch.serialization.safe_globals(allowed):  # type: ignore[arg-type]
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

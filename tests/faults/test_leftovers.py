@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -183,6 +184,22 @@ def test_damaged_examples_are_made_anew(
     assert ("the examples are made anew" in caplog.text) == bool(damage)
     assert after.counts == before.counts and after.lengths.tolist() == before.lengths.tolist()
     assert is_whole_here(cache / source.key(tokenizer))
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("given", [None, "1"])
+def test_states_of_checkpoints_are_read_without_running_them(
+    given: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from nertool.training.finetune import UNPICKLES, UNPICKLES_NOTHING, allowed_random_states
+
+    monkeypatch.setenv(UNPICKLES, given) if given else monkeypatch.delenv(UNPICKLES, raising=False)
+    torch.save({"made": subprocess.Popen}, tmp_path / "optimizer.pt")
+    with allowed_random_states(), pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / "optimizer.pt")
+    assert os.environ.get(UNPICKLES) == given and UNPICKLES_NOTHING not in os.environ
 
 
 # -- processes whose parent is killed --------------------------------------------------------------
