@@ -19,7 +19,7 @@ from nertool.sources.recipes import recipe_of
 from nertool.stages.evaluate_options import Options
 from nertool.stages.evaluation_comparison import compare, find_others
 from nertool.stages.evaluation_files import ResultFiles, result_files
-from nertool.stages.evaluation_page import REPORT, write_page
+from nertool.stages.evaluation_page import REPORT, check_shown_files, write_page
 from nertool.stages.evaluation_thresholds import find_goal, keep_thresholds
 from nertool.stages.label_spelling import label_spelling
 from nertool.stages.options import check_split
@@ -63,6 +63,7 @@ def run(workspace: Workspace, options: Options) -> Result:
         splits, models = _splits(workspace, options.split), _models(workspace, options)
         goals = [find_goal(workspace, options, model, splits) for model in models]
         others = find_others(workspace, options, splits)
+        check_shown_files(workspace, [model.name for model, goal in zip(models, goals, strict=True) if goal])
         results: dict[str, Result] = {}
         for model, goal in zip(models, goals, strict=True):
             prefix = f"{QUANTIZED} " if options.both and model.name == QUANTIZED else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,6 +80,21 @@ def write_page(workspace: Workspace, force: bool = False) -> Result:
         stage.facts = {"results": len(evaluated)}
 
     return workspace.run(planned, work)
+
+
+def check_shown_files(workspace: Workspace, written: Collection[str]) -> None:
+    """Check files that the page shows beside results, before anything is tagged.
+
+    Args:
+        written: names of models whose thresholds are written before the page is.
+
+    Raises:
+        InvalidData: one is damaged.
+    """
+    names = [f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
+    for name in names:
+        if not (name.endswith(THRESHOLDS) and name.partition("/")[0] in written):
+            _json(workspace / name)
 
 
 def _page(workspace: Workspace, evaluated: Iterable[Evaluated]) -> Page:

@@ -256,6 +256,14 @@ def test_thresholds_reach_what_is_wanted_and_are_kept_beside_the_model(unsure: W
     assert not other.fresh and "thresholds again: recall is another" in other.why
 
 
+def test_damaged_thresholds_are_told_before_anything_is_scored(copy: Workspace) -> None:
+    (copy / "model/thresholds.json").write_text('{"points": [')
+    with pytest.raises(InvalidData, match=r"model/thresholds.json is not JSON"):
+        evaluate.run(copy, evaluate.Options(split=["dev"], allow_stale=True))
+    assert not (copy / "evaluation").exists()
+    evaluate.run(copy, evaluate.Options(split=["dev"], allow_stale=True, recall=["0.1"], force=True))
+
+
 def test_thresholds_go_with_their_model(copy: Workspace, tiny_model: str) -> None:
     evaluate.run(copy, evaluate.Options(recall=["0.5"]))
     states = {state.stage: state.name for state in copy.status()}
