@@ -207,6 +207,10 @@ def find_spelling(counts: Mapping[str, int], tags: Tags = "auto") -> Spelling:
         rest = {tag: count for tag, count in others.items() if tag not in more}
         if more and rest and (_has_letters(_most_frequent(rest)) or (tags == "entities" and more[0] in OUTSIDE_WORDS)):
             others, outside = rest, (*outside, *more)
+    strays = tuple(tag for tag in ALWAYS_OUTSIDE if tag in others)
+    rest = {tag: count for tag, count in others.items() if tag not in strays}
+    if strays and rest and _has_letters(_most_frequent(rest)) and not _has_letters(_most_frequent(others)):
+        others, outside = rest, (*outside, *strays)  # as frequent as O, and as the tags of entities
     has_outside = tags == "entities" or bool(outside) or OUTSIDE in counts
     spelling = _most_frequent(others)
     if spelling and (has_outside or spelling == CANONICAL or _marks_entities(others, spelling)):

@@ -12,6 +12,7 @@ from nertool.spelling import (
     CANONICAL,
     PLAIN,
     Reading,
+    Spelling,
     Tags,
     find_spelling,
     mixed_spellings,
@@ -218,3 +219,10 @@ def test_canonical_tags_are_read_as_they_are(tags: list[str]) -> None:
     spelling = find_spelling(Counter(tags))
     assert spelling in (CANONICAL, PLAIN)
     assert spelling.read(tags) is tags
+
+
+@pytest.mark.parametrize("stray", ["o", "0"])
+def test_an_o_in_small_letters_as_frequent_as_o_hides_no_prefixes(stray: str) -> None:
+    counts = {"B-PER": 20, "I-PER": 10, stray: 100, "O": 120}
+    assert find_spelling(counts) == Spelling("prefix", outside=(stray,))
+    assert find_spelling({"B-PER": 20, stray: 1, "O": 120}) == Spelling("prefix")

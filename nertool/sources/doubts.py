@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -49,6 +50,15 @@ BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
 NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
 """A column's name in small letters, and no tag in capitals."""
+DIGITS = re.compile(r"[0-9]{1,12}")
+LEAST_NUMBERED = 3
+"""Tokens of a sentence that number its words by more than a number."""
+NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
+"""A character with its place in a word behind it, as the corpus of Weibo has."""
+WITH_ENTITY = re.compile(r"[^\s|/_+]+[|/_+](?:O|[BIESLUMW]-[\w-]+)")
+"""A part of speech and the tag of an entity in one field."""
+WORD_WITH_STOP = re.compile(r"[^\W\d_]{2,}[.!?]")
+"""The last word of a line of prose."""
 PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
 MARK = re.compile(r"\[(?:CLS|SEP|PAD|BOS|EOS)\]|</?[sS]>|<(?:CLS|SEP|PAD|BOS|EOS|START|STOP)>", re.IGNORECASE)
@@ -108,6 +118,7 @@ class Doubts:
             self.kinds["words of BPE"] += token.startswith(BYTE_PART)
             self.words += len(token.split())
             self.ends[token[-1:]] += 1
+            self.kinds["signs"] += not any(map(str.isalnum, token))
             token = token.strip()
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
@@ -124,6 +135,8 @@ class Doubts:
                 self.kinds["with tags"] += 1
             elif PRINTED.fullmatch(token):
                 self.kinds["in quotes"] += 1
+            elif NUMBERED_CHARACTER.fullmatch(token):
+                self.kinds["numbered characters"] += 1
 
     @property
     def is_settled(self) -> bool:
@@ -159,6 +172,7 @@ class Doubts:
             "parts of speech": ("most tokens are parts of speech", COLUMNS_HELP),
             "lists": ("most tokens are lists: a row holds a whole sentence", "Write JSON Lines of tokens and tags"),
             "with tags": ("most tokens end with a tag", "Say what separates the two: --delimiter"),
+            "numbered characters": ("most tokens are characters with a number behind them", "Take the number off"),
             "in quotes": ("most tokens stand in quotes", "Write lines of a token and its tag, without quotes"),
         }
         enough = self.tokens >= LEAST_TOKENS
@@ -202,20 +216,35 @@ class Doubts:
             return f"tags have several spellings: {', '.join(mixed)}", "Write all of them alike, as B-PER"
         if 2 * self._count(PRINTED) > self.tokens >= LEAST_TOKENS:
             return f"tags such as {next(filter(PRINTED.match, self.tags))} stand in quotes", "Write them without quotes"
-        more = [tag for tag in self.tags if MORE_THAN_A_TYPE.fullmatch(tag)]
-        if 2 * sum(self.tags[tag] for tag in more) > entities > 0:
-            return f"tags such as {more[0]} hold more than a prefix and a type", "Write them alone, as B-PER"
         if FEW_PARTS * self._count(EXPRESSION) > entities - self.tags["*"] > 0:
             return "tags such as 1:VID number expressions, as PARSEME does", "Write B-VID and I-VID in their place"
         if 2 * self._count(TWICE_PREFIXED) > entities > 0 and self._has_labels_with_prefixes():
             return "tags such as B-B-PER: the labels of spans have prefixes", SPANS_HELP
         if 2 * self._count(BRACKETS) > entities - self.tags["*"] - self.tags["-"] > 0:
             return "tags such as (PER* are brackets over several tokens", BRACKETS_HELP
+        only_signs = self.kinds["signs"] == self.tokens
+        if self.tokens >= LEAST_TOKENS and not only_signs and not any(any(map(str.isalnum, tag)) for tag in self.tags):
+            return f"no tag has a letter: {' '.join(sorted(self.tags)[:5])}", COLUMNS_HELP
+        return self._more_than_tags(entities) or self._wrong_outside() or self._too_many_tags()
+
+    def _more_than_tags(self, entities: int) -> tuple[str, str] | None:
+        """Tags with something else beside a prefix and a type, or words in their place.
+
+        Args:
+            entities: tokens of entities.
+        """
+        more = [tag for tag in self.tags if MORE_THAN_A_TYPE.fullmatch(tag)]
+        if 2 * sum(self.tags[tag] for tag in more) > entities > 0:
+            return f"tags such as {more[0]} hold more than a prefix and a type", "Write them alone, as B-PER"
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
-        if self.tokens >= LEAST_TOKENS and not any(any(map(str.isalnum, tag)) for tag in self.tags):
-            return f"no tag has a letter: {' '.join(sorted(self.tags)[:5])}", COLUMNS_HELP
-        return self._wrong_outside() or self._too_many_tags()
+        if 2 * sum(count for tag, count in self.tags.items() if WITH_ENTITY.fullmatch(tag)) > self.tokens:
+            return "tags hold a part of speech and the tag of an entity", "Write the tag of the entity alone"
+        if 2 * sum(count for tag, count in self.tags.items() if WORD_WITH_STOP.fullmatch(tag)) > self.tokens:
+            return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
+        if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):
+            return f"tags such as {wide} are in full-width letters", "Write them as B-PER"
+        return None
 
     def _wrong_outside(self) -> tuple[str, str] | None:
         """Tags beside those of entities that are neither O nor read."""
@@ -255,14 +284,33 @@ class Doubts:
         return None
 
 
+def _is_wide_tag(tag: str) -> bool:
+    """Whether the tag of an entity is written in letters or with a hyphen of full width."""
+    plain = unicodedata.normalize("NFKC", tag)
+    return plain[:2] != tag[:2] and ENTITY_TAG.match(plain) is not None
+
+
 def is_long(sentences: int, tokens: int) -> bool:
     """Whether a split is a single sentence that is likely a whole file."""
     return sentences == 1 and tokens > LONG_SENTENCE
 
 
 def _count_up(tokens: list[str]) -> bool:
-    """Whether several tokens are numbers, each one more than the one before."""
-    first = counted(tokens[0])
-    if first is None or len(tokens) < 2:
+    """Whether several tokens are numbers, each one more than the one before, or number words as `s1.w1 s1.w2 s1.w3`."""
+    if len(tokens) < 2 or not any(map(str.isdigit, tokens[0])):
         return False
-    return all(counted(token) == number for number, token in enumerate(tokens, first))
+    first = counted(tokens[0])
+    if first is not None and all(counted(token) == number for number, token in enumerate(tokens, first)):
+        return True
+    alike = {DIGITS.sub("0", token) for token in tokens}
+    if len(tokens) < LEAST_NUMBERED or len(alike) > 1 or alike.pop().isalnum():
+        return False
+    steps = sum(map(_is_next, tokens, tokens[1:]))
+    return 2 * steps > len(tokens)
+
+
+def _is_next(before: str, token: str) -> bool:
+    """Whether one number of a token is one more than in the token before, and others in front of it are the same."""
+    pairs = [(int(old), int(new)) for old, new in zip(DIGITS.findall(before), DIGITS.findall(token), strict=True)]
+    changed = [(old, new) for old, new in pairs if old != new]
+    return bool(changed) and changed[0][1] == changed[0][0] + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -166,12 +167,22 @@ def _storable(sentences: Iterable[Sentence], split: str, tally: Tally) -> Iterat
         if "\0" in joined:
             raise InvalidData(f"{split}:{sentence.line}: a NUL character in a token or a tag", "Take it out.")
         tags = "".join(sentence.tags)
+        if not (tags.isascii() or unicodedata.is_normalized("NFC", tags)):
+            sentence = sentence._replace(tags=[_composed(tag, tally) for tag in sentence.tags])
         if not tags.isascii() and INVISIBLE.search(tags):
             sentence = sentence._replace(tags=[_visible_part(tag, tally) for tag in sentence.tags])
         if joined.split() != [joined] or "" in sentence.tokens:
             sentence = _storable_sentence(sentence, tally)
         if sentence.tokens:
             yield sentence
+
+
+def _composed(tag: str, tally: Tally) -> str:
+    """A tag with letters and accents in one: apart, they would make another type."""
+    composed = unicodedata.normalize("NFC", tag)
+    if composed != tag:
+        tally.add("tags brought into Unicode's form NFC")
+    return composed
 
 
 def _visible_part(tag: str, tally: Tally) -> str:

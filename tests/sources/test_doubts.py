@@ -10,6 +10,7 @@ from own_file import download_own, train_lines, write
 
 from nertool.errors import InvalidData, InvalidOption
 from nertool.workspace.workspace import Workspace
+from tests.own_file import taken
 
 WORDS = ["Anna", "left", "Nordbank"]
 TAGS = ["B-PER", "O", "B-ORG"]
@@ -223,6 +224,12 @@ REFUSED = {
     "tags in quotes": ("own.txt", 'Anna "B-PER"\nleft "O"\n', '"B-PER" stand in quotes'),
     "no O but another word": ("own.txt", "Anna B-PER\nKeller I-PER\nleft null_tag\n", "no O, and null_tag stands"),
     "a comma behind each tag": ("own.txt", "Anna B-PER,\nleft O,\n", "no O, and O, stands"),
+    "full-width tags": ("own.txt", "Anna \uff22\uff0d\uff30\nleft \uff2f\n", "full-width letters"),
+    "a part of speech in the tag": ("own.txt", "Anna NNP/B-PER\nleft VBD/O\n", "hold a part of speech"),
+    "prose of as many words": ("own.txt", "Anna left.\nRain fell.\n", "lines hold text"),
+    "characters with numbers": ("own.txt", "科0 O\n技1 O\n北0 B-LOC\n", "a number behind them"),
+    "names of words": ("own.txt", "s1.w1 Anna B-PER\ns1.w2 left O\ns1.w3 . O\n", "the tokens count up"),
+    "times of words": ("own.txt", "00:01 Anna B-PER\n00:02 left O\n00:03 . O\n", "the tokens count up"),
     "a full-width O": ("own.txt", "Anna B-PER\nleft \uff2f\n", "no O, and \uff2f stands"),
     "parts of speech in front": (
         "own.txt",
@@ -307,3 +314,7 @@ def test_what_was_found_out_is_recorded_without_a_path(tmp_path: Path) -> None:
 def test_the_first_sentences_are_recorded_as_a_person_reads_them(tmp_path: Path) -> None:
     read(tmp_path, "own.txt", "Anna B-PER\nleft O\n\nRain O\n")
     assert Workspace(tmp_path / "workspace").facts("download")["first_sentences"] == ["Anna[B-PER] left", "Rain"]
+
+
+def test_signs_alone_have_signs_for_parts_of_speech(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.txt", "! .\n? .\n", task="pos")[0] == "! . ? . / "

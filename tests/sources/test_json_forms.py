@@ -104,6 +104,9 @@ def test_a_record_with_nothing_marked_has_no_entities(nothing: Any, tmp_path: Pa
         {"start_idx": 0, "end_idx": 3, "entity": "Anna", "type": "PER"},
         {"beginOffset": 0, "endOffset": 4, "label": "PER"},
         ["T1", 0, 4, "PER"],
+        {"span": [0, 4], "type": "PER", "name": "Anna"},
+        {"indices": [0, 4], "label": "PER"},
+        {"offsets": [[0, 4]], "type": "PER", "text": ["Anna"]},
     ],
 )
 def test_spans_of_other_tools_are_read(entity: Any, tmp_path: Path) -> None:

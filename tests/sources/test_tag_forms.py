@@ -83,3 +83,13 @@ def test_each_sentence_has_a_language_of_its_own(tmp_path: Path) -> None:
 
 def test_a_time_in_one_sentence_is_no_language(tmp_path: Path) -> None:
     assert taken(tmp_path, "own.tsv", "am:pm\tO\n\nAnna\tB-PER\nleft\tO\n")[0].startswith("am:pm O")
+
+
+def test_a_type_in_two_unicode_forms_is_one_type(tmp_path: Path) -> None:
+    found, counts = taken(tmp_path, "own.tsv", "Anna\tB-Caf\u00e9\nKeller\tI-Cafe\u0301\nleft\tO\n")
+    assert found == "Anna B-Caf\u00e9 Keller I-Caf\u00e9 left O / "
+    assert counts == {"tags brought into Unicode's form NFC": 1}
+
+
+def test_lemmas_behind_tags_of_which_all_are_o_are_no_tags(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.tsv", "Rain\tO\train\nfell\tO\tfall\n")[0] == "Rain O fell O / "

@@ -229,7 +229,8 @@ def last_with_tags(table: Table, token_at: int, task: str) -> int:
         behind = range(token_at + 1, last)
         before = [at for at in behind if types_of(table, at)] or [at for at in behind if OUTSIDE in table.column(at)]
     elif task == "ner" and OUTSIDE not in cells and not holds_entities(table, last):
-        before = [at for at in range(token_at + 1, last) if holds_names(table, at)]
+        behind = range(token_at + 1, last)
+        before = [at for at in behind if holds_names(table, at) or {*table.column(at)} == {OUTSIDE}]
     else:
         return last
     return before[-1] if before else last

@@ -36,6 +36,8 @@ START_KEYS = (
     *("begin_offset", "beginOffset", "offset"),
 )
 END_KEYS = ("end", "end_offset", "endOffset", "end_char", "char_end", "stop", "end_index", "end_idx")
+PLACE_KEYS = ("span", "offsets", "indices", "position", "positions", "location", "char_span")
+"""Keys of both places in one list."""
 LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
 OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
 ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
@@ -348,6 +350,8 @@ class SpanRecords:
             label, own = _label_and_text(value, text)
             if end is None and type(start) is int and type(value.get("length")) is int:
                 end = start + value["length"]
+            if start is None and end is None:
+                start, end = _both_places(value)
         elif isinstance(entry, list) and len(entry) in (3, 4):
             start, end, label = entry[:3] if type(entry[0]) is int else (entry[1], entry[2], entry[0])
             own = entry[3] if len(entry) == 4 else None
@@ -394,6 +398,14 @@ def _label_and_text(value: dict[str, Any], text: str) -> tuple[Any, Any]:
     if label is None and own == value.get("value") and not _has_words(text, str(own)):
         own = None
     return _get(value, LABEL_KEYS), own
+
+
+def _both_places(value: dict[str, Any]) -> tuple[Any, Any]:
+    """Start and end of a span that has them in one list, which may stand in another one as its only piece."""
+    places = _get(value, PLACE_KEYS)
+    if isinstance(places, list) and len(places) == 1 and isinstance(places[0], list):
+        places = places[0]
+    return (places[0], places[1]) if isinstance(places, list) and len(places) == 2 else (None, None)
 
 
 def _has_words(text: str, words: str) -> bool:
