@@ -229,9 +229,9 @@ def _paths(workspace: Workspace, options: Options) -> list[Path]:
     found = [split for split in SPLITS if split in wanted and split in there]
     if not found or (options.split and len(found) < len({*wanted})):
         missing = [split for split in SPLITS if split in wanted and split not in there]
-        raise MissingInput(
-            f"{workspace.path} holds no {' or '.join(missing)}", f"Run: {workspace.command('download', 'RECIPE')}"
-        )
+        get = f"Run: {workspace.command('download', 'RECIPE')}"
+        name = f"Name what is there: {' '.join(f'--split {split}' for split in there)}"
+        raise MissingInput(f"{workspace.path} holds no {' or '.join(missing)}", name if there else get)
     paths = [there[split] for split in found]
     if options.decisions and (by_hand := [path for path in paths if not path.name.endswith(SUFFIX)]):
         raise InvalidOption(
@@ -303,8 +303,10 @@ def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], op
         InvalidOption: there are fewer sentences than folds, or there is no such model.
     """
     folds = options.folds or FOLDS
-    if len(corpus.sentences) < folds:
-        raise InvalidOption(f"--folds {folds}: there are {len(corpus.sentences)} sentences", "Take fewer folds.")
+    count = len(corpus.sentences)
+    if count < folds:
+        way_on = f"Take --folds {count}." if count > 1 else "Take more sentences, or a --model that is fine-tuned."
+        raise InvalidOption(f"--folds {folds}: there are {count} sentences to judge", way_on)
     load_tokenizer(options.model, options.trust_remote_code)  # so that a wrong name is refused before anything is said
     _tell_rare_types(corpus, folds)
     running = RunningDirectory(workspace / CHECKING, "fold")

@@ -13,9 +13,10 @@ import pytest
 
 from nertool import label_check
 from nertool.cli.main import main
-from nertool.errors import InvalidData, InvalidOption, MissingInput
+from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.stages import download, train
 from nertool.stages.check import Options
+from nertool.workspace.names import CHECKING
 from nertool.workspace.workspace import Workspace
 
 
@@ -176,6 +177,22 @@ def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog:
     with pytest.raises(InvalidOption, match="nowhere"):
         label_check.run(copy, Options(model=str(copy / "nowhere"), labels=True))
     assert "fold" not in caplog.text
+
+
+def test_a_check_that_is_refused_leaves_nothing_and_names_a_way_on(copy: Workspace, tiny_model: str) -> None:
+    options = Options(model=tiny_model, labels=True, folds=2, learning_rate=1e30)
+    with pytest.raises(NertoolError, match="NaN|nan"):
+        label_check.run(copy, options)
+    assert not (copy / CHECKING).exists()
+    (copy / "test.txt.tmp").unlink()
+    with pytest.raises(MissingInput, match="holds no test") as nothing:
+        label_check.run(copy, replace(options, split=["test"]))
+    assert nothing.value.hint == "Name what is there: --split train --split dev"
+    for count, hint in ((2, "Take --folds 2."), (1, "a --model that is fine-tuned")):
+        (copy / "train.txt.tmp").write_text("anna B-PER\n\n" * count)
+        with pytest.raises(InvalidOption, match=f"--folds 5: there are {count} sentences") as few:
+            label_check.run(copy, replace(options, folds=5))
+        assert hint in few.value.hint
 
 
 def test_options_of_trainings_are_refused_where_a_model_judges(
