@@ -133,7 +133,8 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
                 return
             values.log_environment(context)
             values.log_tuned(context, merged, workspace)
-            chosen: Any = options_for(options, merged) if options else None
+            with values.name_environment(context):
+                chosen: Any = options_for(options, merged) if options else None
             values.refuse_needless(context, getattr(chosen, "needless", {}))
             body(module, workspace, chosen, common)
 

@@ -7,7 +7,8 @@ import math
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,23 @@ def log_environment(context: typer.Context) -> None:
         given.append(without_secrets(f"{parameter.envvar}={context.params[str(parameter.name)]}"))
     if given:
         logger.info("from the environment: %s", ", ".join(given))
+
+
+@contextmanager
+def name_environment(context: typer.Context) -> Iterator[None]:
+    """Let an error about an option whose value comes from the environment name the variable.
+
+    Raises:
+        InvalidOption: the block raises it.
+    """
+    try:
+        yield
+    except InvalidOption as error:
+        for parameter in _from_environment(context):
+            if error.message.startswith(f"{parameter.opts[0]} "):
+                hint = f"It comes from the environment: unset {parameter.envvar}"
+                raise InvalidOption(error.message, hint) from error
+        raise
 
 
 def invocation(context: typer.Context) -> str:

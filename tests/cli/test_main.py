@@ -732,6 +732,24 @@ def test_a_value_that_cannot_be_is_told_in_our_words(
     assert f"{name}: {message}" in cli.err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "options", "message"),
+    [
+        ("SEED", "5", ["--seeds", "1,2"], "--seed does not go with --seeds"),
+        ("BATCH_SIZE", "16", ["--max-tokens-per-batch", "99"], "--batch-size does not go with --max-tokens-per-batch"),
+        ("NUM_EPOCHS", "4", ["--search", "2"], "--num-epochs does not go with --search"),
+        ("OUTPUT_DIR", "../model", [], "--output-dir ../model: the model lies in the workspace"),
+    ],
+)
+def test_a_refused_value_of_the_environment_is_told_with_its_variable(
+    variable: str, value: str, options: list[str], message: str, cli: Cli, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv(variable, value)
+    cli("train", *options, "-w", tmp_path, code=1)
+    error, hint = cli.err.splitlines()[-2:]
+    assert error.startswith(f"error: {message}") and hint == f"It comes from the environment: unset {variable}"
+
+
 def test_status_prints_the_command_that_goes_on_in_one_line(cli: Cli, tmp_path: Path) -> None:
     options = " ".join(f"--set name_{number}=value" for number in range(20))
     Workspace(tmp_path).under_way("train").begin({"options": {}}, command=f"nertool train {options}")
