@@ -272,7 +272,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help="Fine-tune, evaluate, quantize and run NER, POS and chunking models, in one workspace directory.",
-    epilog="Docs: docs/index.md",
+    epilog="A first try: nertool run sample -w demo --backend onnx. Docs: docs/index.md",
 )
 
 

@@ -139,14 +139,15 @@ def _print_rows(console: Console, table: Table) -> None:
     """Print a table in a terminal that is too narrow for its words: a line for each cell, a blank line after a row."""
     names = [str(column.header) for column in table.columns]
     widest = max(map(len, names))
+    if table.title:
+        console.print(str(table.title), highlight=False)
     for row in zip(*(column.cells for column in table.columns), strict=True):
         for name, cell in zip(names, row, strict=True):
             if str(cell):
                 console.print(f"{name:<{widest}} {cell}".strip(), soft_wrap=True, highlight=False)
         console.print()
-    for text in (table.title, table.caption):
-        if text:
-            console.print(str(text), highlight=False)
+    if table.caption:
+        console.print(str(table.caption), highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -34,16 +34,19 @@ class Options(StageOptions):
 
     backend: Annotated[
         Literal["inc", "onnx"],
-        typer.Option("--backend", help="Backend: Neural Compressor with PyTorch, or ONNX Runtime."),
+        typer.Option(
+            "--backend",
+            help="Backend: Neural Compressor with PyTorch, or ONNX Runtime, which is faster and which export needs.",
+        ),
     ] = "inc"
     approach: Annotated[
         Literal["dynamic", "static", "qat", "auto", "none"],
         typer.Option(
             "--approach",
             "--quantization-approach",
-            help="Ranges of activations: found for each batch, once on sentences of train, or in more training (inc "
-            "only); auto tries them all and keeps the smallest and fastest that will do. none: a graph in FP32 (onnx "
-            "only).",
+            help="Ranges of activations: found as the model tags (dynamic), once on sentences of train (static), or by "
+            "more training (qat; inc only). auto tries all of them and keeps the smallest and fastest that will do. "
+            "none: a graph in FP32 (onnx only).",
         ),
     ] = "dynamic"
     ranges: Annotated[
