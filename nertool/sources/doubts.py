@@ -55,8 +55,8 @@ LEAST_NUMBERED = 3
 """Tokens of a sentence that number its words by more than a number."""
 NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
 """A character with its place in a word behind it, as the corpus of Weibo has."""
-WITH_ENTITY = re.compile(r"[^\s|/_+]+[|/_+](?:O|[BIESLUMW]-[\w-]+)")
-"""A part of speech and the tag of an entity in one field."""
+WITH_ENTITY = re.compile(r"[^\s|/_+=]+[|/_+=](?:O|[BIESLUMW]-[\w-]+)(?:\|.*)?")
+"""The tag of an entity behind its name or a part of speech, as NER=B-PER and NNP/B-PER."""
 WORD_WITH_STOP = re.compile(r"[^\W\d_]{2,}[.!?]")
 """The last word of a line of prose."""
 PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
@@ -238,8 +238,9 @@ class Doubts:
             return f"tags such as {more[0]} hold more than a prefix and a type", "Write them alone, as B-PER"
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
-        if 2 * sum(count for tag, count in self.tags.items() if WITH_ENTITY.fullmatch(tag)) > self.tokens:
-            return "tags hold a part of speech and the tag of an entity", "Write the tag of the entity alone"
+        behind = [tag for tag in self.tags if WITH_ENTITY.fullmatch(tag)]
+        if 2 * sum(self.tags[tag] for tag in behind) > self.tokens:
+            return f"tags such as {behind[0]} hold something in front of an entity's tag", "Write that tag alone"
         if 2 * sum(count for tag, count in self.tags.items() if WORD_WITH_STOP.fullmatch(tag)) > self.tokens:
             return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
         if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):

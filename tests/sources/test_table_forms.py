@@ -707,3 +707,19 @@ def test_a_list_of_entities_with_their_places_is_refused(tmp_path: Path) -> None
     with pytest.raises(InvalidData, match="a row holds one span with its place") as error:
         taken(tmp_path, "own.tsv", content)
     assert '"spans": ' in error.value.hint
+
+
+@pytest.mark.parametrize("column", [4, 5, 8, 9])
+def test_entities_may_stand_in_any_column_of_conllu(column: int, tmp_path: Path) -> None:
+    content = ""
+    for number, (word, tag) in enumerate((("Anna", "B-PER"), ("left", "O")), start=1):
+        fields = [str(number), word, "_", "X", "_", "_", "0", "root", "_", "_"]
+        fields[column] = tag
+        content += "\t".join(fields) + "\n"
+    assert taken(tmp_path, "own.conllu", content)[0] == "Anna B-PER left O / "
+
+
+def test_types_without_a_prefix_may_stand_in_misc(tmp_path: Path) -> None:
+    row = "{}\t{}\t_\tX\t_\t_\t0\troot\t_\tNE={}|SpaceAfter=No\n"
+    content = row.format(1, "Anna", "PER") + row.format(2, "left", "O")
+    assert taken(tmp_path, "own.conllu", content)[0] == "Anna PER left O / "

@@ -78,7 +78,7 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
         return "upos"
     own = [name for name in names if name not in CONLLU_COLUMNS]
     if not own and task == "ner" and "misc" in names:
-        own = _entity_columns(lines, names.index("misc"))
+        own = _entity_columns(lines, names)
         shown = ", ".join(own) or "upos, which are parts of speech"
         tally.note(f"{path.name}: the tags are those of {shown} (--tag-column)")
     if len(own) > 1:
@@ -86,20 +86,31 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
     return own[0] if own else "upos"
 
 
-def _entity_columns(lines: Iterable[str], misc_at: int) -> list[str]:
-    """MISC, if it holds tags of entities alone, else those of its values that do so throughout."""
+def _entity_columns(lines: Iterable[str], names: Sequence[str]) -> list[str]:
+    """Columns that hold tags of entities alone, as MISC may; else the values of MISC that do so throughout.
+
+    A value of MISC that is O or a type without a prefix, as `NE=PER` beside `NE=O`, is one too.
+    """
+    misc_at = names.index("misc")
     values: dict[str, set[str]] = {}
-    cells: set[str] = set()
+    cells: dict[str, set[str]] = {}
     for line in lines:
         fields = line.split("\t")
-        cells.update(fields[misc_at : misc_at + 1])
+        for name, cell in zip(names, fields, strict=False) if len(fields) == len(names) else ():
+            cells.setdefault(name, set()).add(cell)
         for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
             key, _, value = pair.partition("=")
             values.setdefault(key, set()).add(value)
-    if cells - {OUTSIDE} and all(map(is_entity_tag, cells)):
-        return ["misc"]
-    keys = [key for key, found in values.items() if found != {OUTSIDE} and all(map(is_entity_tag, found))]
+    whole = [name for name, found in cells.items() if name != "form" and _holds_entities(found)]
+    if whole:
+        return whole
+    keys = [key for key, found in values.items() if _holds_entities(found)]
+    keys = keys or [key for key, found in values.items() if OUTSIDE in found and len(found) > 1]
     return [f"misc:{key}" for key in keys]
+
+
+def _holds_entities(cells: set[str]) -> bool:
+    return cells != {OUTSIDE} and all(map(is_entity_tag, cells))
 
 
 class TagColumn:
