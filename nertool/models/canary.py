@@ -52,13 +52,17 @@ class Asked(Protocol):
     encoder: Encoder
     max_length: int
 
+    @property
+    def vocabulary(self) -> int:
+        """How many sub-words both the tokenizer and the model have."""
+
     def logits(self, ids: Sequence[Sequence[int]]) -> Array:
         """Logits of windows of sub-words; shape (windows, subwords, labels)."""
 
 
 def make_canary(tagger: Asked, fp32: Asked) -> Canary:
     """Ask a model that was just made, and the FP32 model that it was made of."""
-    ids = _sentences(tagger)
+    ids = _sentences(fp32)
     answers = np.round(_answers(tagger, ids), 3).tolist()
     canary: Canary = {"ids": ids, "log_probabilities": answers, "from_fp32": 0.0}
     return {**canary, "from_fp32": deviation(fp32, canary)}
@@ -137,11 +141,11 @@ def deviation(tagger: Asked, canary: Canary) -> float:
 def _sentences(tagger: Asked) -> list[list[int]]:
     """Random sub-words between the special tokens of the tokenizer; the same for each model with its vocabulary."""
     random = np.random.default_rng(0)
-    encoder, vocabulary = tagger.encoder, len(tagger.tokenizer)
+    encoder = tagger.encoder
     length = min(SUBWORDS, encoder.budget)
     sentences = []
     for _ in range(SENTENCES):
-        sentences.append([*encoder.prefix, *random.integers(vocabulary, size=length).tolist(), *encoder.suffix])
+        sentences.append([*encoder.prefix, *random.integers(tagger.vocabulary, size=length).tolist(), *encoder.suffix])
     return sentences
 
 

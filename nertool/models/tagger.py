@@ -95,6 +95,12 @@ class Tagger:
 
         return TorchModel(self.model)
 
+    @property
+    def vocabulary(self) -> int:
+        """How many sub-words of the tokenizer the model has, as far as it tells: the last ones may have been added."""
+        known = None if isinstance(self.runner, OnnxModel) else self.runner.vocabulary
+        return min(len(self.tokenizer), known or len(self.tokenizer))
+
     def with_batches_of(self, subwords: int) -> Tagger:
         """A tagger with the same model and batches of at most so many padded sub-words."""
         tagger = copy(self)
@@ -308,8 +314,8 @@ class Tagger:
 
     def any_window(self, subwords: int) -> list[int]:
         """Ids of a window of so many sub-words, or as many as fit, beside special tokens."""
-        length = min(subwords, self.encoder.budget)
-        numbers = [number % len(self.tokenizer) for number in range(5, 5 + length)]
+        length, vocabulary = min(subwords, self.encoder.budget), self.vocabulary
+        numbers = [number % vocabulary for number in range(5, 5 + length)]
         return [*self.encoder.prefix, *numbers, *self.encoder.suffix]
 
     def store_encoding(self, directory: Path) -> bool:

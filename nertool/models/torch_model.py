@@ -58,10 +58,15 @@ class TorchModel:
         logits: Array = self(**inputs)["logits"][rows, positions]
         return logits
 
+    @property
+    def vocabulary(self) -> int | None:
+        """How many sub-words the model has; None for models without a table of them."""
+        with suppress(AttributeError, NotImplementedError):
+            return int(self.module.get_input_embeddings().num_embeddings)
+        return None
+
     def _check_ids(self, ids: Array) -> None:
-        known = None
-        with suppress(AttributeError, NotImplementedError):  # models without a table of sub-words
-            known = self.module.get_input_embeddings().num_embeddings
+        known = self.vocabulary
         with translate_missing_embeddings():
             if known is not None and ids.max(initial=0) >= known:
                 raise IndexError(f"{ids.max()} of {known}")

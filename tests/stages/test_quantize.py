@@ -625,6 +625,18 @@ def test_the_size_is_that_of_the_files_that_are_loaded(graph: Path, tmp_path: Pa
     assert judge._size(copy / "quantized") == table["int8"]["bytes"]
 
 
+def test_a_tokenizer_may_have_more_sub_words_than_the_model(copy: Workspace) -> None:
+    pytest.importorskip("onnxruntime")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(copy / "model")
+    tokenizer.add_tokens([f"<unused {number}>" for number in range(500)])
+    tokenizer.save_pretrained(copy / "model")
+    options = quantize.Options(backend="onnx", tolerance=0.9, allow_stale=True, calibration_samples=8)
+    assert quantize.run(copy, options).ok
+    load_tagger(copy / "quantized")
+
+
 def test_eight_bits_made_with_vnni_are_refused_without(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     edit_table(elsewhere, reduced_range=False)
     monkeypatch.setattr(cpu, "has_vnni", lambda: False)
