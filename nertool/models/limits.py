@@ -102,11 +102,11 @@ def check_added_tokens(directory: Path) -> None:
     """Check that the files of a tokenizer add no more tokens to its vocabulary than can be loaded.
 
     Raises:
-        NertoolError: they do. Files that are damaged are left to the library that reads them.
+        NertoolError: they do. Files that cannot be read are left to the library that tells it.
     """
     for name, (sign, keys) in ADDED_TOKENS.items():
         content = b""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             content = (directory / name).read_bytes()
         if content.count(sign) <= MOST_ADDED:
             continue  # without parsing a vocabulary of megabytes
