@@ -241,7 +241,7 @@ class Doubts:
         behind = [tag for tag in self.tags if WITH_ENTITY.fullmatch(tag)]
         if 2 * sum(self.tags[tag] for tag in behind) > self.tokens:
             return f"tags such as {behind[0]} hold something in front of an entity's tag", "Write that tag alone"
-        if 2 * sum(count for tag, count in self.tags.items() if WORD_WITH_STOP.fullmatch(tag)) > self.tokens:
+        if 2 * sum(WORD_WITH_STOP.fullmatch(tag) is not None for tag in self.tags) > self.tokens:
             return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
         if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):
             return f"tags such as {wide} are in full-width letters", "Write them as B-PER"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nertool.errors import InvalidData
-from tests.own_file import taken
+from tests.own_file import lines, taken
 
 WANTED = "Anna B-PER left O / Rain O fell O / "
 NAMES = ["sent", "Sentence ID", "SentenceID", "sentence_num", "Sentence_No", "sentIdx", "sentence#", "sid", "tweet_id"]
@@ -47,6 +47,12 @@ def test_a_counter_that_begins_again_begins_a_sentence(form: str, tmp_path: Path
     assert tabs[0].replace(". O ", "") == WANTED
 
 
+def test_a_counter_in_json_begins_a_sentence_too(tmp_path: Path) -> None:
+    words = [(1, "Anna", "B-PER"), (2, "left", "O"), (1, "Rain", "O"), (2, "fell", "O")]
+    content = lines(*({"i": number, "token": word, "tag": tag} for number, word, tag in words))
+    assert taken(tmp_path, "own.jsonl", content)[0] == WANTED
+
+
 def test_ids_of_sentences_and_tokens_in_one_column(tmp_path: Path) -> None:
     content = "1-1\tAnna\tB-PER\n1-2\tleft\tO\n1-3\t.\tO\n2-1\tRain\tO\n3-1\tRain\tO\n3-2\tfell\tO\n"
     assert taken(tmp_path, "own.tsv", content)[0] == "Anna B-PER left O . O / Rain O / Rain O fell O / "
@@ -73,3 +79,16 @@ def test_mixed_rows_of_sentences_are_not_taken_for_a_counter(tmp_path: Path) -> 
     content = "sentence_id,token,tag\n1,Anna,B-PER\n2,Rain,O\n1,left,O\n2,fell,O\n"
     with pytest.raises(InvalidData, match="sentence '1' goes on here, but other rows stand between"):
         taken(tmp_path, "own.csv", content)
+
+
+def test_a_feature_behind_the_token_is_no_counter(tmp_path: Path) -> None:
+    rows = [
+        ("1", "Anna", "0"),
+        ("1", "left", "1"),
+        ("1", ".", "2"),
+        ("2", "Rain", "0"),
+        ("2", "fell", "1"),
+        ("2", ".", "0"),
+    ]
+    content = "sent_id,token,depth,tag\n" + "".join(f"{number},{word},{depth},O\n" for number, word, depth in rows)
+    assert taken(tmp_path, "own.csv", content)[0] == "Anna O left O . O / Rain O fell O . O / "

@@ -162,9 +162,9 @@ def _with_ends(columns: TokenColumns, header: list[str], ahead: Sequence[list[st
             sentences.append([])
         elif len(fields) == columns.width:
             sentences[-1].append(fields)
-    others = {*columns.id_at, columns.token_at, columns.tag_at}
+    places = [at for at in range(columns.token_at) if at not in (*columns.id_at, columns.tag_at)]
     rows_end = not columns.id_at or any(len(sentence) > 1 for sentence in sentences)
-    return columns._replace(counter_at=counter_column(header, sentences, others), rows_end=rows_end)
+    return columns._replace(counter_at=counter_column(header, sentences, places), rows_end=rows_end)
 
 
 def _types(header: list[str], rows: list[list[str]], columns: TokenColumns) -> int | None:

@@ -15,7 +15,7 @@ from nertool.sources.readers.column_roles import empty_is_outside
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tag_names import TagNames
 from nertool.sources.readers.tally import Tally
-from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, counter_column, id_columns, read_token_rows
 
 Records = Iterable[tuple[int, Any]]
 RECORDS_AHEAD = 1000
@@ -56,7 +56,10 @@ def read_token_records(
     cells = [fields for _, fields in ahead]
     token_at, tag_at = columns.index(found[0]), columns.index(found[1])
     empty = layout.task != "pos" and empty_is_outside([fields[tag_at] for fields in cells])
-    places = TokenColumns(len(columns), id_columns(path, layout, list(columns), cells), token_at, tag_at, empty)
+    header = list(columns)
+    ids = id_columns(path, layout, header, cells)
+    counter = counter_column(header, [cells], [at for at in range(token_at) if at not in (*ids, tag_at)])
+    places = TokenColumns(len(columns), ids, token_at, tag_at, empty, counter)
     yield from read_token_rows(path, layout, places, chain(ahead, rows), bad, tally)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,15 +77,15 @@ def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequen
     return [*documents[:1], sentence_at] if documents[:1] != [sentence_at] else [sentence_at]
 
 
-def counter_column(header: list[str], sentences: list[list[list[str]]], others: Collection[int]) -> int | None:
+def counter_column(header: list[str], sentences: list[list[list[str]]], places: Iterable[int]) -> int | None:
     """0-based index of the column that counts the tokens of each sentence; None where no column does.
 
     Args:
         sentences: the first rows, parted at empty ones.
-        others: columns that hold something else.
+        places: columns that may do so, which stand in front of the tokens.
     """
     table = Table(header, True, sentences)
-    return next((at for at in range(len(header)) if at not in others and counts_tokens(table, at)), None)
+    return next((at for at in places if counts_tokens(table, at)), None)
 
 
 def _tagged_rows(
