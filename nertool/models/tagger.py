@@ -291,7 +291,14 @@ class Tagger:
             ids.append(job.window.ids)
             rows += [row] * len(job.words)
             positions += job.window.positions
-        logits = runner.at(self.collate(ids), rows, positions)
+        return self._of_labels(runner.at(self.collate(ids), rows, positions))
+
+    def _of_labels(self, logits: Array) -> Array:
+        """The same logits.
+
+        Raises:
+            NertoolError: they are not of as many labels as the model has.
+        """
         if logits.shape[-1] != len(self.labels):
             what = f"the model gives {logits.shape[-1]} numbers for a word, and has {len(self.labels)} labels"
             raise NertoolError(what, "Its files are those of two models: make it anew, or take a whole copy of it.")
@@ -324,8 +331,12 @@ class Tagger:
         return store_encoding(directory, self.tokenizer, encoding)
 
     def logits(self, ids: Sequence[Sequence[int]]) -> Array:
-        """Logits of windows of sub-words; shape (windows, subwords, labels)."""
-        return self.runner(**self.collate(ids))["logits"]
+        """Logits of windows of sub-words; shape (windows, subwords, labels).
+
+        Raises:
+            NertoolError: as `_of_labels`.
+        """
+        return self._of_labels(self.runner(**self.collate(ids))["logits"])
 
     def collate(self, ids: Sequence[Sequence[int]]) -> dict[str, Array]:
         """Pad windows to the longest one.

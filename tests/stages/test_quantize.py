@@ -609,6 +609,20 @@ def test_on_the_same_kind_of_processor_a_damaged_graph_is_refused(graph: Path, t
     assert "nertool quantize --force" in error.value.hint
 
 
+def test_a_graph_with_other_labels_is_refused_by_the_canary(graph: Path, tmp_path: Path) -> None:
+    import onnx
+
+    copy = shutil.copytree(graph / "quantized", tmp_path / "w" / "quantized")
+    made = onnx.load(copy / "model.onnx")
+    (last,) = [node for node in made.graph.node if "logits" in node.output]
+    last.output[0] = "inner"
+    made.graph.node.append(onnx.helper.make_node("Concat", ["inner", "inner"], ["logits"], axis=2))
+    made.graph.output[0].type.tensor_type.shape.dim[2].Clear()
+    onnx.save(made, copy / "model.onnx")
+    with pytest.raises(NertoolError, match="numbers for a word, and has 4 labels"):
+        load_tagger(copy)
+
+
 def test_a_model_that_answers_otherwise_here_is_refused(elsewhere: Path) -> None:
     damage(elsewhere / "model.onnx")
     with pytest.raises(NertoolError, match="answers otherwise here than on") as error:
