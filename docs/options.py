@@ -101,7 +101,7 @@ def values(parameter: Any) -> str:
         return ""
     annotation = parameter.type_descriptor.annotation
     if get_origin(annotation) is Literal:
-        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation) if choice)
     parts = [KINDS.get(annotation, "text")]
     for side, bound in (("least", parameter.min), ("most", parameter.max)):
         if bound is not None:

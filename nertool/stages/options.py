@@ -115,6 +115,7 @@ DecodingOption = Annotated[
     Literal["", "viterbi", "argmax"],
     typer.Option(
         "--decoding",
+        metavar="<viterbi|argmax>",
         help="Tags of a sentence: the best sequence that the scheme allows, or each word's best tag, as in run_ner.py "
         "[default: viterbi in train, else as the model was trained].",
         show_default=False,
