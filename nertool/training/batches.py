@@ -6,9 +6,11 @@ each sub-word attends only to its own sentence. So hardly a sub-word is padding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from nertool.models.encode import IGNORE, NO_WORD, Frame
 
@@ -50,6 +52,7 @@ class Collator:
     Attributes:
         pad_id: sub-word id of padding.
         batch_count: batches that a share is cut into; fewer where it has fewer examples.
+        by_subwords: the batches of a share have about as many sub-words, otherwise as many examples.
         packing: how sentences share rows; None for one sentence a row, padded.
         by_length: put examples of like length into a batch; otherwise their order stays.
         pad_to: sub-words of every padded row; None for those of the longest in the batch.
@@ -60,6 +63,7 @@ class Collator:
     batch_count: int = 1
     packing: Packing | None = None
     by_length: bool = False
+    by_subwords: bool = False
     pad_to: int | None = None
     frame: Frame | None = None
 
@@ -67,16 +71,33 @@ class Collator:
         """`batches`, `words`: how many sub-words carry a tag, and `taught`: how many have the tags of teachers."""
         if self.packing or self.by_length:
             examples = sorted(examples, key=_length)
-        per_batch = -(-len(examples) // self.batch_count)
         batches = []
         words = taught = 0
-        for start in range(0, len(examples), per_batch):
-            part = examples[start : start + per_batch]
+        for part in self._parts(examples):
             batch = pack(part, self.pad_id, self.packing, self.frame) if self.packing else self._pad(part)
             batches.append(batch)
             words += int((batch["labels"] != IGNORE).sum())
             taught += int((batch["targets"] != NO_WORD).sum()) if "targets" in batch else 0
         return {"batches": batches, "words": words, "taught": taught}
+
+    def _parts(self, examples: Sequence[Example]) -> Iterator[Sequence[Example]]:
+        """The examples of each batch."""
+        count = min(self.batch_count, len(examples))
+        if not self.by_subwords or count == 1:
+            per_batch = -(-len(examples) // self.batch_count)
+            for start in range(0, len(examples), per_batch):
+                yield examples[start : start + per_batch]
+        elif self.by_length:
+            ends = np.cumsum([_length(example) for example in examples])
+            numbers = (ends - 1) * count // ends[-1]
+            for number in np.unique(numbers):
+                first, last = np.flatnonzero(numbers == number)[[0, -1]]
+                yield examples[first : last + 1]
+        else:
+            parts: list[list[Example]] = [[] for _ in range(count)]
+            for example in sorted(examples, key=_length, reverse=True):  # each to the part that is emptiest then
+                min(parts, key=lambda part: sum(map(_length, part))).append(example)
+            yield from parts
 
     def _pad(self, examples: Sequence[Example]) -> Batch:
         """One example a row; tensors of shape (examples, subwords of the longest)."""

@@ -196,14 +196,17 @@ class FineTuning:
 
     def _collator(self) -> Collator:
         """How the batches of a step are made, for this model."""
-        plan, pad_id = self.plan, int(self.tokenizer.pad_token_id or 0)
+        plan, count = self.plan, self.plan.accumulation_steps
         frame = frame_of(self.tokenizer) if heeds_token_types(self.model, self.tokenizer) else None
+        own: dict[str, Any] = {"pad_id": int(self.tokenizer.pad_token_id or 0), "frame": frame}
+        own["by_subwords"] = plan.max_subwords is not None
         if not plan.packed or plan.pad_to:
-            return Collator(pad_id, plan.accumulation_steps, pad_to=plan.pad_to, frame=frame)
-        packing = find_packing(self.model, pad_id, usable_length(self.tokenizer, self.model.config), frame)
+            return Collator(batch_count=count, pad_to=plan.pad_to, **own)
+        packing = find_packing(self.model, own["pad_id"], usable_length(self.tokenizer, self.model.config), frame)
         if packing:
-            return Collator(pad_id, plan.accumulation_steps, packing, frame=frame)
-        return Collator(pad_id, max(plan.accumulation_steps, BATCHES_BY_LENGTH), by_length=True, frame=frame)
+            return Collator(batch_count=count, packing=packing, **own)
+        count += own["by_subwords"]  # one more, since those of like length are of unlike size
+        return Collator(batch_count=max(count, BATCHES_BY_LENGTH), by_length=True, **own)
 
     def _score_dev(self, model: PreTrainedModel) -> DevScore:
         """Score dev through the same path as `evaluate`."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nertool.models.encode import IGNORE
 from nertool.training.batches import SMALLEST_ROW, Collator, Packing, find_packing, pack
+from nertool.training.steps import Steps, StepSize
 
 torch = pytest.importorskip("torch")
 
@@ -51,15 +52,28 @@ def test_packed_sentences_see_themselves_alone(lengths: list[int], first: int, a
 
 
 @pytest.mark.parametrize("parts", [1, 3, 50])
+@pytest.mark.parametrize("by_subwords", [False, True])
 @pytest.mark.parametrize("kind", [{}, {"by_length": True}, {"packing": Packing(0, False, 512)}])
-def test_a_share_in_parts_holds_every_tag_once(kind: dict[str, Any], parts: int) -> None:
+def test_a_share_in_parts_holds_every_tag_once(kind: dict[str, Any], parts: int, by_subwords: bool) -> None:
     examples = [example(length) for length in (3, 9, 5, 4, 12, 7, 2, 30)]
-    made = Collator(0, parts, **kind)(examples)
-    assert len(made["batches"]) == min(parts, len(examples)) or parts == 3
+    made = Collator(0, parts, by_subwords=by_subwords, **kind)(examples)
+    assert len(made["batches"]) == min(parts, len(examples)) or parts == 3 or (by_subwords and "by_length" in kind)
     tags = sorted(label for one in examples for label in one["labels"] if label != IGNORE)
     assert made["words"] == len(tags)
     found = [batch["labels"][batch["labels"] != IGNORE].tolist() for batch in made["batches"]]
     assert sorted(sum(found, [])) == tags
+
+
+@pytest.mark.parametrize("kind", [{}, {"by_length": True}, {"packing": Packing(0, False, 128)}])
+@pytest.mark.parametrize("batches", [1, 2, 4])
+def test_no_batch_of_a_step_passes_the_budget(kind: dict[str, Any], batches: int) -> None:
+    lengths = np.clip(np.random.default_rng(1).lognormal(2.8, 0.7, 800), 3, 100).astype(np.int32)
+    collator = Collator(0, max(batches + 1, 4) if kind.get("by_length") else batches, by_subwords=True, **kind)
+    for step in Steps(lengths, StepSize(32, 512 * batches), 1):
+        examples = [{"input_ids": [1] * lengths[slot.number], "labels": [0] * lengths[slot.number]} for slot in step]
+        made = collator(examples)
+        filled = [int((batch["labels"] == 0).sum()) for batch in made["batches"]]
+        assert max(filled) <= 512 and sum(filled) == made["words"] == sum(lengths[slot.number] for slot in step)
 
 
 def test_rows_are_padded_to_the_longest_or_to_a_length() -> None:
