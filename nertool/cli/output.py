@@ -130,8 +130,9 @@ def _column_widths(words: Sequence[int], cells: Sequence[int], room: int) -> lis
     widths = list(words)
     for _ in range(room - sum(words)):
         lacking = [cell - width for cell, width in zip(cells, widths, strict=True)]
-        if max(lacking) > 0:
-            widths[lacking.index(max(lacking))] += 1
+        if max(lacking) <= 0:
+            break
+        widths[lacking.index(max(lacking))] += 1
     return widths
 
 
