@@ -223,7 +223,7 @@ class Doubts:
         if 2 * self._count(BRACKETS) > entities - self.tags["*"] - self.tags["-"] > 0:
             return "tags such as (PER* are brackets over several tokens", BRACKETS_HELP
         only_signs = self.kinds["signs"] == self.tokens
-        if self.tokens >= LEAST_TOKENS and not only_signs and not any(any(map(str.isalnum, tag)) for tag in self.tags):
+        if not only_signs and not any(any(map(str.isalnum, tag)) for tag in self.tags):
             return f"no tag has a letter: {' '.join(sorted(self.tags)[:5])}", COLUMNS_HELP
         return self._more_than_tags(entities) or self._wrong_outside() or self._too_many_tags()
 

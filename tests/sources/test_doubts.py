@@ -227,6 +227,7 @@ REFUSED = {
     "full-width tags": ("own.txt", "Anna \uff22\uff0d\uff30\nleft \uff2f\n", "full-width letters"),
     "a part of speech in the tag": ("own.txt", "Anna NNP/B-PER\nleft VBD/O\n", "NNP/B-PER hold something"),
     "CoNLL-U between blanks": ("own.txt", "1 Anna NER=B-PER|X=Y\n2 left NER=O\n3 . NER=O\n", "in front of an entity"),
+    "a line of prose": ("own.txt", "Anna Keller left .\n", "no tag has a letter"),
     "prose of as many words": ("own.txt", "Anna left.\nRain fell.\n", "lines hold text"),
     "characters with numbers": ("own.txt", "科0 O\n技1 O\n北0 B-LOC\n", "a number behind them"),
     "names of words": ("own.txt", "s1.w1 Anna B-PER\ns1.w2 left O\ns1.w3 . O\n", "the tokens count up"),

@@ -167,3 +167,9 @@ def test_a_text_with_too_few_tags_is_refused(tmp_path: Path) -> None:
 def test_classes_of_a_text_are_no_tags_of_its_words(tmp_path: Path) -> None:
     record = {"text": "Anna left", "labels": ["news", "people"], "spans": [{"start": 0, "end": 4, "label": "PER"}]}
     assert taken(tmp_path, "own.jsonl", lines(record))[0] == LEFT
+
+
+def test_an_empty_job_of_ground_truth_hides_no_filled_one(tmp_path: Path) -> None:
+    filled = {"annotations": {"entities": [{"label": "PER", "startOffset": 0, "endOffset": 4}]}}
+    record = {"source": "Anna left", "first": {"annotations": {"entities": []}}, "second": filled}
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == LEFT

@@ -236,6 +236,10 @@ OTHERS: dict[str, tuple[str, str]] = {
     "NIF": ("own.ttl", "@prefix nif: <http://x#> .\n<http://a> a nif:Context ;\n"),
     "BioCreative": ("own.eval", "P1T76|14 33|alkaline phosphatases\nP2T0|10 19|isocitrate\n"),
     "XML in UTF-16": ("own.xml", '<?xml version="1.0"?>\n<a>x y</a>'),
+    "tags in brackets": ("own.txt", "[PER Anna Keller] left [ORG Nordbank] .\n"),
+    "tags behind a colon in brackets": ("own.txt", "[Anna Keller:PER] left [Nordbank:ORG] .\n"),
+    "tags in braces": ("own.txt", "{Anna Keller|PER} left {Nordbank|ORG} .\n"),
+    "tags behind number signs": ("own.txt", "Anna##B-PER left##O .##O\nRain##O fell##O\n"),
     "tags behind words": ("own.md", "[Anna](PER) left [Bern](LOC) in May\n"),
     "MUC": ("own.muc", 'She met <ENAMEX TYPE="PERSON">Anna</ENAMEX> in May .\n'),
 }

@@ -27,12 +27,11 @@ def with_plain_spans(record: Any) -> Any:
 
 
 def _from_ground_truth(record: dict[str, Any]) -> dict[str, Any]:
-    """Amazon SageMaker Ground Truth: a text, and a labelling job under a name of its own."""
-    for job in record.values():
-        entities = _object(_object(job).get("annotations")).get("entities")
-        if isinstance(entities, list):
-            return {"text": record["source"], "spans": entities}
-    return record
+    """Amazon SageMaker Ground Truth: a text, and a labelling job under a name of its own; the first with entities."""
+    found = [_object(_object(job).get("annotations")).get("entities") for job in record.values()]
+    lists = [entities for entities in found if isinstance(entities, list)]
+    lists.sort(key=lambda entities: not entities)
+    return {"text": record["source"], "spans": lists[0]} if lists else record
 
 
 def _from_ubiai(record: dict[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,10 @@ TAGGED_WORDS = re.compile(
     r"|<START(?::[^<>\s]+)?> [^<>\n]+ <END>"
     r"|\S <[BIESLU]-[^<>\s]+>"
     r"|\[[^\[\]\n]+\](\([A-Za-z][\w-]*\)|\{\s*\"entity\")"
+    r"|\[[A-Z]{2,} [^\[\]\n]+\]|\[[^\[\]\n:]+:[A-Z]{2,}\]|\{[^{}\n|]+\|[A-Z]{2,}\}"
 )
 """Words with a tag around or behind them, such as <PER>Anna Keller</PER> and [Anna Keller](PER)."""
-SEPARATORS = "/|_"
+SEPARATORS = "/|_#^~"
 """What may stand between each word and its tag, in lines of whole sentences: Anna/PER left/O."""
 TEXT_WITH_TAGS = "this looks like text with tags in it, which is not read"
 JSON_WAY = "Give it the name that tells its form: .jsonl if each line holds a record, else .json."
