@@ -135,8 +135,8 @@ def build(name: str, module: ModuleType, body: Callable[..., None], *, short_hel
             values.log_tuned(context, merged, workspace)
             with values.name_environment(context):
                 chosen: Any = options_for(options, merged) if options else None
-            values.refuse_needless(context, getattr(chosen, "needless", {}))
-            body(module, workspace, chosen, common)
+                values.refuse_needless(context, getattr(chosen, "needless", {}))
+                body(module, workspace, chosen, common)
 
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [context, *_parameters([options, Common] if options else [Common])]

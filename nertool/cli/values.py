@@ -218,8 +218,8 @@ def name_environment(context: typer.Context) -> Iterator[None]:
     except InvalidOption as error:
         for parameter in _from_environment(context):
             if error.message.startswith(f"{parameter.opts[0]} "):
-                hint = f"It comes from the environment: unset {parameter.envvar}"
-                raise InvalidOption(error.message, hint) from error
+                variable = f"(it comes from the environment: unset {parameter.envvar})"
+                raise InvalidOption(error.message, f"{error.hint} {variable}") from error
         raise
 
 

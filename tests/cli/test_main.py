@@ -745,9 +745,11 @@ def test_a_refused_value_of_the_environment_is_told_with_its_variable(
     variable: str, value: str, options: list[str], message: str, cli: Cli, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv(variable, value)
-    cli("train", *options, "-w", tmp_path, code=1)
-    error, hint = cli.err.splitlines()[-2:]
-    assert error.startswith(f"error: {message}") and hint == f"It comes from the environment: unset {variable}"
+    for command in ("train", "run"):
+        cli(command, *options, "-w", tmp_path, code=1)
+        error, hint = cli.err.splitlines()[-2:]
+        assert error.startswith(f"error: {message}")
+        assert hint.endswith(f" (it comes from the environment: unset {variable})")
 
 
 def test_status_prints_the_command_that_goes_on_in_one_line(cli: Cli, tmp_path: Path) -> None:
