@@ -69,7 +69,7 @@ FIXED = {
     **dict.fromkeys(OF_SCORING, "dev is scored in batches of like length, and only predictions are kept"),
     **dict.fromkeys(OF_BATCHES, "each process takes its share of a step, in batches that nertool makes"),
     **dict.fromkeys(OF_HALF_PRECISION, "--precision chooses, and PyTorch computes"),
-    **dict.fromkeys(OF_OTHER_MACHINES, "nothing runs there"),
+    **dict.fromkeys(OF_OTHER_MACHINES, "nothing runs on TPUs, or on Ray"),
     **dict.fromkeys(OF_COUNTS, "the record holds sentences and words"),
     "metric_for_best_model": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
     "greater_is_better": "the best epoch is that with the best F1 on dev (accuracy for tags without types)",
