@@ -267,7 +267,7 @@ def translate_refusals(given: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (FileNotFoundError, ImportError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except (FileNotFoundError, ImportError, LookupError, TypeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InvalidOption(
             f"the Trainer refuses its arguments: {reason}", f"Look at: {given or '--set, --precision, --report-to'}"
