@@ -161,7 +161,7 @@ def _left_in_fp32(model: Any) -> list[str]:
     for name, module in model.named_modules():
         if any(weight.dim() > 1 for weight in module.parameters(recurse=False)):
             names.append(name.removesuffix(WRAPPED))
-    return names
+    return list(dict.fromkeys(names))  # a layer and what wraps it
 
 
 @contextmanager
