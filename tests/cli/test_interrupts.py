@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 WAITS = """
-import _thread, readline, threading
+import _thread, readline, signal, threading
 from nertool.cli.interrupts import noticed_while_waiting
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background has not
 threading.Timer(0.3, _thread.interrupt_main).start()  # as a signal that comes just before the wait
 try:
     with noticed_while_waiting():
@@ -19,13 +20,14 @@ except KeyboardInterrupt:
     print("noticed")
 """
 FREES = """
-import time
+import signal, time
 from nertool.cli.interrupts import raise_dropped_ones_again
 
 class Freed:
     def __del__(self):
         raise KeyboardInterrupt
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 raise_dropped_ones_again()
 try:
     Freed()

@@ -149,9 +149,11 @@ def test_every_use_of_a_layer_is_in_bytes_or_in_fp32(graph: Graph, tmp_path: Pat
     uses = {layer: sum(product.layer == layer for product in graph.products) for layer in layers}
     assert {*layers} == {*linear_layers(graph.model)}
     for in_fp32 in ([], layers[1:3]):
+        directory = tmp_path / f"{len(in_fp32)} in FP32"
+        directory.mkdir()
         config = QuantizationConfig("dynamic", weight_bits=7, row_ranges=True, in_fp32=in_fp32)
-        graph.exported.quantize(tmp_path, config)
-        made = onnx.load(tmp_path / GRAPH).graph
+        graph.exported.quantize(directory, config)
+        made = onnx.load(directory / GRAPH).graph
         matrices = {tensor.name for tensor in made.initializer if len(tensor.dims) == 2 and tensor.data_type == 1}
         scales = {name for name in matrices if name.endswith("_scales")}
         assert len(matrices - scales) == len(in_fp32)

@@ -32,6 +32,7 @@ from nertool.models.settings import edited_files
 from nertool.models.stored_tokenizer import StoredTokenizer
 from nertool.stages import evaluate, predict, quantize
 from nertool.workspace.names import QUANTIZING
+from nertool.workspace.seals import seal_here
 from nertool.workspace.stage import Result
 from nertool.workspace.workspace import Workspace
 
@@ -366,6 +367,8 @@ def test_after_a_kill_the_trials_that_are_left_give_the_same_model(
     built: list[str] = []
     watch_builds(monkeypatch, built.append)
     again = Workspace(shutil.copytree(killed, tmp_path / "again"))
+    for trial in (again / QUANTIZING).glob("trial-*"):
+        seal_here(trial)  # as it was where it was killed
     assert quantize.run(again, quantize.Options(**AUTO)).ok
     assert built == ["static"] and "the search goes on after 1 finished trial" in caplog.text
     assert snapshot(again.path) == snapshot(copy.path)
