@@ -26,6 +26,8 @@ EMPTY = {"labels": IGNORE, "targets": NO_WORD}
 """What a sub-word has that carries no tag."""
 SMALLEST_ROW = 64
 """Sub-words of a packed row at least: shorter rows make matrices too small to be quick."""
+PROBE = 8
+"""Sub-words of a sentence that tells which parameters are used."""
 BATCHES_BY_LENGTH = 4
 """Batches of like length that a share is cut into where sentences cannot be packed."""
 
@@ -248,6 +250,23 @@ def find_packing(model: PreTrainedModel, pad_id: int, max_width: int, frame: Fra
                 if _same_scores(model, packed, [torch.cat([alone[number] for number in row]) for row in rows]):
                     return packing
         return None
+    finally:
+        model.train(training)
+
+
+def has_unused_parameters(model: PreTrainedModel, collator: Collator) -> bool:
+    """Whether no score depends on some of the parameters, such as those of a pooler, which then get no gradient."""
+    import torch
+
+    ids = _probe_sentences(getattr(model.config, "vocab_size", SMALLEST_ROW))[0]["input_ids"][:PROBE]
+    (batch,) = Collator(collator.pad_id, frame=collator.frame)([{"input_ids": ids, "labels": ids}])["batches"]
+    inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name not in EMPTY}
+    training = model.training
+    model.eval()
+    try:
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        gradients = torch.autograd.grad(model(**inputs)["logits"].sum(), parameters, allow_unused=True)
+        return any(gradient is None for gradient in gradients)
     finally:
         model.train(training)
 

@@ -17,7 +17,7 @@ from nertool.models.names import usable_length
 from nertool.progress import Shown, bar, logger
 from nertool.training import processes
 from nertool.training.averages import Averages
-from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing
+from nertool.training.batches import BATCHES_BY_LENGTH, Collator, find_packing, has_unused_parameters
 from nertool.training.examples import Examples
 from nertool.training.facts import LogEntry, RunFacts, all_results, dev_scores, out_of_patience, run_facts
 from nertool.training.plan import TENSORBOARD, Plan, lower_rate
@@ -164,9 +164,12 @@ class FineTuning:
         keep = self._keep if self.plan.keep_best else None
         watcher = Watcher(name, self.plan.dev is not None, keep, self.plan.patience, shown)
         averagers = [Averager(self.averages)] if self.averages else []
+        collator = self._collator()
+        if processes.world() > 1 and has_unused_parameters(self.model, collator):
+            self.arguments.ddp_find_unused_parameters = True  # else processes wait for gradients that never come
         trainer = TagTrainer(
             self.examples,
-            self._collator(),
+            collator,
             self.plan,
             self._score_dev if self.plan.dev else None,
             self.averages,

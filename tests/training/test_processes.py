@@ -94,6 +94,24 @@ def test_two_processes_end_with_the_losses_and_weights_of_one(
 
 
 @pytest.mark.slow
+def test_two_processes_train_a_model_that_does_not_use_all_its_parameters(
+    workspace: Workspace, tiny_model: str, forks: Forks, tmp_path: Path
+) -> None:
+    """SqueezeBERT has a pooler, which no tag depends on."""
+    from transformers import SqueezeBertConfig, SqueezeBertModel
+
+    folder = shutil.copytree(tiny_model, tmp_path / "squeezed")
+    (folder / "model.safetensors").unlink()
+    small = {name: json.loads((folder / "config.json").read_text())[name] for name in ("vocab_size", "hidden_size")}
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    SqueezeBertModel(SqueezeBertConfig(**small, **sizes, embedding_size=small["hidden_size"])).save_pretrained(folder)
+    fill(workspace, str(folder), "labels")
+    done = torchrun(forks, "train", "-m", str(folder), *TRAIN, "--batch-size", "4", "--json", "-w", str(workspace.path))
+    assert done.returncode == 0, done.stderr
+    assert len(losses(workspace.path)) > 2
+
+
+@pytest.mark.slow
 def test_two_processes_draw_the_curve_of_one(workspace: Workspace, still_model: str, forks: Forks) -> None:
     train = ["train", "-m", still_model, *TRAIN, "--curve", "0.5"]
     alone = train_alone(workspace, still_model, forks, train)
