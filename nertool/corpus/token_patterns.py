@@ -20,6 +20,8 @@ INVISIBLE = "\u00ad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u20
 
 A space of no width, U+200B, is none of them: it parts words.
 """
+SIGNS_INSIDE = "-'’.&/"
+"""Signs that may stand between two letters of a word."""
 HANGUL = regex.compile(r"\p{Hangul}")
 """Korean has blanks: Han characters in it are parts of words."""
 CHARACTER_ALONE = regex.compile(f"[{WITHOUT_BLANKS}]")
@@ -27,19 +29,15 @@ ONE_CHARACTER = regex.compile(r"\X")
 """What a person takes for one character: a letter with its marks, an emoji of several signs."""
 
 
-INNER = "[-'’.&/]"
-INNER_OR_INVISIBLE = f"[-'’.&/{INVISIBLE}]"
-
-
-def _token_pattern(letter: str, rest: str, alone: str, clitics: Sequence[str] = (), inner: str = INNER) -> str:
+def _token_pattern(letter: str, rest: str, alone: str, clitics: Sequence[str] = (), invisible: str = "") -> str:
     """The pattern of a token.
 
     Args:
         letter: class of the characters that a word begins with.
         rest: class of those that it goes on with.
         alone: pattern of a character that is a token by itself.
-        inner: pattern of what may stand between two letters of a word.
         clitics: parts of a word that are tokens of their own; those that end with an apostrophe stand before the word.
+        invisible: characters that may stand between two letters of a word, beside signs.
 
     A number is looked for once at a place, and not for ever: else a long list of numbers without blanks takes a time
     that grows with its square, or more.
@@ -48,6 +46,7 @@ def _token_pattern(letter: str, rest: str, alone: str, clitics: Sequence[str] = 
     behind = _one_of([clitic for clitic in clitics if not clitic.endswith("'")])
     part_before = rf"| (?<!\w){before}(?=\w)" if before else ""
     part_behind = rf"| (?<=[\w.]){behind}(?!-?\w)" if behind else ""
+    inside = f"[{SIGNS_INSIDE}{invisible}]"
     go_on = rf"(?!{behind}(?!-?\w))" if behind else ""
     return rf"""
       https?://\S*[^\s.,;:!?'")\]}}>»”’…]                      # a web address, without the punctuation behind it
@@ -58,7 +57,7 @@ def _token_pattern(letter: str, rest: str, alone: str, clitics: Sequence[str] = 
     {part_behind}                                             # 's of Anna's
     | (?=(\d+(?:[.,:]\d+){{,19}}))\1(?![A-Z]\b)                 # a number, price or time; 3D is a word
     | (?:{letter}\.){{2,}}(?!\w)                              # an abbreviation, such as z.B. or U.S.
-    | {letter}(?:{go_on}{rest})*(?:{go_on}{inner}{letter}(?:{go_on}{rest})*)*  # a word, inner hyphens and all
+    | {letter}(?:{go_on}{rest})*(?:{go_on}{inside}{letter}(?:{go_on}{rest})*)*  # a word, inner hyphens and all
     | {alone}                                                 # any other sign by itself
     """
 
@@ -83,16 +82,14 @@ def _ascii_token(clitics: tuple[str, ...]) -> Any:
 def _word_token(clitics: tuple[str, ...]) -> Any:
     """A run of characters without blanks is one token."""
     rest = r"[\w\p{M}\u200c\u200d]"
-    return regex.compile(_token_pattern(r"\w", rest, SIGN, clitics, INNER_OR_INVISIBLE), regex.VERBOSE | regex.VERSION1)
+    return regex.compile(_token_pattern(r"\w", rest, SIGN, clitics, INVISIBLE), regex.VERBOSE | regex.VERSION1)
 
 
 @lru_cache(maxsize=16)
 def _character_token(clitics: tuple[str, ...]) -> Any:
     """As `_word_token`, but each character of a script without blanks is a token."""
     letter, rest = f"[\\w--[{WITHOUT_BLANKS}]]", f"[[\\w\\p{{M}}\u200c\u200d]--[{WITHOUT_BLANKS}]]"
-    return regex.compile(
-        _token_pattern(letter, rest, SIGN, clitics, INNER_OR_INVISIBLE), regex.VERBOSE | regex.VERSION1
-    )
+    return regex.compile(_token_pattern(letter, rest, SIGN, clitics, INVISIBLE), regex.VERBOSE | regex.VERSION1)
 
 
 def pattern_of(text: str, tokenizer: str) -> Any:

@@ -49,6 +49,7 @@ READERS = {
     ".spacy": spacy_docs.read,
 }
 NAMED_TEXT = (".conllu", ".conllup", ".json", ".jsonl", ".ndjson", ".csv")
+"""Ends of names of text files that have a reader of their own."""
 TEXT_READERS = {"WebAnno": webanno.read, "CoNLL-2012": conll2012.read, "CoNLL-U": conllu.read}
 __all__ = ["Layout", "Tally", "read"]
 
