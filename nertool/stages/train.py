@@ -74,6 +74,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
         processes.from_first(False)
         prepared = _prepare(workspace, options)
         with running.begun(stage.identity, options.force, workspace.invocation):
+            processes.from_first(None)  # only now may the others make directories there
             trained = _train(workspace, options, prepared)
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
@@ -89,9 +90,11 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
 
 def _run_other_process(workspace: Workspace, options: Options) -> Result:
     """Train along, if the first process finds that there is something to do."""
-    fresh = processes.from_first(True)
-    facts = {} if fresh else dict(_train(workspace, options, _prepare(workspace, options)).facts)
-    return Result("train", facts, fresh)
+    if processes.from_first(True):
+        return Result("train", {}, True)
+    prepared = _prepare(workspace, options)
+    processes.from_first(None)
+    return Result("train", dict(_train(workspace, options, prepared).facts), False)
 
 
 def _planned(workspace: Workspace, options: Options) -> StageRun:

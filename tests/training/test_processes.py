@@ -125,6 +125,21 @@ def test_two_processes_draw_the_curve_of_one(workspace: Workspace, still_model: 
 
 
 @pytest.mark.slow
+def test_what_another_run_has_left_is_gone_before_any_process_makes_directories(
+    workspace: Workspace, still_model: str, forks: Forks
+) -> None:
+    fill(workspace, still_model, "labels")
+    left = workspace / ".training/checkpoint-1"
+    left.mkdir(parents=True)
+    for number in range(5000):  # it takes the first process a while to remove them
+        (left / str(number)).touch()
+    train = ["train", "-m", still_model, *TRAIN, "--batch-size", "4", "--seeds", "1,2", "-w", str(workspace.path)]
+    done = torchrun(forks, *train)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("checkpoints are dropped") == 1
+
+
+@pytest.mark.slow
 def test_the_first_process_tells_what_is_wrong_and_what_is_done_already(
     trained: Path, tiny_model: str, forks: Forks, tmp_path: Path
 ) -> None:
