@@ -63,6 +63,8 @@ class OutputFile:
             self._path = Path(f"{self._target}.partial")
         self._progress = Path(f"{self._target}.progress")
         self.documents, self._bytes = self._resume_point()
+        if self.documents:
+            logger.info("%s goes on after %s documents", name, self.documents)
 
     @property
     def folder(self) -> Path | None:
@@ -103,6 +105,7 @@ class OutputFile:
             return
         with open(self._path, "a+b", opener=_open_no_link) as out:  # which changes nothing before the lock is there
             self._lock(out)
+            self._check_unchanged()
             out.truncate(self._bytes)
             out.seek(self._bytes)
             yield out
@@ -111,14 +114,32 @@ class OutputFile:
         """Keep other processes from writing the file.
 
         Raises:
-            InvalidOption: one does so now.
+            InvalidOption: one does so now, or has just given this file its final name.
         """
+        busy = InvalidOption(
+            f"--output {self.name} is being written by another process", "Wait for it, or name another file."
+        )
         try:
             fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidOption(
-                f"--output {self.name} is being written by another process", "Wait for it, or name another file."
-            ) from error
+            begun = os.lstat(self._path)
+        except (BlockingIOError, FileNotFoundError) as error:
+            raise busy from error
+        if not os.path.samestat(begun, os.fstat(out.fileno())):
+            raise busy
+
+    def _check_unchanged(self) -> None:
+        """Look at the file again: another process may have written it while this one loaded its model.
+
+        Raises:
+            InvalidOption: one has.
+        """
+        try:
+            if self._resume_point() != (self.documents, self._bytes):
+                raise InvalidOption(f"--output {self.name} was written by another process meanwhile", "Run it again.")
+        except InvalidOption:
+            if not self._progress.exists():
+                self._path.unlink(missing_ok=True)  # made by this process just now
+            raise
 
     def _noting_progress(self, documents: Iterable[str], out: BinaryIO) -> Iterator[str]:
         """Give the documents; after every DOCUMENTS_BETWEEN of them, update `FILE.progress`."""
@@ -173,7 +194,6 @@ class OutputFile:
                 f"--resume: {self.name} was begun with other {', '.join(other)}",
                 f"Give the same as then, name another file, or {ANEW}",
             )
-        logger.info("%s goes on after %s documents", self.name, done[0])
         return done
 
 
