@@ -117,7 +117,6 @@ def score_file(name: str, scorer: Scorer, delimiter: str = "") -> None:
             lines_before += len(lines)
             if len(ends) > MOST_KNOWN:
                 ends.clear()
-        _count(scorer, np.append(unfinished, 0), ends)
         check_columns(str(path), *ends.tags())
 
 
@@ -225,21 +224,25 @@ def _count(scorer: Scorer, numbers: Array, ends: _Ends) -> Array:
 
 
 def _blocks(file: IO[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
-    """Give the lines of each block without line ends; a blank parts columns, a line of `-X-` becomes a blank line."""
-    rest = b""
-    while data := file.read(BLOCK):
+    """Give the lines of each block without line ends; a blank parts columns, a line of `-X-` becomes a blank line.
+
+    A blank line stands behind the last one, as it ends a sentence.
+    """
+    rest, data = b"", file.read(BLOCK)
+    while ahead := file.read(BLOCK):
         block, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
             yield _lines(block, delimiter)
-    if rest:
-        yield _lines(rest, delimiter)
+        data = ahead
+    last = rest + data
+    if b"\n" not in last:  # line ends of old Macs
+        last = last.replace(b"\r", b"\n")
+    yield [*_lines(last, delimiter), b""]
 
 
 def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
     if delimiter:
         block = block.replace(b" ", INNER_BLANK).replace(delimiter, b" ").replace(b"\t", INNER_BLANK)
-    if b"\r" in block and b"\n" not in block:
-        block = block.replace(b"\r", b"\n")
     if b"-X-" in block:
         block = BOUNDARY.sub(b"", block)
     return block.replace(b"\t", b" ").split(b"\n")

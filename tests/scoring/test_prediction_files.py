@@ -16,6 +16,7 @@ from nertool.corpus.column_files import Sentence
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring import prediction_files
 from nertool.scoring.prediction_files import check_same, read_both, read_tagged, score_file
+from nertool.scoring.score_files import score_files
 from nertool.scoring.scorer import Scorer
 from nertool.stages import evaluate
 from nertool.workspace.workspace import Workspace
@@ -193,3 +194,19 @@ def test_lines_that_end_with_cr_are_lines(tmp_path: Path) -> None:
     score_file(str(path), scorer)
     results = scorer.results()
     assert (results["correct"], results["predicted"], results["support"]) == (1, 1, 2)
+
+
+def test_line_ends_do_not_change_what_is_counted(tmp_path: Path) -> None:
+    for text in (b"Anna B-PER B-PER\nKeller I-PER I-PER", b"a O O\n\nAnna B-PER B-PER\nKeller I-PER I-PER"):
+        wanted = scored(text, tmp_path / "tags.txt").results()
+        for end in (b"\r\n", b"\r"):
+            assert scored(text.replace(b"\n", end), tmp_path / "tags.txt").results() == wanted
+
+
+def test_the_last_sentence_counts_for_the_scheme(tmp_path: Path) -> None:
+    path = tmp_path / "tags.txt"
+    path.write_text(
+        "Anna I-PER I-PER\n\nOslo B-LOC B-LOC\nleft O O\nBonn B-LOC B-LOC\nis O O\nNew B-LOC B-LOC\nYork I-LOC I-LOC"
+    )
+    alone, with_tokens = (score_files(str(path), surface_forms=more)["tags.txt"]["strict"] for more in (False, True))
+    assert alone == with_tokens and alone["mode"] == "strict IOB2"
