@@ -81,11 +81,10 @@ class Page:
 
 def write_report(path: Path, page: Page) -> None:
     """Write a page; without matplotlib it has no plots, and says so."""
-    environment = page_templates()
-    environment.filters["figure"] = _figure
     if not plots.available():
         logger.info("the page has no plots: %s", plots.MISSING)
-    text = environment.get_template("report.html").render(
+    text = _render(
+        "report.html",
         title=page.title,
         scored=page.everything,
         metrics=METRICS,
@@ -105,6 +104,23 @@ def write_report(path: Path, page: Page) -> None:
         note=page.note,
     )
     path.write_text(text, encoding="utf-8")
+
+
+def check_parts(page: Page) -> None:
+    """Write the parts of a page that are about other files than results, and keep nothing.
+
+    Raises:
+        jinja2.UndefinedError, LookupError, TypeError, ValueError: a file does not hold what its part shows.
+    """
+    if page.quantization:
+        _render("quantization.html", quantization=page.quantization, metrics=METRICS)
+    _render("thresholds.html", thresholds=page.thresholds)
+
+
+def _render(template: str, **content: Any) -> str:
+    environment = page_templates()
+    environment.filters["figure"] = _figure
+    return environment.get_template(template).render(content)
 
 
 class Plots(NamedTuple):

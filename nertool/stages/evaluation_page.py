@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 REPORT = "report.html"
 COMPARISON = "comparison.json"
+ANEW = "Remove it, and evaluate anew: nertool evaluate"
 MODEL_NAMES = {MODEL: "FP32", QUANTIZED: "INT8"}
 """Names of the models on the page, by their directories."""
 
@@ -86,15 +87,23 @@ def check_shown_files(workspace: Workspace, written: Collection[str]) -> None:
     """Check files that the page shows beside results, before anything is tagged.
 
     Args:
-        written: names of models whose thresholds are written before the page is.
+        written: directories of models whose thresholds are written before the page is.
 
     Raises:
-        InvalidData: one is damaged.
+        InvalidData: one is damaged, or does not hold what nertool writes.
     """
-    names = [f"{QUANTIZED}/{TABLE}", *_threshold_files(workspace).values()]
-    for name in names:
-        if not (name.endswith(THRESHOLDS) and name.partition("/")[0] in written):
-            _json(workspace / name)
+    from jinja2 import UndefinedError
+
+    from nertool.report.report import Page, check_parts
+
+    pages: dict[Path, Page] = {}
+    for name, path in _threshold_files(workspace).items():
+        if path.partition("/")[0] not in written:
+            pages[workspace / path] = Page("", [], thresholds=_shown_thresholds({name: _json(workspace / path)}))
+    pages[workspace / QUANTIZED / TABLE] = Page("", [], quantization=_json(workspace / QUANTIZED / TABLE))
+    for file, page in pages.items():
+        with translate_odd_content(str(file), ANEW, also=(UndefinedError,)):
+            check_parts(page)
 
 
 def _page(workspace: Workspace, evaluated: Iterable[Evaluated]) -> Page:
@@ -111,9 +120,14 @@ def _page(workspace: Workspace, evaluated: Iterable[Evaluated]) -> Page:
         comparison=_json(workspace / EVALUATION / COMPARISON),
         training=workspace.facts("train"),
         quantization=_json(workspace / QUANTIZED / TABLE),
-        thresholds={model: content for model, content in kept.items() if "measure" in content},
+        thresholds=_shown_thresholds(kept),
         note=recipe.note if recipe else "",
     )
+
+
+def _shown_thresholds(kept: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those that `evaluate` has found on dev, and nobody has set by hand."""
+    return {model: content for model, content in kept.items() if "measure" in content}
 
 
 def _threshold_files(workspace: Workspace) -> dict[str, str]:
@@ -136,5 +150,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         content = read_json(path) if path.exists() else {}
     except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{path} is not JSON: {error}", "Remove it, and evaluate anew: nertool evaluate") from error
-    return content if isinstance(content, dict) else {}
+        raise InvalidData(f"{path} is not JSON: {error}", ANEW) from error
+    if not isinstance(content, dict):
+        raise InvalidData(f"{path} holds no JSON object", ANEW)
+    return content

@@ -256,12 +256,29 @@ def test_thresholds_reach_what_is_wanted_and_are_kept_beside_the_model(unsure: W
     assert not other.fresh and "thresholds again: recall is another" in other.why
 
 
-def test_damaged_thresholds_are_told_before_anything_is_scored(copy: Workspace) -> None:
-    (copy / "model/thresholds.json").write_text('{"points": [')
-    with pytest.raises(InvalidData, match=r"model/thresholds.json is not JSON"):
+@pytest.mark.parametrize(
+    ("file", "content", "wanted"),
+    [
+        ("model/thresholds.json", '{"points": [', "is not JSON"),
+        ("model/thresholds.json", "[]", "holds no JSON object"),
+        (
+            "model/thresholds.json",
+            '{"measure": "recall", "points": [{"type": "PER", "dev": {}}]}',
+            "not what nertool writes",
+        ),
+        ("quantized/quantization.json", '{"fp32": 1, "trials": []}', "not what nertool writes"),
+    ],
+)
+def test_damaged_files_of_the_page_are_told_before_anything_is_scored(
+    copy: Workspace, file: str, content: str, wanted: str
+) -> None:
+    (copy / file).parent.mkdir(exist_ok=True)
+    (copy / file).write_text(content)
+    with pytest.raises(InvalidData, match=rf"{file}.* {wanted}"):
         evaluate.run(copy, evaluate.Options(split=["dev"], allow_stale=True))
     assert not (copy / "evaluation").exists()
-    evaluate.run(copy, evaluate.Options(split=["dev"], allow_stale=True, recall=["0.1"], force=True))
+    if file.startswith("model"):
+        evaluate.run(copy, evaluate.Options(split=["dev"], allow_stale=True, recall=["0.1"], force=True))
 
 
 def test_thresholds_go_with_their_model(copy: Workspace, tiny_model: str) -> None:
