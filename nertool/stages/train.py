@@ -79,7 +79,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
         if options.ensemble:
-            _publish_seeds(workspace, options, stage, trained)
+            _publish_seeds(options, stage, trained)
 
     result = workspace.run(_planned(workspace, options), work)
     if result.fresh:
@@ -310,7 +310,7 @@ def _publish(workspace: Workspace, options: Options, stage: Stage, trained: Trai
 
     target = stage.directory(options.output_dir)
     publish.link_weights(trained.directory, target)
-    _complete(workspace, options, target, trained.settings, stage.facts)
+    _complete(options, target, trained.settings, stage.facts)
     publish.write_curves(target, stage.facts)
     training = {"facts": stage.facts, "options": _used(options), "versions": stage.identity["versions"]}
     card, data = target / model_card.CARD, workspace.facts("download")
@@ -330,7 +330,7 @@ def _used(options: Options) -> dict[str, Any]:
     return {name: value for name, value in options.recorded().items() if name not in unused}
 
 
-def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, trained: Trained) -> None:
+def _publish_seeds(options: Options, stage: Stage, trained: Trained) -> None:
     """Put the weights of all seeds into model directories of their own, in one that is staged."""
     from nertool.training import publish
 
@@ -338,16 +338,15 @@ def _publish_seeds(workspace: Workspace, options: Options, stage: Stage, trained
     for run in trained.seeds:
         target = together / str(run.seed)
         publish.link_kept(run.directory, target)
-        _complete(workspace, options, target, trained.settings, run.facts)
+        _complete(options, target, trained.settings, run.facts)
 
 
-def _complete(
-    workspace: Workspace, options: Options, target: Path, settings: TaggingSettings, facts: Mapping[str, Any]
-) -> None:
+def _complete(options: Options, target: Path, settings: TaggingSettings, facts: Mapping[str, Any]) -> None:
     """Add what a model directory needs beside the weights to tag: tokenizer, settings, calibration."""
     from nertool.models.calibration import Calibration
+    from nertool.models.model_directory import stored_labels
 
     options.pretrained.tokenizer().save_pretrained(target)  # as it was before the training used it
     settings.write(target)
     if "calibration" in facts:
-        Calibration.from_dict(facts["calibration"]).write(target, read_labels(workspace / LABELS))
+        Calibration.from_dict(facts["calibration"]).write(target, stored_labels(target, options.trust_remote_code))

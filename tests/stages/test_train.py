@@ -221,7 +221,9 @@ def test_a_fine_tuned_model_keeps_its_label_order(trained: Path, tmp_path: Path)
     (copy / "labels.txt").write_text("".join(f"{tag}\n" for tag in reversed(tags)))
     shutil.copytree(trained / "model", tmp_path / "start", ignore=shutil.ignore_patterns("checkpoint-*"))
     options = train.Options(model=str(tmp_path / "start"), num_epochs=1.0, learning_rate=0.0, force=True)
-    assert train.run(copy, options).facts["dev_f1"] == Workspace(trained).facts("train")["dev_f1"]
+    facts = train.run(copy, options).facts
+    assert facts["dev_f1"] == Workspace(trained).facts("train")["dev_f1"]
+    assert load_tagger(copy / "model").calibration.as_dict() == facts["calibration"]
 
 
 @pytest.fixture
