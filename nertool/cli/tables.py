@@ -27,6 +27,21 @@ from nertool.workspace.stage import Result
 from nertool.workspace.staleness import State
 
 STATE_STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
+SHOWN_ELSEWHERE = ("metric", "calibration", "types", "history", "seeds", "trials", "curve", "gain", "outlook")
+"""Facts of a training that are in other tables, or in the names of other figures."""
+TRAINING_NAMES = {
+    "output_dir": "directory",
+    "unlabelled": "unlabelled sentences",
+    "words": "tokens",
+    "windowed": "sentences in windows",
+    "without_subwords": "tokens without sub-words",
+    "dev_interval": "95 % of dev f1",
+    "mean": "mean of dev f1",
+    "deviation": "deviation of dev f1",
+    "test_mean": "mean of test f1",
+    "test_deviation": "deviation of test f1",
+}
+"""Facts of a training by names for people, where their keys are none."""
 
 
 def render(result: Result) -> list[Table]:
@@ -112,31 +127,44 @@ def _prediction_figures(facts: Facts) -> str:
 
 def _training(facts: Facts) -> list[Table]:
     """Show the figures of a training, then dev scores by type, epochs, seeds, trials and parts where there are any."""
-    others = dict(facts)
-    types, history = others.pop("types", None), others.pop("history", None)
-    seeds, trials = others.pop("seeds", None), others.pop("trials", None)
-    parts, outlook = others.pop("curve", None), others.pop("outlook", "")
-    others.pop("gain", None)  # the outlook tells it
-    if calibration := others.pop("calibration", None):
-        others["temperature"] = calibration["temperature"]
-    if "dev_interval" in others:
-        others["dev_interval"] = interval_of(others["dev_interval"])
-    tables = []
-    if others:
-        tables.append(list_table(others))
-    if types:
-        tables.append(named_rows("", types))
-    if history:
-        tables.append(table_of("", history))
-    if seeds:
-        tables.append(table_of("seeds", [{**seed, "kept": "yes" if seed["kept"] else ""} for seed in seeds]))
-    if trials:
-        tables.append(
-            table_of("trials", [{**trial, "learning_rate": f"{trial['learning_rate']:.2e}"} for trial in trials])
-        )
-    if parts:
-        tables.append(with_caption(table_of("data curve", [_part(row, metric_of(facts)) for row in parts]), outlook))
+    metric = metric_of(facts)
+    tables = [list_table(_training_totals(facts))]
+    if facts.get("types"):
+        tables.append(named_rows("", facts["types"]))
+    if facts.get("history"):
+        tables.append(table_of("", [_with_metric(row, metric) for row in facts["history"]]))
+    if facts.get("seeds"):
+        seeds = [{**seed, "kept": "yes" if seed["kept"] else ""} for seed in facts["seeds"]]
+        tables.append(table_of("seeds", [_with_metric(seed, metric) for seed in seeds]))
+    if facts.get("trials"):
+        trials = [{**trial, "learning_rate": f"{trial['learning_rate']:.2e}"} for trial in facts["trials"]]
+        tables.append(table_of("trials", [_with_metric(trial, metric) for trial in trials]))
+    if facts.get("curve"):
+        parts = table_of("data curve", [_part(row, metric) for row in facts["curve"]])
+        tables.append(with_caption(parts, facts.get("outlook", "")))
     return tables
+
+
+def _training_totals(facts: Facts) -> Row:
+    """Give the figures of the whole training by names for people; problems that no sentence has are left out."""
+    totals = {name: value for name, value in facts.items() if name not in SHOWN_ELSEWHERE}
+    for problem in ("windowed", "without_subwords"):
+        if not totals.get(problem):
+            totals.pop(problem, None)
+    if "dev_interval" in totals:
+        totals["dev_interval"] = interval_of(totals["dev_interval"])
+    if "calibration" in facts:
+        totals["temperature"] = facts["calibration"]["temperature"]
+    named = {TRAINING_NAMES.get(name, name): value for name, value in totals.items()}
+    return _with_metric(named, metric_of(facts))
+
+
+def _with_metric(row: Row, metric: str) -> Row:
+    """Name the scores of a row by their metric, and write epochs as short as they are."""
+    named = {}
+    for name, value in row.items():
+        named[name.replace("f1", metric)] = f"{value:g}" if name.startswith("epoch") else value
+    return named
 
 
 def _part(facts: Facts, metric: str) -> Row:
