@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
+from typer.models import OptionInfo
 
 from nertool.cli import run_ner_names, values
 from nertool.cli.output import USAGE_ERROR, escape_usage_errors, set_up_output
@@ -25,6 +26,8 @@ from nertool.workspace.workspace import Workspace
 
 GENERAL = "General"
 """Group of the options that every command has."""
+KINDS = {str: "<text>", int: "<integer>", float: "<number>"}
+"""What help says of an option's value, by its type."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,12 @@ class Command(TyperCommand):
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
-                group = getattr(parameter, "rich_help_panel", None) or GENERAL
-                name = "Arguments" if parameter.param_type_name == "argument" else group
-                groups.setdefault(name, []).append(record)
+            if record is None:
+                continue
+            group = getattr(parameter, "rich_help_panel", None) or GENERAL
+            if parameter.param_type_name == "argument":
+                group, record = "Arguments", (record[0].partition(" ")[0], record[1])  # Typer adds Python's type
+            groups.setdefault(group, []).append(record)
         for name in sorted(groups, key=_group_rank):  # a stable sort: other groups keep their order
             with formatter.section(name):
                 formatter.write_dl(groups[name])
@@ -164,8 +169,17 @@ def _parameter(field: Field[Any], hint: Any, group: str) -> inspect.Parameter:
         kind, info = get_args(hint)
         info = copy.copy(info)  # options that several classes share stand in different groups
         info.rich_help_panel = group
+        if isinstance(info, OptionInfo) and info.metavar is None:
+            info.metavar = KINDS.get(_one_of(kind))
         hint = Annotated[kind, info]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _one_of(kind: Any) -> Any:
+    """The type of one value: `int` of `int | None`, `str` of `list[str] | None`."""
+    while inner := [part for part in get_args(kind) if part is not type(None)]:
+        kind = inner[0]
+    return kind
 
 
 def group_of(field: str, groups: Mapping[str, Sequence[str]]) -> str:

@@ -165,6 +165,13 @@ def test_help_shows_defaults_and_environment_variables() -> None:
         assert f"[env var: {variable}; default: {default}" in shown
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_speaks_of_values_as_the_pages_do(name: str) -> None:
+    shown = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "80"}).stdout
+    assert not re.findall(r"<(?:int|float|str|list)\b[^>]*>", shown)
+    assert "-w, --workspace <text>" in shown
+
+
 def test_help_is_instant_as_it_imports_nothing_heavy() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "nertool", "train", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
