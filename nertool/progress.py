@@ -144,15 +144,14 @@ def _rate(unit: str) -> ProgressColumn:
 
 
 def _time_left() -> ProgressColumn:
-    """A column of the time that is left, empty where nobody knows how much there is to do."""
+    """A column of the time that is left, empty while nobody can tell it: there is no total, or no rate yet."""
     from rich.progress import Task, TimeRemainingColumn
     from rich.table import Column
     from rich.text import Text
 
     class TimeLeft(TimeRemainingColumn):
         def render(self, task: Task) -> Text:
-            shown = super().render(task)
-            return shown.append(" left") if shown.plain else shown
+            return Text() if task.time_remaining is None else super().render(task).append(" left")
 
     return TimeLeft(table_column=Column(no_wrap=True))
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 
 import pytest
+from rich.progress import Task
 
 from nertool.progress import NOISY, bar, console, logger, silenced
 
@@ -60,10 +61,25 @@ def test_a_bar_is_one_line_however_narrow_the_terminal_is(
     try:
         with bar("train, seed 3 loss 0.2610 F1 0.8541", total=total, unit="sentences") as (progress, task):
             progress.update(task, completed=1_000_000)
-            progress.tasks[0].finished_speed = 123_456.7  # the widest that is likely
+            monkeypatch.setattr(Task, "speed", 123_456.7)  # the widest that is likely
             lines = console().render_lines(progress.get_renderable(), pad=False)
     finally:
         console.cache_clear()
     assert len(lines) == 1
     shown = "".join(segment.text for segment in lines[0])
     assert "train" in shown and ("left" in shown) == (total is not None)
+
+
+def test_a_bar_is_silent_about_the_time_left_until_there_is_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console.cache_clear()
+    try:
+        with bar("train", total=100) as (progress, task):
+            unknown = "".join(str(column.render(progress.tasks[0])) for column in progress.columns)
+            progress.update(task, completed=1)
+            progress.update(task, completed=2)
+            known = "".join(str(column.render(progress.tasks[0])) for column in progress.columns)
+    finally:
+        console.cache_clear()
+    assert "left" not in unknown and "--" not in unknown
+    assert known.endswith(" left")
