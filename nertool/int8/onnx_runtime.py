@@ -113,16 +113,19 @@ class Exported:
         except (AssertionError, NertoolError, RuntimeError) as error:
             if full_disk(error):
                 raise
-            reason = (str(error) or type(error).__name__).splitlines()[0]  # an assertion may say nothing
-            raise NertoolError(
-                f"a model of type {model.config.model_type} cannot be a graph of ONNX: {reason}", OTHER_BACKEND
-            ) from error
+            what = f"a model of type {model.config.model_type} cannot be a graph of ONNX"
+            raise NertoolError(f"{what}: {self._reason(error)}", OTHER_BACKEND) from error
         if not difference <= CLOSE:
             raise NertoolError(
                 f"exported to ONNX the model gives other answers: logits differ by up to {difference:.3g}",
                 OTHER_BACKEND,
             )
         self._drop_unwanted_rows(model, compared)
+
+    def _reason(self, error: Exception) -> str:
+        """What an error says in its first line, without the place of the graph: it is gone when somebody reads that."""
+        said = str(error).replace(str(self.path), "the graph")
+        return (said or type(error).__name__).splitlines()[0]  # an assertion may say nothing
 
     def _drop_unwanted_rows(self, model: Any, batches: Sequence[Inputs]) -> None:
         """Let the graph leave out work for sub-words that nobody asks for, if its answers stay the model's."""
