@@ -93,6 +93,10 @@ def _check_settings(options: Options, given: Mapping[str, Any]) -> None:
         raise InvalidOption("--set eval_steps: dev is scored after each epoch", "Add: --set eval_strategy=steps")
     if options.warmup_ratio and given.get("warmup_steps"):
         raise InvalidOption("--warmup-ratio does not go with --set warmup_steps", "Leave one of both out.")
+    if given.get("gradient_checkpointing_kwargs") and not options.gradient_checkpointing:
+        raise InvalidOption(
+            "--set gradient_checkpointing_kwargs is for --gradient-checkpointing", "Give both, or leave it out."
+        )
     by_length = given.get("group_by_length") or given.get("train_sampling_strategy") == "group_by_length"
     if options.max_tokens_per_batch and by_length:
         raise InvalidOption(

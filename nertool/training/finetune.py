@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,8 +115,9 @@ class FineTuning:
         trainer.get_train_dataloader()
         trainer.create_optimizer_and_scheduler(num_training_steps=1)
         if self.arguments.gradient_checkpointing:
-            with translate_refusals("gradient_checkpointing"):
+            with translate_refusals("--gradient-checkpointing, --set gradient_checkpointing_kwargs"):
                 self.model.gradient_checkpointing_enable(self.arguments.gradient_checkpointing_kwargs)
+                _try_checkpointing(self.arguments.gradient_checkpointing_kwargs or {"use_reentrant": True})
 
     def _is_trained(self) -> bool:
         """Whether there are epochs or steps; a model is else kept as it is."""
@@ -245,6 +246,17 @@ def read_weights(model: PreTrainedModel, directory: Path) -> None:
     for path in directory.glob("model*.safetensors"):
         weights.update(load_file(path))
     model.load_state_dict(weights, strict=False)
+
+
+def _try_checkpointing(settings: Mapping[str, Any]) -> None:
+    """Run something through a checkpoint of gradients: PyTorch looks at the settings only then."""
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    def layer(inputs: torch.Tensor) -> torch.Tensor:
+        return inputs
+
+    checkpoint(layer, torch.zeros(1, requires_grad=True), **settings)
 
 
 def _last_whole(directory: Path, limit: int) -> tuple[Path | None, list[LogEntry]]:

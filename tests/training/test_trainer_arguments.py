@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
@@ -86,6 +87,7 @@ def test_the_defaults_of_such_settings_are_taken_and_older_names_are_read() -> N
         ({"settings": ["group_by_length=true"], "max_tokens_per_batch": 100}, "--max-tokens-per-batch makes steps of"),
         ({"settings": ["evaluation_strategy=no"], "patience": 1}, "--patience needs dev scores"),
         ({"settings": ["torch_compile_mode=none"]}, "there is no such mode"),
+        ({"settings": ['gradient_checkpointing_kwargs={"debug": true}']}, "is for --gradient-checkpointing"),
         ({"settings": ["dataloader_persistent_workers=true"]}, "persistent_workers option needs num_workers"),
         ({"settings": ["optim=adamw_torch", "optim_args=foo"]}, "the Trainer refuses its arguments"),
     ],
@@ -108,6 +110,25 @@ def test_a_setting_that_the_trainer_refuses_ends_the_training_before_its_first_s
     monkeypatch.delenv("ACCELERATE_DYNAMO_BACKEND", raising=False)
     with pytest.raises(InvalidOption, match="the Trainer refuses its arguments: "):
         train.run(ready, train.Options(model=tiny_model, settings=[setting]))
+    assert snapshot(ready.path) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"use_reentrent": False}, "use_reentrent"),
+        ({"use_reentrant": False, "preserve": True}, "preserve"),
+        ({"use_reentrant": False, "determinism_check": "none at all"}, "determinism_check"),
+        ({"debug": True}, "use_reentrant=False"),
+    ],
+)
+def test_settings_that_gradient_checkpointing_refuses_end_the_training_before_its_first_step(
+    settings: dict[str, object], reason: str, ready: Workspace, tiny_model: str
+) -> None:
+    before = snapshot(ready.path)
+    given = [f"gradient_checkpointing_kwargs={json.dumps(settings)}"]
+    with pytest.raises(InvalidOption, match=f"the Trainer refuses its arguments: .*{reason}"):
+        train.run(ready, train.Options(model=tiny_model, gradient_checkpointing=True, settings=given))
     assert snapshot(ready.path) == before
 
 
