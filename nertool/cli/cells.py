@@ -15,6 +15,21 @@ Facts = Mapping[str, Any]
 """What a stage counted or measured."""
 Row = Mapping[str, Any]
 """Cells of a table's row, by the names of their columns."""
+NAMES = {
+    "output_dir": "directory",
+    "words": "tokens",
+    "unlabelled": "unlabelled sentences",
+    "windowed": "sentences in windows",
+    "without_subwords": "tokens without sub-words",
+    "dropped": "tokens dropped",
+    "breaks": "breaks put in",
+    "cut": "entities cut",
+    "below": "entities below their least probability",
+    "tried": "sentences tagged as a check",
+}
+"""Facts by names for people, where their keys say too little."""
+PROBLEMS = ("windowed", "without_subwords", "below")
+"""Counts that nobody has to read where they are 0."""
 
 
 def splits_and_others(facts: Facts) -> tuple[dict[str, Row], dict[str, Any]]:
@@ -37,8 +52,14 @@ def list_table(facts: Facts) -> Table:
     """Make a table with a line for each fact: its name and its value."""
     table = Table(show_header=False)
     for name, value in facts.items():
-        table.add_row(cell(name.replace("_", " ")), cell(text_of(value)))
+        if value or name not in PROBLEMS:
+            table.add_row(cell(_shown(name)), cell(text_of(value)))
     return table
+
+
+def _shown(name: str) -> str:
+    """Name a fact for people."""
+    return NAMES.get(name, name.replace("_", " "))
 
 
 def named_rows(header: str, rows: Mapping[str, Row]) -> Table:
@@ -51,7 +72,7 @@ def table_of(title: str, rows: Sequence[Row]) -> Table:
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
-    headers = [visible(column.replace("_", " ")) for column in columns]
+    headers = [visible(_shown(column)) for column in columns]
     table = Table(*headers, title=visible(title) or None, title_justify="left")
     for row in rows:
         table.add_row(*(cell(text_of(row.get(column))) for column in columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from rich.table import Table
 
@@ -29,19 +30,13 @@ from nertool.workspace.staleness import State
 STATE_STYLES = {"fresh": "green", "edited": "cyan", "stale": "yellow", "missing": "dim"}
 SHOWN_ELSEWHERE = ("metric", "calibration", "types", "history", "seeds", "trials", "curve", "gain", "outlook")
 """Facts of a training that are in other tables, or in the names of other figures."""
-TRAINING_NAMES = {
-    "output_dir": "directory",
-    "unlabelled": "unlabelled sentences",
-    "words": "tokens",
-    "windowed": "sentences in windows",
-    "without_subwords": "tokens without sub-words",
-    "dev_interval": "95 % of dev f1",
+MEANS = {
     "mean": "mean of dev f1",
     "deviation": "deviation of dev f1",
     "test_mean": "mean of test f1",
     "test_deviation": "deviation of test f1",
 }
-"""Facts of a training by names for people, where their keys are none."""
+"""Figures over several seeds by names for people."""
 
 
 def render(result: Result) -> list[Table]:
@@ -146,17 +141,18 @@ def _training(facts: Facts) -> list[Table]:
 
 
 def _training_totals(facts: Facts) -> Row:
-    """Give the figures of the whole training by names for people; problems that no sentence has are left out."""
-    totals = {name: value for name, value in facts.items() if name not in SHOWN_ELSEWHERE}
-    for problem in ("windowed", "without_subwords"):
-        if not totals.get(problem):
-            totals.pop(problem, None)
-    if "dev_interval" in totals:
-        totals["dev_interval"] = interval_of(totals["dev_interval"])
+    """Give the figures of the whole training."""
+    totals: dict[str, Any] = {}
+    for name, value in facts.items():
+        if name == "dev_interval":
+            totals["95 % of dev f1"] = interval_of(value)
+        elif name in MEANS:
+            totals[MEANS[name]] = value
+        elif name not in SHOWN_ELSEWHERE:
+            totals[name] = value
     if "calibration" in facts:
         totals["temperature"] = facts["calibration"]["temperature"]
-    named = {TRAINING_NAMES.get(name, name): value for name, value in totals.items()}
-    return _with_metric(named, metric_of(facts))
+    return _with_metric(totals, metric_of(facts))
 
 
 def _with_metric(row: Row, metric: str) -> Row:

@@ -14,7 +14,7 @@ from nertool.documents.log_counts import log_counts
 from nertool.documents.tag_documents import tag_documents
 from nertool.models.names import quiet_transformers
 from nertool.models.thresholds import OWN, read_named_thresholds
-from nertool.progress import track
+from nertool.progress import logger, track
 from nertool.spelling import PLAIN
 from nertool.stages.load_model import find_model, load_model
 from nertool.stages.options import check_split
@@ -71,7 +71,9 @@ def run(workspace: Workspace, options: Options) -> Result:
             packages=["torch", "transformers", "tokenizers"],
             force=options.force,
         )
-        return workspace.run(planned, lambda stage: _tag_split(stage, model, source, options))
+        result = workspace.run(planned, lambda stage: _tag_split(stage, model, source, options))
+        logger.info("predictions: %s", workspace / _predictions(split, options.form))
+        return result
 
 
 def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) -> None:

@@ -47,6 +47,17 @@ def test_a_training_has_names_for_people() -> None:
     assert cells(epochs)[0] == ["1", "1.5"]
 
 
+def test_keys_that_say_too_little_have_names_for_people() -> None:
+    (table,) = render(Result("predict", {"model": "quantized", "tokens": 9, "below": 2}))
+    assert cells(table)[0] == ["model", "tokens", "entities below their least probability"]
+    (table,) = render(Result("predict", {"model": "quantized", "tokens": 9, "below": 0}))
+    assert cells(table)[0] == ["model", "tokens"]
+    counts = {"sentences": 3, "tokens": 9, "dropped": 1, "breaks": 0, "cut": 0}
+    (table,) = render(Result("preprocess", {"train": counts}))
+    names = [str(column.header) for column in table.columns]
+    assert names == ["", "sentences", "tokens", "tokens dropped", "breaks put in", "entities cut"]
+
+
 @pytest.mark.parametrize("name", ["dev accuracy", "95 % of dev accuracy"])
 def test_a_training_on_tags_without_types_has_its_accuracy(name: str) -> None:
     totals, epochs = render(Result("train", {**FACTS, "metric": "accuracy"}))
