@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, dataclass, fields
@@ -88,23 +89,35 @@ class Command(TyperCommand):
 
 @contextmanager
 def _say_what_helps(context: Any, arguments: Sequence[str]) -> Iterator[None]:
-    """Let the error about an option name the commands that have it, and that about a file of options its option."""
-    given = [argument for argument in arguments if argument.endswith((".json", ".toml"))]
+    """Let an error about a command line say what option, or what other command, takes what is refused."""
     try:
         yield
     except USAGE_ERROR as error:
-        if given and "extra argument" in error.message:
-            error.message += f" (a file of options is named by: --config {given[0]})"
-        if not hasattr(error, "possibilities"):
-            raise
-        option, group = error.option_name.replace("_", "-"), context.find_root().command
-        commands = []
-        for name in group.list_commands(context):
-            if any(option in parameter.opts for parameter in group.get_command(context, name).params):
-                commands.append(name)
-        if commands:
-            error.message, error.possibilities = f"{error.message} (an option of: {', '.join(commands)})", None
+        if "extra argument" in error.message:
+            error.message += _option_for(arguments)
+        elif hasattr(error, "possibilities"):
+            _name_commands(error, context.find_root())
         raise
+
+
+def _option_for(arguments: Sequence[str]) -> str:
+    """The option that takes the file of options, or the workspace, among arguments; empty if there is none."""
+    for argument in arguments:
+        if argument.endswith((".json", ".toml")):
+            return f" (a file of options is named by: --config {argument})"
+        if os.path.isdir(argument):
+            return f" (a workspace is named by: -w {argument})"
+    return ""
+
+
+def _name_commands(error: Any, root: Any) -> None:
+    """Let the error about an option name the commands that have it, in place of similar options."""
+    option, commands = error.option_name.replace("_", "-"), []
+    for name in root.command.list_commands(root):
+        if any(option in parameter.opts for parameter in root.command.get_command(root, name).params):
+            commands.append(name)
+    if commands:
+        error.message, error.possibilities = f"{error.message} (an option of: {', '.join(commands)})", None
 
 
 def _group_rank(name: str) -> int:

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from nertool.cli.interrupts import raise_dropped_ones_again
 from nertool.cli.invocation import public_command
 from nertool.cli.output import (
+    USAGE_ERROR,
     escape_usage_errors,
     log_result,
     print_json,
@@ -241,9 +242,14 @@ class Nertool(TyperGroup):
     }
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the options before the command's name."""
+        """Parse the options before the command's name, of which nearly all belong behind it."""
         with escape_usage_errors():
-            return super().parse_args(ctx, args)
+            try:
+                return super().parse_args(ctx, args)
+            except USAGE_ERROR as error:
+                if hasattr(error, "possibilities"):
+                    error.message += " before the command. Options of a command stand behind its name."
+                raise
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of all commands, in the order of `nertool --help`."""

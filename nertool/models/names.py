@@ -147,6 +147,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
 
     path = resolve_model(name)
     _check_holds_tokenizer(name)
+    log_hub(path)
     try:
         if not trust_remote_code:
             check_tokenizer(path, **hub)
@@ -161,6 +162,12 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
             tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
         check_tokens(tokenizer, name)
     return tokenizer
+
+
+def log_hub(name: str) -> None:
+    """Say that a name is none of a place here, since the hub may take minutes to answer, or not to."""
+    if not os.path.exists(name) and HUB_NAME.fullmatch(name):
+        logger.info("there is no directory %s here: the hub is asked", name)
 
 
 def _check_holds_tokenizer(name: str) -> None:

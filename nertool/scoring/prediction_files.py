@@ -253,6 +253,8 @@ def _opened(name: str) -> Iterator[tuple[IO[bytes], Path]]:
     if name == "-":
         yield sys.stdin.buffer, Path("standard input")
         return
+    if Path(name).is_dir():
+        raise MissingInput(f"{name} is a directory", "Name a file in it, of tokens with gold and predicted tags.")
     if not Path(name).is_file():
         raise MissingInput(f"{name}: there is no such file", "Name a file of tokens with gold and predicted tags.")
     with translate_read_errors(Path(name)), open_bytes(Path(name)) as file:

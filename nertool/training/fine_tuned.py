@@ -12,6 +12,7 @@ from nertool.models.names import (
     MODEL_FILES,
     TOKENIZER_FILES,
     hub_reason,
+    log_hub,
     model_sources,
     resolve_model,
 )
@@ -75,6 +76,7 @@ def find_models(name: str, option: str, cache_dir: str | None = None, token: str
         )
     from huggingface_hub import snapshot_download
 
+    log_hub(name)
     refusals: tuple[type[Exception], ...] = (*hub_errors(), ValueError)
     try:
         return [Path(snapshot_download(name, cache_dir=cache_dir, token=token, allow_patterns=list(FETCHED)))]

@@ -323,6 +323,16 @@ def test_a_file_of_options_without_its_option_is_told_it(cli: Cli) -> None:
     assert "(a file of options is named by: --config config.json)" in cli.err
 
 
+def test_a_workspace_without_its_option_is_told_it(cli: Cli, tmp_path: Path) -> None:
+    cli("status", tmp_path, code=2)
+    assert f"(a workspace is named by: -w {tmp_path})" in " ".join(cli.err.split())
+
+
+def test_an_option_before_the_command_is_told_its_place(cli: Cli, tmp_path: Path) -> None:
+    cli("-w", tmp_path, "status", code=2)
+    assert "No such option: -w before the command. Options of a command stand behind its name." in cli.err
+
+
 def test_a_hint_names_the_default_workspace_where_the_environment_names_another(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,7 +349,10 @@ def test_a_value_that_is_no_choice_is_told_without_the_words_of_pydantic(cli: Cl
 def test_an_unknown_model_is_told_by_both_stages_that_load_one(
     cli: Cli, workspace: Workspace, tiny_model: str, tmp_path: Path
 ) -> None:
-    assert "--model nowhere" in cli.error("preprocess", "-w", workspace.path, "--model", "nowhere")[0]
+    cli("preprocess", "-w", workspace.path, "--model", "nowhere", code=1)
+    waiting, message, _ = cli.err.splitlines()
+    assert waiting == "there is no directory nowhere here: the hub is asked"  # which may take minutes
+    assert "--model nowhere" in message
     fill(workspace, tiny_model, "labels")
     (tmp_path / "empty").mkdir()
     assert "/empty" in cli.error("train", "-w", workspace.path, "--model", tmp_path / "empty")[0]

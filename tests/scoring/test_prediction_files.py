@@ -110,6 +110,8 @@ def test_a_line_without_two_tags_is_named(text: bytes, wanted: str, tmp_path: Pa
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="there is no such file"):
         score_file(str(tmp_path / "none"), Scorer())
+    with pytest.raises(MissingInput, match=f"{tmp_path} is a directory"):
+        score_file(str(tmp_path), Scorer())
     with pytest.raises(MissingInput, match="there is no such file"):
         evaluate.run(Workspace(tmp_path / "w"), evaluate.Options(columns="none", predicted="none"))
 
