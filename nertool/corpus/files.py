@@ -37,6 +37,8 @@ MAGIC = {
     rb"SQLite format 3": "a database of SQLite",
     rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff": "UTF-32",
     rb"\xff\xfe|\xfe\xff": "UTF-16",
+    rb"(?:[\x01-\x7f]\x00){2}": "UTF-16LE",
+    rb"(?:\x00[\x01-\x7f]){2}": "UTF-16BE",
 }
 """First bytes (a pattern) of files that are not text in UTF-8 -> what they are."""
 NO_TEXT = ("a PDF", "a pickle of Python", "an array of NumPy", "a database of SQLite")
@@ -180,6 +182,10 @@ def translate_read_errors(path: Path, encoding: str = "utf-8", is_data: bool = T
             f"{path}: not UTF-8 in line {_bad_line(path)}: {error.reason}",
             f"Convert it first: iconv -f {likely[0]} -t UTF-8 FILE{also}.",
         ) from error
+    except UnicodeEncodeError:  # of writing another file meanwhile
+        raise
+    except UnicodeError as error:  # UTF-16 and UTF-32 without a byte order mark
+        raise InvalidData(f"{path}: not {encoding}: {error}", "Name another: --encoding; or leave it out.") from error
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InvalidData(
             f"{path} is no whole archive of the kind its name says: {error}", "Fetch or pack it anew, or rename it."
@@ -197,10 +203,13 @@ def translate_read_errors(path: Path, encoding: str = "utf-8", is_data: bool = T
 def likely_encodings(path: Path) -> list[str]:
     """Encodings that a file which is not UTF-8 may have, the likeliest first.
 
-    Characters of several bytes come as runs of bytes above 127, single letters of Western Europe stand alone.
+    Characters of several bytes come as runs of bytes above 127, single letters of Western Europe stand alone. NUL bytes
+    come beside the ASCII characters of UTF-16.
     """
     with open_bytes(path) as file:
         head = file.read(LOOKED_AT)
+    if b"\0" in head:
+        return ["UTF-16LE" if head[1::2].count(0) > head[::2].count(0) else "UTF-16BE"]
     head = head[: head.rfind(b"\n") + 1] or head
     runs = re.findall(rb"[\x80-\xff]+", head)
     alone = sum(len(run) == 1 for run in runs)

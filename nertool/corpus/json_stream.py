@@ -43,7 +43,7 @@ class JsonStream:
         self.text, self.at, self.line = "", 0, 1
         self.ended = False
         self.decoder = JsonDecoder()
-        if self.peek() == BYTE_ORDER_MARK:
+        while self.peek() == BYTE_ORDER_MARK:
             self.at += 1
 
     def peek(self) -> str:

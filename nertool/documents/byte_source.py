@@ -89,7 +89,9 @@ class ByteSource:
         mark = BYTE_ORDER_MARK.encode("utf-8")
         if piece.startswith(mark):
             log_byte_order_mark(self.label)
-        return piece.removeprefix(mark)
+        while piece.startswith(mark):
+            piece = piece.removeprefix(mark)
+        return piece
 
 
 @contextmanager

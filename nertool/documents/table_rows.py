@@ -49,7 +49,7 @@ def _filled_csv_rows(path: Path) -> Iterator[list[str]]:
         first = next(file, "")
         if first.startswith(BYTE_ORDER_MARK):
             log_byte_order_mark(str(path))
-        for _, fields in csv_rows(path, chain([first.removeprefix(BYTE_ORDER_MARK)], file)):
+        for _, fields in csv_rows(path, chain([first.lstrip(BYTE_ORDER_MARK)], file)):
             if fields:
                 yield fields
 

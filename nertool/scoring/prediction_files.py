@@ -19,7 +19,8 @@ import numpy as np
 
 from nertool.arrays import Array
 from nertool.corpus.column_files import ENTITY_TAG, TAG_NAMES, Sentence, group_rows
-from nertool.corpus.files import numbered_lines, open_bytes, translate_read_errors
+from nertool.corpus.files import foreign, numbered_lines, open_bytes, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData, MissingInput
 from nertool.scoring.scorer import Scorer
 from nertool.spelling import spelling_of_labels, stands_for_outside
@@ -36,6 +37,7 @@ NAMES = frozenset({*TAG_NAMES, "gold", "true", "y_true", "pred", "predicted", "p
 """Names that a column of gold tags has."""
 IN_QUOTES = re.compile(r"""(['"]).+\1""")
 BOUNDARY = re.compile(rb"^-X-(?=\s).*$", re.MULTILINE)
+NUL = "a NUL byte: this is no text in UTF-8"
 INNER_BLANK = b"_"
 """Takes the place of a blank inside a column, where columns have another delimiter."""
 FORM = (
@@ -111,7 +113,7 @@ def score_file(name: str, scorer: Scorer, delimiter: str = "") -> None:
     """
     with _opened(name) as (file, path), translate_read_errors(path):
         ends, lines_before, unfinished = _Ends(scorer), 0, np.empty(0, np.int64)
-        for lines in _blocks(file, delimiter.encode()):
+        for lines in _blocks(file, path, delimiter.encode()):
             numbers = _numbers(ends, lines, str(path), lines_before)
             unfinished = _count(scorer, np.append(unfinished, numbers), ends)
             lines_before += len(lines)
@@ -137,6 +139,9 @@ def check_columns(name: str, gold: set[str], predicted: set[str]) -> None:
         if stray := stands_for_outside(dict.fromkeys(tags, 1)):
             what = f"{name}: the tags of entities have no O, and {stray} stands beside them"
             raise InvalidData(what, f"Write O in its place. {FORM}")
+    if not any(with_prefix) and min(len(gold), len(predicted)) > 1 and gold.isdisjoint(predicted):
+        what = f"the last two columns have no tag in common: {_some(gold)} and {_some(predicted)}"
+        raise InvalidData(f"{name}: {what}", FORM)
     if with_prefix[0] == with_prefix[1] or (gold & predicted) - {OUTSIDE}:
         return
     if with_prefix[0] and (strange := predicted - {OUTSIDE}):
@@ -223,24 +228,31 @@ def _count(scorer: Scorer, numbers: Array, ends: _Ends) -> Array:
     return rest
 
 
-def _blocks(file: IO[bytes], delimiter: bytes) -> Iterator[list[bytes]]:
+def _blocks(file: IO[bytes], path: Path, delimiter: bytes) -> Iterator[list[bytes]]:
     """Give the lines of each block without line ends; a blank parts columns, a line of `-X-` becomes a blank line.
 
     A blank line stands behind the last one, as it ends a sentence.
+
+    Raises:
+        InvalidData: the first bytes are those of another kind of file, or there is a NUL byte.
     """
     rest, data = b"", file.read(BLOCK)
+    if error := foreign(str(path), data):
+        raise error
     while ahead := file.read(BLOCK):
         block, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
-            yield _lines(block, delimiter)
+            yield _lines(block, path, delimiter)
         data = ahead
     last = rest + data
     if b"\n" not in last:  # line ends of old Macs
         last = last.replace(b"\r", b"\n")
-    yield [*_lines(last, delimiter), b""]
+    yield [*_lines(last, path, delimiter), b""]
 
 
-def _lines(block: bytes, delimiter: bytes) -> list[bytes]:
+def _lines(block: bytes, path: Path, delimiter: bytes) -> list[bytes]:
+    if b"\0" in block:
+        raise InvalidData(f"{path}: {NUL}", FORM)
     if delimiter:
         block = block.replace(b" ", INNER_BLANK).replace(delimiter, b" ").replace(b"\t", INNER_BLANK)
     if b"-X-" in block:
@@ -307,6 +319,9 @@ def _column(rows: list[list[str]], number: int) -> list[str]:
 def _rows(path: Path, columns: int, delimiter: str) -> Iterator[tuple[int, list[str] | None]]:
     """Give the fields of each line, with its 1-based number; None where a sentence ends."""
     for number, line in numbered_lines(path):
+        if "\0" in line:
+            raise InvalidData(f"{path}:{number}: {NUL}", FORM)
+        line = line.lstrip(BYTE_ORDER_MARK) if number == 1 else line
         fields = (_with_blanks(line, delimiter) if delimiter else line).split()
         if not fields or fields[0] == "-X-":
             yield number, None

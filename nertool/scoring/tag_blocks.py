@@ -130,8 +130,10 @@ class TagReader:
         return tag == OUTSIDE or in_scheme(tag, self.scheme)
 
     def canonical_names(self) -> set[str]:
-        """Collect the canonical forms of all tags that have a number."""
-        return {self.spelling.canonical(name) if self.spelling else name for name in self.tags.names}
+        """Collect the tags that have a number, as they are read."""
+        if self.spelling is None or self.spelling.is_canonical:
+            return {*self.tags.names}
+        return {self.spelling.canonical(name) for name in self.tags.names}
 
     def spans(self, mode: str, tags: Array) -> Spans:
         """Read the entities of a block of tags.

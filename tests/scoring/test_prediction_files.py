@@ -98,7 +98,7 @@ def test_an_empty_file_has_a_score(tmp_path: Path) -> None:
         (b"a\n", ":1: 1 columns"),
         (b"a O O\n\nb O \xff\n", ":3: not UTF-8"),
         (b"O O\nB-PER\n", ":2: 1 columns in place of 2"),
-        (b"\x1f\x8b\x08\x00", ":1: 1 columns"),
+        (b"\x1f\x8b\x08\x00", ":1: this is a gzip archive"),
     ],
 )
 def test_a_line_without_two_tags_is_named(text: bytes, wanted: str, tmp_path: Path) -> None:
@@ -212,3 +212,32 @@ def test_the_last_sentence_counts_for_the_scheme(tmp_path: Path) -> None:
     )
     alone, with_tokens = (score_files(str(path), surface_forms=more)["tags.txt"]["strict"] for more in (False, True))
     assert alone == with_tokens and alone["mode"] == "strict IOB2"
+
+
+NO_TEXT = {
+    "UTF-16": ("a B-PER B-PER\n".encode("utf-16"), "1: this is UTF-16,"),
+    "UTF-16 without a mark": ("a B-PER B-PER\n".encode("utf-16-le"), "1: this is UTF-16LE"),
+    "a NUL": (b"a B-PER B-PER\nb\0 O O\n", "a NUL byte"),
+    "gzip": (b"\x1f\x8b\x08\x00 a b\n", "1: this is a gzip archive"),
+}
+
+
+@pytest.mark.parametrize("form", NO_TEXT)
+def test_what_is_no_text_is_named(form: str, tmp_path: Path) -> None:
+    content, told = NO_TEXT[form]
+    with pytest.raises(InvalidData, match=told):
+        scored(content, tmp_path / "tags.txt")
+    with pytest.raises(InvalidData, match=told):
+        list(read_tagged(tmp_path / "tags.txt"))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
+    gold, predicted = tmp_path / "gold.txt", tmp_path / "predicted.txt"
+    gold.write_text("Anna B-PER\n")
+    predicted.write_text("\ufeffAnna B-PER\n")
+    assert [one.tokens for one in read_both(gold, predicted)] == [["Anna"]]
+
+
+def test_columns_without_a_common_tag_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="no tag in common: left, were and home, out"):
+        scored("Anna left home\nWe were out\n", tmp_path / "tags.txt")

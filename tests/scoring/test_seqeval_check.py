@@ -45,6 +45,11 @@ def test_tags_of_another_scheme_are_not_compared_strictly() -> None:
     assert check["modes"] == ["conlleval"] and "not in the scheme" in check["not_compared"]["strict"]
 
 
+def test_predicted_tags_in_lower_case_are_not_compared_strictly() -> None:
+    check = compare_with_seqeval(scored([[("B-PER", "b-PER"), ("O", "O"), ("B-LOC", "B-LOC")]]))
+    assert check["modes"] == ["conlleval"] and "not in the scheme" in check["not_compared"]["strict"]
+
+
 @pytest.mark.parametrize("label", ["-PER", "PER-", "-", "--"])
 def test_types_with_hyphens_at_their_ends_are_not_compared_strictly(label: str) -> None:
     check = compare_with_seqeval(scored([[(f"B-{label}", f"B-{label}"), (f"I-{label}", "O")]], "iob2"))

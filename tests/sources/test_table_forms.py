@@ -538,7 +538,9 @@ def test_numbers_written_as_text_take_the_names_that_are_given(name: str, conten
         (b"\x80\x04\x95\x10\x00", "a pickle", "JSON Lines"),
         (b"PK\x03\x04abc", "a zip archive", "CSV"),
         ("Anna O\n".encode("utf-32"), "UTF-32", "--encoding UTF-32"),
-        ("Anna O\n".encode("utf-16-le"), "NUL", "--encoding utf-16-le"),
+        ("Anna O\n".encode("utf-16-le"), "UTF-16LE", "--encoding UTF-16LE"),
+        ("Éva O\n".encode("utf-16-le"), "not UTF-8", "--encoding UTF-16LE"),
+        ("а О\n".encode("utf-16-be"), "NUL", "--encoding utf-16-le or utf-16-be"),
     ],
 )
 def test_files_of_other_kinds_are_told_with_the_way_out(
@@ -723,3 +725,21 @@ def test_types_without_a_prefix_may_stand_in_misc(tmp_path: Path) -> None:
     row = "{}\t{}\t_\tX\t_\t_\t0\troot\t_\tNE={}|SpaceAfter=No\n"
     content = row.format(1, "Anna", "PER") + row.format(2, "left", "O")
     assert taken(tmp_path, "own.conllu", content)[0] == "Anna PER left O / "
+
+
+def test_utf16_without_a_mark_is_not_read_as_utf16(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=r"own\.txt: not utf-16: .*BOM"):
+        taken(tmp_path, "own.txt", "Anna B-PER\nleft O\n", encoding="utf-16")
+
+
+MARKED = {
+    "own.txt": "Anna B-PER\nleft O\n",
+    "own.jsonl": '{"tokens": ["Anna", "left"], "tags": ["B-PER", "O"]}\n',
+    "own.json": '[{"tokens": ["Anna", "left"], "tags": ["B-PER", "O"]}]',
+    "own.csv": "id,token,tag\n1,Anna,B-PER\n1,left,O\n",
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_several_byte_order_marks_are_taken_off(name: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, name, "\ufeff\ufeff" + MARKED[name])[0] == "Anna B-PER left O / "

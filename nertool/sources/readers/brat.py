@@ -40,7 +40,7 @@ def is_brat(path: Path) -> bool:
     only_others = True
     with open_text(path, errors="replace") as file, translate_read_errors(path):
         for line in file:
-            line = line.removeprefix(BYTE_ORDER_MARK)
+            line = line.lstrip(BYTE_ORDER_MARK)
             if line.startswith("T"):
                 return FIRST_ENTITY.match(line) is not None
             if line.strip():
@@ -112,7 +112,7 @@ def _read_pair(annotation: Path, source: Path, layout: Layout, tally: Tally) -> 
             raise InvalidData(f"{annotation}:{number}: no line of brat's: {line[:80]!r}", HELP)
         span = _span(entity, text, f"{annotation}:{number}", tally)
         spans += [span] if span else []
-    return AnnotatedText(text.removeprefix("\ufeff"), spans, str(annotation), 1)
+    return AnnotatedText(text.lstrip(BYTE_ORDER_MARK), spans, str(annotation), 1)
 
 
 def _span(entity: re.Match[str], text: str, place: str, tally: Tally) -> CharSpan | None:

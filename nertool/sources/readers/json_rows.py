@@ -110,11 +110,11 @@ def _is_json_lines(path: Path, encoding: str) -> bool:
                 return not named_json
         behind = file.read(LOOK_AHEAD).strip()
     if not named_json:
-        return LIST_OF_RECORDS.match(line.removeprefix(BYTE_ORDER_MARK)) is None
+        return LIST_OF_RECORDS.match(line.lstrip(BYTE_ORDER_MARK)) is None
     if not (behind and line.endswith("\n")):
         return False
     try:
-        return isinstance(json.loads(line.removeprefix(BYTE_ORDER_MARK)), dict)
+        return isinstance(json.loads(line.lstrip(BYTE_ORDER_MARK)), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
 from nertool.corpus.files import PACKED, open_bytes, translate_read_errors
+from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData
 from nertool.sources.readers import brat, conll2012, conllu, webanno
 from nertool.sources.readers.char_spans import SPANS_WAY
@@ -91,7 +92,7 @@ def form_of_text(path: Path, layout: Layout) -> str:
         InvalidData: it has a form of annotated text that is not read.
     """
     with translate_read_errors(path), open_bytes(path) as file:
-        head = file.read(BEGINNING).decode(layout.encoding, "replace").removeprefix("\ufeff")
+        head = file.read(BEGINNING).decode(layout.encoding, "replace").lstrip(BYTE_ORDER_MARK)
     if webanno.FORMAT.match(head):
         return "WebAnno"
     if layout.delimiter:
@@ -113,7 +114,7 @@ def refuse_no_data(path: Path) -> None:
         InvalidData: it is one.
     """
     with translate_read_errors(path), open_bytes(path) as file:
-        head = file.read(BEGINNING).decode("utf-8", "replace").removeprefix("\ufeff")
+        head = file.read(BEGINNING).decode("utf-8", "replace").lstrip(BYTE_ORDER_MARK)
     for name, (beginning, way) in NO_DATA.items():
         if beginning.match(head):
             raise InvalidData(f"{path}:1: this looks like {name}, which is not read", way)

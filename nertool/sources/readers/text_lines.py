@@ -36,7 +36,7 @@ def text_lines(
             ends_by_cr = line.endswith("\r")
             if line.startswith(BYTE_ORDER_MARK):  # files that were joined have more of them
                 tally.add("byte order marks taken off")
-                line = line[1:]
+                line = line.lstrip(BYTE_ORDER_MARK)
             if "\r" in line:
                 tally.add("lines ended by CR LF" if line.endswith("\n") else "lines ended by CR")
             if "\0" in line:
