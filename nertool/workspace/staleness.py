@@ -80,24 +80,24 @@ def state_of(root: Path, stage: str, record: Mapping[str, Any] | None) -> State:
     return State(stage, "fresh", "", facts)
 
 
-def with_upstream(
-    name: str, states: Mapping[str, State], records: Mapping[str, Any], after: tuple[str, ...] = ()
-) -> State:
-    """The state of a stage; a fresh one is stale where a stage whose files it read is itself stale.
+def with_upstream(states: Mapping[str, State], records: Mapping[str, Any]) -> list[State]:
+    """The states of all stages; a fresh one is stale where a stage whose files it read is itself stale.
 
-    Args:
-        after: stages that are being looked at; records that go round in a circle end there.
+    Each record is looked at once, however many there are, and in whatever circles they read each other's files.
     """
-    state = states[name]
-    if state.name != "fresh":
-        return state
-    reads = set(records[name]["reads"])
-    for earlier, record in records.items():
-        if earlier in (*after, name) or earlier not in states or not reads & set(record["writes"]):
-            continue
-        if with_upstream(earlier, states, records, (*after, name)).name == "stale":
-            return State(name, "stale", f"{earlier} before it is stale", state.facts)
-    return state
+    readers: dict[str, list[str]] = {}
+    for name, state in states.items():
+        for file in records[name]["reads"] if state.name == "fresh" else ():
+            readers.setdefault(file, []).append(name)
+    found = dict(states)
+    stale = [name for name, state in states.items() if state.name == "stale"]
+    for earlier in stale:  # which grows
+        for file in records[earlier]["writes"]:
+            for name in readers.pop(file, ()):
+                if found[name].name == "fresh":
+                    found[name] = State(name, "stale", f"{earlier} before it is stale", states[name].facts)
+                    stale.append(name)
+    return list(found.values())
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

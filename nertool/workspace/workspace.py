@@ -172,7 +172,7 @@ class Workspace:
             for stage in OUTPUTS:
                 for name in records_of(stage, records) or [stage]:
                     states[name] = state_of(self.path, name, records.get(name))
-            found = [with_upstream(name, states, records) for name in states]
+            found = with_upstream(states, records)
             return [with_unfinished(state, *self._unfinished(state.stage, records)) for state in found]
 
     def _unfinished(self, stage: str, records: Mapping[str, Any]) -> tuple[str, str]:

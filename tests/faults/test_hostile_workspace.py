@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from nertool.workspace.workspace import Workspace
 
 RECORD: dict[str, Any] = {"options": {}, "versions": {}, "reads": {}, "sources": None, "writes": {}, "facts": {}}
 DIGEST = {"sha256": "0" * 64, "size": 0}
+EMPTY = {"sha256": sha256(b"").hexdigest(), "size": 0}
+"""The digest of an empty file."""
 
 
 @pytest.fixture(autouse=True)
@@ -224,16 +227,35 @@ def test_records_that_go_round_in_a_circle_have_a_state(workspace: Workspace) ->
     for name in ("evaluation/a", "evaluation/b"):
         (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).touch()
-    empty = {"sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "size": 0}
     write_records(
         workspace,
         **{
-            "evaluate:dev": {**RECORD, "reads": {"evaluation/a": empty}, "writes": {"evaluation/b": empty}},
-            "evaluate:test": {**RECORD, "reads": {"evaluation/b": empty}, "writes": {"evaluation/a": empty}},
+            "evaluate:dev": {**RECORD, "reads": {"evaluation/a": EMPTY}, "writes": {"evaluation/b": EMPTY}},
+            "evaluate:test": {**RECORD, "reads": {"evaluation/b": EMPTY}, "writes": {"evaluation/a": EMPTY}},
             "made up": {**RECORD},
         },
     )
     assert {state.name for state in workspace.status() if state.stage.startswith("evaluate")} == {"fresh"}
+
+
+@pytest.mark.timeout(30)
+def test_records_that_all_read_each_other_have_a_state_at_once(workspace: Workspace) -> None:
+    """There are as many ways through such records as orders of them."""
+    names = [f"evaluation/{number}" for number in range(200)]
+    (workspace / "evaluation").mkdir()
+    for name in (*names, "labels.txt"):
+        (workspace / name).touch()
+    reads = dict.fromkeys(names, EMPTY)
+    records = {f"evaluate:{name}": {**RECORD, "reads": reads, "writes": {name: EMPTY}} for name in names}
+    for last, state in ({}, "fresh"), ({"labels.txt": EMPTY}, "stale"):
+        stale = {**RECORD, "reads": {"dev.txt": EMPTY}, "writes": {"labels.txt": EMPTY}}
+        write_records(
+            workspace,
+            labels=stale,
+            **records,
+            **{"evaluate:last": {**RECORD, "reads": last | reads, "writes": {names[0]: EMPTY}}},
+        )
+        assert {one.name for one in workspace.status() if one.stage.startswith("evaluate")} == {state}
 
 
 @pytest.mark.parametrize("line", ["[" * 100_000, '{"stage": "labels", "outcome": "done", "command": ["rm", "-r"]}'])
