@@ -6,10 +6,10 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
-from nertool.errors import InvalidData, command
+from nertool.errors import InvalidData, NertoolError, command
 from nertool.models.encode import NO_WORD, Encoder, LabelledWindow, labelled_windows
 from nertool.progress import logger
 from nertool.training import processes
@@ -27,7 +27,7 @@ from nertool.training.steps import Slot
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import digest, write_json
 from nertool.workspace.names import LABELS
-from nertool.workspace.orphans import children_end_too
+from nertool.workspace.orphans import worker_processes
 from nertool.workspace.seals import is_sealed, is_whole_here, seal_here
 
 if TYPE_CHECKING:
@@ -200,29 +200,66 @@ def _make(source: Source, tokenizer: PreTrainedTokenizerBase, folder: Path, tota
     """Write the examples and their counts, and at last the seal, which says that all is there.
 
     Raises:
-        NertoolError: the tokenizer fails on a word.
+        InvalidData: the tokenizer reads no word.
+        NertoolError: it fails on a word, or a process that tokenizes is killed.
     """
-    from datasets import Dataset
-    from datasets.exceptions import DatasetGenerationError
+    from datasets import Dataset, concatenate_datasets
 
-    per_worker = -(-totals.sentences // source.workers)
-    shares = [(start, start + per_worker) for start in range(0, totals.sentences, per_worker)]
-    made_of: dict[str, Any] = {"shares": shares, "source": source, "tokenizer": tokenizer}
-    workers = len(shares) if len(shares) > 1 else None
-    try:
-        with children_end_too():
-            rows = Dataset.from_generator(
-                _rows, cache_dir=str(folder / "building"), gen_kwargs=made_of, num_proc=workers
-            )
-    except DatasetGenerationError:
-        deque(_rows(**made_of), maxlen=0)  # raises the error itself, which the library and its processes hide
-        raise
+    building = folder / "building"
+    files = _build(source, tokenizer, totals.sentences, building)
+    if not files:
+        raise InvalidData(
+            f"{source.path}: the tokenizer reads none of its words", "Take another --model, or other data."
+        )
+    rows = concatenate_datasets([Dataset.from_file(str(file)) for file in files])
     rows.save_to_disk(str(folder / "rows"))
     counts = _count(rows, totals)
     del rows
-    shutil.rmtree(folder / "building", ignore_errors=True)
+    shutil.rmtree(building, ignore_errors=True)
     write_json(folder / COUNTS, counts)
     seal_here(folder)
+
+
+def _build(source: Source, tokenizer: PreTrainedTokenizerBase, sentences: int, building: Path) -> list[str]:
+    """Let each worker write the rows of its share of the sentences; gives the files in the order of the rows.
+
+    Raises:
+        NertoolError: as `_make`.
+    """
+    from concurrent.futures.process import BrokenProcessPool
+
+    per_worker = -(-sentences // source.workers)
+    shares = [(start, start + per_worker) for start in range(0, sentences, per_worker)]
+    folders = [building / str(number) for number in range(len(shares))]
+    build_share = partial(_build_share, source, tokenizer)
+    if len(shares) == 1:
+        return build_share(shares[0], folders[0])
+    try:
+        with worker_processes(len(shares)) as workers:
+            return list(chain.from_iterable(workers.map(build_share, shares, folders)))
+    except BrokenProcessPool as error:
+        raise NertoolError(
+            "a process that tokenizes was killed",
+            "As a rule memory ran out: make room, or take fewer processes: --preprocessing-num-workers 1",
+        ) from error
+
+
+def _build_share(
+    source: Source, tokenizer: PreTrainedTokenizerBase, share: tuple[int, int], building: Path
+) -> list[str]:
+    """Write the rows of a share of the sentences; gives the names of the files, none where there is no row."""
+    from datasets import Dataset
+    from datasets.arrow_writer import SchemaInferenceError
+    from datasets.exceptions import DatasetGenerationError
+
+    made_of = {"source": source, "tokenizer": tokenizer, "share": share}
+    try:
+        rows = Dataset.from_generator(_rows, cache_dir=str(building), gen_kwargs=made_of)
+    except DatasetGenerationError as error:
+        if isinstance(error.__cause__, SchemaInferenceError):
+            return []
+        raise error.__cause__ or error from None
+    return [file["filename"] for file in rows.cache_files]
 
 
 def _count(rows: Dataset, totals: Totals) -> ExampleCounts:
@@ -236,15 +273,13 @@ def _count(rows: Dataset, totals: Totals) -> ExampleCounts:
     }
 
 
-def _rows(
-    shares: Sequence[tuple[int, int]], source: Source, tokenizer: PreTrainedTokenizerBase
-) -> Iterator[dict[str, Any]]:
-    """Windows with at least one tag, of the sentences whose numbers lie in one of `shares`.
+def _rows(source: Source, tokenizer: PreTrainedTokenizerBase, share: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    """Windows with at least one tag, of the sentences whose numbers lie in `share`.
 
     Args:
-        shares: half-open ranges of sentence numbers; one for each process that tokenizes.
         source: what the examples are made of.
         tokenizer: splits words into sub-words.
+        share: half-open range of sentence numbers.
 
     Yields:
         `input_ids` and `labels`; `length`: sub-words; `words`: words that are read in this window; `windows`: windows
@@ -252,13 +287,12 @@ def _rows(
     """
     encoder = Encoder(tokenizer, source.max_length)
     label_ids = {label: number for number, label in enumerate(source.labels)}
-    for start, end in shares:
-        stream = islice(_numbered(source.tagged()), start, end)
-        while block := list(islice(stream, SENTENCES_AHEAD)):
-            numbers, firsts, tokens, tags = zip(*block, strict=True)
-            examples = labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords)
-            for number, first, windows in zip(numbers, firsts, examples, strict=True):
-                yield from _as_rows(windows, number, first if source.taught else None)
+    stream = islice(_numbered(source.tagged()), *share)
+    while block := list(islice(stream, SENTENCES_AHEAD)):
+        numbers, firsts, tokens, tags = zip(*block, strict=True)
+        examples = labelled_windows(encoder, tokens, tags, label_ids, source.all_subwords)
+        for number, first, windows in zip(numbers, firsts, examples, strict=True):
+            yield from _as_rows(windows, number, first if source.taught else None)
 
 
 def _numbered(sentences: Iterable[Tagged]) -> Iterator[tuple[int, int, Sequence[str], Sequence[str] | None]]:

@@ -1,6 +1,6 @@
-"""Let processes end with the one that started them, when that is killed and has no time to end them.
+"""Let processes end with the one that started them: when that fails, is interrupted, or is killed without time for it.
 
-On Linux alone, where the kernel sends a signal to the children of a process that ends.
+Only Linux tells the children of a process that it was killed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 PR_SET_PDEATHSIG = 1
 """What `prctl` takes to send a signal when the parent ends; see <linux/prctl.h>."""
-_parents: list[int] = []
 
 
 def end_with(parent: int) -> None:
@@ -30,23 +33,28 @@ def end_with(parent: int) -> None:
 
 
 @contextmanager
-def children_end_too() -> Iterator[None]:
-    """Let processes that the block forks, such as those of a pool, be killed when this one is.
+def worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes that leave Ctrl-C to this one; all are killed if the block fails.
 
     Must be called in the main thread: what a thread forks ends with the thread.
     """
-    _parents.append(os.getpid())
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)  # forks have all modules
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(count, context, _begin_worker, (os.getpid(),))
     try:
-        yield
+        yield pool
+    except BaseException:
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()
+        raise
     finally:
-        _parents.pop()
+        pool.shutdown(cancel_futures=True)
 
 
-def _after_fork() -> None:
-    if _parents:
-        parent = _parents[-1]
-        _parents.clear()
-        end_with(parent)
-
-
-os.register_at_fork(after_in_child=_after_fork)
+def _begin_worker(parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)

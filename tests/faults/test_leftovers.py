@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -205,12 +206,19 @@ def test_states_of_checkpoints_are_read_without_running_them(
 # -- processes whose parent is killed --------------------------------------------------------------
 
 POOL = """
-import multiprocessing, os, sys, time
-from nertool.workspace.orphans import children_end_too, end_with
-with children_end_too():
-    pool = multiprocessing.get_context("fork").Pool(3)
-print(*(worker.pid for worker in pool._pool), flush=True)
-time.sleep(60)
+import multiprocessing, os, signal, sys, time
+from nertool.workspace.orphans import worker_processes
+
+def work(number):
+    os.write(1, b"%d\\n" % os.getpid())
+    time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background has not
+try:
+    with worker_processes(3) as pool:
+        list(pool.map(work, range(5)))
+except KeyboardInterrupt:
+    sys.exit(130)
 """
 CHILD = """
 import os, subprocess, sys, time
@@ -219,6 +227,8 @@ child = subprocess.Popen([sys.executable, "-c", code, str(os.getpid())])
 print(child.pid, flush=True)
 time.sleep(60)
 """
+CHILDREN = {POOL: 3, CHILD: 1}
+"""Code -> how many processes it starts; each has a line with its number."""
 
 
 def is_running(pid: int) -> bool:
@@ -228,16 +238,32 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@contextmanager
+def started(code: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A process in a session of its own, and those that it has started; none of them lives longer than the block."""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as parent:
+        assert parent.stdout
+        children = [int(parent.stdout.readline()) for _ in range(CHILDREN[code])]
+        assert all(map(is_running, children))
+        yield parent, children
+        until = time.monotonic() + 30
+        while any(map(is_running, children)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not any(map(is_running, children))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children")
-@pytest.mark.parametrize("code", [POOL, CHILD], ids=["a pool", "a process that measures"])
+@pytest.mark.parametrize("code", CHILDREN, ids=["a pool", "a process that measures"])
 def test_processes_end_with_the_one_that_started_them(code: str) -> None:
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout
-    children = [int(pid) for pid in parent.stdout.readline().split()]
-    assert children and all(map(is_running, children))
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    until = time.monotonic() + 30
-    while any(map(is_running, children)) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(map(is_running, children))
+    with started(code) as (parent, _):
+        parent.kill()
+
+
+def test_a_pool_ends_at_ctrl_c_without_a_word() -> None:
+    """The terminal sends it to all processes."""
+    with started(POOL) as (parent, _):
+        os.killpg(parent.pid, signal.SIGINT)
+        assert (parent.communicate(timeout=60)[1], parent.returncode) == ("", 130)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import statistics
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,13 @@ from typing import Any
 import pytest
 from helpers import fill, measured_here
 
-from nertool.corpus.column_files import read_sentences
+from nertool.corpus.column_files import read_labels, read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, NertoolError
 from nertool.models.load_tagger import load_tagger
 from nertool.scoring.scorer import Scorer
 from nertool.stages import download, evaluate, labels, preprocess, train
 from nertool.training import publish
+from nertool.training.examples import Source, Tagged, load_examples
 from nertool.training.fine_tuned import local_models
 from nertool.workspace.names import EXAMPLES, SEEDS
 from nertool.workspace.workspace import Workspace
@@ -396,6 +400,34 @@ def test_processes_that_tokenize_change_nothing(workers: int, ready: Workspace, 
     shutil.rmtree(ready / EXAMPLES)
     quick(ready, tiny_model, force=True, preprocessing_num_workers=workers)
     assert weights(ready) == before
+
+
+class Killed(Source):
+    """A source over which the process that reads it is killed."""
+
+    def tagged(self) -> Iterator[Tagged]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield from super().tagged()
+
+
+def test_a_process_that_is_killed_while_it_tokenizes_is_two_lines(ready: Workspace, tiny_model: str) -> None:
+    from transformers import AutoTokenizer
+
+    source = Killed(ready / "train.txt", tuple(read_labels(ready / "labels.txt")), 64, workers=2)
+    with pytest.raises(NertoolError, match="a process that tokenizes was killed"):
+        load_examples(source, AutoTokenizer.from_pretrained(tiny_model), ready / EXAMPLES)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_words_that_no_tokenizer_reads_are_two_lines_where_there_are_no_others(
+    workers: int, ready: Workspace, tiny_model: str
+) -> None:
+    whole = (ready / "train.txt").read_text()
+    (ready / "train.txt").write_text("\x96 O\n\n" * 4)
+    with pytest.raises(InvalidData, match="the tokenizer reads none of its words"):
+        quick(ready, tiny_model, preprocessing_num_workers=workers)
+    (ready / "train.txt").write_text("\x96 O\n\n" * 60 + whole)
+    assert quick(ready, tiny_model, preprocessing_num_workers=workers)["without_subwords"] == 60
 
 
 @pytest.mark.slow
