@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from nertool.progress import logger
 from nertool.serving import label_studio
+from nertool.serving.answers import Answer
 from nertool.serving.batches import Batches
 from nertool.serving.bodies import as_json, read_body
 from nertool.serving.current_model import CurrentModel
@@ -27,7 +28,7 @@ from nertool.serving.limits import Limits, Refusal
 from nertool.serving.metrics import Metrics
 from nertool.serving.middleware import Middleware
 from nertool.serving.page import content_policy, page
-from nertool.serving.tag_request import parse
+from nertool.serving.tag_request import TagRequest, parse
 
 PATHS = ("/", "/health", "/metrics", "/openapi.json", "/tag")
 LOOKS = 1.0
@@ -106,7 +107,7 @@ class Endpoints:
         """Tag texts or tokens."""
         check_key(request, self._service.keys)
         body = await read_body(request, self._service.limits)
-        return as_json(200, await self._batches.answer(parse(body, self._service.limits)))
+        return as_json(200, await self._answer(request, parse(body, self._service.limits)))
 
     async def health(self, request: Request) -> Response:
         """Say which model answers, and whether a newer one failed."""
@@ -142,7 +143,7 @@ class Endpoints:
         """Predict the regions of tasks of Label Studio."""
         body = await self._body_of_label_studio(request)
         asked = label_studio.parse_predict(body, self._service.current.model.types, self._service.limits)
-        return as_json(200, label_studio.predictions(await self._batches.answer(asked.request), asked))
+        return as_json(200, label_studio.predictions(await self._answer(request, asked.request), asked))
 
     async def versions(self, request: Request) -> Response:
         """Tell Label Studio which versions of the model it can have."""
@@ -152,6 +153,24 @@ class Endpoints:
     async def train(self, request: Request) -> Response:
         """Refuse what Label Studio sends for training; its webhooks come without a key."""
         raise Refusal(501, *label_studio.NO_TRAINING)
+
+    async def _answer(self, request: Request, asked: TagRequest) -> Answer:
+        """The answer to what a request asks, which is not tagged any more once its client has left.
+
+        Raises:
+            ClientDisconnect: it has.
+            Refusal: as `Batches.answer`.
+        """
+        answer = asyncio.create_task(self._batches.answer(asked))
+        left = asyncio.ensure_future(request.receive())  # comes with nothing else once the body has come
+        try:
+            await asyncio.wait([answer, left], return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise ClientDisconnect
+            return answer.result()
+        finally:
+            answer.cancel()
+            left.cancel()
 
     async def _body_of_label_studio(self, request: Request) -> bytes:
         check_key(request, self._service.keys, BASIC)

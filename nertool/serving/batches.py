@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from nertool.serving.answers import Answer
 from nertool.serving.limits import Limits, Refusal
@@ -20,7 +21,8 @@ Work = Callable[[Sequence[TagRequest]], Sequence["Answer | Refusal"]]
 """Requests -> what each is answered."""
 
 
-class _Job(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Job:
     """A request and where its answer goes."""
 
     request: TagRequest
@@ -38,32 +40,36 @@ class Batches:
 
     def __init__(self, work: Work, limits: Limits, metrics: Metrics) -> None:
         self._work, self._limits, self._metrics = work, limits, metrics
-        self._queue: asyncio.Queue[_Job] = asyncio.Queue(limits.waiting)
+        self._waiting: deque[_Job] = deque()
+        self._comes = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tagger")
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return self._queue.qsize()
+        return len(self._waiting)
 
     async def answer(self, request: TagRequest) -> Answer:
-        """Wait for the answer to a request.
+        """Wait for the answer to a request, which leaves the queue if this is cancelled or the time is over.
 
         Raises:
             Refusal: the queue is full, the time is over, or the model cannot do what is asked.
         """
-        job = _Job(request, asyncio.get_running_loop().create_future())
-        try:
-            self._queue.put_nowait(job)
-        except asyncio.QueueFull as error:
+        if len(self._waiting) >= self._limits.waiting:
             hint = "Try again in a second, with fewer requests at once."
-            raise Refusal(429, "too many requests are waiting", hint, {"Retry-After": "1"}) from error
+            raise Refusal(429, "too many requests are waiting", hint, {"Retry-After": "1"})
+        job = _Job(request, asyncio.get_running_loop().create_future())
+        self._waiting.append(job)
+        self._comes.set()
         try:
             return await asyncio.wait_for(job.answer, self._limits.seconds)
         except asyncio.TimeoutError as error:  # another class than TimeoutError in Python 3.10
             hint = "Try again later, or send less text at a time."
             what = f"no answer within {self._limits.seconds:g} seconds"
             raise Refusal(503, what, hint, {"Retry-After": "1"}) from error
+        finally:
+            if job in self._waiting:
+                self._waiting.remove(job)
 
     async def run(self) -> None:
         """Work on one batch after the other, until this is cancelled."""
@@ -78,21 +84,24 @@ class Batches:
 
     async def _gather(self) -> list[_Job]:
         """The first request that waits, and those that come until the batch is full or the time is over."""
-        jobs = [await self._queue.get()]
+        while not self._waiting:
+            self._comes.clear()
+            await self._comes.wait()
+        jobs = [self._waiting.popleft()]
         end = time.monotonic() + self._limits.gather
         length = jobs[0].request.length
         while length < BATCH_LENGTH:
-            if self._queue.empty() and not await self._comes_before(end):
+            if not self._waiting and not await self._comes_before(end):
                 break
-            jobs.append(self._queue.get_nowait())
+            jobs.append(self._waiting.popleft())
             length += jobs[-1].request.length
         return jobs
 
     async def _comes_before(self, end: float) -> bool:
         """Whether another request comes in time."""
-        while self._queue.empty() and (left := end - time.monotonic()) > 0:
+        while not self._waiting and (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, 0.001))
-        return not self._queue.empty()
+        return bool(self._waiting)
 
     async def _work_on(self, jobs: Sequence[_Job]) -> None:
         started = time.monotonic()

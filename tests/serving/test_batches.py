@@ -45,14 +45,14 @@ def held(**limits: float) -> Iterator[tuple[Client, Rule, Gate, ThreadPoolExecut
 
 
 def wait_for(client: Client, name: str, number: int) -> None:
-    """Wait until a number of the metrics is so large."""
+    """Wait until this is a number of the metrics."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         found = re.search(rf"^nertool_{name} (\d+)$", client.ask("GET", "/metrics")[1], re.MULTILINE)
-        if found and int(found[1]) >= number:
+        if found and int(found[1]) == number:
             return
         time.sleep(0.01)
-    raise AssertionError(f"{name} stays below {number}")
+    raise AssertionError(f"{name} is never {number}")
 
 
 def test_requests_that_wait_are_tagged_together_and_answered_apart() -> None:
@@ -87,6 +87,25 @@ def test_a_request_that_takes_too_long_is_refused_and_left_out() -> None:
         late = pool.submit(client.tag, {"texts": ["Anna", "Bern"]})
         status, content = late.result()
         assert status == 503 and "0.3 seconds" in content["error"] and content["hint"]
+        gate.opened.set()
+        assert client.tag({"texts": ["Anna"]})[0] == 200
+        assert 2 not in rule.calls
+
+
+def test_a_request_that_has_waited_too_long_takes_no_place_in_the_queue() -> None:
+    with held(waiting=1, seconds=0.3) as (client, _, gate, _):
+        assert [client.tag({"texts": ["Bern"]})[0] for _ in range(3)] == [503, 503, 503]
+        wait_for(client, "queue_requests", 0)
+        gate.opened.set()
+
+
+def test_a_request_whose_client_has_left_is_not_tagged() -> None:
+    with held() as (client, rule, gate, _):
+        body = b'{"texts": ["Anna", "Bern"]}'
+        with socket.create_connection(("127.0.0.1", client.port), timeout=20) as connection:
+            connection.sendall(b"POST /tag HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            wait_for(client, "queue_requests", 1)
+        wait_for(client, "queue_requests", 0)
         gate.opened.set()
         assert client.tag({"texts": ["Anna"]})[0] == 200
         assert 2 not in rule.calls
