@@ -66,6 +66,8 @@ def build_app(service: Service) -> Middleware:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(batches.run()), asyncio.create_task(service.current.watch(LOOKS))]
+        for task in tasks:
+            task.add_done_callback(_log_failure)
         yield
         for task in tasks:
             task.cancel()
@@ -199,6 +201,16 @@ def _left(request: Request, error: ClientDisconnect) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     """The answer to a request over which the server itself failed; the log says where, and nothing of the text."""
+    _log_bug(error)
+    return as_json(500, {"error": "the server failed on this request", "hint": "Its log says where."})
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    """Tell of a task that should run until it is cancelled, and has failed."""
+    if not task.cancelled() and (error := task.exception()):
+        _log_bug(error)
+
+
+def _log_bug(error: BaseException) -> None:
     places = "".join(traceback.format_tb(error.__traceback__))
     logger.error("This is a bug in nertool. %s at:\n%s", type(error).__name__, places)
-    return as_json(500, {"error": "the server failed on this request", "hint": "Its log says where."})

@@ -58,9 +58,9 @@ class CurrentModel:
         self._stamp = stamp
         try:
             self.model = self._load()
-        except NertoolError as error:
-            self.problem = error.message
-            logger.warning("the newer model is not taken, and the old one stays: %s", error.message)
+        except (NertoolError, OSError) as error:  # files may vanish while they are read
+            self.problem = error.message if isinstance(error, NertoolError) else str(error)
+            logger.warning("the newer model is not taken, and the old one stays: %s", self.problem)
         else:
             self.problem = ""
             logger.info("a newer model answers from now on: %s", self.model.version)

@@ -91,3 +91,28 @@ def test_files_that_vanish_are_a_change_and_no_error(tmp_path: Path) -> None:
         client.current.refresh()
         wait_until(lambda: client.metrics.loads["failed"] == 1)
         assert client.tag({"texts": []})[0] == 200
+
+
+def test_a_model_that_vanishes_while_it_is_read_is_a_problem_until_there_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "LOOKS", 0.01)
+    replace(tmp_path, "one")
+    with running(loader(tmp_path), tmp_path) as client:
+        (tmp_path / "config.json").unlink()
+        wait_until(lambda: "No such file" in client.current.problem)
+        replace(tmp_path, "two")
+        wait_until(lambda: client.current.model.version == "two")
+        assert client.current.problem == ""
+
+
+def test_a_bug_in_loading_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(app, "LOOKS", 0.01)
+    replace(tmp_path, "one")
+    versions = {"one": rule_model()}
+    with running(lambda: versions[(tmp_path / "config.json").read_text()], tmp_path) as client:
+        replace(tmp_path, "two")
+        wait_until(lambda: "bug in nertool. KeyError" in caplog.text)
+        assert client.tag({"texts": ["Anna"]})[0] == 200
