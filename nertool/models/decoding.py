@@ -14,6 +14,7 @@ import numpy as np
 
 from nertool.arrays import Array, softmax
 from nertool.errors import InvalidOption
+from nertool.models.label_pairs import LabelPairs
 from nertool.spelling import Spelling
 from nertool.tags import KNOWN, OUTSIDE, PREFIXES, broken, ends, is_read, split_tag, starts
 
@@ -25,8 +26,8 @@ FARTHEST = 170.0
 
 Beyond it products of a few labels, of which the scheme may leave no others, would have no number.
 """
-MOST_CELLS = 1 << 24
-"""Numbers of a step that the best sequences are found with at once, by sentence and pair of labels."""
+MOST_CELLS = 1 << 22
+"""Numbers of a step that the best sequences are found with at once, by sentence and label."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Decoder:
         if is_entity.any() and not (is_entity & possible).any():
             raise InvalidOption(f"no sentence may have an entity {shown}", AS_THEY_COME)
         self.allowed &= np.outer(possible, possible)  # what leads nowhere would take the probability of the rest
+        _, kinds = _numbered(list(zip(map(_kind, known), possible.tolist(), strict=True)))
+        self.in_front, self.behind = LabelPairs(self.allowed, kinds), LabelPairs(self.allowed.T, kinds)
 
     def _possible(self) -> Array:
         """Which labels some allowed sequence has; shape (labels,)."""
@@ -117,7 +120,7 @@ class Decoder:
         if self.is_free or not len(sentences.first):
             return best
         wrong = self._broken_sentences(best, sentences)
-        broken_ones, most = sentences.take(wrong), max(1, MOST_CELLS // len(self.labels) ** 2)
+        broken_ones, most = sentences.take(wrong), max(1, MOST_CELLS // len(self.labels))
         for first in range(0, len(broken_ones.first), most):
             self._viterbi(logits, broken_ones.take(slice(first, first + most)), best)
         return best
@@ -148,16 +151,14 @@ class Decoder:
     def _viterbi(self, logits: Array, sentences: Sentences, best: Array) -> None:
         """Write the best allowed sequence of each sentence into `best`."""
         steps = sentences.steps()
-        costs = np.where(self.allowed, 0.0, -np.inf)
         came_from = np.zeros((len(logits), len(self.labels)), np.int32)
         scores = np.where(self.first, logits[steps[0]].astype(np.float64), -np.inf)
         final = np.empty_like(scores)
         for step, places in enumerate(steps):
             if step:
                 final[len(places) : len(scores)] = scores[len(places) :]
-                candidates = scores[: len(places), :, None] + costs
-                came_from[places] = candidates.argmax(1)
-                scores = candidates.max(1) + logits[places]
+                reached, came_from[places] = self.in_front.best(scores[: len(places)])
+                scores = reached + logits[places]
         final[: len(scores)] = scores
         chosen = np.where(self.last, final, -np.inf).argmax(-1)
         for places in reversed(steps):
@@ -189,7 +190,7 @@ class Decoder:
         forward, scale = np.zeros_like(words), np.ones(len(words))
         before: Array | None = None
         for places in sentences.steps():
-            reached = self.first if before is None else before[: len(places)] @ self.allowed
+            reached = self.first if before is None else self.in_front.sums(before[: len(places)])
             values = reached * words[places]
             scale[places] = np.maximum(values.sum(-1), np.finfo(float).tiny)
             before = values / scale[places, None]
@@ -203,7 +204,7 @@ class Decoder:
         backward[sentences.last] = self.last / end_scale[:, None]
         for places in reversed(sentences.steps()[1:]):
             values = backward[places] * words[places] / scale[places, None]
-            backward[places - 1] = values @ self.allowed.T
+            backward[places - 1] = self.behind.sums(values)
         return backward
 
 

@@ -213,3 +213,8 @@ def test_thousands_of_labels_take_little_time_and_memory(monkeypatch: pytest.Mon
     ids = decoder.decode(logits, sentences)
     monkeypatch.setattr(decoding, "MOST_CELLS", 1 << 30)
     assert (ids == decoder.decode(logits, sentences)).all()
+    begun = time.process_time()
+    lengths = [20] * 100
+    logits, sentences = block(lengths, len(labels), 1), Sentences.of(lengths)
+    probabilities = decoder.probabilities(logits, sentences).of_words(decoder.decode(logits, sentences))
+    assert time.process_time() - begun < 5 and (probabilities > 0).all()
