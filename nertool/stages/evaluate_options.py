@@ -9,27 +9,17 @@ import typer
 
 from nertool.errors import InvalidOption
 from nertool.models.thresholds import check_least
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    DecodingOption,
-    ForceOption,
-    FP32KernelsOption,
-    QuantizedOption,
-    SplitsOption,
-    StrictOption,
-    TrustRemoteCodeOption,
-)
+from nertool.stages.model_options import TaggingOptions
+from nertool.stages.options import ForceOption, SplitsOption, StrictOption
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.stage_options import StageOptions
 
 
 @dataclass(frozen=True)
-class Options(StageOptions):
+class Options(TaggingOptions):
     """Options of `evaluate`."""
 
     unrecorded = (
-        *StageOptions.unrecorded,
+        *TaggingOptions.unrecorded,
         *("split", "quantized", "both"),  # they are in the records' names
         *("columns", "predicted", "report", "compare", "inner"),  # what they name is recorded by digest
         *("precision", "recall"),  # they have a record of their own
@@ -40,7 +30,6 @@ class Options(StageOptions):
     )
 
     split: SplitsOption = None
-    quantized: QuantizedOption = False
     both: Annotated[
         bool, typer.Option("--both", help="Evaluate the FP32 model, and the INT8 model where there is one.")
     ] = False
@@ -78,11 +67,6 @@ class Options(StageOptions):
         str | None, typer.Option("--predicted", hidden=True, help="Option of: nertool score FILE.")
     ] = None
     report: Annotated[str | None, typer.Option("--report", hidden=True, help="Option of: nertool score FILE.")] = None
-    decoding: DecodingOption = ""
-    fp32_kernels: FP32KernelsOption = "auto"
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
     def __post_init__(self) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nertool.errors import InvalidOption
 from nertool.models.settings import edited_files
 from nertool.models.thresholds import read_named_thresholds
+from nertool.stages.model_options import AnyModelOptions
 from nertool.training.fine_tuned import find_models
 from nertool.workspace.model_files import ModelFiles
 from nertool.workspace.names import join_names
-from nertool.workspace.option_values import refuse_unused
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -19,24 +19,8 @@ if TYPE_CHECKING:
     from nertool.models.tagger import Tagger
 
 
-def check_model_dir(options: Any) -> None:
-    """Refuse options about the workspace's model where `--model-dir` names another one.
-
-    Args:
-        options: of `predict` or `serve`.
-
-    Raises:
-        InvalidOption: one is given.
-    """
-    if options.model_dir is not None:
-        refuse_unused(options, ("quantized", "allow_stale"), "is for the workspace's model, not for --model-dir")
-
-
-def find_model(workspace: Workspace, options: Any) -> ModelFiles:
+def find_model(workspace: Workspace, options: AnyModelOptions) -> ModelFiles:
     """The model that `--model-dir` names, else that of the workspace.
-
-    Args:
-        options: of `predict` or `serve`.
 
     Raises:
         MissingInput: there is no model.
@@ -55,7 +39,7 @@ def find_model(workspace: Workspace, options: Any) -> ModelFiles:
     return ModelFiles.of(directories[0])
 
 
-def tagging_arguments(options: Any, directory: Path) -> TaggingArguments:
+def tagging_arguments(options: AnyModelOptions, directory: Path) -> TaggingArguments:
     """The arguments of `load_tagger` for a model.
 
     Args:
@@ -76,11 +60,8 @@ def tagging_arguments(options: Any, directory: Path) -> TaggingArguments:
     }
 
 
-def load_model(model: ModelFiles, options: Any) -> Tagger:
+def load_model(model: ModelFiles, options: AnyModelOptions) -> Tagger:
     """The model.
-
-    Args:
-        options: of `predict` or `serve`.
 
     Raises:
         NertoolError: as `load_tagger`.

@@ -11,24 +11,10 @@ import typer
 
 from nertool.documents.output_file import ANEW
 from nertool.errors import InvalidOption
-from nertool.models.thresholds import check_given
 from nertool.spelling import spelling_of_labels
-from nertool.stages.load_model import check_model_dir
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    DecodingOption,
-    ForceOption,
-    FP32KernelsOption,
-    MinScoreOption,
-    ModelDirOption,
-    QuantizedOption,
-    ThresholdsOption,
-    TokenizerOption,
-    TrustRemoteCodeOption,
-)
+from nertool.stages.model_options import AnyModelOptions
+from nertool.stages.options import ForceOption
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.stage_options import StageOptions
 
 if TYPE_CHECKING:
     from nertool.documents.redaction import Redaction
@@ -42,11 +28,11 @@ UNSEEN = "CMZ"
 
 
 @dataclass(frozen=True)
-class Options(StageOptions):
+class Options(AnyModelOptions):
     """Options of `predict`."""
 
     unrecorded = (
-        *StageOptions.unrecorded,
+        *AnyModelOptions.unrecorded,
         *("files", "split"),  # what is read is in the record by its digest
         *("output", "resume", "interactive", "on_error", "split_sentences", "language", "input"),
         *("text_column", "tokens_column", "tokenizer", "engine", "workers", "order", "diverse", "new", "first"),
@@ -60,6 +46,7 @@ class Options(StageOptions):
     )
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Input": ("text_column", "tokens_column", "tokenizer", "split_sentences", "language", "on_error"),
+        **AnyModelOptions.groups,
         "Redaction": ("mask", "types", "recall_first"),
         "Selection for annotation": ("order", "diverse", "new", "first"),
         "Ray": ("engine", "workers"),
@@ -85,7 +72,6 @@ class Options(StageOptions):
     tokens_column: Annotated[
         str, typer.Option("--tokens-column", help="Field or column that holds a list of tokens.")
     ] = "tokens"
-    tokenizer: TokenizerOption = ""
     split_sentences: Annotated[
         bool,
         typer.Option(
@@ -166,22 +152,11 @@ class Options(StageOptions):
             help="Number of models that tag at once with --engine ray [default: the GPUs, else the CPUs].",
         ),
     ] = None
-    quantized: QuantizedOption = False
-    model_dir: ModelDirOption = None
-    decoding: DecodingOption = ""
-    min_score: MinScoreOption = None
-    thresholds: ThresholdsOption = None
-    fp32_kernels: FP32KernelsOption = "auto"
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
-        check_given(self.min_score or [], self.thresholds)
-        check_model_dir(self)
         if self.entities and self.format not in ("conll", "entities"):
             raise InvalidOption(f"--entities and --format {self.format} are two forms", "Give one of them.")
         if not self.split_sentences:

@@ -9,19 +9,13 @@ from typing import Annotated, ClassVar, Literal
 import typer
 
 from nertool.errors import InvalidOption
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    ForceOption,
-    SeedOption,
-    TrustRemoteCodeOption,
-)
+from nertool.stages.model_options import ModelOptions
+from nertool.stages.options import ForceOption, SeedOption
 from nertool.workspace.option_values import refuse_unused
-from nertool.workspace.stage_options import StageOptions
 
 
 @dataclass(frozen=True)
-class Options(StageOptions):
+class Options(ModelOptions):
     """Options of `quantize`."""
 
     alone = ("allow_stale",)
@@ -30,6 +24,7 @@ class Options(StageOptions):
             *("observer", "percentile", "calibration_samples", "qat_epochs", "qat_learning_rate"),
         ),
         "Search": ("criterion", "max_trials", "timeout"),
+        **ModelOptions.groups,
     }
 
     backend: Annotated[
@@ -119,9 +114,6 @@ class Options(StageOptions):
         ),
     ] = 128
     seed: SeedOption = 1
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
     force: ForceOption = False
 
     def __post_init__(self) -> None:

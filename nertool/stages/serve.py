@@ -13,22 +13,9 @@ import typer
 from nertool.corpus.files import translate_read_errors
 from nertool.errors import InvalidData, InvalidOption, MissingInput, require
 from nertool.models.names import quiet_transformers
-from nertool.models.thresholds import check_given
 from nertool.progress import logger
-from nertool.stages.load_model import check_model_dir, find_model, load_model
-from nertool.stages.options import (
-    AllowMissingWeightsOption,
-    AllowStaleOption,
-    DecodingOption,
-    FP32KernelsOption,
-    MinScoreOption,
-    ModelDirOption,
-    QuantizedOption,
-    ThresholdsOption,
-    TokenizerOption,
-    TrustRemoteCodeOption,
-)
-from nertool.workspace.stage_options import StageOptions
+from nertool.stages.load_model import find_model, load_model
+from nertool.stages.model_options import AnyModelOptions
 from nertool.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,24 +26,19 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 
 @dataclass(frozen=True)
-class Options(StageOptions):
+class Options(AnyModelOptions):
     """Options of `serve`."""
 
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Access": ("label_studio", "api_key_file", "cors"),
         "Limits": ("max_body", "max_texts", "max_characters", "queue", "timeout", "gather"),
+        **AnyModelOptions.groups,
     }
 
     host: Annotated[str, typer.Option("--host", help="Address to listen at.")] = "127.0.0.1"
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one and prints it.")
     ] = 8000
-    quantized: QuantizedOption = False
-    model_dir: ModelDirOption = None
-    tokenizer: TokenizerOption = ""
-    decoding: DecodingOption = ""
-    min_score: MinScoreOption = None
-    thresholds: ThresholdsOption = None
     api_key_file: Annotated[
         str | None,
         typer.Option("--api-key-file", help="File of keys, one a line; requests to tag have to have one of them."),
@@ -83,16 +65,10 @@ class Options(StageOptions):
         float,
         typer.Option("--gather", min=0, max=1000, help="Milliseconds in which requests come together in a batch."),
     ] = 3.0
-    fp32_kernels: FP32KernelsOption = "auto"
-    allow_missing_weights: AllowMissingWeightsOption = False
-    trust_remote_code: TrustRemoteCodeOption = False
-    allow_stale: AllowStaleOption = False
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, and options that do not go together."""
         super().__post_init__()
-        check_given(self.min_score or [], self.thresholds)
-        check_model_dir(self)
         for origin in self.cors or []:
             scheme, _, place = origin.partition("://")
             if scheme not in ("http", "https") or not place or "/" in place or not origin.isascii():
