@@ -59,8 +59,11 @@ def test_a_backend_that_is_missing_is_told_before_the_training(
     monkeypatch.setitem(sys.modules, "optimum.intel", None)  # what an absent package looks like to import
     write_corpus(tmp_path)
     values = {"model": tiny_model, "num_epochs": 1.0, "batch_size": 8}
-    with pytest.raises(NertoolError, match="no working Neural Compressor"):
+    with pytest.raises(
+        NertoolError, match=r"--backend inc \(the default\): Neural Compressor is not installed"
+    ) as error:
         list(chain.run(Workspace(tmp_path), values))
+    assert "quantize --backend onnx" in error.value.hint
     assert (tmp_path / "labels.txt").exists() and not (tmp_path / "model").exists()
     results = list(chain.run(Workspace(tmp_path), values, until="train"))
     assert results[-1].stage == "train"

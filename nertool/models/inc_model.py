@@ -20,17 +20,24 @@ def require_inc() -> None:
     """Check that optimum has a Neural Compressor behind it.
 
     Raises:
-        NertoolError: it has not; the hint holds the pins that mend it.
+        NertoolError: it has not; the hint names the other backend, and the pins that mend it.
     """
     try:
         with silenced():
             from optimum.intel import INCQuantizer  # noqa: F401
     except (ImportError, RuntimeError) as error:
-        packages = versions(["optimum-intel", "neural-compressor", "transformers"])
-        found = ", ".join(f"{name} {number}" for name, number in packages.items())
+        if isinstance(error, ModuleNotFoundError) and error.name in ("optimum", "optimum.intel"):
+            what, pins = "--backend inc (the default): Neural Compressor is not installed", ""
+        else:
+            packages = versions(["optimum-intel", "neural-compressor", "transformers"])
+            found = ", ".join(f"{name} {number}" for name, number in packages.items())
+            reason = str(error).strip().splitlines()[0]
+            what = f"optimum has no working Neural Compressor here ({found}): {reason}"
+            pins = f" (the last set that works together: {PINS})"
         raise NertoolError(
-            f"optimum has no working Neural Compressor here ({found}): {str(error).strip().splitlines()[0]}",
-            f"Install the last set that works together: pip install 'nertool[inc]' (or {PINS}), or take --backend onnx",
+            what,
+            "Take the faster backend: nertool quantize --backend onnx; "
+            f"or install this one: pip install 'nertool[inc]'{pins}",
         ) from error
 
 
