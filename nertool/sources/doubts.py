@@ -13,12 +13,12 @@ from nertool.corpus.column_files import (
     TAG_NAMES,
     TOKEN_NAMES,
     Sentence,
-    counted,
     is_entity_tag,
     is_part_of_speech,
 )
 from nertool.errors import InvalidData
 from nertool.progress import logger
+from nertool.sources.numbering import EntityNumbers, count_up
 from nertool.spelling import ALWAYS_OUTSIDE, NOTHING, mixed_spellings, stands_for_outside, unread_prefixes
 from nertool.tags import PREFIXES, split_tag
 
@@ -44,21 +44,24 @@ SEVERAL_TAGS = re.compile(rf"{ONE_TAG}(?:\s*[|+,;&#/~\s]\s*{ONE_TAG})+")
 """Tags of nested entities in one field, such as B-PER|B-LOC."""
 MORE_THAN_A_TYPE = re.compile(r"[BIESLUMW]-[^\s#@\[({]+(?:[|;,:/]|[#@]\w+|\[.*\]|\{.*\}|\([\d.]+\))")
 """Tags with an id, a score or what is left of a delimiter behind the type, such as B-PER#12."""
+BLANK_INSIDE = re.compile(r"[BIESLUMW](?:\s+-|-\s)\s*\S")
+"""A tag with a blank beside its hyphen, such as B - PER."""
 TWICE_PREFIXED = re.compile(r"[BI]-([BIESLUMW])-(\S.*)")
 """What becomes of a span whose label has a prefix of its own."""
 BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
 NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
 """A column's name in small letters, and no tag in capitals."""
-DIGITS = re.compile(r"[0-9]{1,12}")
-LEAST_NUMBERED = 3
-"""Tokens of a sentence that number its words by more than a number."""
 NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
 """A character with its place in a word behind it, as the corpus of Weibo has."""
 WITH_ENTITY = re.compile(r"[^\s|/_+=]+[|/_+=](?:O|[BIESLUMW]-[\w-]+)(?:\|.*)?")
 """The tag of an entity behind its name or a part of speech, as NER=B-PER and NNP/B-PER."""
-WORD_WITH_STOP = re.compile(r"[^\W\d_]{2,}[.!?]")
+WORD_WITH_STOP = re.compile(r"[^\W\d_]{2,}[.!?]$")
 """The last word of a line of prose."""
+WORD = re.compile(r"[^\W\d_]*[^\W\d_A-Z][^\W\d_]*")
+"""A word that is no tag in capitals."""
+LEAST_WORDS = 4
+"""Lines of prose with as many words each, or one fewer if a word is repeated."""
 PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
 MARK = re.compile(r"\[(?:CLS|SEP|PAD|BOS|EOS)\]|</?[sS]>|<(?:CLS|SEP|PAD|BOS|EOS|START|STOP)>", re.IGNORECASE)
@@ -93,6 +96,9 @@ class Doubts:
         self.tags: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
         self.sentences = self.tokens = self.words = self.longest = 0
+        self.few_tokens: set[str] = set()
+        self.first_tags: Counter[str] = Counter()
+        self.numbers = EntityNumbers()
         self.first: Sentence | None = None
         self.mark = ""
 
@@ -110,7 +116,12 @@ class Doubts:
         tokens = sentence.tokens
         self.tokens += len(tokens)
         self.tags.update(INVISIBLE.sub("", tag).strip() for tag in sentence.tags)
-        self.kinds["counting"] += len(tokens) if _count_up(tokens) else 0
+        if len(self.few_tokens) < FEW_TOKENS:
+            self.few_tokens.update(tokens[:FEW_TOKENS])
+        self.kinds["counting"] += len(tokens) if count_up(tokens) else 0
+        self.kinds["tags counting"] += len(tokens) if count_up(sentence.tags) else 0
+        self.numbers.look(sentence.tags)
+        self.first_tags.update(sentence.tags[:1] if len(tokens) > 1 else [])
         for token in tokens:
             if len(token) > LONGEST_TOKEN:
                 continue
@@ -186,6 +197,9 @@ class Doubts:
             return f"all tokens end with {end}", f"Say what separates the columns: --delimiter '{end}'"
         if self.words > 2 * self.tokens:
             return "the tokens hold several words: a row holds a whole text or a span", TEXTS_HELP
+        only = next(iter(self.few_tokens), "")
+        if self.longest >= LEAST_LINES and len(self.few_tokens) == 1 < len(self.tags) and not only.isalpha():
+            return f"all tokens are {only!r}, whatever their tags", COLUMNS_HELP
         if FEW_PARTS * self.kinds["marks"] > self.tokens:
             return f"tokens such as {self.mark} are marks of a model, and no words", "Leave them out"
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens or 2 * self.kinds["words of BPE"] > self.tokens:
@@ -225,7 +239,15 @@ class Doubts:
         only_signs = self.kinds["signs"] == self.tokens
         if not only_signs and not any(any(map(str.isalnum, tag)) for tag in self.tags):
             return f"no tag has a letter: {' '.join(sorted(self.tags)[:5])}", COLUMNS_HELP
-        return self._more_than_tags(entities) or self._wrong_outside() or self._too_many_tags()
+        return self._more_than_tags(entities) or self._wrong_outside() or self._too_many_tags() or self._numbers()
+
+    def _numbers(self) -> tuple[str, str] | None:
+        """Numbers of words or entities in place of tags or behind types, and lines in front of sentences."""
+        if self.tokens >= LEAST_TOKENS and 2 * self.kinds["tags counting"] > self.tokens:
+            return "the tags count up: they number the words", COLUMNS_HELP
+        if self.numbers.count:
+            return f"tags such as {', '.join(self.numbers.shown)} number the entities", "Take the number off each tag"
+        return None
 
     def _more_than_tags(self, entities: int) -> tuple[str, str] | None:
         """Tags with something else beside a prefix and a type, or words in their place.
@@ -238,10 +260,12 @@ class Doubts:
             return f"tags such as {more[0]} hold more than a prefix and a type", "Write them alone, as B-PER"
         if FEW_PARTS * self._count(SEVERAL_TAGS) > entities > 0:
             return "tags such as B-PER|B-LOC hold several", "Keep one of them for each token, the outer entity's"
+        if 2 * self._count(BLANK_INSIDE) > entities > 0:
+            return f"tags such as {next(filter(BLANK_INSIDE.match, self.tags))} hold blanks", "Write them as B-PER"
         behind = [tag for tag in self.tags if WITH_ENTITY.fullmatch(tag)]
         if 2 * sum(self.tags[tag] for tag in behind) > self.tokens:
             return f"tags such as {behind[0]} hold something in front of an entity's tag", "Write that tag alone"
-        if 2 * sum(WORD_WITH_STOP.fullmatch(tag) is not None for tag in self.tags) > self.tokens:
+        if 2 * self._count(WORD_WITH_STOP) > self.tokens:
             return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
         if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):
             return f"tags such as {wide} are in full-width letters", "Write them as B-PER"
@@ -263,6 +287,10 @@ class Doubts:
         if self.tokens >= FEW_TOKENS and 2 * len(odd) > self.tokens:
             shown = ", ".join(odd[:5])
             return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
+        words = [tag for tag in odd if WORD.fullmatch(tag)]
+        again = any(tag in self.few_tokens for tag in words)
+        if LEAST_WORDS - again <= len(odd) == self.tokens < FEW_TOKENS and 2 * len(words) > len(odd):
+            return f"each token has a tag of its own, such as {words[0]}: lines hold text, and no tags", TEXTS_HELP
         return None
 
     def _has_labels_with_prefixes(self) -> bool:
@@ -277,6 +305,12 @@ class Doubts:
         return sum(count for tag, count in self.tags.items() if pattern.match(tag))
 
     def _wrong_sentences(self) -> tuple[str, str] | None:
+        in_front = [tag for tag, count in self.first_tags.items() if count == self.tags[tag] and not is_entity_tag(tag)]
+        in_front = [tag for tag in in_front if tag not in (*ALWAYS_OUTSIDE, *NOTHING)]
+        lines = sum(self.first_tags[tag] for tag in in_front)
+        if self._count(ENTITY_TAG) and 2 <= lines >= self.sentences / 2:
+            what = f"lines in front of sentences, such as one that ends with {in_front[0]!r}, hold no token"
+            return what, "Say how they begin: --comment"
         if self.sentences >= FEW_SENTENCES and self.longest == 1:
             return (
                 f"all {self.sentences:,} sentences have one token",
@@ -294,24 +328,3 @@ def _is_wide_tag(tag: str) -> bool:
 def is_long(sentences: int, tokens: int) -> bool:
     """Whether a split is a single sentence that is likely a whole file."""
     return sentences == 1 and tokens > LONG_SENTENCE
-
-
-def _count_up(tokens: list[str]) -> bool:
-    """Whether several tokens are numbers, each one more than the one before, or number words as `s1.w1 s1.w2 s1.w3`."""
-    if len(tokens) < 2 or not any(map(str.isdigit, tokens[0])):
-        return False
-    first = counted(tokens[0])
-    if first is not None and all(counted(token) == number for number, token in enumerate(tokens, first)):
-        return True
-    alike = {DIGITS.sub("0", token) for token in tokens}
-    if len(tokens) < LEAST_NUMBERED or len(alike) > 1 or alike.pop().isalnum():
-        return False
-    steps = sum(map(_is_next, tokens, tokens[1:]))
-    return 2 * steps > len(tokens)
-
-
-def _is_next(before: str, token: str) -> bool:
-    """Whether one number of a token is one more than in the token before, and others in front of it are the same."""
-    pairs = [(int(old), int(new)) for old, new in zip(DIGITS.findall(before), DIGITS.findall(token), strict=True)]
-    changed = [(old, new) for old, new in pairs if old != new]
-    return bool(changed) and changed[0][1] == changed[0][0] + 1

@@ -77,6 +77,12 @@ SOUND = {
     "a type that is a word for a prefix": "10 B-QTY\ng B-UNIT\nof O\n5 B-QTY\nml I-UNIT\n\n",
     "words in capitals that parts of speech are called too": "IN O\nTO O\nBern B-LOC\nTO O\nPART O\n\n",
     "an O in lower case in front": "left o\nAnna B-PER\nleft O\nBern B-LOC\n\n",
+    "types with numbers in any order": "Anna B-ARG1\nsaw O\nBern B-ARG0\nnow B-ARG2\n\n",
+    "types with two numbers": "Anna B-E1\nsaw O\nBern B-E2\n\nEva B-E1\nleft O\nLinz B-E2\n\n",
+    "one mistyped tag in front of a sentence": "Anna B-PER\nleft O\n\nRain o-\nfell O\n\nBern B-LOC\nslept O\n\n",
+    "tags in small letters": "Anna noun\nleft verb\nBern noun\nnow adverb\n\n",
+    "lines that are alike": "Anna B-PER\n\nAnna B-PER\nleft O\n\nAnna B-PER\n\n",
+    "words with numbers behind them": "A1 B-ROAD\nto O\nA2 B-ROAD\n\nA3 B-ROAD\nand O\nA4 B-ROAD\n\n",
     "types with words for prefixes": "Keller LAST_NAME\npays O\n9.99 UNIT_PRICE\n. O\n\n",
 }
 
@@ -237,6 +243,49 @@ REFUSED = {
         "own.txt",
         "NNP Anna B-PER\nVBD left O\nNNP Nordbank B-ORG\n",
         "most tokens are parts of speech",
+    ),
+    "names of words of a letter and a number": (
+        "own.txt",
+        "t1 Anna B-PER\nt2 left O\n\nt3 Rain O\nt4 fell O\n",
+        "tokens count",
+    ),
+    "names of words in place of tags": ("own.txt", "Anna t1\nleft t2\n. t3\n\nRain t1\nfell t2\n", "the tags count up"),
+    "numbers of entities behind types": (
+        "own.txt",
+        "Anna PER_1\nKeller PER_1\nleft O\nNordbank ORG_2\n\nBern LOC_1\nrains O\n",
+        "PER_1, ORG_2, LOC_1 number the entities",
+    ),
+    "numbers of entities in the file": (
+        "own.txt",
+        "Anna B-PER1\nleft O\n\nBern B-PER2\nBob B-PER3\n\nsaw O\nEva B-PER4\n",
+        "B-PER1, B-PER2, B-PER3 number the entities",
+    ),
+    "names of a document in each line": (
+        "own.txt",
+        "d1\t0\t0\tAnna\tB-PER\nd1\t0\t1\tleft\tO\nd1\t1\t0\tRain\tO\nd1\t1\t1\tfell\tO\n",
+        "all tokens are 'd1'",
+    ),
+    "a list of YAML": ("own.txt", "- Anna: B-PER\n- left: O\n- Bern: B-LOC\n- fell: O\n", "all tokens are '-'"),
+    "blanks around hyphens": ("own.tsv", "Anna\tB - PER\nleft\tO\n", "tags such as B - PER hold blanks"),
+    "few lines of prose": (
+        "own.txt",
+        "Anna left\nRain fell\nBern slept\nThey came\n",
+        "a tag of its own, such as left",
+    ),
+    "few lines of prose that repeat a word": (
+        "own.txt",
+        "Anna left Bern\nRain fell there\nBern slept well\n",
+        "of its own",
+    ),
+    "lines in front of sentences": (
+        "own.txt",
+        "SENTENCE 1\nAnna B-PER\nleft O\n\nSENTENCE 2\nRain O\nfell O\n",
+        "ends with '1', hold no token",
+    ),
+    "tags of XML in front of sentences": (
+        "own.txt",
+        '<s id="0">\nAnna B-PER\nleft O\n\n<s id="1">\nRain O\nfell O\n',
+        "hold no token",
     ),
     "numbers of expressions": ("own.txt", "Anna *\ntook 1:VID\npart 1\n", "1:VID number expressions"),
     "sentences of as many words": ("own.txt", "Anna left Bern .\nRain fell today .\n", r"no tag has a letter: \."),
