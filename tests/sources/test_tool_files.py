@@ -33,6 +33,16 @@ def test_a_pair_of_brats_is_read_by_either_name(named: str, tmp_path: Path) -> N
     assert taken_from(path.with_suffix(named)) == (TAGGED, {})
 
 
+@pytest.mark.parametrize("names", [("doc.ANN", "doc.TXT"), ("doc.ann", "doc.TXT"), ("doc.ANN", "doc.txt")])
+def test_names_of_brats_files_may_be_in_capitals(names: tuple[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name, content in zip(names, (ENTITIES, TEXT), strict=True):
+        (folder / name).write_text(content)
+    for path in (folder, folder / names[0], folder / names[1]):
+        assert taken_from(path, force=True) == (TAGGED, {})
+
+
 def test_a_folder_of_pairs_is_read_in_order_and_lonely_texts_are_counted(tmp_path: Path) -> None:
     folder = tmp_path / "corpus"
     brat(folder, "Bern\n", "T1\tLOC 0 4\tBern\n", "b")

@@ -47,7 +47,18 @@ def is_brat(path: Path) -> bool:
                 only_others = only_others and OTHER_LINE.match(line) is not None
                 if line[0] not in OTHERS:
                     return False
-    return only_others and path.with_suffix(".txt").is_file()
+    return only_others and beside(path, ".txt").is_file()
+
+
+def beside(path: Path, end: str) -> Path:
+    """The file of a pair whose name ends so, in capitals where only that one is there."""
+    usual, in_capitals = path.with_suffix(end), path.with_suffix(end.upper())
+    return in_capitals if in_capitals.is_file() and not usual.is_file() else usual
+
+
+def _in_folder(folder: Path, end: str) -> list[Path]:
+    """Files in a folder and the folders in it whose names end so, in capitals too, in order of their names."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() == end)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -56,7 +67,7 @@ def files_of(path: Path) -> list[Path]:
     Raises:
         InvalidData: a text is missing; or the folder holds no pair.
     """
-    annotations = sorted(path.rglob("*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
+    annotations = _in_folder(path, ".ann") if path.is_dir() else [beside(path, ".ann")]
     if not annotations:
         raise InvalidData(
             f"{path} is a directory without .ann files",
@@ -64,7 +75,7 @@ def files_of(path: Path) -> list[Path]:
         )
     files: list[Path] = []
     for annotation in annotations:
-        text = annotation.with_suffix(".txt")
+        text = beside(annotation, ".txt")
         if not text.is_file():
             raise InvalidData(
                 f"{annotation}: no {text.name} beside it", "brat's .ann needs the text that it annotates."
@@ -82,8 +93,8 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
         InvalidData: a line is none of brat's, or a text is missing (names file and line).
     """
     if path.is_dir():
-        lonely = {text.with_suffix("") for text in path.rglob("*.txt")}
-        lonely -= {annotation.with_suffix("") for annotation in path.rglob("*.ann")}
+        lonely = {text.with_suffix("") for text in _in_folder(path, ".txt")}
+        lonely -= {annotation.with_suffix("") for annotation in _in_folder(path, ".ann")}
         for _ in lonely:
             tally.add("texts without an .ann file left out")
     tally.form = "brat's annotations"

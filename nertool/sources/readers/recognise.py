@@ -68,7 +68,7 @@ def form(path: Path) -> str:
     suffix = suffix_of(path)
     if path.is_dir():
         return ".ann"
-    annotation = path.with_suffix(".ann") if path.suffix == ".txt" else path
+    annotation = brat.beside(path, ".ann") if path.suffix.lower() == ".txt" else path
     if suffix_of(annotation) != ".ann":
         return suffix
     if not annotation.is_file() or not brat.is_brat(annotation):
