@@ -125,3 +125,10 @@ def test_a_file_without_words_and_a_task_without_tags_are_refused(tmp_path: Path
 def test_named_columns_make_it_column_text(tmp_path: Path) -> None:
     found, _ = taken(tmp_path, "x.conll", RAIN, token_column="4", tag_column="5")
     assert found == "Rain NN on NN Monday NN / "
+
+
+@pytest.mark.parametrize("begin", [BEGIN, ""])
+def test_tags_in_place_of_brackets_are_taken(begin: str, tmp_path: Path) -> None:
+    words = sentence(("Anna", "B-PERSON"), ("Keller", "I-PERSON"), ("left", "O"), ("Bern", "B-GPE"))
+    plain = sentence(("Rain", "O"), ("fell", "O"))
+    assert taken(tmp_path, "own.conll", begin + words + "\n" + plain)[0] == TAGGED + "Rain O fell O / "

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nertool.corpus.column_files import Sentence, group_rows
+from nertool.corpus.column_files import Sentence, group_rows, is_entity_tag
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.layout import Layout
@@ -28,7 +28,9 @@ NO_WORD = "[WORD]"
 """What files without the words of OntoNotes hold in place of each."""
 CELL = re.compile(r"(?P<opened>(?:\([^()*\s]+(?![^()*\s]))*)[*_-]?(?P<closed>(?:[^()*\s]*\))*)")
 BLANK_HELP = "A blank line ends a sentence, or a word with the number 0 behind it."
-BRACKETS = "A name is (PERSON* ... *), or (GPE) if it is one word; a word without a name has *."
+BRACKETS = (
+    "A name is (PERSON* ... *), or (GPE) if it is one word, and other words have *; or all words have tags as B-GPE."
+)
 
 
 class Row(NamedTuple):
@@ -48,7 +50,7 @@ class Wrong(NamedTuple):
 
 
 def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
-    """Sentences of a file: names as tags in IOB2, or parts of speech.
+    """Sentences of a file: names as tags in IOB2, or parts of speech. Tags such as B-PERSON in their place stay.
 
     Of names inside each other the longest is taken, the others are counted. Where bad lines are left out, a sentence
     goes as a whole if its brackets do not match.
@@ -71,6 +73,9 @@ def _sentences(path: Path, layout: Layout, bad: BadLines, tally: Tally) -> Itera
         words = [row.word for row in rows]
         if layout.task == "pos":
             yield Sentence(words, [row.pos for row in rows], first)
+            continue
+        if all(is_entity_tag(row.names) for row in rows):  # somebody put tags in place of the brackets
+            yield Sentence(words, [row.names for row in rows], first)
             continue
         names, wrong = _names(rows)
         if wrong is None:
