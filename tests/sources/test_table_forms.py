@@ -432,6 +432,19 @@ def test_the_entities_of_conllu_are_a_value_in_misc(
     assert taken(tmp_path, name, content, **options)[0] == wanted
 
 
+@pytest.mark.parametrize("misc", ["NE=PER_1", "Entity=(1-person)", "NamedEntity=Person"])
+def test_entities_in_misc_that_are_no_tags_are_not_passed_over_for_parts_of_speech(misc: str, tmp_path: Path) -> None:
+    content = conllu(("Anna", misc), ("left", "_"))
+    with pytest.raises(InvalidOption, match="in MISC holds") as error:
+        taken(tmp_path, "own.conllu", content)
+    assert f"--tag-column misc:{misc.partition('=')[0]}" in error.value.hint
+    assert taken(tmp_path, "pos.conllu", content, task="pos")[0] == "Anna X left X / "
+
+
+def test_a_value_of_misc_that_is_named_so_may_be_outside_throughout(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.conllu", conllu(("Rain", "NER=O"), ("fell", "NER=O")))[0] == "Rain O fell O / "
+
+
 def test_tags_as_the_last_of_ten_columns_are_column_text(tmp_path: Path) -> None:
     content = conllu(("Anna", "B-PER"), ("left", "O"), (".", "O"))
     assert taken(tmp_path, "own.txt", content)[0] == "Anna B-PER left O . O / "

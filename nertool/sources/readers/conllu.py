@@ -20,7 +20,7 @@ from nertool.corpus.column_files import (
 )
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.layout import Layout, column_number
+from nertool.sources.readers.layout import Layout, column_number, plain_name
 from nertool.sources.readers.tag_names import named
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
@@ -30,6 +30,10 @@ LINES_AHEAD = 2000
 """Lines from which the column of the tags is told."""
 MOST_KEYS = 20
 """Names of values that an error lists at the most."""
+ENTITY_NAMES = frozenset(
+    {"ne", "ner", "netag", "nertag", "netype", "nertype", "namedentity", "entity", "ent", "bio", "iob"}
+)
+"""Names of values of MISC that hold entities, as `plain_name` gives them."""
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 
 
@@ -78,7 +82,10 @@ def _likely_tag_column(path: Path, names: Sequence[str], task: str, lines: Itera
         return "upos"
     own = [name for name in names if name not in CONLLU_COLUMNS]
     if not own and task == "ner" and "misc" in names:
+        lines = list(lines)
         own = _entity_columns(lines, names)
+        if not own:
+            _refuse_other_entities(path, lines, names.index("misc"))
         shown = ", ".join(own) or "upos, which are parts of speech"
         tally.note(f"{path.name}: the tags are those of {shown} (--tag-column)")
     if len(own) > 1:
@@ -105,8 +112,26 @@ def _entity_columns(lines: Iterable[str], names: Sequence[str]) -> list[str]:
     if whole:
         return whole
     keys = [key for key, found in values.items() if _holds_entities(found)]
+    keys = keys or [key for key, found in values.items() if plain_name(key) in ENTITY_NAMES and found == {OUTSIDE}]
     keys = keys or [key for key, found in values.items() if OUTSIDE in found and len(found) > 1]
     return [f"misc:{key}" for key in keys]
+
+
+def _refuse_other_entities(path: Path, lines: Iterable[str], misc_at: int) -> None:
+    """Refuse a file whose MISC holds entities by its names, but no tags of them, so that nobody takes UPOS for these.
+
+    Raises:
+        InvalidOption: it is one.
+    """
+    for line in lines:
+        fields = line.split("\t")
+        for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
+            key, _, value = pair.partition("=")
+            if plain_name(key) in ENTITY_NAMES and value:
+                what = f"{path}: {key} in MISC holds {value[:40]}, which is no tag of an entity"
+                raise InvalidOption(
+                    what, f"Take it all the same: --tag-column misc:{key}; or parts of speech: --task pos."
+                )
 
 
 def _holds_entities(cells: set[str]) -> bool:
