@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nertool.corpus.records import parse_json
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, InvalidOption
 from tests.own_file import lines, taken
 
 TWICE = '{"text": "Anna left", "entities": [[0, 4, "PER"]], "entities": []}'
@@ -173,3 +173,38 @@ def test_an_empty_job_of_ground_truth_hides_no_filled_one(tmp_path: Path) -> Non
     filled = {"annotations": {"entities": [{"label": "PER", "startOffset": 0, "endOffset": 4}]}}
     record = {"source": "Anna left", "first": {"annotations": {"entities": []}}, "second": filled}
     assert taken(tmp_path, "own.jsonl", lines(record))[0] == LEFT
+
+
+def test_jobs_of_ground_truth_with_other_spans_are_asked_for(tmp_path: Path) -> None:
+    spans = [{"label": "PER", "startOffset": 0, "endOffset": 4}]
+    more = [*spans, {"label": "ACT", "startOffset": 5, "endOffset": 9}]
+    record = {"source": "Anna left"}
+    record |= {name: {"annotations": {"entities": found}} for name, found in (("first", spans), ("again", more))}
+    with pytest.raises(InvalidOption, match=r"own\.jsonl:1: the labelling jobs first, again have other spans") as error:
+        taken(tmp_path, "own.jsonl", lines(record))
+    assert "--spans-column again" in error.value.hint
+    assert taken(tmp_path, "own.jsonl", lines(record), spans_column="first")[0] == LEFT
+    assert taken(tmp_path, "two.jsonl", lines(record), spans_column="again")[0] == "Anna B-PER left B-ACT / "
+
+
+CAPITALS = {
+    "all": {"TEXT": "Anna left", "ENTITIES": [{"START": 0, "END": 4, "LABEL": "PER"}]},
+    "first letters": {"Text": "Anna left", "Label": [[0, 4, "PER"]]},
+    "Comprehend": {
+        "Text": "Anna left",
+        "Entities": [{"BeginOffset": 0, "EndOffset": 4, "Text": "Anna", "Type": "PER"}],
+    },
+    "spans alone": {"text": "Anna left", "spans": [{"Start": 0, "End": 4, "Label": "PER"}]},
+}
+
+
+@pytest.mark.parametrize("record", CAPITALS.values(), ids=CAPITALS)
+def test_keys_may_be_in_capitals(record: dict[str, Any], tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.jsonl", lines(record))[0] == LEFT
+
+
+def test_keys_that_options_name_stay(tmp_path: Path) -> None:
+    record = {"Text": "Anna left", "Spans": [{"start": 0, "end": 4, "label": "PER"}]}
+    assert taken(tmp_path, "own.jsonl", lines(record), text_column="Text", spans_column="Spans")[0] == LEFT
+    rows = lines({"Sentence": 1, "Text": "Anna", "Label": "B-PER"}, {"Sentence": 1, "Text": "left", "Label": "O"})
+    assert taken(tmp_path, "rows.jsonl", rows)[0] == LEFT

@@ -6,15 +6,26 @@ https://cloud.google.com/vertex-ai/docs/text-data/entity-extraction/prepare-data
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
+from nertool.errors import InvalidOption
 
-def with_plain_spans(record: Any) -> Any:
-    """The record with its text and spans under plain keys, if it has one of these forms; any other as it is."""
+
+def with_plain_spans(record: Any, place: str, wanted: str = "") -> Any:
+    """The record with its text and spans under plain keys, if it has one of these forms; any other as it is.
+
+    Args:
+        place: file and line, for messages.
+        wanted: the labelling job of Ground Truth whose spans are taken.
+
+    Raises:
+        InvalidOption: several jobs of Ground Truth have other spans, and none is wanted.
+    """
     if not isinstance(record, dict):
         return record
     if isinstance(record.get("source"), str):
-        return _from_ground_truth(record)
+        return _from_ground_truth(record, place, wanted)
     if isinstance(record.get("document"), str) and isinstance(record.get("tokens"), list):
         return _from_ubiai(record)
     text = _first(_object(record.get("text_snippet")), "content") or _first(record, "textContent", "text_content")
@@ -26,12 +37,20 @@ def with_plain_spans(record: Any) -> Any:
     return {"text": text, "spans": [_google_span(one) for one in marked]}
 
 
-def _from_ground_truth(record: dict[str, Any]) -> dict[str, Any]:
-    """Amazon SageMaker Ground Truth: a text, and a labelling job under a name of its own; the first with entities."""
-    found = [_object(_object(job).get("annotations")).get("entities") for job in record.values()]
-    lists = [entities for entities in found if isinstance(entities, list)]
-    lists.sort(key=lambda entities: not entities)
-    return {"text": record["source"], "spans": lists[0]} if lists else record
+def _from_ground_truth(record: dict[str, Any], place: str, wanted: str) -> dict[str, Any]:
+    """Amazon SageMaker Ground Truth: a text, and labelling jobs under names of their own; the one with entities."""
+    jobs: dict[str, list[Any]] = {}
+    for name, job in record.items():
+        entities = _object(_object(job).get("annotations")).get("entities")
+        if isinstance(entities, list):
+            jobs[name] = entities
+    filled = [name for name, entities in jobs.items() if entities] or list(jobs)
+    if wanted in jobs:
+        return {"text": record["source"], wanted: jobs[wanted]}
+    if any(jobs[name] != jobs[filled[0]] for name in filled):
+        what = f"{place}: the labelling jobs {', '.join(filled)[:100]} have other spans"
+        raise InvalidOption(what, f"Take one: --spans-column {shlex.quote(filled[-1])}.")
+    return {"text": record["source"], "spans": jobs[filled[0]]} if filled else record
 
 
 def _from_ubiai(record: dict[str, Any]) -> dict[str, Any]:

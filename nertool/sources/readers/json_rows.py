@@ -20,7 +20,14 @@ from nertool.sources.readers.char_spans import SPANS_WAY, tag_texts
 from nertool.sources.readers.cloud_exports import with_plain_spans
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.rows import OBJECT_HELP, read_rows, with_lists
-from nertool.sources.readers.span_records import SpanRecords, holds_text, spans_of_tokens, text_candidates, text_of
+from nertool.sources.readers.span_records import (
+    SpanRecords,
+    holds_text,
+    spans_of_tokens,
+    text_candidates,
+    text_of,
+    with_usual_keys,
+)
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import form_of, read_spacy_documents, read_token_spans
@@ -52,7 +59,7 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     else:
         records = _json_list(path, layout.encoding, tally)
     if not layout.text_column:
-        records = ((number, with_plain_spans(record)) for number, record in records)
+        records = _plain(records, path, layout)
     ahead: list[tuple[int, Any]] = []
     for numbered in records:
         ahead.append(numbered)
@@ -74,6 +81,14 @@ def read(path: Path, layout: Layout, tally: Tally) -> Iterator[Sentence]:
     else:
         _refuse_unknown(first[1], path, layout)
         yield from read_rows(records, path, layout, _keys(first, path), tally)
+
+
+def _plain(records: Records, path: Path, layout: Layout) -> Records:
+    """Records of other forms and with keys in capitals, as those with the usual keys."""
+    is_named = layout.token_column or layout.tag_column or layout.spans_column
+    for number, record in records:
+        record = record if is_named else with_usual_keys(record)
+        yield number, with_plain_spans(record, f"{path}:{number}", layout.spans_column)
 
 
 def _refuse_unknown(record: Any, path: Path, layout: Layout) -> None:

@@ -40,6 +40,8 @@ PLACE_KEYS = ("span", "offsets", "indices", "position", "positions", "location",
 """Keys of both places in one list."""
 LABEL_KEYS = ("label", "labels", "entity", "entity_type", "entity_group", "tag", "type", "category", "class", "name")
 OWN_TEXT_KEYS = ("text", "value", "surface", "word", "mention")
+USUAL_KEYS = {key.lower(): key for key in (*START_KEYS, *END_KEYS, *PLACE_KEYS, *LABEL_KEYS, *OWN_TEXT_KEYS, "length")}
+"""Keys of a span by what they are in small letters."""
 ANNOTATOR_KEYS = ("annotated_by", "user", "annotator", "annotator_id")
 SPAN_ID = re.compile(r"[A-Za-z]?\d+")
 """The number of a span, as T1, which may stand in front of its places."""
@@ -58,6 +60,17 @@ def text_of(record: Any, wanted: str = "") -> str | None:
     """
     found = _text_and_starts(record, wanted)
     return found[0] if found else None
+
+
+def with_usual_keys(record: Any) -> Any:
+    """A record of a text with spans, with keys such as Text and ENTITIES in small letters."""
+    if not isinstance(record, dict):
+        return record
+    plain: dict[str, Any] = {}
+    for key, value in record.items():
+        small = key.lower() in (*TEXT_KEYS, *SPAN_KEYS) and key.lower() not in record
+        plain[key.lower() if small else key] = value
+    return plain if plain.keys() != record.keys() and has_spans(plain) else record
 
 
 def has_spans(record: dict[str, Any]) -> bool:
@@ -345,6 +358,7 @@ class SpanRecords:
     def _span(self, entry: Any, text: str, place: str) -> CharSpan | None:
         start = end = label = own = None
         if isinstance(entry, dict):
+            entry = _with_usual_keys_of_span(entry)
             value = entry["value"] if isinstance(entry.get("value"), dict) else entry
             start, end = _get(value, START_KEYS), _get(value, END_KEYS)
             label, own = _label_and_text(value, text)
@@ -383,6 +397,13 @@ def _is_task(holder: dict[str, Any]) -> bool:
     return isinstance(holder.get("data"), dict) and any(
         isinstance(holder.get(key), list) for key in ("annotations", "completions", "predictions")
     )
+
+
+def _with_usual_keys_of_span(entry: dict[str, Any]) -> dict[str, Any]:
+    """A span with the usual keys, where it has them in capitals, as Start and BeginOffset."""
+    if any(key in entry for key in (*START_KEYS, "value", *PLACE_KEYS)):
+        return entry
+    return {USUAL_KEYS.get(key.lower(), key): value for key, value in entry.items()}
 
 
 def _label_and_text(value: dict[str, Any], text: str) -> tuple[Any, Any]:
