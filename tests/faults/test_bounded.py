@@ -301,6 +301,43 @@ def test_a_table_of_columns_without_end_is_refused(tmp_path: Path) -> None:
         list(Reader().read(str(tmp_path / "a.csv")))
 
 
+# -- spans -----------------------------------------------------------------------------------------
+
+
+def write_spans(folder: Path, words: int, lines: Iterator[str]) -> Path:
+    """Annotations of brat's of a text of words of a letter."""
+    (folder / "a.txt").write_text("a " * words)
+    (folder / "a.ann").write_text("".join(f"T{number}\tPER {line}\n" for number, line in enumerate(lines)))
+    return folder / "a.ann"
+
+
+def test_spans_of_another_text_take_no_time(tmp_path: Path) -> None:
+    """Each was looked for in the whole text, whose tokens were gone through for each."""
+    path = write_spans(tmp_path, 20_000, (f"{2 * place} {2 * place + 1}\tb" for place in range(20_000)))
+    begun = time.process_time()
+    with pytest.raises(InvalidData, match="20,000 of 20,000 spans are no whole tokens"):
+        list(read_file.read(path, read_file.Layout(), read_file.Tally()))
+    assert time.process_time() - begun < 10
+
+
+def test_a_text_that_repeats_takes_no_time(tmp_path: Path) -> None:
+    """A span's own text is everywhere in it, and nowhere whole tokens."""
+    (tmp_path / "a.txt").write_text("a" * 1_000_000)
+    (tmp_path / "a.ann").write_text("".join(f"T{number}\tPER 0 1\t{'a' * (2 + number)}\n" for number in range(200)))
+    begun = time.process_time()
+    with pytest.raises(InvalidData, match="200 of 200 spans are no whole tokens"):
+        list(read_file.read(tmp_path / "a.ann", read_file.Layout(), read_file.Tally()))
+    assert time.process_time() - begun < 10
+
+
+def test_spans_in_each_other_without_end_are_refused(tmp_path: Path) -> None:
+    path = write_spans(tmp_path, 20_000, (f"0 {place + 1}\tx" for place in range(20_000)))
+    begun = time.process_time()
+    with pytest.raises(InvalidData, match=r"a\.ann: 20,000 spans that overlap, of 200,010,000 characters together"):
+        list(read_file.read(path, read_file.Layout(), read_file.Tally()))
+    assert time.process_time() - begun < 10
+
+
 # -- what a library or int() refuses ---------------------------------------------------------------
 
 

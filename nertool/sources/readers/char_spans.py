@@ -26,6 +26,8 @@ TEXTS_AHEAD, LONGEST_AHEAD = 100, 1 << 20
 """Texts, and their characters, that tell how offsets are counted."""
 LONGEST_TEXT = 1 << 24
 """Characters of a text, beyond which its tokens fill the memory."""
+MOST_IN_SPANS = 1 << 26
+"""Characters of all spans of a text together: where spans lie in each other without end, each is looked at."""
 FEW_SPANS = 3
 """Spans of a file of which one may be left out."""
 LINE, LINE_END = re.compile(r"[^\n\r]+"), re.compile(r"[\n\r]")
@@ -70,14 +72,13 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
     cut = cutter(layout.tokenizer)
     texts = iter(texts)
     ahead = list(_first_texts(texts))
-    short = (one for one in ahead if len(one.text) <= LONGEST_AHEAD)
+    short = (one for one in ahead if len(one.text) <= LONGEST_AHEAD and not _fault(one))
     offsets.prove((one.text, one.spans, _flat(_sentences(one, cut))) for one in short)
     all_spans = off = 0
     place = ""
     for annotated in chain(ahead, texts):
-        if len(annotated.text) > LONGEST_TEXT:
-            what = f"{annotated.place}: a text of {len(annotated.text):,} characters"
-            bad.add(annotated.number, InvalidData(what, f"Split it, and its spans: it may have {LONGEST_TEXT:,}."))
+        if fault := _fault(annotated):
+            bad.add(annotated.number, fault)
             continue
         if annotated.tokens and layout.tokenizer != CHARACTERS:
             tally.add("texts with tokens of their own, which --tokenizer does not change")
@@ -95,6 +96,19 @@ def _tag_each(texts: Iterable[AnnotatedText], layout: Layout, bad: BadLines, tal
         yield from _with_tags(sentences, tags, annotated, tally)
     if not layout.as_is:
         _check_lost(off + offsets.lost, all_spans, place)
+
+
+def _fault(annotated: AnnotatedText) -> InvalidData | None:
+    """The error for a text that is too long, or whose spans together are."""
+    length = len(annotated.text)
+    if length > LONGEST_TEXT:
+        what = f"{annotated.place}: a text of {length:,} characters"
+        return InvalidData(what, f"Split it, and its spans: it may have {LONGEST_TEXT:,}.")
+    in_spans = sum(max(0, min(span.end, length) - max(span.start, 0)) for span in annotated.spans)
+    if in_spans > MOST_IN_SPANS:
+        what = f"{annotated.place}: {len(annotated.spans):,} spans that overlap, of {in_spans:,} characters together"
+        return InvalidData(what, f"Leave out those inside others: together they may have {MOST_IN_SPANS:,}.")
+    return None
 
 
 def _with_tags(

@@ -14,6 +14,8 @@ NEARBY = 200
 """Characters around a span's offsets in which its own text is looked for."""
 MANY_SPANS, LEAST_ADDED = 10, 3
 """Spans, and different letters that a way of counting adds to them, that prove it."""
+MOST_PLACES = 10_000
+"""Places of a span's own text that are looked at; where there are more, the right one is not certain."""
 SPAN_HELP = "A span is [start, end, label] or an object with start, end and label, counted in characters from 0."
 UTF16, CRLF, BOTH = "in UTF-16", "with CR LF as one character", "in UTF-16 with CR LF as one character"
 BYTES, END_INCLUDED, SHIFTED = "in bytes of UTF-8", "with the end included", "from another beginning"
@@ -35,6 +37,18 @@ class Token(NamedTuple):
     text: str
     start: int
     end: int
+
+
+class Borders(NamedTuple):
+    """Where the tokens of a text begin and end, in characters."""
+
+    starts: set[int]
+    ends: set[int]
+
+
+def borders_of(tokens: Sequence[Token]) -> Borders:
+    """Where tokens begin and end."""
+    return Borders({token.start for token in tokens}, {token.end for token in tokens})
 
 
 FITS_BOTH = "texts with spans that fit counted otherwise too, taken as characters"
@@ -72,13 +86,13 @@ class SpanOffsets:
                 return
             if _has_astral(text) or "\r\n" in text:
                 continue
-            starts, ends = {token.start for token in tokens}, {token.end for token in tokens}
+            borders = borders_of(tokens)
             for span in spans:
                 total += 1
-                whole[""] += _is_whole(span, text, starts, ends)
+                whole[""] += _is_whole(span, text, borders)
                 for kind, reading in MOVED.items():
                     read = reading(span)
-                    whole[kind] += _is_whole(read, text, starts, ends)
+                    whole[kind] += _is_whole(read, text, borders)
                     added[kind].update((text[read.start : span.start], text[span.end : read.end]))
         found = [kind for kind in MOVED if whole[kind] == total and len(added[kind] - {""}) >= LEAST_ADDED]
         if total >= MANY_SPANS and not whole[""] and found:
@@ -90,18 +104,19 @@ class SpanOffsets:
         Raises:
             InvalidData: a span without text of its own lies outside (names file and line).
         """
+        borders = borders_of(tokens)
         named = [span for span in spans if span.text.strip()]
         if named:
             kind, reading = self._by_own_texts(named, text)
         else:
-            kind, reading = self._by_borders(spans, text, tokens, place)
+            kind, reading = self._by_borders(spans, text, borders, place)
         if kind:
             self.proven.add(kind)
             shown = f"{spans[0].start} to {spans[0].end} {spans[0].label}"
             self.tally.add(f"texts with spans counted {kind}", place, f"spans such as {shown} are counted {kind}")
         located: list[CharSpan] = []
         for span in spans:
-            found = self._locate_one(span, reading(span), text, tokens, place)
+            found = self._locate_one(span, reading(span), text, borders, place)
             located += [found] if found else []
         return located
 
@@ -118,9 +133,7 @@ class SpanOffsets:
                 best_kind, best_reading, most = kind, reading, fits
         return best_kind, best_reading
 
-    def _by_borders(
-        self, spans: Sequence[CharSpan], text: str, tokens: Sequence[Token], place: str
-    ) -> tuple[str, Reading]:
+    def _by_borders(self, spans: Sequence[CharSpan], text: str, borders: Borders, place: str) -> tuple[str, Reading]:
         """The way of counting under which all spans are whole tokens, where characters do not make them so.
 
         One span alone proves nothing: another way is taken for it only where the file has proven it, or where the span
@@ -128,11 +141,9 @@ class SpanOffsets:
         """
         if not spans:
             return "", _as_is
-        starts = {token.start for token in tokens}
-        ends = {token.end for token in tokens}
 
         def all_fit(reading: Reading) -> bool:
-            return all(_is_whole(reading(span), text, starts, ends) for span in spans)
+            return all(_is_whole(reading(span), text, borders) for span in spans)
 
         for kind, reading in MOVED.items():
             if kind in self.proven and all_fit(reading):
@@ -153,9 +164,7 @@ class SpanOffsets:
             self.tally.add("texts with spans perhaps not counted in characters", place, detail)
         return "", _as_is
 
-    def _locate_one(
-        self, span: CharSpan, read: CharSpan, text: str, tokens: Sequence[Token], place: str
-    ) -> CharSpan | None:
+    def _locate_one(self, span: CharSpan, read: CharSpan, text: str, borders: Borders, place: str) -> CharSpan | None:
         if not span.text.strip():
             if not 0 <= read.start < read.end <= len(text):
                 raise InvalidData(
@@ -167,7 +176,7 @@ class SpanOffsets:
         if _fits(read, text):
             return read
         shown = f"span {span.start} to {span.end} {span.label} is {text[max(read.start, 0) : max(read.end, 0)]!r} there"
-        found = _find_nearby(read, text, tokens)
+        found = _find_nearby(read, text, borders)
         if found is None:
             kind = "spans whose own text is not there, left out"
             self.tally.add(kind, place, f"{shown}, not {span.text[:60]!r}: left out")
@@ -245,10 +254,10 @@ def _shift(named: Sequence[CharSpan], text: str) -> int:
     if len({_squeeze(span.text) for span in named}) < 2:
         return 0
     first = named[0]
-    shifts = sorted((at - first.start for at in _occurrences(first.text, text)), key=abs)
-    for shift in shifts:
-        moved = [span._replace(start=span.start + shift, end=span.end + shift) for span in named]
-        if abs(shift) <= NEARBY and all(_fits(span, text) for span in moved):
+    near = (at - first.start for at in _occurrences(first.text, text))
+    for shift in sorted((shift for shift in near if abs(shift) <= NEARBY), key=abs):
+        moved = (span._replace(start=span.start + shift, end=span.end + shift) for span in named)
+        if all(_fits(span, text) for span in moved):
             return shift
     return 0
 
@@ -275,30 +284,34 @@ def _squeeze(text: str) -> str:
     return "".join(text.replace("\\n", "\n").split()).casefold()
 
 
-def _is_whole(span: CharSpan, text: str, starts: set[int], ends: set[int]) -> bool:
+def _is_whole(span: CharSpan, text: str, borders: Borders) -> bool:
     """Whether a span begins and ends with a token, but for white space around it."""
     if not 0 <= span.start < span.end <= len(text):
         return False
     inside = text[span.start : span.end]
     start = span.start + len(inside) - len(inside.lstrip())
-    return start in starts and span.start + len(inside.rstrip()) in ends
+    return start in borders.starts and span.start + len(inside.rstrip()) in borders.ends
 
 
-def _find_nearby(span: CharSpan, text: str, tokens: Sequence[Token]) -> CharSpan | None:
+def _find_nearby(span: CharSpan, text: str, borders: Borders) -> CharSpan | None:
     """The only place in the text where the span's own text is whole tokens; None where there are more or none near."""
     wanted = span.text.strip()
-    starts = {token.start for token in tokens}
-    ends = {token.end for token in tokens}
-    places = [at for at in _occurrences(wanted, text) if at in starts and at + len(wanted) in ends]
-    if len(places) != 1 or abs(places[0] - span.start) > NEARBY:
+    start = max(0, span.start - NEARBY)
+    if text.find(wanted, start, start + 2 * NEARBY + len(wanted)) < 0:  # without a look at all of a long text
         return None
-    return span._replace(start=places[0], end=places[0] + len(wanted))
+    found: list[int] = []
+    for number, at in enumerate(_occurrences(wanted, text)):
+        if at in borders.starts and at + len(wanted) in borders.ends:
+            found.append(at)
+        if len(found) > 1 or number == MOST_PLACES:
+            return None
+    if not found or abs(found[0] - span.start) > NEARBY:
+        return None
+    return span._replace(start=found[0], end=found[0] + len(wanted))
 
 
-def _occurrences(wanted: str, text: str) -> list[int]:
-    places: list[int] = []
+def _occurrences(wanted: str, text: str) -> Iterator[int]:
     at = text.find(wanted)
     while at >= 0:
-        places.append(at)
+        yield at
         at = text.find(wanted, at + 1)
-    return places
