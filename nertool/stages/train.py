@@ -74,7 +74,7 @@ def _run_first_process(workspace: Workspace, options: Options) -> Result:
         processes.from_first(False)
         prepared = _prepare(workspace, options)
         with running.begun(stage.identity, options.force, workspace.invocation):
-            processes.from_first(None)  # only now may the others make directories there
+            processes.wait_for_first()  # only now may the others make directories there
             trained = _train(workspace, options, prepared)
         stage.facts = dict(trained.facts)
         _publish(workspace, options, stage, trained)
@@ -93,7 +93,7 @@ def _run_other_process(workspace: Workspace, options: Options) -> Result:
     if processes.from_first(True):
         return Result("train", {}, True)
     prepared = _prepare(workspace, options)
-    processes.from_first(None)
+    processes.wait_for_first()
     return Result("train", dict(_train(workspace, options, prepared).facts), False)
 
 
@@ -242,6 +242,7 @@ def _train(workspace: Workspace, options: Options, prepared: Prepared) -> Traine
     setup, examples = prepared.setup, prepared.setup.examples
     examples.teach()
     directory, run, compared, runs = _run_trainings(options, prepared)
+    processes.wait_for_all()  # the first one now publishes and removes what the others may still read
     if not options.return_entity_level_metrics:
         run.pop("types", None)
     facts: TrainFacts = {

@@ -79,7 +79,6 @@ class Watcher(transformers.TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Seal the checkpoint, which all processes have written."""
         self.saved = time.monotonic()
-        processes.from_all(None)
         if processes.rank() == 0:
             seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 

@@ -183,7 +183,7 @@ def load_examples(source: Source, tokenizer: PreTrainedTokenizerBase, cache: Pat
         remove_others(cache)
         folder.mkdir(parents=True)
         _make(source, tokenizer, folder, totals)
-    processes.from_first(None)
+    processes.wait_for_first()
     rows = Dataset.load_from_disk(str(folder / "rows"))
     counts = json.loads((folder / COUNTS).read_text(encoding="utf-8"))
     return Examples(rows, counts, source.max_length)

@@ -132,7 +132,7 @@ class FineTuning:
         """
         from nertool.training.model_scores import score_file
 
-        processes.from_first(None)
+        processes.wait_for_first()
         read_weights(self.model, self.directory / KEPT)
         return score_file(self.model, self.tokenizer, self.plan, path, limit)
 

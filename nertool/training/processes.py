@@ -32,7 +32,7 @@ def world() -> int:
 
 
 def from_first(value: Value) -> Value:
-    """Give all processes the value of the first one; waits until all have called this."""
+    """Give all processes the value of the first one, for which the others wait; it may not wait for all of them."""
     if world() == 1:
         return value
     import torch.distributed
@@ -53,6 +53,16 @@ def from_all(value: Value) -> list[Value]:
     values: list[Value] = [value] * world()
     torch.distributed.all_gather_object(values, value)
     return values
+
+
+def wait_for_first() -> None:
+    """Wait until the first process has called this."""
+    from_first(None)
+
+
+def wait_for_all() -> None:
+    """Wait until all processes have called this."""
+    from_all(None)
 
 
 def leave(status: object) -> None:
@@ -77,6 +87,9 @@ def _join() -> PartialState:
     import torch
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available(), timeout=LONGEST_WAIT)
+    on_cpu = not torch.cuda.is_available()
+    if on_cpu:
+        os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"  # with a number, PyTorch loads nothing of a checkpoint to it
+    state = PartialState(cpu=on_cpu, timeout=LONGEST_WAIT)
     atexit.register(state.destroy_process_group)  # for scripts that train without the command, which ends by `leave`
     return state

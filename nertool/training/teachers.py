@@ -86,7 +86,7 @@ class Teachers:
             folder.mkdir(parents=True)
             self._compute(source, folder, matches)
             seal(folder)
-        processes.from_first(None)
+        processes.wait_for_first()
         return np.asarray(np.load(folder / LOGARITHMS, mmap_mode="r"))
 
     def _key(self, source: Source) -> str:

@@ -184,6 +184,14 @@ class TagTrainer(transformers.Trainer):  # type: ignore[misc]
         if self.averages and output_dir and self.args.should_save:
             self.averages.save(Path(output_dir))
 
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Write the random states of this process; wait for those of all before the state of the Trainer follows.
+
+        That is what tells a whole checkpoint, and older ones are removed behind it.
+        """
+        super()._save_rng_state(output_dir)
+        processes.wait_for_all()
+
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: the Trainer's estimate knows no packed batches."""
         return 0

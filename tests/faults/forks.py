@@ -207,7 +207,14 @@ def set_streams(descriptors: dict[int, int]) -> None:
 
 
 def set_fault(
-    moments: mmap, number: int = 0, at: int = 0, place: str = "", event: str = "", largest: int = 0, here: bool = True
+    moments: mmap,
+    number: int = 0,
+    at: int = 0,
+    place: str = "",
+    event: str = "",
+    rank: str = "",
+    largest: int = 0,
+    here: bool = True,
 ) -> None:
     """Let something go wrong in this process.
 
@@ -217,6 +224,7 @@ def set_fault(
         at: 1-based number of the moment at which it comes, just before something is changed.
         place: count only the moments at files whose paths hold this.
         event: count every event of this name, even an `open` to read, in place of changes.
+        rank: of the one process of a training that gets the signal; empty for every process.
         largest: bytes of the largest file that may be written; 0 for no limit.
         here: measure models in this process, as another one would load PyTorch anew.
     """
@@ -227,7 +235,8 @@ def set_fault(
 
         measure.measure = measure.measure_here
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.addaudithook(watcher(moments, number, at, place, event))
+    if rank in ("", os.environ.get("RANK")):
+        sys.addaudithook(watcher(moments, number, at, place, event))
 
 
 def is_change(event: str, arguments: tuple[Any, ...]) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from faults.forks import Forks
 from helpers import fill
 
+from nertool.workspace.seals import is_whole
 from nertool.workspace.workspace import Workspace
 
 torch = pytest.importorskip("torch")
@@ -40,9 +43,11 @@ ACCELERATE += ["--dynamo_backend", "no", "--no_python"]
 """Accelerate starts several processes on a CPU too, if it is asked for several GPUs."""
 
 
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+
+
 def torchrun(forks: Forks, *arguments: str) -> subprocess.CompletedProcess[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    return subprocess.run([*launcher, *forks.command(*arguments)], capture_output=True, text=True)
+    return subprocess.run([*TORCHRUN, *forks.command(*arguments)], capture_output=True, text=True)
 
 
 def train_alone(workspace: Workspace, model: str, forks: Forks, train: list[str]) -> Path:
@@ -137,6 +142,26 @@ def test_what_another_run_has_left_is_gone_before_any_process_makes_directories(
     done = torchrun(forks, *train)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("checkpoints are dropped") == 1
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_whole_only_once_all_processes_have_written_their_part(
+    workspace: Workspace, still_model: str, forks: Forks
+) -> None:
+    fill(workspace, still_model, "labels")
+    train = ["train", "-m", still_model, *TRAIN, "--batch-size", "4", "--save-steps", "3", "-w", str(workspace.path)]
+    fault = {"rank": "1", "event": "os.mkdir", "place": "checkpoint-6", "at": 1, "number": signal.SIGSTOP}
+    older, newer = (workspace / f".training/checkpoint-{step}" for step in (3, 6))
+    with subprocess.Popen([*TORCHRUN, *forks.command(*train, **fault)], stderr=subprocess.DEVNULL) as launcher:
+        while launcher.poll() is None and not (newer / "rng_state_0.pth").exists():
+            time.sleep(0.05)
+        time.sleep(2)  # in which the first process would end its part
+        written = {path.name for path in newer.iterdir()}
+        launcher.terminate()
+    assert "rng_state_0.pth" in written and "trainer_state.json" not in written and is_whole(older)
+    done = torchrun(forks, *train)
+    assert done.returncode == 0, done.stderr
+    assert "checkpoint-6 is damaged or was cut short" in done.stderr and "goes on from step 3" in done.stderr
 
 
 @pytest.mark.slow
