@@ -94,7 +94,7 @@ class Search:
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
 
-        storage = JournalStorage(JournalFileBackend(str(self.setup.directory / JOURNAL)))
+        storage = JournalStorage(JournalFileBackend(str(self.setup.directory / JOURNAL), _Unlocked()))
         return optuna.create_study(direction="maximize", study_name="train", storage=storage, load_if_exists=True)
 
     def _remove_worse(self, study: Study) -> None:
@@ -107,6 +107,17 @@ class Search:
 
     def _directory(self, number: int) -> Path:
         return self.setup.directory / f"run-{number}"
+
+
+class _Unlocked:
+    """In place of the journal's own lock, a link that a kill would leave: the workspace is locked already."""
+
+    def acquire(self) -> bool:
+        """Take it."""
+        return True
+
+    def release(self) -> None:
+        """Leave it."""
 
 
 def _suggest(trial: Trial) -> dict[str, Any]:

@@ -53,6 +53,17 @@ def test_a_killed_search_goes_on_with_the_trial_that_was_cut_short(
     assert len(Workspace(ready.path).facts("train")["trials"]) == 2
 
 
+@pytest.mark.slow
+def test_a_search_that_is_killed_while_it_writes_its_journal_goes_on(
+    ready: Workspace, tiny_model: str, forks: Forks
+) -> None:
+    command = ["train", "-m", tiny_model, "--search", "2", "-w", str(ready.path)]
+    killed = forks.run(*command, number=9, place=search.JOURNAL, at=4)
+    assert killed.code == -9, killed.err
+    done = forks.run(*command)
+    assert done.code == 0, done.err
+
+
 @pytest.mark.parametrize("content", ["{", "[]\n[]\n", '{"op_code": 99}\n{}\n', "\0" * 100 + "\n\n"])
 def test_a_damaged_journal_is_dropped(content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / search.JOURNAL).write_text(content)
