@@ -11,6 +11,8 @@ from nertool.arrays import Array
 
 FEW_LABELS = 128
 """Labels up to which one product with a matrix takes less time than sums by group."""
+FEW_CELLS = 1 << 13
+"""Numbers, by row and pair of labels, up to which all pairs take less time than groups."""
 
 
 class LabelPairs:
@@ -33,6 +35,7 @@ class LabelPairs:
         self._others = np.full((place.max(initial=-1) + 1, len(kinds)), len(kinds))
         self._others[place, label] = other
         self._matrix = holds.astype(float) if len(kinds) <= FEW_LABELS else None
+        self._costs = np.where(holds, 0.0, -np.inf) if len(kinds) ** 2 <= FEW_CELLS else None
 
     def sums(self, values: Array) -> Array:
         """Add up the values of the labels that may stand in front of each label; shape (rows, labels), as given."""
@@ -53,6 +56,9 @@ class LabelPairs:
         Returns:
             two arrays of the same shape.
         """
+        if self._costs is not None and scores.size * len(self._costs) <= FEW_CELLS:
+            candidates = scores[:, :, None] + self._costs
+            return candidates.max(1), candidates.argmax(1)
         best, first = np.empty((len(scores), len(self._common))), np.empty((len(scores), len(self._common)), np.int64)
         for group, common in enumerate(self._common):
             possible = np.where(common, scores, -np.inf)
@@ -68,4 +74,6 @@ class LabelPairs:
 
 def _with_column(values: Array, value: float) -> Array:
     """The values with a last column for no label."""
-    return np.pad(values, ((0, 0), (0, 1)), constant_values=value)
+    wider = np.full((len(values), values.shape[1] + 1), value)
+    wider[:, :-1] = values
+    return wider

@@ -11,11 +11,12 @@ from nertool.models import label_pairs
 from nertool.models.label_pairs import LabelPairs
 
 
-@pytest.fixture(params=[0, 128], autouse=True, scope="module")
-def few_labels(request: pytest.FixtureRequest) -> None:
-    """Sums by group, and by the matrix."""
+@pytest.fixture(params=[0, 1 << 13], autouse=True, scope="module")
+def few(request: pytest.FixtureRequest) -> None:
+    """By group, and by the matrix."""
     patch = pytest.MonkeyPatch()
     patch.setattr(label_pairs, "FEW_LABELS", request.param)
+    patch.setattr(label_pairs, "FEW_CELLS", request.param)
     request.addfinalizer(patch.undo)
 
 
