@@ -20,6 +20,8 @@ from nertool.workspace.atomic import move_into_place
 SENTENCES_LOOKED_AT = 1000
 """Sentences of a file that decide how its tags are read."""
 REPORT = "report.html"
+NAMES = ("comparison", "other")
+"""Keys beside the results of a file, and in a comparison beside the file's."""
 
 
 def score_files(
@@ -32,7 +34,7 @@ def score_files(
     delimiter: str = "",
     surface_forms: bool = False,
 ) -> dict[str, Any]:
-    """Results by the name of the file; with `compare` a `comparison` too.
+    """Results by the name of the file, `./comparison` for one named comparison; with `compare` a `comparison` too.
 
     Args:
         file: gold and predicted tags as last columns, `-` for standard input; gold tags alone with `predicted`.
@@ -49,7 +51,7 @@ def score_files(
         InvalidOption: the directory of the report cannot be made.
         NertoolError: seqeval counts other entities.
     """
-    name = "standard input" if file == "-" else Path(file).name
+    name = _name_of(file)
     if predicted is None and report is None and compare is None and not surface_forms:
         return {name: _score_fast(file, name, scheme, delimiter)}
     for path in filter(None, (file, predicted, compare)):
@@ -64,6 +66,14 @@ def score_files(
         )
         results["comparison"] = {"other": Path(compare).name, name: compared}
     return results
+
+
+def _name_of(file: str) -> str:
+    """The name of a file, under which its results stand; other than the names that stand beside it there."""
+    if file == "-":
+        return "standard input"
+    name = Path(file).name
+    return f"./{name}" if name in NAMES else name
 
 
 def _read(file: str, predicted: str | None, delimiter: str) -> Iterator[Tagged]:

@@ -60,6 +60,24 @@ def test_two_models_are_compared(files: dict[str, str]) -> None:
     assert 0 <= row["p"] <= 1 and len(row["interval"]) == 2
 
 
+@pytest.mark.parametrize("name", ["comparison", "other", "ours", "p"])
+def test_names_of_files_take_the_place_of_no_figure(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(GOLD)
+    (tmp_path / "b.txt").write_text(BETTER)
+    for arguments, scores in (
+        ((name, "--compare", "b.txt"), "│ 0.4000 │ 1.0000 │"),
+        (("b.txt", "--compare", name), "│ 1.0000 │ 0.4000 │"),
+        ((name,), ""),
+    ):
+        with pytest.raises(SystemExit, match="^0$"):
+            main(["score", *arguments])
+        shown = capsys.readouterr().out
+        assert scores in shown and "entities, conlleval mode" in shown
+
+
 def test_files_of_other_sentences_are_not_compared(files: dict[str, str]) -> None:
     with pytest.raises(InvalidData, match=r"b\.txt|tags\.txt"):
         score.run(score.Options(files["a.txt"], compare=files["tags.txt"]))
