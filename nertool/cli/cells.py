@@ -53,11 +53,11 @@ def list_table(facts: Facts) -> Table:
     table = Table(show_header=False)
     for name, value in facts.items():
         if value or name not in PROBLEMS:
-            table.add_row(cell(_shown(name)), cell(text_of(value)))
+            table.add_row(cell(shown_name(name)), cell(text_of(value)))
     return table
 
 
-def _shown(name: str) -> str:
+def shown_name(name: str) -> str:
     """Name a fact for people."""
     return NAMES.get(name, name.replace("_", " "))
 
@@ -72,7 +72,7 @@ def table_of(title: str, rows: Sequence[Row]) -> Table:
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
-    headers = [visible(_shown(column)) for column in columns]
+    headers = [visible(shown_name(column)) for column in columns]
     table = Table(*headers, title=visible(title) or None, title_justify="left")
     for row in rows:
         table.add_row(*(cell(text_of(row.get(column))) for column in columns))

@@ -7,7 +7,17 @@ from typing import Any
 
 from rich.table import Table
 
-from nertool.cli.cells import Facts, interval_of, metric_of, signed, splits_and_others, table_of, text_of, with_caption
+from nertool.cli.cells import (
+    Facts,
+    interval_of,
+    metric_of,
+    shown_name,
+    signed,
+    splits_and_others,
+    table_of,
+    text_of,
+    with_caption,
+)
 
 
 def evaluation_tables(results: Facts) -> list[Table]:
@@ -99,7 +109,7 @@ def _calibration(facts: Facts) -> Iterator[str]:
             if figures["count"]:
                 low, high = figures["interval"]
                 by_chance = f", {figures['chance']:.4f} by chance" if "chance" in figures else ""
-                parts.append(f"{unit} {figures['error']:.4f} ({low:.4f} to {high:.4f}{by_chance})")
+                parts.append(f"{shown_name(unit)} {figures['error']:.4f} ({low:.4f} to {high:.4f}{by_chance})")
         if parts:
             yield f"calibration error{when}: {', '.join(parts)}"
 

@@ -14,7 +14,7 @@ def quantization_tables(facts: Facts) -> list[Table]:
     rows = [_cost("FP32", facts["fp32"], facts)]
     rows += [_cost(_trial(row), row, facts) for row in facts["trials"]]
     kept = facts["int8"]
-    change = {"size": f"{facts['size_ratio']:.2f}x", "words/s": f"{facts['speed_ratio']:.2f}x"}
+    change = {"size": f"{facts['size_ratio']:.2f}x", "tokens/s": f"{facts['speed_ratio']:.2f}x"}
     threads, met = f"{facts['threads']} thread{'s' * (facts['threads'] > 1)}", "met" if facts["met"] else "NOT met"
     lines = [f"{threads}; {_tolerance(facts)} {met}; * is kept"]
     for split, row in kept["splits"].items():
@@ -22,7 +22,7 @@ def quantization_tables(facts: Facts) -> list[Table]:
         change[f"{split} {metric_of(facts)}"] = f"{(row['f1'] - before) / before:+.2%}" if before else ""
         low, high = map(signed, row["lost_interval"])
         lost = f"lost {signed(row['lost'])} ({low} to {high}), p {row['p']:.4f}"
-        lines.append(f"{split}: {lost}; {row['equal']:.2%} of the words tagged as in FP32")
+        lines.append(f"{split}: {lost}; {row['equal']:.2%} of the tokens tagged as in FP32")
     if "lost_at_most" in kept:  # not in files of nertool 0.2.0
         lines.append(f"dev: lost {signed(kept['lost_at_most'])} at most, with 95 %, over all trials; {_batches(kept)}")
     table = table_of(f"{facts['approach']} quantization, {facts['backend']}", [*rows, {"": "change", **change}])
@@ -57,7 +57,7 @@ def _cost(name: str, row: Facts, facts: Facts) -> dict[str, Any]:
         "": name,
         **{f"{split} {metric_of(facts)}": found["f1"] for split, found in row["splits"].items()},
         "size": megabytes(row["bytes"]),
-        "words/s": f"{row['words_per_second']:,}",
+        "tokens/s": f"{row['words_per_second']:,}",
         "ms a sentence": f"{single['p50']:.1f} (p95 {single['p95']:.1f})",
         "load": f"{row['load_seconds']:.1f} s",
         "peak memory": f"{row['peak_mib']:,.0f} MiB",

@@ -200,7 +200,7 @@ def groups(name: str, models: Named) -> str:
 
 
 def confidence(split: str, models: Named) -> str:
-    """Plot how far probabilities of words and entities can be trusted, and what a threshold leaves, side by side.
+    """Plot how far probabilities of tokens and entities can be trusted, and what a threshold leaves, side by side.
 
     Args:
         split: whose results these are.
@@ -236,7 +236,7 @@ def _draw_reliability(axis: Axes, model: str, results: Mapping[str, Any], unit: 
         total = sum(one["count"] for one in bins)
         axis.plot(probabilities, right, style, color=colour, label=label)
         axis.scatter(probabilities, right, [5 + 80 * one["count"] / total for one in bins], color=colour)
-    axis.set(title=unit, xlabel="probability", ylabel="share that is right")
+    axis.set(title="tokens" if unit == "words" else unit, xlabel="probability", ylabel="share that is right")
 
 
 def _bins(results: Mapping[str, Any], when: str, unit: str) -> Sequence[Mapping[str, Any]]:

@@ -129,7 +129,7 @@ def test_probabilities_of_tags_without_entities_are_drawn_too() -> None:
     entities = {"error": 0.0, "count": 0, "bins": []}
     units = {"words": words, "entities": entities}
     drawing = plots.confidence("dev", [("FP32", {"calibration": {"before": units, "after": units}})])
-    assert ">words<" in drawing and ">entities<" not in drawing and ">least score<" not in drawing
+    assert ">tokens<" in drawing and ">entities<" not in drawing and ">least score<" not in drawing
     none = {"words": entities, "entities": entities}
     assert plots.confidence("dev", [("FP32", {"calibration": {"before": none, "after": none}})]) == ""
 
