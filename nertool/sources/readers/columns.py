@@ -126,20 +126,14 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         tally.note(f"{path.name}: column {shown} says which sentence a token belongs to (--sentence-column)")
     table = parted(table, id_at) if id_at else table
     front = 1 if id_at == (0,) else 0
-    index = not layout.token_column and counts_tokens(table, front)
-    if index:
+    counted = not layout.token_column and counts_tokens(table, front)
+    if counted:
         counter, next_one = ("second", "third") if front else ("first", "second")
-        tally.note(
-            f"{path.name}: the {counter} column counts the tokens, so they are taken from the {next_one} "
-            "(--token-column)"
-        )
-    behind = front + index
-    if not any(table.column(behind)) and table.width > behind + 2:  # a delimiter in front of each line
-        behind += 1
-    if not (layout.token_column or table.has_header):
-        behind = _behind_places(place, table, behind, layout.task)
+        what = f"the {counter} column counts the tokens, so they are taken from the {next_one} (--token-column)"
+        tally.note(f"{path.name}: {what}")
+    behind = _columns_before_tokens(place, layout, table, front + counted)
     token_at, token_named = _find(place, layout.token_column or _token_column(table, behind), "token", table)
-    tag_at, tag_named = _tags(place, layout, table, token_at, index, tally)
+    tag_at, tag_named = _tags(place, layout, table, token_at, counted, tally)
     end_at = None if layout.sentence_end or id_named else ends_sentences(table)
     if end_at is not None:
         tally.note(f"{path.name}: column {end_at + 1} says where sentences end (EndOfSentence)")
@@ -159,6 +153,20 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
         has_entities=all(map(is_entity_tag, filter(None, tags))),
     )
+
+
+def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int) -> int:
+    """How many columns stand before the first one that may hold the tokens.
+
+    Args:
+        known: how many of them hold ids or a counter.
+    """
+    before = known
+    if not any(table.column(before)) and table.width > before + 2:  # a delimiter in front of each line
+        before += 1
+    if layout.token_column or table.has_header:
+        return before
+    return _behind_places(place, table, before, layout.task)
 
 
 # -- cutting ---------------------------------------------------------------------------------------
