@@ -22,6 +22,7 @@ from nertool.cli import run_ner_names, values
 from nertool.cli.output import USAGE_ERROR, escape_usage_errors, set_up_output
 from nertool.stages.options import FIRST_GROUP, options_for
 from nertool.workspace.disk_errors import translate_disk_errors
+from nertool.workspace.names import STAGES
 from nertool.workspace.option_values import check_values, refuse_unused
 from nertool.workspace.workspace import Workspace
 
@@ -94,30 +95,33 @@ def _say_what_helps(context: Any, arguments: Sequence[str]) -> Iterator[None]:
         yield
     except USAGE_ERROR as error:
         if "extra argument" in error.message:
-            error.message += _option_for(arguments)
+            error.message += _option_for(str(context.info_name), arguments)
         elif hasattr(error, "possibilities"):
             _name_commands(error, context.find_root())
         raise
 
 
-def _option_for(arguments: Sequence[str]) -> str:
-    """The option that takes the file of options, or the workspace, among arguments; empty if there is none."""
+def _option_for(command: str, arguments: Sequence[str]) -> str:
+    """What takes the first argument that is a file or a directory; empty if there is none."""
     for argument in arguments:
         if argument.endswith((".json", ".toml")):
             return f" (a file of options is named by: --config {argument})"
         if os.path.isdir(argument):
             return f" (a workspace is named by: -w {argument})"
-    return ""
+        if os.path.isfile(argument) and command in STAGES:
+            return f" (own data are taken in by: nertool download --train-file {argument})"
+    return " (a second file, of predictions, is named by: --predicted FILE)" if command == "score" else ""
 
 
 def _name_commands(error: Any, root: Any) -> None:
-    """Let the error about an option name the commands that have it, in place of similar options."""
+    """Let the error about an option name the commands that have it, and of similar options those that begin so."""
     option, commands = error.option_name.replace("_", "-"), []
     for name in root.command.list_commands(root):
         if any(option in parameter.opts for parameter in root.command.get_command(root, name).params):
             commands.append(name)
     if commands:
-        error.message, error.possibilities = f"{error.message} (an option of: {', '.join(commands)})", None
+        error.message += f" (an option of: {', '.join(commands)})"
+        error.possibilities = [similar for similar in error.possibilities or () if similar.startswith(option)]
 
 
 def _group_rank(name: str) -> int:

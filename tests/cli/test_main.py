@@ -323,9 +323,19 @@ def test_a_file_of_options_without_its_option_is_told_it(cli: Cli) -> None:
     assert "(a file of options is named by: --config config.json)" in cli.err
 
 
-def test_a_workspace_without_its_option_is_told_it(cli: Cli, tmp_path: Path) -> None:
+def test_a_place_without_its_option_is_told_it(cli: Cli, tmp_path: Path) -> None:
     cli("status", tmp_path, code=2)
     assert f"(a workspace is named by: -w {tmp_path})" in " ".join(cli.err.split())
+    (tmp_path / "train.conll").touch()
+    cli("train", tmp_path / "train.conll", code=2)
+    assert f"nertool download --train-file {tmp_path / 'train.conll'})" in " ".join(cli.err.split())
+    cli("score", "gold.txt", "predicted.txt", code=2)
+    assert "(a second file, of predictions, is named by: --predicted FILE)" in " ".join(cli.err.split())
+
+
+def test_an_option_of_other_commands_leaves_the_one_that_begins_so(cli: Cli) -> None:
+    cli("predict", "--model", "x", code=2)
+    assert "(an option of: preprocess, train, check, run) (Possible options: --model-dir)" in " ".join(cli.err.split())
 
 
 def test_an_option_before_the_command_is_told_its_place(cli: Cli, tmp_path: Path) -> None:
