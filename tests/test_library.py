@@ -7,6 +7,7 @@ import sys
 from dataclasses import FrozenInstanceError
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,27 @@ def test_a_text_is_no_sentence_of_words(trained: Path) -> None:
         with pytest.raises(nertool.NertoolError, match="got a text") as error:
             list(tagger.tag(sentences))
         assert "`entities`" in error.value.hint
+    with pytest.raises(nertool.NertoolError, match="`entities` takes one text, and got a list") as error:
+        tagger.entities(["anna", "left"])  # type: ignore[arg-type]
+    assert "`tag`" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "pair", [(["B-PER"], ["B-PER", "O"]), ("B-PER", "B-LOC"), (["O", "O"], "OO")], ids=["lengths", "texts", "one text"]
+)
+def test_what_is_no_pair_of_tags_is_not_scored(pair: Any) -> None:
+    with pytest.raises(nertool.NertoolError, match="a sentence with") as error:
+        nertool.score([pair])
+    assert "for each sentence" in error.value.hint
+
+
+def test_a_workspace_in_place_of_a_model_is_told_what_it_holds(tmp_path: Path) -> None:
+    for name in ("quantized", "model"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    with pytest.raises(nertool.NertoolError) as error:
+        nertool.load_tagger(tmp_path)
+    assert error.value.hint.endswith(f": {tmp_path / 'model'} or {tmp_path / 'quantized'}")
 
 
 def test_a_directory_without_a_model_is_named(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ FORMS = ("model.safetensors", "pytorch_model.bin")
 parts."""
 INDEX = ".index.json"
 MODEL_HELP = "Name a directory that train or quantize has written."
+SHOWN_INSIDE = 4
+"""Directories that a hint names."""
 OWN_TOOL = (
     "Tag with that tool, and score its tags: nertool score. Or fine-tune an encoder: nertool train --model minilm."
 )
@@ -90,8 +92,9 @@ def find_config(name: str) -> str:
 
 
 def _hint_inside(directory: Path, pattern: str) -> str:
-    inside = sorted(path.parent for path in directory.glob(pattern))
-    return f"Name the directory inside it that has one: {inside[-1]}" if inside else ""
+    """Name the directories inside that hold the file: nertool's own are `model/` and `quantized/`."""
+    inside = sorted(str(path.parent) for path in directory.glob(pattern))
+    return f"Name the directory inside it that has one: {' or '.join(inside[:SHOWN_INSIDE])}" if inside else ""
 
 
 def holds_weights(directory: Path) -> bool:

@@ -157,7 +157,12 @@ class Tagger:
         """Find the entities of a running text, from left to right; each line is a sentence.
 
         Words are cut as `predict --input text` cuts them.
+
+        Raises:
+            NertoolError: it is no text.
         """
+        if not isinstance(text, str):
+            raise NertoolError(f"`entities` takes one text, and got a {type(text).__name__}", "Ask `tag` for tokens.")
         sentences = [self.cut(text, start, end) for start, end in line_offsets(text)]
         taggings = self.tag_scored(words.tokens for words in sentences)
         entities: list[Entity] = []

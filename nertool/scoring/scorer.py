@@ -17,6 +17,7 @@ import numpy as np
 
 from nertool.arrays import Array
 from nertool.counts import MODE, Counts
+from nertool.errors import InvalidData
 from nertool.scoring.bootstrap import CountHistogram, interval_of, totals
 from nertool.scoring.pairing import Spans, join_spans, match, pair
 from nertool.scoring.tag_blocks import Block, TagReader
@@ -85,8 +86,16 @@ class Scorer:
     # -- counting ----------------------------------------------------------------------------------
 
     def add(self, gold: Sequence[str], predicted: Sequence[str]) -> None:
-        """Count one sentence; both sequences have one tag a word."""
-        assert len(gold) == len(predicted), "a tag for every word, on both sides"
+        """Count one sentence; both sequences have one tag a token.
+
+        Raises:
+            InvalidData: they differ in length, or one of them is no sequence of tags but a text.
+        """
+        if len(gold) != len(predicted) or isinstance(gold, str) or isinstance(predicted, str):
+            raise InvalidData(
+                f"a sentence with {len(gold)} gold and {len(predicted)} predicted tags: {str(gold)[:60]}",
+                'Give a list of gold and a list of predicted tags for each sentence: (["B-PER", "O"], ["B-PER", "O"]).',
+            )
         if gold:
             number_of = self.reader.tags.__getitem__
             self._gold += map(number_of, gold)
@@ -421,7 +430,11 @@ class Scorer:
 
 
 def score(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Scorer:
-    """Count all (gold tags, predicted tags) pairs, a pair a sentence."""
+    """Count all (gold tags, predicted tags) pairs, a pair a sentence.
+
+    Raises:
+        InvalidData: a pair holds something else.
+    """
     scorer = Scorer()
     for gold, predicted in pairs:
         scorer.add(gold, predicted)
