@@ -349,6 +349,8 @@ REFUSED: dict[str, tuple[str, str, str, str]] = {
         "2 and 3 may both hold",
         "--tag-column 2 or --tag-column 3",
     ),
+    "semicolons between columns": ("own.txt", "Anna;NNP;B-PER\nleft;VBD;O\n", "one column", "--delimiter ';'"),
+    "bars, behind a header": ("own.txt", "word|tag\nAnna|B-PER\nleft|O\n", "one column", "--delimiter '|'"),
     "lines between documents": ("own.txt", "=====\nAnna B-PER\n", "one column", "--comment"),
 }
 
@@ -367,6 +369,7 @@ def test_what_is_no_such_table_is_refused_with_the_way_out(
     [
         ("###DOC:1\n\nAnna B-PER\n", {"comment": "##"}, "Anna B-PER / "),
         ("=====\nAnna B-PER\n", {"comment": "=="}, "Anna B-PER / "),
+        ("Anna;NNP;B-PER\nleft;VBD;O\n", {"delimiter": ";"}, "Anna B-PER left O / "),
         ("Anna B-PER B-LOC\nleft O O\nAnn B-LOC B-PER\n", {"tag_column": "2"}, "Anna B-PER left O Ann B-LOC / "),
     ],
 )

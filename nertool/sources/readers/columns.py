@@ -41,6 +41,8 @@ WHITE = re.compile(r"[ \t]+")
 ESCAPES = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ","}
 QUOTED_QUOTE = '""""'
 """A quote as a field of CSV, which no other form would write so."""
+SEPARATORS = ";,|"
+"""Signs between columns that a hint names."""
 SEPARATORS_HELP = (
     "Say what separates them: --delimiter; how lines that are no tokens begin: --comment; what ends a sentence: "
     "--sentence-end."
@@ -221,6 +223,14 @@ def _first_line(lines: Lines, layout: Layout) -> tuple[int, str] | None:
     return first
 
 
+def _separator_help(lines: Lines) -> str:
+    """What helps where lines have one column; names the separator if a usual one stands before tags of entities."""
+    for sign in SEPARATORS:
+        if any(is_entity_tag(line.rpartition(sign)[2].strip()) for _, line in lines if sign in line):
+            return f"Name the separator: --delimiter '{sign}'"
+    return SEPARATORS_HELP
+
+
 def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally: Tally) -> tuple[Split, Table]:
     """How the lines are cut, and the first rows.
 
@@ -233,7 +243,7 @@ def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally
     if len(names) == 1:
         names = trim(split(line), _most_fields(lines, split, len(split(line))))
     if len(names) == 1:
-        raise InvalidData(f"{path}:{number}: one column, so no tags: {names[0]!r}", SEPARATORS_HELP)
+        raise InvalidData(f"{path}:{number}: one column, so no tags: {names[0]!r}", _separator_help(lines))
     sentences = _sentences(lines, split, len(names), layout.comment or "#")
     table = Table(names, names_columns(names), sentences)
     if table.has_header:
