@@ -19,6 +19,7 @@ from nertool.corpus.column_files import (
 from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.numbering import EntityNumbers, count_up
+from nertool.sources.readers.sentence_ends import FULL_STOPS
 from nertool.spelling import ALWAYS_OUTSIDE, NOTHING, mixed_spellings, stands_for_outside, unread_prefixes
 from nertool.tags import PREFIXES, split_tag
 
@@ -95,7 +96,7 @@ class Doubts:
         self.kinds: Counter[str] = Counter()
         self.tags: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
-        self.sentences = self.tokens = self.words = self.longest = 0
+        self.sentences = self.tokens = self.words = self.longest = self.stops = 0
         self.few_tokens: set[str] = set()
         self.first_tags: Counter[str] = Counter()
         self.numbers = EntityNumbers()
@@ -115,6 +116,7 @@ class Doubts:
         self.first = self.first or sentence
         tokens = sentence.tokens
         self.tokens += len(tokens)
+        self.stops += sum(token in FULL_STOPS for token in tokens[:-1])
         self.tags.update(INVISIBLE.sub("", tag).strip() for tag in sentence.tags)
         if len(self.few_tokens) < FEW_TOKENS:
             self.few_tokens.update(tokens[:FEW_TOKENS])
@@ -155,12 +157,12 @@ class Doubts:
         return self.sentences > SENTENCES and self.longest > 1
 
     def check(self) -> None:
-        """Judge what went by; a long single sentence is only told.
+        """Judge what went by; a single sentence that is long, or has full stops inside, is only told.
 
         Raises:
             InvalidData: it cannot be right; the hint names the option that mends it.
         """
-        if is_long(self.sentences, self.longest):
+        if is_long(self.sentences, self.longest) or (self.sentences == 1 and self.stops):
             logger.warning("%s: one sentence of %s tokens: %s", self.place, f"{self.longest:,}", SENTENCES_HELP)
         found = self.find()
         if found:

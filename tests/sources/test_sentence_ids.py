@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nertool.errors import InvalidData
+from nertool.errors import InvalidData, InvalidOption
 from tests.own_file import lines, taken
 
 WANTED = "Anna B-PER left O / Rain O fell O / "
@@ -45,6 +45,49 @@ def test_a_counter_that_begins_again_begins_a_sentence(form: str, tmp_path: Path
     assert taken(tmp_path, "own.csv", COUNTED[form])[0].replace(". O ", "") == WANTED
     tabs = taken(tmp_path, "own.tsv", COUNTED[form].replace(",token", ",Token").replace(",", "\t"))
     assert tabs[0].replace(". O ", "") == WANTED
+
+
+BEHIND = {
+    "a counter behind tokens": "Anna\t1\tB-PER\nleft\t2\tO\nRain\t1\tO\nfell\t2\tO\n",
+    "a counter behind tags": "Anna\tB-PER\t1\nleft\tO\t2\nRain\tO\t1\nfell\tO\t2\n",
+    "numbers of sentences behind tags": "Anna\tB-PER\t0\nleft\tO\t0\nRain\tO\t1\nfell\tO\t1\n",
+}
+
+
+@pytest.mark.parametrize("form", BEHIND)
+def test_what_tells_sentences_may_stand_behind_the_tokens(form: str, tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.tsv", BEHIND[form])[0] == WANTED
+    if "behind tags" in form and "counter" in form:
+        assert taken(tmp_path, "own.csv", "token,tag,n\n" + BEHIND[form].replace("\t", ","))[0] == WANTED
+
+
+def test_a_last_column_of_numbers_beside_blank_lines_tells_nothing(tmp_path: Path) -> None:
+    content = "Anna\tB-PER\t0\nleft\tO\t1\n\nRain\tO\t1\nfell\tO\t2\n"
+    assert taken(tmp_path, "own.tsv", content)[0] == WANTED
+
+
+ONE_ID = "id,token,tag\n0,Anna,B-PER\n0,left,O\n0,.,O\n"
+
+
+@pytest.mark.parametrize("name", ["own.csv", "own.jsonl"])
+def test_one_id_for_rows_with_full_stops_inside_is_refused(name: str, tmp_path: Path) -> None:
+    content = ONE_ID + "0,Rain,O\n0,fell,O\n0,.,O\n"
+    if name == "own.jsonl":
+        rows = [row.split(",") for row in content.splitlines()]
+        content = lines(*(dict(zip(rows[0], row, strict=True)) for row in rows[1:]))
+    with pytest.raises(InvalidOption, match="all rows have the sentence id '0', and full stops") as error:
+        taken(tmp_path, name, content)
+    assert "--sentence-end" in error.value.hint
+    parted = taken(tmp_path, name, content, sentence_end=".")[0]
+    assert parted == "Anna B-PER left O . O / Rain O fell O . O / "
+    assert taken(tmp_path, name, content, accept_as_is=True)[0] == parted.replace("/ Rain", "Rain")
+
+
+@pytest.mark.parametrize("between", ["", "\n", "id,token,tag\n"])
+def test_one_id_is_enough_where_something_else_ends_sentences(between: str, tmp_path: Path) -> None:
+    more = between + "0,Rain,O\n0,fell,O\n" if between else ""
+    wanted = "Anna B-PER left O . O / " + ("Rain O fell O / " if between else "")
+    assert taken(tmp_path, "own.csv", ONE_ID + more)[0] == wanted
 
 
 def test_a_counter_in_json_begins_a_sentence_too(tmp_path: Path) -> None:

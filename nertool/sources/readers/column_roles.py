@@ -102,6 +102,13 @@ def counts_tokens(table: Table, at: int) -> bool:
     return not again or (most > 1 and MOST_ALONE * alone <= rows)
 
 
+def token_counter(table: Table, token_at: int, tag_at: int, id_at: Sequence[int]) -> int | None:
+    """0-based index of a column that counts tokens; one behind these only where nothing else ends sentences."""
+    alone = not id_at and sum(map(bool, table.sentences)) == 1
+    places = [at for at in range(table.width if alone else token_at) if at not in (*id_at, token_at, tag_at)]
+    return next((at for at in places if counts_tokens(table, at)), None)
+
+
 def numbers_tokens(table: Table, at: int) -> bool:
     """Whether a column that has the name of a sentence's id counts tokens.
 
@@ -118,22 +125,24 @@ def begins_again(number: int | None, before: int | None) -> bool:
 def id_columns(table: Table) -> tuple[int, ...]:
     """Columns of a sentence's id, behind that of its document, by their names.
 
-    Without such a name, a first one that numbers sentences or repeats a name throughout each of them. Empty where there
-    is none, or where it counts tokens.
+    Without such a name, a first one that numbers sentences or repeats a name throughout each of them, or a last one
+    that numbers sentences. Empty where there is none, or where it counts tokens.
     """
     at = table.named(SENTENCE_NAMES, plain_name)
     if at is not None and not numbers_tokens(table, at):
         document = table.named(DOCUMENT_NAMES, plain_name)
         return (at,) if document in (None, at) else (document, at)
     may_be_first = not table.has_header or table.named(TOKEN_NAMES) not in (None, 0)
-    return (0,) if may_be_first and (_numbers_sentences(table) or _repeats(table, 0)) else ()
+    if may_be_first and (_numbers_sentences(table, 0) or _repeats(table, 0)):
+        return (0,)
+    return (table.width - 1,) if not table.has_header and _numbers_sentences(table, table.width - 1) else ()
 
 
-def _numbers_sentences(table: Table) -> bool:
-    """Whether the first column numbers the sentences, where no blank line ends one: 1 1 1 2 2 3."""
+def _numbers_sentences(table: Table, at: int) -> bool:
+    """Whether a column numbers the sentences, where no blank line ends one: 1 1 1 2 2 3."""
     if table.width < 3 or sum(map(bool, table.sentences)) != 1:
         return False
-    cells = table.column(0)
+    cells = table.column(at)
     if not all(cell.isdecimal() and len(cell) <= LONGEST_NUMBER for cell in cells):
         return False
     numbers = list(map(int, cells))

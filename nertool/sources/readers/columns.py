@@ -28,6 +28,7 @@ from nertool.sources.readers.column_roles import (
     parted,
     prefixes_stand_apart,
     rivals,
+    token_counter,
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
 from nertool.sources.readers.tally import Tally
@@ -150,7 +151,7 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         names=first[1].strip() if has_names else "",
         tags=frozenset(tags),
         id_at=id_at,
-        counter_at=next((at for at in range(token_at) if at not in id_at and counts_tokens(table, at)), None),
+        counter_at=token_counter(table, token_at, tag_at, id_at),
         end_at=end_at,
         empty_is_outside=layout.task != "pos" and empty_is_outside(tags),
         has_entities=all(map(is_entity_tag, filter(None, tags))),

@@ -24,6 +24,7 @@ from nertool.sources.readers.column_roles import (
     holds_prefixes,
     holds_types,
     joined_tag,
+    token_counter,
 )
 from nertool.sources.readers.columns import ESCAPES, trim
 from nertool.sources.readers.layout import (
@@ -35,7 +36,7 @@ from nertool.sources.readers.rows import may_hold_texts, read_rows
 from nertool.sources.readers.span_records import SPAN_KEYS, TEXT_KEYS, SpanRecords
 from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
-from nertool.sources.readers.token_rows import TokenColumns, counter_column, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
 
 Rows = Iterator[tuple[int, list[str]]]
 LIST = re.compile(r"\[.*\]", re.DOTALL)
@@ -162,9 +163,11 @@ def _with_ends(columns: TokenColumns, header: list[str], ahead: Sequence[list[st
             sentences.append([])
         elif len(fields) == columns.width:
             sentences[-1].append(fields)
-    places = [at for at in range(columns.token_at) if at not in (*columns.id_at, columns.tag_at)]
     rows_end = not columns.id_at or any(len(sentence) > 1 for sentence in sentences)
-    return columns._replace(counter_at=counter_column(header, sentences, places), rows_end=rows_end)
+    return columns._replace(
+        counter_at=token_counter(Table(header, True, sentences), columns.token_at, columns.tag_at, columns.id_at),
+        rows_end=rows_end,
+    )
 
 
 def _types(header: list[str], rows: list[list[str]], columns: TokenColumns) -> int | None:

@@ -15,6 +15,8 @@ SENTENCE_HELP = (
 )
 NO_ID = frozenset({"", "nan", "NaN", "NA", "None", "null"})
 """What stands for the id of the row above."""
+FULL_STOPS = frozenset({".", "!", "?", "。", "।"})
+"""Tokens that seldom stand inside a sentence."""
 LONGEST_SENTENCE = 100_000
 """Rows without the end of a sentence, beyond which nothing seems to end one."""
 
@@ -54,11 +56,17 @@ class SentenceEnds:
         self.has_id, self.ids_repeat, self.is_behind_gap = True, False, False
         self.ids = [""] * len(id_at)
         self.ended: set[int] = set()
-        self.rows = self.ends = 0
+        self.rows = self.ends = self.stops = 0
+        self.is_behind_stop = False
+
+    def note(self, token: str) -> None:
+        """Take note of a token: full stops with a token behind them are counted."""
+        self.stops += self.is_behind_stop
+        self.is_behind_stop = token in FULL_STOPS
 
     def here(self) -> None:
         """A sentence ends behind the last row."""
-        self.rows, self.ends = 0, self.ends + 1
+        self.rows, self.ends, self.is_behind_stop = 0, self.ends + 1, False
 
     def gap(self) -> bool:
         """Whether a sentence ends at an empty row; beside ids only if the row behind it has one, as `before` tells."""
@@ -88,7 +96,9 @@ class SentenceEnds:
         name = " ".join(self.ids)
         if name == self.current:
             self.ids_repeat = self.ids_repeat or row_above_has_id
-            return is_behind_gap or not self.ids_repeat  # where first rows alone have ids, this is a first row
+            begins = is_behind_gap or not self.ids_repeat  # where first rows alone have ids, this is a first row
+            self.is_behind_stop = self.is_behind_stop and not begins
+            return begins
         if hash(name) in self.ended and not self.as_is:
             raise InvalidData(
                 f"{self.path}:{number}: sentence {name!r} goes on here, but other rows stand between",
@@ -102,8 +112,11 @@ class SentenceEnds:
         """End the file.
 
         Raises:
-            InvalidOption: nothing ended a sentence.
+            InvalidOption: nothing ended a sentence; or all rows have one id, and full stops among them.
         """
+        if len(self.ended) == 1 and not self.ends and self.stops and not self.as_is:
+            what = f"{self.path}: all rows have the sentence id {self.current!r}, and full stops stand among them"
+            raise InvalidOption(what, f"{SENTENCE_HELP} To take one sentence: --accept-as-is.")
         if not self.id_at and self.rows and not self.ends:
             raise self._endless()
 

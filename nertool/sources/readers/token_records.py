@@ -11,11 +11,11 @@ from nertool.corpus.column_files import Sentence
 from nertool.corpus.records import BadRecord
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.column_roles import empty_is_outside
+from nertool.sources.readers.column_roles import Table, empty_is_outside, token_counter
 from nertool.sources.readers.layout import Layout
 from nertool.sources.readers.tag_names import TagNames
 from nertool.sources.readers.tally import Tally
-from nertool.sources.readers.token_rows import TokenColumns, counter_column, id_columns, read_token_rows
+from nertool.sources.readers.token_rows import TokenColumns, id_columns, read_token_rows
 
 Records = Iterable[tuple[int, Any]]
 RECORDS_AHEAD = 1000
@@ -58,8 +58,8 @@ def read_token_records(
     empty = layout.task != "pos" and empty_is_outside([fields[tag_at] for fields in cells])
     header = list(columns)
     ids = id_columns(path, layout, header, cells)
-    counter = counter_column(header, [cells], [at for at in range(token_at) if at not in (*ids, tag_at)])
-    places = TokenColumns(len(columns), ids, token_at, tag_at, empty, counter)
+    counter_at = token_counter(Table(header, True, [cells]), token_at, tag_at, ids)
+    places = TokenColumns(len(columns), ids, token_at, tag_at, empty, counter_at)
     yield from read_token_rows(path, layout, places, chain(ahead, rows), bad, tally)
 
 

@@ -10,7 +10,7 @@ from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences, ma
 from nertool.corpus.records import QUOTE_HELP
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
-from nertool.sources.readers.column_roles import EMPTY_TAGS, Table, counts_tokens, counts_up, numbers_tokens
+from nertool.sources.readers.column_roles import EMPTY_TAGS, Table, counts_up, numbers_tokens
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, Layout, column_index, plain_name
 from nertool.sources.readers.sentence_ends import Restarts, SentenceEnds
 from nertool.sources.readers.tag_names import named
@@ -77,17 +77,6 @@ def id_columns(path: Path | str, layout: Layout, header: list[str], rows: Sequen
     return [*documents[:1], sentence_at] if documents[:1] != [sentence_at] else [sentence_at]
 
 
-def counter_column(header: list[str], sentences: list[list[list[str]]], places: Iterable[int]) -> int | None:
-    """0-based index of the column that counts the tokens of each sentence; None where no column does.
-
-    Args:
-        sentences: the first rows, parted at empty ones.
-        places: columns that may do so, which stand in front of the tokens.
-    """
-    table = Table(header, True, sentences)
-    return next((at for at in places if counts_tokens(table, at)), None)
-
-
 def _tagged_rows(
     path: Path | str, layout: Layout, columns: TokenColumns, rows: Rows, bad: BadLines, tally: Tally
 ) -> Iterator[TaggedRow]:
@@ -117,6 +106,7 @@ def _tagged_rows(
         if not tag.strip():
             tally.add(EMPTY_TAGS)
             tag = OUTSIDE
+        ends.note(token)
         yield number, (token, tag)
         if layout.sentence_end and token == layout.sentence_end:
             ends.here()
