@@ -444,6 +444,10 @@ def test_entities_in_misc_that_are_no_tags_are_not_passed_over_for_parts_of_spee
     assert taken(tmp_path, "pos.conllu", content, task="pos")[0] == "Anna X left X / "
 
 
+def test_a_word_of_misc_that_is_no_type_leaves_parts_of_speech(tmp_path: Path) -> None:
+    assert taken(tmp_path, "own.conllu", conllu(("Anna", "NamedEntity=Yes"), ("left", "_")))[0] == "Anna X left X / "
+
+
 def test_a_value_of_misc_that_is_named_so_may_be_outside_throughout(tmp_path: Path) -> None:
     assert taken(tmp_path, "own.conllu", conllu(("Rain", "NER=O"), ("fell", "NER=O")))[0] == "Rain O fell O / "
 

@@ -34,6 +34,8 @@ ENTITY_NAMES = frozenset(
     {"ne", "ner", "netag", "nertag", "netype", "nertype", "namedentity", "entity", "ent", "bio", "iob"}
 )
 """Names of values of MISC that hold entities, as `plain_name` gives them."""
+NO_TYPE = frozenset({"", "Yes", "No"})
+"""Values that do not say what an entity is, as NamedEntity=Yes of GSD."""
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 
 
@@ -127,7 +129,7 @@ def _refuse_other_entities(path: Path, lines: Iterable[str], misc_at: int) -> No
         fields = line.split("\t")
         for pair in fields[misc_at].split("|") if len(fields) > misc_at else []:
             key, _, value = pair.partition("=")
-            if plain_name(key) in ENTITY_NAMES and value:
+            if plain_name(key) in ENTITY_NAMES and value not in NO_TYPE:
                 what = f"{path}: {key} in MISC holds {value[:40]}, which is no tag of an entity"
                 raise InvalidOption(
                     what, f"Take it all the same: --tag-column misc:{key}; or parts of speech: --task pos."
