@@ -37,6 +37,8 @@ DOCUMENT_MARK = re.compile(r"-DOC(?:START|END)-\S*", re.IGNORECASE)
 """What stands between documents, as -DOCSTART-; some corpora number it, or mark the end too."""
 CONLLU_ID = re.compile(r"\d+(?:[-.]\d+)?")
 """Id of a word, of a multiword range (1-2) or of an empty node (1.1)."""
+CONLL2012_BEGINNING = re.compile(r"\s*(?:#begin document|\S+[ \t]+\d+[ \t]+0[ \t]+\S+[ \t]+\S+[ \t]+\(TOP)")
+"""How CoNLL-2012 begins: with the line in front of a document, or its first word, whose parse begins with TOP."""
 ENTITY_TAG = re.compile(r"[BIESLUMW]-\S")
 """A tag of an entity, such as B-PER."""
 PART_OF_SPEECH = re.compile(

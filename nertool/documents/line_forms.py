@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from nertool.corpus.column_files import (
+    CONLL2012_BEGINNING,
     CONLLU_COLUMNS,
     CONLLU_ID,
     ENTITY_TAG,
@@ -17,18 +18,27 @@ from nertool.corpus.column_files import (
     is_part_of_speech,
     names_columns,
 )
+from nertool.corpus.numbering import count_up
 from nertool.documents.hints import Unreadable
 
 CONVERTED = {
     "WebAnno TSV": re.compile(r"\ufeff?#\s*FORMAT=WebAnno"),
-    "CoNLL-2012": re.compile(r"#begin document"),
+    "CoNLL-2012": CONLL2012_BEGINNING,
     "CoNLL-U Plus": re.compile(r"#\s*global\.columns\s*="),
     "brat's annotations": re.compile(r"T\d+\t\S+ \d+ \d+"),
 }
 """Forms that `download` reads alone, and how their first line begins."""
+MARKUP = re.compile(
+    r"\ufeff?\s*<(?:(?:\?xml|!DOCTYPE|html)\b|[A-Za-z][\w:.-]*(?:\s+[\w:.-]+=\"[^\"<>]*\")+\s*/?>"
+    r"|([A-Za-z][\w:.-]*)>.*</\1>\s*$)"
+)
+"""A line that begins as XML and HTML do, has a tag with attributes in front, or stands in a tag as a whole."""
+MARKUP_NAMES = (".xml", ".html", ".htm", ".xhtml", ".tei")
+JSON_KEY = re.compile(r"\s*\"[^\"]*\"\s*:")
 NO_TEXT = {
-    "XML or HTML": (re.compile(r"\ufeff?\s*<(\?xml|!DOCTYPE|html)\b"), "Take the text out of it"),
+    "XML or HTML": (MARKUP, "Take the text out of it"),
     "PubTator": (re.compile(r"\d+\|[ta]\|"), "Take the text out of it"),
+    "JSON, a list of lists": (re.compile(r"\s*\[\s*\[\s*\""), "Write an object with a text in each line, as .jsonl"),
     "a pointer of Git LFS": (re.compile(r"version https://git-lfs\."), "Fetch the file itself: git lfs pull"),
 }
 """Forms that nothing reads, how their first line begins, and the way out."""
@@ -41,6 +51,7 @@ OFFSETS = re.compile(r"\d+-\d+")
 WITH_DIGIT = re.compile(r".*\d")
 TABLE_WAY = "Take the column of the text: cut -f {} FILE; or name a table with names of columns .csv; or"
 CONVERT = "Convert it first:"
+LINES_HELP = "Write each record in a line of its own, as jq -c . FILE does; or"
 COMMENT = ("# ", "#\t")
 FEW_FIELDS = 5
 """Fields of a line that ends with O as its tag, not as its last word."""
@@ -88,9 +99,12 @@ def form_of(label: str, lines: Iterator[str], labels: Collection[str]) -> LineFo
     Raises:
         InvalidData: it is a form that `download` reads alone, or a table of texts.
     """
-    seen = has_comments = False
+    seen = has_comments = is_opened = False
     for line in lines:
         fields = line.split()
+        if is_opened and JSON_KEY.match(line):
+            raise Unreadable(f"{label}: this looks like a JSON object over several lines", LINES_HELP, "form")
+        is_opened = fields == ["{"] and not seen
         columns = line.rstrip("\r\n").split("\t")
         if len(columns) == len(CONLLU_COLUMNS) and CONLLU_ID.fullmatch(columns[0]):
             return LineForm("conllu")
@@ -128,7 +142,8 @@ def _form_of_fields(
         return LineForm("text")
     named = with_tag and len(fields) > 2 and counted(fields[0]) is None and WITH_DIGIT.match(fields[0]) is not None
     following = list(islice(lines, 1)) if named or not with_tag else []
-    if named and following and following[0].split()[:1] == fields[:1]:
+    name_below = following[0].split()[:1] if following else []
+    if named and (name_below == fields[:1] or count_up([fields[0], *name_below])):
         raise _other_columns(label)
     if counted(fields[0]) is not None and OFFSETS.fullmatch(fields[1]):
         raise _other_columns(label)
@@ -136,7 +151,7 @@ def _form_of_fields(
         raise _table_of_texts(label, line)
     if not with_tag and any(_begins_with_text(one, labels) for one in following):
         raise _table_of_texts(label, following[0], column=1)
-    return LineForm("tokens", int(_counts_tokens(fields, with_tag, chain(following, lines))), has_comments)
+    return LineForm("tokens", int(_counts_tokens(label, fields, with_tag, chain(following, lines))), has_comments)
 
 
 def _is_numbered_row(line: str) -> bool:
@@ -223,18 +238,25 @@ def is_line_of_prose(fields: list[str], width: int, labels: Collection[str]) -> 
     return len(fields) > 1 and len(fields) != width and not ends_with_tag(fields, labels)
 
 
-def _counts_tokens(fields: list[str], with_tag: bool, following: Iterable[str]) -> bool:
+def _counts_tokens(label: str, fields: list[str], with_tag: bool, following: Iterable[str]) -> bool:
     """Whether the first field of the first token's line counts the tokens, and that of the next token's goes on.
 
     Args:
         with_tag: the last field is a tag.
+
+    Raises:
+        InvalidData: the next line has the same number, which numbers sentences.
     """
     number = counted(fields[0])
     if number is None or len(fields) < (3 if with_tag else 2):
         return False
+    is_next = True
     for line in following:
         if line.strip() and not line.startswith(COMMENT):
+            if is_next and line.split()[0] == fields[0]:
+                raise _other_columns(label)
             return counted(line.split()[0]) in (number + 1, 0, 1)
+        is_next = False
     return False
 
 
@@ -243,5 +265,5 @@ def _refuse_other_forms(label: str, line: str) -> None:
         if beginning.match(line):
             raise Unreadable(f"{label}: this looks like {name}, which download alone reads", CONVERT, "convert")
     for name, (beginning, way) in NO_TEXT.items():
-        if beginning.match(line):
+        if beginning.match(line) or (beginning is MARKUP and label.lower().endswith(MARKUP_NAMES)):
             raise Unreadable(f"{label}: this looks like {name}, which is no text", f"{way}; or", "form")

@@ -18,7 +18,7 @@ from nertool.documents.byte_source import ByteSource, Lines, decode_line, open_s
 from nertool.documents.document import Document, ReadCounts
 from nertool.documents.hints import Hints, Unreadable
 from nertool.documents.json_list import is_json_list, read_json_list
-from nertool.documents.line_forms import LineForm, form_of
+from nertool.documents.line_forms import LINES_HELP, LineForm, form_of
 from nertool.documents.record_fields import RecordFields
 from nertool.documents.table_rows import bad_record, csv_table, parquet_table
 from nertool.documents.token_lines import (
@@ -47,7 +47,6 @@ FORMS = {
     ".parquet": "parquet",
 }
 """Forms that the end of a name tells; `json` is one list, or JSON Lines."""
-LINES_HELP = "Write each record in a line of its own, as jq -c . FILE does; or"
 PEEK = 100
 """Lines looked at, at the most, to tell a form from its lines."""
 LEAST_PAIRS, MOST_TAGS = 3, 1000

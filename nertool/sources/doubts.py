@@ -16,9 +16,9 @@ from nertool.corpus.column_files import (
     is_entity_tag,
     is_part_of_speech,
 )
+from nertool.corpus.numbering import EntityNumbers, count_up
 from nertool.errors import InvalidData
 from nertool.progress import logger
-from nertool.sources.numbering import EntityNumbers, count_up
 from nertool.sources.readers.sentence_ends import FULL_STOPS
 from nertool.spelling import ALWAYS_OUTSIDE, NOTHING, mixed_spellings, stands_for_outside, unread_prefixes
 from nertool.tags import PREFIXES, split_tag

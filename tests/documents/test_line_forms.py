@@ -65,6 +65,39 @@ def test_the_form_is_told_from_as_few_lines_as_can_tell(form: str | LineForm, li
     assert form_of("own", islice(stream(*lines), PEEK), LABELS) == wanted
 
 
+ELSEWHERE = {
+    "names of words": (["t1\tanna\tB-PER", "t2\tleft\tO"], "download alone reads"),
+    "numbers of sentences": (["0\tanna\tB-PER", "0\tleft\tO"], "download alone reads"),
+    "CoNLL-2012 without a first line": (["a/b 0 0 Anna NNP (TOP* - - - - (PER) -"], "CoNLL-2012"),
+    "XML without a declaration": (["<TEI><p>Anna left</p></TEI>"], "XML"),
+    "a tag with attributes": (['<ENAMEX TYPE="PERSON">Anna</ENAMEX> left .'], "XML"),
+    "JSON over several lines": (["{", ' "text": "Anna left"', "}"], "over several lines"),
+    "training tuples of spaCy": (['[["Anna left", {"entities": []}]]'], "a list of lists"),
+}
+
+
+@pytest.mark.parametrize("form", ELSEWHERE)
+def test_what_is_neither_text_nor_tokens_is_named(form: str) -> None:
+    lines, told = ELSEWHERE[form]
+    with pytest.raises(InvalidData, match=told):
+        form_of("own", iter(lines), LABELS)
+
+
+@pytest.mark.parametrize("name", ["a.xml", "a.HTML"])
+def test_names_of_xml_are_no_text(name: str) -> None:
+    with pytest.raises(InvalidData, match="XML or HTML"):
+        form_of(name, iter(["<TEI>", "<p>Anna</p>", "</TEI>"]), LABELS)
+
+
+@pytest.mark.parametrize("line", ["<user> <url> anna left", "<3 anna <3", "anna <b>left</b>", "a <- b -> c", "[ [ x"])
+def test_angle_brackets_in_text_are_text(line: str) -> None:
+    assert form_of("own", iter([line]), LABELS).name == "text"
+
+
+def test_brackets_may_be_tokens() -> None:
+    assert form_of("own", iter(["{", "anna", "}", ""]), LABELS).name == "tokens"
+
+
 def test_no_lines_are_tokens() -> None:
     assert form_of("own", iter([]), LABELS) == LineForm("tokens")
 

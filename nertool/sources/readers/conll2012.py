@@ -18,8 +18,6 @@ from nertool.sources.readers.tally import Tally
 from nertool.sources.readers.text_lines import text_lines
 from nertool.sources.readers.token_spans import tag_tokens
 
-BEGINNING = re.compile(r"\s*(?:#begin document|\S+[ \t]+\d+[ \t]+0[ \t]+\S+[ \t]+\S+[ \t]+\(TOP)")
-"""The line in front of a document, or the first word of one: its parse begins with TOP."""
 NUMBER, WORD, POS, NAMES = 2, 3, 4, 10
 """0-based columns: the word's number, the word, its part of speech, and the names that begin or end with it."""
 COLUMNS = NAMES + 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nertool.corpus.column_files import CONLLU_COLUMNS, CONLLU_ID
+from nertool.corpus.column_files import CONLL2012_BEGINNING, CONLLU_COLUMNS, CONLLU_ID
 from nertool.corpus.files import PACKED, open_bytes, translate_read_errors
 from nertool.corpus.records import BYTE_ORDER_MARK
 from nertool.errors import InvalidData
-from nertool.sources.readers import brat, conll2012, conllu, webanno
+from nertool.sources.readers import brat, conllu, webanno
 from nertool.sources.readers.char_spans import SPANS_WAY
 from nertool.sources.readers.layout import Layout
 
@@ -97,7 +97,7 @@ def form_of_text(path: Path, layout: Layout) -> str:
         return "WebAnno"
     if layout.delimiter:
         return ""
-    if conll2012.BEGINNING.match(head) and not (layout.token_column or layout.tag_column):
+    if CONLL2012_BEGINNING.match(head) and not (layout.token_column or layout.tag_column):
         return "CoNLL-2012"
     if _is_conllu(head):
         return "CoNLL-U"
