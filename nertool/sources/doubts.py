@@ -21,7 +21,7 @@ from nertool.errors import InvalidData
 from nertool.progress import logger
 from nertool.sources.readers.sentence_ends import FULL_STOPS
 from nertool.spelling import ALWAYS_OUTSIDE, NOTHING, mixed_spellings, stands_for_outside, unread_prefixes
-from nertool.tags import PREFIXES, split_tag
+from nertool.tags import OUTSIDE, PREFIXES, split_tag
 
 SENTENCES = 2000
 """Sentences of a split that are looked at; a file that is read wrong is wrong from its beginning."""
@@ -55,8 +55,8 @@ NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
 """A column's name in small letters, and no tag in capitals."""
 NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
 """A character with its place in a word behind it, as the corpus of Weibo has."""
-WITH_ENTITY = re.compile(r"[^\s|/_+=]+[|/_+=](?:O|[BIESLUMW]-[\w-]+)(?:\|.*)?")
-"""The tag of an entity behind its name or a part of speech, as NER=B-PER and NNP/B-PER."""
+WITH_ENTITY = re.compile(r"(?:[^\s|/_+=:]+[|/_+=:]|[^\w\s]+|_+)(?:O|[BIESLUMW]-[\w-]+)(?:\|.*|[^\w\s]+)?")
+"""The tag of an entity behind its name or a part of speech, or in brackets, as NER=B-PER, NNP/B-PER and <B-PER>."""
 WORD_WITH_STOP = re.compile(r"[^\W\d_]{2,}[.!?]$")
 """The last word of a line of prose."""
 WORD = re.compile(r"[^\W\d_]*[^\W\d_A-Z][^\W\d_]*")
@@ -266,7 +266,7 @@ class Doubts:
             return f"tags such as {next(filter(BLANK_INSIDE.match, self.tags))} hold blanks", "Write them as B-PER"
         behind = [tag for tag in self.tags if WITH_ENTITY.fullmatch(tag)]
         if 2 * sum(self.tags[tag] for tag in behind) > self.tokens:
-            return f"tags such as {behind[0]} hold something in front of an entity's tag", "Write that tag alone"
+            return f"tags such as {behind[0]} hold something around an entity's tag", "Write that tag alone"
         if 2 * self._count(WORD_WITH_STOP) > self.tokens:
             return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
         if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):
@@ -278,6 +278,8 @@ class Doubts:
         if stray := stands_for_outside(self.tags):
             return f"the tags of entities have no O, and {stray} stands beside them", "Write O in its place"
         types = {split_tag(tag)[1] for tag in self.tags if ENTITY_TAG.match(tag)}
+        if OUTSIDE not in self.tags and OUTSIDE in types:
+            return f"there is no O, and the type {OUTSIDE} of an entity stands for it", "Write O without a prefix"
         odd = {tag: count for tag, count in self.tags.items() if len(tag) > 2 and tag[1] == "-"}
         odd = {tag: count for tag, count in odd.items() if tag[0].upper() not in PREFIXES and tag[2:] in types}
         if FEW_PARTS * sum(odd.values()) > self.tokens - self.tags["O"]:
