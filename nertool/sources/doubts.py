@@ -63,6 +63,10 @@ WORD = re.compile(r"[^\W\d_]*[^\W\d_A-Z][^\W\d_]*")
 """A word that is no tag in capitals."""
 LEAST_WORDS = 4
 """Lines of prose with as many words each, or one fewer if a word is repeated."""
+LEAST_COUNTING = 4
+"""Tokens of a sentence that count up, where those of most do not."""
+SHOWN = 5
+"""Tags that a warning names."""
 PRINTED = re.compile(r"""[(\[]?[bu]?(['"]).+\1[,)\]]*""")
 """A token in quotes, such as Python prints in tuples."""
 MARK = re.compile(r"\[(?:CLS|SEP|PAD|BOS|EOS)\]|</?[sS]>|<(?:CLS|SEP|PAD|BOS|EOS|START|STOP)>", re.IGNORECASE)
@@ -120,7 +124,10 @@ class Doubts:
         self.tags.update(INVISIBLE.sub("", tag).strip() for tag in sentence.tags)
         if len(self.few_tokens) < FEW_TOKENS:
             self.few_tokens.update(tokens[:FEW_TOKENS])
-        self.kinds["counting"] += len(tokens) if count_up(tokens) else 0
+        counting = len(tokens) if count_up(tokens) else 0
+        self.kinds["counting"] += counting
+        self.kinds["counting in places"] += counting if counting >= LEAST_COUNTING else 0
+        self.kinds["capitals"] += sum(token[:1].isupper() for token in tokens)
         self.kinds["tags counting"] += len(tokens) if count_up(sentence.tags) else 0
         self.numbers.look(sentence.tags)
         self.first_tags.update(sentence.tags[:1] if len(tokens) > 1 else [])
@@ -168,6 +175,16 @@ class Doubts:
         if found:
             what, mend = found
             raise InvalidData(f"{self.place}: {what}", f"{mend}; {INSIST}")
+        self._tell_odd_tags()
+
+    def _tell_odd_tags(self) -> None:
+        """Say which tags are not spelled as those of entities, where most are."""
+        odd = {tag: count for tag, count in self.tags.items() if tag and not is_entity_tag(tag)}
+        odd = {tag: count for tag, count in odd.items() if tag not in (*ALWAYS_OUTSIDE, *NOTHING)}
+        if odd and sum(odd.values()) <= self._count(ENTITY_TAG):
+            shown = ", ".join(sorted(odd, key=odd.__getitem__, reverse=True)[:SHOWN])
+            told = "%s: %s tags are not spelled as most: %s: nertool check shows where they stand"
+            logger.warning(told, self.place, f"{sum(odd.values()):,}", shown)
 
     def find(self) -> tuple[str, str] | None:
         """What cannot be right and how it is mended; None where nothing is wrong."""
@@ -194,6 +211,8 @@ class Doubts:
                 return told
         if self.tokens >= LEAST_LINES and 2 * self.kinds["tags"] == self.tokens:
             return "half of the tokens are tags: they stand in lines of their own", TEXTS_HELP
+        if enough and FEW_PARTS * self.kinds["counting in places"] > self.tokens:
+            return "the tokens of some sentences count up: files with other columns may have been joined", COLUMNS_HELP
         end = next((end for end in DELIMITERS if enough and self.ends[end] == self.tokens), "")
         if end:
             return f"all tokens end with {end}", f"Say what separates the columns: --delimiter '{end}'"
@@ -293,8 +312,12 @@ class Doubts:
             return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
         words = [tag for tag in odd if WORD.fullmatch(tag)]
         again = any(tag in self.few_tokens for tag in words)
-        if LEAST_WORDS - again <= len(odd) == self.tokens < FEW_TOKENS and 2 * len(words) > len(odd):
-            return f"each token has a tag of its own, such as {words[0]}: lines hold text, and no tags", TEXTS_HELP
+        numbers = [tag for tag in odd if tag.isdecimal()]
+        if LEAST_WORDS - again <= len(odd) == self.tokens < FEW_TOKENS and 2 * len(words + numbers) > len(odd):
+            return f"each token has a tag of its own, such as {odd[0]}: lines hold text, and no tags", TEXTS_HELP
+        are_lines = self.sentences == 1 and self.kinds["capitals"] == self.tokens >= LEAST_WORDS
+        if are_lines and 2 * sum(self.tags[tag] for tag in words) > self.tokens:
+            return f"all tokens have a capital, and tags such as {words[0]} are words: lines hold text", TEXTS_HELP
         return None
 
     def _has_labels_with_prefixes(self) -> bool:

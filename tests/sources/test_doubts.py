@@ -232,6 +232,17 @@ REFUSED = {
     "a comma behind each tag": ("own.txt", "Anna B-PER,\nleft O,\n", "no O, and O, stands"),
     "full-width tags": ("own.txt", "Anna \uff22\uff0d\uff30\nleft \uff2f\n", "full-width letters"),
     "a part of speech in the tag": ("own.txt", "Anna NNP/B-PER\nleft VBD/O\n", "NNP/B-PER hold something"),
+    "files with other columns that were joined": (
+        "own.txt",
+        "Anna NNP B-PER\nleft VBD O\nBern NNP B-LOC\n. . O\n\n1 Rain O\n2 fell O\n3 there O\n4 . O\n",
+        "the tokens of some sentences count up",
+    ),
+    "lines of prose that repeat words": (
+        "own.txt",
+        "Anna went home\nBern was there\nThey went home\nRain was there\nWe went home\n",
+        "all tokens have a capital",
+    ),
+    "numbers of words in a list": ("own.txt", "the 100\nof 90\nand 80\nto 70\n", "a tag of its own, such as 100"),
     "tags in angle brackets": ("own.txt", "Anna <B-PER>\nleft <O>\n", "<B-PER> hold something around"),
     "tags in square brackets": ("own.txt", "Anna [B-PER]\nleft [O]\n", "hold something around"),
     "tags behind a colon": ("own.txt", "Anna NER:B-PER\nleft NER:O\n", "hold something around"),
@@ -373,3 +384,14 @@ def test_the_first_sentences_are_recorded_as_a_person_reads_them(tmp_path: Path)
 
 def test_signs_alone_have_signs_for_parts_of_speech(tmp_path: Path) -> None:
     assert taken(tmp_path, "own.txt", "! .\n? .\n", task="pos")[0] == "! . ? . / "
+
+
+def test_tags_that_are_not_spelled_as_most_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, "own.txt", "Anna B-PER\nKeller I-PER\nleft O\n\nBern LOC\nrains O\n")
+    assert "1 tags are not spelled as most: LOC" in caplog.text
+
+
+def test_names_of_columns_in_front_of_a_later_sentence_are_left_out(tmp_path: Path) -> None:
+    content = "Anna B-PER\nleft O\n\ntoken tag\nBern B-LOC\nrains O\n"
+    assert read(tmp_path, "own.txt", content) == "Anna B-PER\nleft O\n\nBern B-LOC\nrains O\n\n"
+    assert list(facts(tmp_path)["changes"].values()) == [1]

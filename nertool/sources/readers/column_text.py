@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
-from nertool.corpus.column_files import Sentence, TaggedRow, group_sentences, marks_document
+from nertool.corpus.column_files import (
+    Sentence,
+    TaggedRow,
+    group_sentences,
+    is_entity_tag,
+    marks_document,
+    names_columns,
+)
 from nertool.errors import InvalidData
 from nertool.sources.readers.bad_lines import BadLines
 from nertool.sources.readers.column_roles import EMPTY_TAGS, NAMES_AGAIN
@@ -65,6 +72,10 @@ def _rows(
         fields = columns.split(line)
         if len(fields) != width:
             fields = _mended(line, columns, tally)
+        if not inside and len(fields) == width and names_columns(fields) and not is_entity_tag(fields[tag_at]):
+            tally.add(NAMES_AGAIN)
+            yield number, None
+            continue
         if marks_document(fields[0]) or marks_document(fields[token_at] if len(fields) > token_at else ""):
             tally.add("-DOCSTART- lines left out")
             inside = False
