@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from nertool.corpus.files import PACKED
 from nertool.documents.output_file import ANEW
@@ -23,15 +25,24 @@ ATTEMPTS = 3
 
 
 class Job(NamedTuple):
-    """A file to be tagged, and the file that its tags are written to; both paths are absolute."""
+    """A file to be tagged, and the file that its tags are written to; both paths are absolute.
+
+    Attributes:
+        run: tells the parts of this run from those that workers of a killed one may still write.
+    """
 
     source: Path
     form: str
     target: Path
+    run: str = ""
 
     def parts(self) -> list[Path]:
         """Names that an attempt may write to before the target has its own; hidden, so that nobody reads them."""
-        return [self.target.with_name(f".{self.target.name}.{number}.part") for number in range(ATTEMPTS)]
+        return [self.target.with_name(f".{self.target.name}.{self.run}-{number}.part") for number in range(ATTEMPTS)]
+
+    def parts_of_all_runs(self) -> Iterator[Path]:
+        """Those that there are."""
+        return self.target.parent.glob(f".{escape(self.target.name)}.*.part")
 
 
 def find_jobs(names: Sequence[str], form: str, folder: Path) -> list[Job]:
@@ -45,12 +56,12 @@ def find_jobs(names: Sequence[str], form: str, folder: Path) -> list[Job]:
         InvalidOption: a name that tells no form, two files with one output, an output among the input.
     """
     found: dict[Path, Job] = {}
-    left_out = 0
+    left_out, run = 0, uuid4().hex[:8]
     for name in names:
         for source, below in _files(Path(name).absolute(), folder):
             told = _form(source) if form == "auto" else form
             if told != "auto":
-                _add(found, Job(source, told, folder / _output(below)))
+                _add(found, Job(source, told, folder / _output(below), run))
             elif source == Path(name).absolute():
                 raise InvalidOption(f"{name}: its name tells no form", "Say it: --input text, jsonl or parquet.")
             else:
@@ -148,7 +159,7 @@ def _make_ready(folder: Path, job: Job, force: bool) -> None:
         raise InvalidOption(f"{job.target} leads out of {folder}", "Remove that link.")
     try:
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        for path in (*job.parts(), *([job.target] if force else ())):
+        for path in (*job.parts_of_all_runs(), *([job.target] if force else ())):
             path.unlink(missing_ok=True)
     except OSError as error:
         raise InvalidOption(f"{job.target} cannot be written: {error.strerror}", "Name another folder.") from error
