@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from nertool.workspace import commit
 from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.disk_errors import failed_path, translate_disk_errors
 from nertool.workspace.links import refuse_links
+from nertool.workspace.running import this_process
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -25,10 +25,11 @@ class WorkspaceLock:
 
     Args:
         root: the workspace.
+        invocation: the command line of this process.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, invocation: str = "") -> None:
+        self.root, self.invocation = root, invocation
         self._file_lock: FileLock | None = None
         self._stage = ""
 
@@ -57,12 +58,12 @@ class WorkspaceLock:
         self._stage = stage
         with suppress(OSError):  # on a full disk the lock is held without its owner's name
             if stage:
-                write_json(self.root / _OWNER, {"pid": os.getpid(), "stage": stage})
+                write_json(self.root / _OWNER, {**this_process(), "stage": stage, "command": self.invocation})
             else:
                 (self.root / _OWNER).unlink(missing_ok=True)
 
     def owner(self) -> dict[str, Any]:
-        """`pid` and `stage` of the process that holds the lock, or was killed while it did; empty if not known."""
+        """Process, `stage` and `command` of who holds the lock, or was killed while it did; empty if not known."""
         try:
             return dict(read_json(self.root / _OWNER))
         except (OSError, ValueError, TypeError, RecursionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,12 @@ class RunningDirectory:
         known = identity.keys() & record.keys()  # a record lacks the machine, on which trials of `quantize` depend
         if not identity or (known and all(identity[name] == record[name] for name in known)):
             return "", ""
-        parts = sum(1 for _ in self.path.rglob(f"{self.kind}-*"))
+        return self.interrupted(sum(1 for _ in self.path.rglob(f"{self.kind}-*")), self._command())
+
+    def interrupted(self, parts: int, command: str) -> tuple[str, str]:
+        """How a run of this command that has left so many parts is told, and the command line that goes on with it."""
         left = f"{parts} {self.kind}{'s' if parts > 1 else ''} kept" if parts else f"before its first {self.kind}"
-        return f"interrupted, {left}", on_workspace(self.path.parent, self._command(), without=("--force",))
+        return f"interrupted, {left}", on_workspace(self.path.parent, command, without=("--force",))
 
     def _command(self) -> str:
         try:
@@ -101,8 +104,14 @@ class RunningDirectory:
         return identity if isinstance(identity, dict) else {}
 
 
-def is_alive(pid: object) -> bool:
-    """Whether there is a process of this number."""
+def this_process() -> dict[str, Any]:
+    """What tells this process from others, as `is_alive` takes it."""
+    return {"pid": os.getpid(), "began": _began(os.getpid())}
+
+
+def is_alive(process: Mapping[str, Any]) -> bool:
+    """Whether a process is there; another one may have got its number."""
+    pid = process.get("pid")
     if not isinstance(pid, int) or not 0 < pid < 2**31:
         return False
     try:
@@ -111,4 +120,11 @@ def is_alive(pid: object) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return process.get("began") in (None, _began(pid))
+
+
+def _began(pid: int) -> int | None:
+    """When a process began, in ticks since the machine did; None where the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    return None

@@ -45,7 +45,7 @@ class Workspace:
     def __init__(self, path: str | Path = "workspace", invocation: str = "") -> None:
         self.path = Path(path)
         self.invocation = invocation
-        self._lock = WorkspaceLock(self.path)
+        self._lock = WorkspaceLock(self.path, invocation)
         self._warnings: set[str] = set()
 
     def __truediv__(self, name: str) -> Path:
@@ -180,9 +180,13 @@ class Workspace:
         if stage not in UNDER_WAY:
             return "", ""
         owner = self._lock.owner()
-        if owner.get("stage") == stage and is_alive(owner.get("pid")):
+        if owner.get("stage") == stage and is_alive(owner):
             return f"under way in process {owner['pid']}", ""
-        return self.under_way(stage).unfinished(records.get(stage, {}))
+        running = self.under_way(stage)
+        why, command = running.unfinished(records.get(stage, {}))
+        if not why and owner.get("stage") == stage and stage not in records:  # killed before it kept anything
+            return running.interrupted(0, str(owner.get("command", "")))
+        return why, command
 
     def under_way(self, stage: str) -> RunningDirectory:
         """Where `stage` keeps what it has finished until all is published."""

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers import refused
+from faults.forks import Forks
+from helpers import fill, refused
 
 from nertool.errors import NertoolError
+from nertool.stages import labels
 from nertool.workspace.running import IDENTITY, RunningDirectory
 from nertool.workspace.seals import PLACE, SEAL, is_sealed, is_whole, is_whole_here, seal, seal_here
 from nertool.workspace.workspace import Workspace
@@ -149,6 +151,25 @@ def test_status_tells_an_interrupted_training_from_none_and_from_one_under_way(t
             assert state_of_train(tmp_path) == (f"under way in process {os.getpid()}", "")
         assert state_of_train(tmp_path) == ("interrupted, 1 checkpoint kept", "")
     assert not (tmp_path / ".lock-owner.json").exists()
+
+
+def test_a_training_that_is_killed_before_it_keeps_anything_is_told(
+    workspace: Workspace, tiny_model: str, forks: Forks
+) -> None:
+    fill(workspace, tiny_model, "labels")
+    command = ["train", "-m", tiny_model, "-w", str(workspace.path)]
+    assert forks.run(*command, number=signal.SIGKILL, place="/.examples/", at=1).code == -signal.SIGKILL
+    told = ("interrupted, before its first checkpoint", f"nertool {' '.join(command)}")
+    assert state_of_train(workspace.path) == told
+    labels.run(workspace, labels.Options(force=True))
+    assert state_of_train(workspace.path) == ("not run", "")
+
+
+def test_another_process_with_the_number_of_a_killed_one_is_another(tmp_path: Path) -> None:
+    """In a container, each command has the same number."""
+    owner = {"pid": os.getpid(), "began": 1, "stage": "train"}
+    (tmp_path / ".lock-owner.json").write_text(json.dumps(owner))
+    assert state_of_train(tmp_path) == ("interrupted, before its first checkpoint", "")
 
 
 def test_a_file_in_the_place_of_the_folder_is_replaced(tmp_path: Path) -> None:
