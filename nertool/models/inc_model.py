@@ -31,8 +31,7 @@ def require_inc() -> None:
         else:
             packages = versions(["optimum-intel", "neural-compressor", "transformers"])
             found = ", ".join(f"{name} {number}" for name, number in packages.items())
-            reason = str(error).strip().splitlines()[0]
-            what = f"optimum has no working Neural Compressor here ({found}): {reason}"
+            what = f"optimum has no working Neural Compressor here ({found}): {error}"
             pins = f" (the last set that works together: {PINS})"
         raise NertoolError(
             what,
@@ -84,7 +83,7 @@ def _read_weights(path: Path) -> dict[str, Any]:
     except UnpicklingError as error:
         raise NertoolError(f"{path} holds more than weights and is not loaded: it could run code", hint) from error
     except (EOFError, OSError, ValueError) as error:
-        raise NertoolError(f"{path} cannot be read: {str(error).strip().splitlines()[0]}", hint) from error
+        raise NertoolError(f"{path} cannot be read: {error}", hint) from error
     if not isinstance(weights, dict):
         raise NertoolError(f"{path} holds no weights, but a {type(weights).__name__}", hint)
     return weights
