@@ -154,9 +154,9 @@ def test_a_client_that_sends_for_ever_is_left(sent: bytes, drip: bytes, monkeypa
 def test_an_answer_waits_for_a_slow_reader_but_not_for_none(reads: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "WAITED_SECONDS", 5 if reads else 0.5)
     body = json.dumps({"texts": ["Anna " * 100_000]}).encode()
-    with running(body=1 << 20, length=1 << 20) as client, socket.socket() as connection:
+    with running(body=1 << 20, length=1 << 20, seconds=100) as client, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
+        connection.settimeout(100)
         connection.connect(("127.0.0.1", client.port))
         head = b"POST /tag HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
         connection.sendall(head % len(body) + body)
