@@ -245,7 +245,7 @@ def _cut(path: Path, layout: Layout, lines: Lines, first: tuple[int, str], tally
         names = trim(split(line), _most_fields(lines, split, len(split(line))))
     if len(names) == 1:
         raise InvalidData(f"{path}:{number}: one column, so no tags: {names[0]!r}", _separator_help(lines))
-    sentences = _sentences(lines, split, len(names), layout.comment or "#")
+    sentences = _sentences(lines, split, len(names), layout.comment)
     table = Table(names, names_columns(names), sentences)
     if table.has_header:
         sentences[0] = sentences[0][1:]
@@ -265,14 +265,18 @@ def _most_fields(lines: Lines, split: Split, limit: int) -> int:
 
 
 def _sentences(lines: Lines, split: Split, width: int, comment: str) -> list[Rows]:
-    """The fields of the lines that have as many as the first one, by sentence; at least one sentence."""
+    """The fields of the lines that have as many as the first one, by sentence; at least one sentence.
+
+    Args:
+        comment: how lines begin that are left out; empty for a # in front of a sentence.
+    """
     sentences: list[Rows] = [[]]
     for _, line in lines:
         fields = trim(split(line), width) if line.strip() else []
         if any(map(marks_document, fields)) or not fields:
             if sentences[-1]:
                 sentences.append([])
-        elif len(fields) == width and not line.startswith(comment):
+        elif len(fields) == width and not (line.startswith(comment or "#") and (comment or not sentences[-1])):
             sentences[-1].append(fields)
     return sentences
 

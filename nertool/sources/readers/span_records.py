@@ -70,7 +70,8 @@ def with_usual_keys(record: Any) -> Any:
     for key, value in record.items():
         small = key.lower() in (*TEXT_KEYS, *SPAN_KEYS) and key.lower() not in record
         plain[key.lower() if small else key] = value
-    return plain if plain.keys() != record.keys() and has_spans(plain) else record
+    has_lists = any(isinstance(plain.get(key), list) for key in SPAN_KEYS)
+    return plain if has_lists and text_of(plain) is not None else record
 
 
 def has_spans(record: dict[str, Any]) -> bool:
