@@ -35,13 +35,18 @@ MAGIC = {
     rb"\x80[\x02-\x05][\x5d\x7d\x63\x80-\x9f]": "a pickle of Python",
     rb"\x93NUMPY": "an array of NumPy",
     rb"SQLite format 3": "a database of SQLite",
+    rb"\{\\rtf": "a document in RTF",
+    rb"\xd0\xcf\x11\xe0": "a file of an old Office",
     rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff": "UTF-32",
     rb"\xff\xfe|\xfe\xff": "UTF-16",
     rb"(?:[\x01-\x7f]\x00){2}": "UTF-16LE",
     rb"(?:\x00[\x01-\x7f]){2}": "UTF-16BE",
 }
 """First bytes (a pattern) of files that are not text in UTF-8 -> what they are."""
-NO_TEXT = ("a PDF", "a pickle of Python", "an array of NumPy", "a database of SQLite")
+NO_TEXT = (
+    *("a PDF", "a pickle of Python", "an array of NumPy", "a database of SQLite"),
+    *("a document in RTF", "a file of an old Office"),
+)
 ENCODINGS = ["cp1252", "gb18030", "cp1251", "shift_jis", "euc_kr", "big5"]
 """Those of older files of Western Europe, China, Russia, Japan, Korea and Taiwan."""
 LOOKED_AT = 1 << 20

@@ -38,6 +38,7 @@ LONG_SENTENCE = 400
 LONGEST_TOKEN = 10_000
 """Characters of a token that are not looked through; a file with longer ones throughout has no words."""
 LISTED = re.compile(r"[\[{].+[\]}]", re.DOTALL)
+LISTED_TAG = re.compile(r"\"?[\[{].*[\]}]\"?$", re.DOTALL)
 NUMBERED_TAG = re.compile(r"(\*|\w[\w-]*)\[\d+\](\||$)")
 WITH_TAG = re.compile(r".+[|/_](O|[BIESLUMW]-[\w-]+)")
 ONE_TAG = r"(?:O|[BIESLUMW]-[^\s|+,;&#/~]+)"
@@ -221,6 +222,8 @@ class Doubts:
         only = next(iter(self.few_tokens), "")
         if self.longest >= LEAST_LINES and len(self.few_tokens) == 1 < len(self.tags) and not only.isalpha():
             return f"all tokens are {only!r}, whatever their tags", COLUMNS_HELP
+        if self.tokens >= LEAST_LINES and self.few_tokens <= {OUTSIDE, *PREFIXES}:
+            return "all tokens are prefixes of tags, such as B and I", COLUMNS_HELP
         if FEW_PARTS * self.kinds["marks"] > self.tokens:
             return f"tokens such as {self.mark} are marks of a model, and no words", "Leave them out"
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens or 2 * self.kinds["words of BPE"] > self.tokens:
@@ -288,6 +291,8 @@ class Doubts:
             return f"tags such as {behind[0]} hold something around an entity's tag", "Write that tag alone"
         if 2 * self._count(WORD_WITH_STOP) > self.tokens:
             return "tags end with a full stop: lines hold text, and no tokens with tags", TEXTS_HELP
+        if 2 * self._count(LISTED_TAG) > self.tokens:
+            return "most tags are lists: a row holds a whole text with its spans", TEXTS_HELP
         if wide := next((tag for tag in self.tags if not tag.isascii() and _is_wide_tag(tag)), ""):
             return f"tags such as {wide} are in full-width letters", "Write them as B-PER"
         return None

@@ -278,9 +278,12 @@ REFUSED = {
     "names of a document in each line": (
         "own.txt",
         "d1\t0\t0\tAnna\tB-PER\nd1\t0\t1\tleft\tO\nd1\t1\t0\tRain\tO\nd1\t1\t1\tfell\tO\n",
-        "all tokens are 'd1'",
+        "all tokens are numbers",
     ),
-    "a list of YAML": ("own.txt", "- Anna: B-PER\n- left: O\n- Bern: B-LOC\n- fell: O\n", "all tokens are '-'"),
+    "a list of YAML": ("own.txt", "- Anna: B-PER\n- left: O\n- Bern: B-LOC\n- fell: O\n", "all tokens end with :"),
+    "the same token everywhere": ("own.txt", "- B-PER\n- O\n- B-LOC\n- O\n", "all tokens are '-'"),
+    "prefixes in front": ("own.txt", "B Anna B-PER\nI Keller I-PER\nI left O\nB Rain O\n", "all tokens are prefixes"),
+    "a JSON list behind a text": ("own.tsv", 'id\ttext\tlabel\n1\tAnna left\t[{"start": 0}]\n', "most tags are lists"),
     "blanks around hyphens": ("own.tsv", "Anna\tB - PER\nleft\tO\n", "tags such as B - PER hold blanks"),
     "few lines of prose": (
         "own.txt",
@@ -395,3 +398,9 @@ def test_names_of_columns_in_front_of_a_later_sentence_are_left_out(tmp_path: Pa
     content = "Anna B-PER\nleft O\n\ntoken tag\nBern B-LOC\nrains O\n"
     assert read(tmp_path, "own.txt", content) == "Anna B-PER\nleft O\n\nBern B-LOC\nrains O\n\n"
     assert list(facts(tmp_path)["changes"].values()) == [1]
+
+
+def test_a_first_column_that_is_the_same_throughout_holds_no_tokens(tmp_path: Path) -> None:
+    content = "en\tAnna\tB-PER\nen\tleft\tO\n\nen\tBern\tB-LOC\nen\trains\tO\n"
+    assert read(tmp_path, "own.tsv", content) == "Anna B-PER\nleft O\n\nBern B-LOC\nrains O\n\n"
+    assert "column 1 is the same throughout" in facts(tmp_path)["notes"][0]

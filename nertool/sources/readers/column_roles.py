@@ -164,6 +164,12 @@ def _repeats(table: Table, at: int) -> bool:
     return table.width > 2 and equal >= LEAST_REPEATED and throughout and 2 * _equal_neighbours(table, at + 1) < equal
 
 
+def is_constant(table: Table, at: int) -> bool:
+    """Whether a column in front of others holds the same in all rows, as the name of a document or a language."""
+    cells = table.column(at) if table.width > at + 2 else []
+    return len(cells) > FIRST_ROWS and len({*cells}) == 1
+
+
 def _equal_neighbours(table: Table, at: int) -> int:
     """Number of rows with the same cell as the row above in the same sentence."""
     count = 0

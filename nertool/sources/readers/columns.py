@@ -21,6 +21,7 @@ from nertool.sources.readers.column_roles import (
     holds_clauses,
     holds_entities,
     id_columns,
+    is_constant,
     join,
     last_with_tags,
     only_tags,
@@ -134,7 +135,7 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
         counter, next_one = ("second", "third") if front else ("first", "second")
         what = f"the {counter} column counts the tokens, so they are taken from the {next_one} (--token-column)"
         tally.note(f"{path.name}: {what}")
-    behind = _columns_before_tokens(place, layout, table, front + counted)
+    behind = _columns_before_tokens(place, layout, table, front + counted, tally)
     token_at, token_named = _find(place, layout.token_column or _token_column(table, behind), "token", table)
     tag_at, tag_named = _tags(place, layout, table, token_at, counted, tally)
     end_at = None if layout.sentence_end or id_named else ends_sentences(table)
@@ -158,10 +159,11 @@ def find_columns(path: Path, layout: Layout, lines: Lines, tally: Tally) -> Colu
     )
 
 
-def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int) -> int:
+def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int, tally: Tally) -> int:
     """How many columns stand before the first one that may hold the tokens.
 
     Args:
+        place: path and line of the first row.
         known: how many of them hold ids or a counter.
     """
     before = known
@@ -169,6 +171,9 @@ def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int)
         before += 1
     if layout.token_column or table.has_header:
         return before
+    if is_constant(table, before):
+        before += 1
+        tally.note(f"{Path(place).name}: column {before} is the same throughout, and is left out (--token-column)")
     return _behind_places(place, table, before, layout.task)
 
 
