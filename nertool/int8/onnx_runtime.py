@@ -44,8 +44,6 @@ FASTER = "faster.onnx"
 """The graph while it is not known whether it still gives the model's answers."""
 WATCHED = "watched.onnx"
 """The graph while it gives intermediate tensors; see `WatchedGraph`."""
-WARNINGS = 2
-"""The severity from which ONNX Runtime prints what it has to say, if nobody sets another."""
 OTHER_BACKEND = "Take the other backend: --backend inc"
 SMALLER = f"{OTHER_BACKEND}, or a smaller model."
 
@@ -190,7 +188,7 @@ class Exported:
         import onnx
         from onnxruntime.quantization import QuantType, quantize_static
 
-        with TemporaryDirectory(dir=self.path.parent) as folder, _silent_sessions():
+        with TemporaryDirectory(dir=self.path.parent) as folder:
             quantize_static(
                 self.path,
                 Path(folder, GRAPH),
@@ -204,18 +202,6 @@ class Exported:
                 **settings,
             )
             onnx.save(onnx.load(Path(folder, GRAPH)), target)
-
-
-@contextmanager
-def _silent_sessions() -> Iterator[None]:
-    """Let sessions that ONNX Runtime's own tools make print no warning; their errors are raised."""
-    from onnxruntime import set_default_logger_severity
-
-    set_default_logger_severity(4)
-    try:
-        yield
-    finally:
-        set_default_logger_severity(WARNINGS)
 
 
 @contextmanager

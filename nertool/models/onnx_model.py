@@ -13,6 +13,7 @@ import numpy as np
 from nertool.arrays import Array
 from nertool.errors import NertoolError, command, require
 from nertool.models import cpu
+from nertool.models.graph_file import look_into
 
 GRAPH = "model.onnx"
 WANTED = "wanted"
@@ -21,12 +22,10 @@ RIGHT_WITH_AMX = (1, 25)
 """First version whose products of 33 rows and more with 17 to 31 columns (of each 32) are right on AMX."""
 SLOW_FUSIONS = ["SkipLayerNormFusion", "BiasGeluFusion", "MatMulAddFusion"]
 """On CPUs these kernels take longer than those that they stand for; the last one also takes products out of INT8."""
-EXTERNAL = b"location"
-"""The word by which a tensor names a file that its weights are in."""
-BLOCK = 1 << 20
-"""Bytes of a graph that are looked at together."""
 LARGEST = (1 << 31) - 1
 """Bytes of a graph, beyond which Protocol Buffers read none."""
+SILENT = 4
+"""The severity from which ONNX Runtime prints: its errors are raised, too, and it prints names as a graph has them."""
 LOGITS = "logits"
 """Output of a graph."""
 
@@ -54,6 +53,7 @@ def require_runtime(what: str) -> None:
     require(["onnxruntime"], "onnx", what)
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(SILENT)
     version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
     if version < RIGHT_WITH_AMX and "amx_int8" in cpu.flags():
         raise NertoolError(
@@ -76,10 +76,10 @@ class OnnxModel:
         require_runtime(str(path))
         import onnxruntime
 
-        _check_external_data(path)
+        _check_file(path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # a batch; several batches are worked on at once
-        options.log_severity_level = 4  # errors are raised, too
+        options.log_severity_level = SILENT
         with translate_runtime_errors(path):
             self.session = onnxruntime.InferenceSession(
                 path,
@@ -155,55 +155,27 @@ def translate_runtime_errors(path: Path) -> Iterator[None]:
         raise _wrong(path, str(error).splitlines()[0]) from error
 
 
-def _check_external_data(path: Path) -> None:
-    """Check that a graph takes no weights out of files elsewhere, as it may by their names or through links.
+def _check_file(path: Path) -> None:
+    """Check that a graph takes no weights out of files elsewhere, as it may by their names or through links, and ends.
 
     Of names with a slash, ONNX Runtime takes one for weights in memory, at an address that the graph says.
 
     Raises:
-        NertoolError: it does, or is no graph.
+        NertoolError: it does, or may go on for ever, or is no graph.
     """
     if path.stat().st_size > LARGEST:
         raise _wrong(path, "it has more than 2 GiB, and no graph has")
-    if not _may_have_external_data(path):
-        return
-    require(["onnx"], "onnx", str(path))
-    import onnx
-    from google.protobuf.message import DecodeError
-
     try:
-        graph = onnx.load(path, load_external_data=False)
-    except DecodeError as error:
+        found = look_into(path)
+    except ValueError as error:
         raise _wrong(path, str(error)) from error
+    if found.repeats:
+        raise _wrong(path, f"it has {found.repeats}, which may go on for ever, and quantize writes none")
     home = os.path.realpath(path.parent)
-    for name in _external_files(graph):
+    for name in found.files:
         place = os.path.realpath(os.path.join(home, name)) if "\0" not in name else ""
         if "/" in name or not Path(place).is_relative_to(home):
             raise _wrong(path, f"it takes weights out of a file that is not beside it: {name!r}")
-
-
-def _may_have_external_data(path: Path) -> bool:
-    """Whether the word by which a tensor names a file is anywhere in a graph: that takes no memory to find out."""
-    before = b""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            if EXTERNAL in before + block:
-                return True
-            before = block[-len(EXTERNAL) :]
-    return False
-
-
-def _external_files(message: Any) -> Iterator[str]:
-    """Names of the files that tensors anywhere in a message of ONNX are in."""
-    from google.protobuf.message import Message
-
-    if message.DESCRIPTOR.name == "TensorProto":
-        yield from (entry.value for entry in message.external_data if entry.key == "location")
-        return
-    for field, value in message.ListFields():
-        if field.message_type:
-            for inner in [value] if isinstance(value, Message) else value:
-                yield from _external_files(inner)
 
 
 def _wrong(path: Path, reason: str) -> NertoolError:

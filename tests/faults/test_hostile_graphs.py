@@ -98,6 +98,112 @@ def test_weights_nowhere_are_two_lines(location: str, folder: Path) -> None:
         OnnxModel(folder / "model.onnx")
 
 
+# -- what may go on for ever -----------------------------------------------------------------------
+
+
+def value(name: str, kind: int = 1) -> Any:
+    return onnx.helper.make_tensor_value_info(name, kind, None)
+
+
+def loop(graph: Any) -> None:
+    """Let a graph give its logits as long as a truth is true, which it always is."""
+    steps = [onnx.helper.make_node("Identity", [one], [f"{one}2"]) for one in ("go", "x")]
+    inputs = [value("step", onnx.TensorProto.INT64), value("go", onnx.TensorProto.BOOL), value("x")]
+    outputs = [value("go2", onnx.TensorProto.BOOL), value("x2")]
+    body = onnx.helper.make_graph(steps, "body", inputs, outputs)
+    then(graph, "Loop", body=body)
+    del graph.node[-1].input[:]
+    graph.node[-1].input.extend(["", "true", "inner"])
+    graph.initializer.append(onnx.helper.make_tensor("true", onnx.TensorProto.BOOL, [], [True]))
+
+
+def in_a_branch(graph: Any) -> None:
+    """The same, in a part of the graph that is run if the truth is true."""
+    loop(graph)
+    inner = onnx.helper.make_graph([graph.node.pop()], "branch", [], [value("logits")])
+    branches = {"then_branch": inner, "else_branch": inner}
+    graph.node.append(onnx.helper.make_node("If", ["true"], ["logits"], **branches))
+
+
+def scan(graph: Any) -> None:
+    body = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["x"], ["x2"])], "body", [value("x")], [value("x2")])
+    then(graph, "Scan", body=body, num_scan_inputs=1)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("repeat", [loop, in_a_branch, scan])
+def test_a_graph_that_repeats_a_part_is_refused(repeat: Callable[[Any], None], folder: Path) -> None:
+    write_graph(folder / "model.onnx", place=lambda model, weight: (initializer(model, weight), repeat(model.graph)))
+    with pytest.raises(NertoolError, match="it has (Loop|Scan), which may go on for ever"):
+        OnnxModel(folder / "model.onnx")(input_ids=torch.zeros(1, 3, dtype=torch.int64))
+
+
+@pytest.mark.timeout(30)
+def test_functions_that_double_each_other_are_refused(folder: Path) -> None:
+    write_graph(folder / "model.onnx")
+    model = onnx.load(folder / "model.onnx")
+    versions = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("own", 1)]
+    for number in range(40):
+        inner = {"op_type": f"f{number - 1}", "domain": "own"} if number else {"op_type": "Neg"}
+        nodes = [onnx.helper.make_node(inputs=[a], outputs=[b], **inner) for a, b in ("xy", "yz")]
+        model.functions.append(onnx.helper.make_function("own", f"f{number}", ["x"], ["z"], nodes, versions))
+    model.opset_import.append(versions[1])
+    then(model.graph, "f39", domain="own")
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(NertoolError, match="it has functions, which may go on for ever"):
+        OnnxModel(folder / "model.onnx")
+
+
+def test_a_branch_without_a_loop_is_run(folder: Path) -> None:
+    """CANINE has one."""
+
+    def branch(model: Any, weight: Any) -> None:
+        initializer(model, weight)
+        in_a_branch(model.graph)
+        for part in model.graph.node[-1].attribute:
+            del part.g.node[:]
+            part.g.node.append(onnx.helper.make_node("Neg", ["inner"], ["logits"]))
+
+    write_graph(folder / "model.onnx", place=branch)
+    logits = OnnxModel(folder / "model.onnx")(input_ids=torch.zeros(1, 3, dtype=torch.int64))["logits"]
+    assert logits.shape == (1, 3, LABELS)
+
+
+def test_a_number_in_more_bytes_than_it_needs_hides_nothing(folder: Path) -> None:
+    write_graph(folder / "model.onnx", "../outer.bin")
+    content = (folder / "model.onnx").read_bytes()
+    start = content.index(b"\x08location")
+    for name in (b"\x88\x00location", b"\x88\x80\x80\x00location"):
+        longer = content[:start] + name + content[start + 9 :]
+        (folder / "model.onnx").write_bytes(longer)
+        with pytest.raises(NertoolError, match="cannot be read"):
+            OnnxModel(folder / "model.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x0b" * 5000, b"\x3a\xff\xff\xff\xff\x7f", b"\xba\x80\x80\x80\x80\x01\x00"])
+def test_what_is_no_graph_is_two_lines(content: bytes, folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(content)
+    with pytest.raises(NertoolError, match="cannot be read"):
+        OnnxModel(folder / "model.onnx")
+
+
+def test_a_graph_of_parts_without_end_is_not_gone_through(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"\x08\x08" * 3_000_000)
+    with pytest.raises(NertoolError, match="more than 2,000,000 parts"):
+        OnnxModel(folder / "model.onnx")
+
+
+def test_onnx_runtime_prints_no_name_of_a_graph(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def too_large(model: Any, weight: Any) -> None:
+        weight.dims[:] = [2**31, 2**31]
+        initializer(model, weight)
+
+    write_graph(folder / "model.onnx", place=too_large)
+    with pytest.raises(NertoolError, match="cannot be read"):
+        OnnxModel(folder / "model.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_damaged_graph_is_two_lines(folder: Path) -> None:
     write_graph(folder / "model.onnx", "weights.bin")
     whole, chance = (folder / "model.onnx").read_bytes(), random.Random(0)
