@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 
 from nertool.errors import InvalidData, MissingInput
 from nertool.workspace.atomic import replacing
+from nertool.workspace.names import is_inside
 
 FILE_LIMIT = 1 << 27
 """Bytes at most of a file that is read whole; the JSON that nertool writes has a few thousand, or a million."""
@@ -55,8 +56,8 @@ def _sha256(path: Path, *_identity: int) -> str:
 
 
 def changed(directory: Path, digests: Mapping[str, Digest]) -> list[str]:
-    """Names of the files that are gone or differ from their digests."""
-    return [name for name, before in digests.items() if not _is_same(directory / name, before)]
+    """Names of the files that are gone or differ from their digests; no file outside the directory is looked at."""
+    return [name for name, before in digests.items() if not (is_inside(name) and _is_same(directory / name, before))]
 
 
 def _is_same(path: Path, before: Digest) -> bool:

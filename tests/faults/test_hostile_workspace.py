@@ -18,7 +18,7 @@ from nertool.errors import InvalidOption, Locked, NertoolError, Unwritable
 from nertool.exporting.directory import check_target
 from nertool.stages import labels
 from nertool.workspace import commit
-from nertool.workspace.digests import read_json
+from nertool.workspace.digests import changed, digest, read_json
 from nertool.workspace.names import is_inside, is_model_name, is_output
 from nertool.workspace.seals import identity
 from nertool.workspace.workspace import Workspace
@@ -341,6 +341,16 @@ def test_data_may_be_linked_but_not_to_a_device(workspace: Workspace, capsys: py
     (workspace / "test.txt").unlink()
     (workspace / "test.txt").symlink_to("/dev/tty")
     assert "test.txt is neither a file nor a folder" in refused(capsys, "status", "-w", str(workspace.path))[0]
+
+
+@pytest.mark.parametrize("name", ["../elsewhere/precious", "{elsewhere}/precious"])
+def test_digests_tell_nothing_of_files_elsewhere(name: str, elsewhere: Path, workspace: Workspace) -> None:
+    """Those of an INT8 model name files beside them; whether another file has a digest is nobody's business."""
+    mine = digest(elsewhere / "precious")
+    named = name.format(elsewhere=elsewhere)
+    assert changed(workspace.path, {named: mine}) == [named]
+    shutil.copy(elsewhere / "precious", workspace / "inside")
+    assert changed(workspace.path, {"inside": mine}) == []
 
 
 def test_a_pipe_of_records_is_no_json(tmp_path: Path) -> None:
