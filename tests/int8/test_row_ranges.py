@@ -22,7 +22,7 @@ from nertool.int8.config import QuantizationConfig  # noqa: E402
 from nertool.int8.constants import Constants  # noqa: E402
 from nertool.int8.layer_ranges import linear_layers  # noqa: E402
 from nertool.int8.onnx_runtime import Exported, matrix_products  # noqa: E402
-from nertool.int8.row_ranges import RowRanges  # noqa: E402
+from nertool.int8.row_ranges import RowRanges, quantize_rows  # noqa: E402
 from nertool.int8.watched_graph import WatchedGraph  # noqa: E402
 from nertool.models.onnx_model import GRAPH  # noqa: E402
 
@@ -101,6 +101,16 @@ def test_a_norm_whose_output_goes_elsewhere_is_left_alone(graph: Graph) -> None:
     (name, *_) = centre_norms(onnx_copy(graph.loaded).graph, means_of(graph))
     graph.loaded.graph.node.append(helper.make_node("Exp", [name], ["elsewhere"]))
     assert name not in centre_norms(graph.loaded.graph, means_of(graph))
+
+
+def test_where_no_layer_is_quantized_embeddings_are(tmp_path: Path) -> None:
+    graph = Graph("bert", tmp_path)
+    model = quantize_rows(graph.exported.path, (), 8, graph.batches, graph.scratch)
+    assert not any(node.op_type == "MatMulInteger" for node in model.graph.node)
+    assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in model.graph.initializer)
+    before, graph.loaded = graph.logits(), model
+    for expected, found in zip(before, graph.logits(), strict=True):
+        assert np.allclose(found, expected, atol=0.1)
 
 
 def onnx_copy(model: Any) -> Any:
