@@ -18,6 +18,8 @@ from nertool.scoring.scorer import Scorer
 
 MOST_TOKENS = 1_000_000
 """Tokens up to which both sides are counted; seqeval takes about four seconds for so many."""
+LONGEST_SENTENCE = 20_000
+"""Tokens of a sentence in strict mode, in which seqeval copies the rest of the sentence for each entity."""
 SCHEMES = {name: name.upper() for name in ("iob1", "iob2", "ioe1", "ioe2", "iobes", "bilou")}
 """Schemes of the strict mode, by seqeval's names."""
 
@@ -65,6 +67,8 @@ def _why_not(scorer: Scorer, mode: str) -> str:
         return "no entity in the gold tags" if scorer.scheme is None else f"seqeval has no scheme {scorer.scheme}"
     if any(label.strip("-") != label for label in scorer.labels(mode)):
         return "seqeval leaves out hyphens at the ends of types"
+    if max(map(len, scorer.kept_tags()[0]), default=0) > LONGEST_SENTENCE:
+        return f"a sentence of more than {LONGEST_SENTENCE:,} tokens, over which seqeval takes hours"
     return "" if scorer.all_tags_in_scheme() else "some tags are not in the scheme"
 
 

@@ -66,6 +66,14 @@ def test_more_tokens_than_are_kept_are_not_compared() -> None:
     assert check["modes"] == [] and "tokens" in check["not_compared"]["conlleval"]
 
 
+@pytest.mark.timeout(60)
+def test_a_sentence_without_end_is_not_compared_strictly() -> None:
+    """Such as a file without blank lines, over which seqeval would take hours."""
+    sentence = [("B-PER", "B-PER"), ("I-PER", "O"), ("O", "O")] * 200_000
+    check = compare_with_seqeval(scored([sentence], "iob2"))
+    assert check["modes"] == ["conlleval"] and "a sentence of more than 20,000" in check["not_compared"]["strict"]
+
+
 def test_blocks_of_numbers_are_kept_as_their_sentences() -> None:
     sentences = [[("B-PER", "O"), ("O", "O")], [("B-LOC", "B-LOC")]]
     scorer = scored(sentences)
