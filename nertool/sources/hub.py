@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from lzma import LZMAError
 from pathlib import Path
+from tarfile import TarError
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from nertool.corpus.column_files import Sentence
 from nertool.corpus.records import BATCH_ROWS, batch_rows, check_batch, open_arrow
@@ -26,6 +31,15 @@ SPLIT_NAMES = {
     "test": ("test", "testb", "eval"),
 }
 """Names that data sets give to nertool's splits, the likeliest first."""
+CARDS = {
+    "README.md": re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(\r\n|\n|$)", re.DOTALL),
+    ".huggingface.yaml": re.compile("(.*)", re.DOTALL),
+}
+"""Files of a folder that say in YAML what it holds, and where in them that stands."""
+LONGEST_CARD = 1 << 20
+"""Bytes of such a file that are read; the library takes a second for them."""
+DAMAGED = (BadZipFile, TarError, EOFError, zlib.error, LZMAError)
+"""What is raised over damaged archives, beside OSError."""
 Splits = dict[str, Any]
 """A `datasets.Dataset` for each of nertool's splits."""
 SCRIPT_HELP = (
@@ -70,7 +84,7 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
     settings.HF_DATASETS_TRUST_REMOTE_CODE = False  # releases that run loading scripts would ask on standard input
 
     folder = Path(name)
-    own_files = sorted(folder.rglob("*.arrow")) if folder.is_dir() else []
+    own_files = sorted(path for path in folder.rglob("*.arrow") if path.is_file()) if folder.is_dir() else []
     _check_files(own_files)
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
@@ -78,6 +92,7 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
             data = load_from_disk(name)
         else:
             if folder.is_dir():
+                _check_cards(folder)
                 name = os.path.abspath(name)  # the library has no name for `.`
                 _check_named(folder, load_dataset_builder(name, config, revision=revision).config.data_files or {})
             data = load_dataset(name, config, revision=revision)
@@ -90,6 +105,7 @@ def _load_any(name: str, config: str | None, revision: str | None) -> Mapping[st
         TypeError,
         LookupError,
         AttributeError,
+        *DAMAGED,
     ) as error:
         raise _translated(name, error) from error
     splits = {"train": data} if isinstance(data, Dataset) else dict(data)
@@ -139,6 +155,27 @@ def _check_files(paths: Iterable[Path]) -> None:
         with open_arrow(path) as (_, batches):
             for batch in batches:
                 check_batch(batch)
+
+
+def _check_cards(folder: Path) -> None:
+    """Check that what a folder says of itself in YAML is short, and that no part of it stands for others.
+
+    A few lines, each of which names the one before several times, stand for more than any memory holds.
+
+    Raises:
+        InvalidData: it is not.
+        yaml.YAMLError: it is no YAML.
+    """
+    import yaml
+
+    for path in (folder / name for name in CARDS):
+        if not path.is_file():
+            continue
+        if path.stat().st_size > LONGEST_CARD:
+            raise InvalidData(f"{path} has more than {LONGEST_CARD >> 20} MiB", "Shorten it, or remove it.")
+        head = CARDS[path.name].match(path.read_text(encoding="utf-8", errors="replace"))
+        if head and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(head[1])):
+            raise InvalidData(f"{path} has names for parts of its YAML (& and *)", "Write these parts out.")
 
 
 def _check_named(folder: Path, files: Mapping[str, Iterable[str]]) -> None:

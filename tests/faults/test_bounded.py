@@ -370,6 +370,46 @@ def test_a_card_of_a_data_set_makes_no_objects(tmp_path: Path) -> None:
         hub.load(str(tmp_path))
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["README.md", ".huggingface.yaml"])
+def test_a_card_of_a_data_set_that_unfolds_without_end_is_refused(name: str, tmp_path: Path) -> None:
+    """Ten lines stand for three billion names of files."""
+    pytest.importorskip("datasets")
+    words = ["x", *(f"*{key}" for key in "abcdefghi")]
+    lines = [f"{key}: &{key} [{', '.join([word] * 9)}]" for key, word in zip("abcdefghij", words, strict=True)]
+    card = [*lines, "configs:", "- config_name: default", "  data_files: *j"]
+    (tmp_path / name).write_text("\n".join(["---", *card, "---", ""] if name == "README.md" else card))
+    (tmp_path / "train.jsonl").write_text('{"tokens": ["a"], "tags": ["O"]}\n')
+    with pytest.raises(InvalidData, match="has names for parts of its YAML"):
+        hub.load(str(tmp_path))
+
+
+def test_a_card_of_a_data_set_without_end_is_not_read(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / "README.md").write_text("---\na: " + "b" * (1 << 20) + "\n---\n")
+    with pytest.raises(InvalidData, match=r"README\.md has more than 1 MiB"):
+        hub.load(str(tmp_path))
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_among_the_files_of_a_data_set_makes_nobody_wait(tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    os.mkfifo(tmp_path / "train.arrow")
+    with pytest.raises(DownloadFailed, match="doesn't contain any data files"):
+        hub.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("train.zip", b"none"), ("train.jsonl.gz", b"\x1f\x8b\x08\x00"), ("train.tar", b"")]
+)
+def test_a_damaged_archive_of_a_data_set_is_two_lines(name: str, content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("datasets")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(NertoolError) as error:
+        hub.load(str(tmp_path))
+    assert len(str(error.value).splitlines()) == 2
+
+
 @pytest.mark.parametrize("name", ["../elsewhere.jsonl", "{}/elsewhere.jsonl", "data/../../elsewhere.jsonl"])
 def test_a_card_of_a_data_set_names_no_files_elsewhere(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
