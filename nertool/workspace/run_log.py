@@ -14,6 +14,9 @@ from nertool.errors import command
 from nertool.workspace.digests import FILE_LIMIT, json_text
 from nertool.workspace.names import RUNS
 
+TRUST = ("--trust-remote-code", "--trust_remote_code")
+"""How the option is written that lets code of a model run."""
+
 
 class Run(TypedDict):
     """A line of `runs.jsonl`."""
@@ -53,7 +56,21 @@ def last_command_line(root: Path, stage: str) -> str:
     with suppress(OSError), (root / RUNS).open(encoding="utf-8", errors="replace") as log:
         while line := log.readline(FILE_LIMIT):
             last = _command_in(line, stage) or last
-    return on_workspace(root, last)
+    return kept_command(root, last, stage)
+
+
+def kept_command(root: Path, line: str, stage: str, without: Collection[str] = ()) -> str:
+    """A command line out of a file of the workspace, for a hint; a stranger may have written the file.
+
+    Empty for one that runs another stage. The person at the terminal says anew which code is trusted.
+
+    Args:
+        line: as it was logged.
+        stage: that it should run.
+        without: switches that are left out.
+    """
+    again = on_workspace(root, line, (*without, *TRUST))
+    return again if shlex.split(again)[1:2] in ([stage.partition(":")[0]], ["run"]) else ""
 
 
 def _command_in(line: str, stage: str) -> str:

@@ -12,7 +12,7 @@ from nertool.errors import NertoolError
 from nertool.progress import logger
 from nertool.workspace.atomic import remove
 from nertool.workspace.digests import read_json, write_json
-from nertool.workspace.run_log import on_workspace
+from nertool.workspace.run_log import kept_command
 
 IDENTITY, COMMAND = "identity.json", "command.json"
 
@@ -60,24 +60,25 @@ class RunningDirectory:
         self.path.mkdir()
         write_json(self.path / IDENTITY, dict(identity))
 
-    def unfinished(self, record: Mapping[str, Any]) -> tuple[str, str]:
+    def unfinished(self, stage: str, record: Mapping[str, Any]) -> tuple[str, str]:
         """What an interrupted run has left, and the command line that goes on with it.
 
         Both are empty where there is nothing. The command is empty where the stage was run from Python.
 
         Args:
+            stage: that ran.
             record: of the stage: what that run has published is not unfinished.
         """
         identity = self._identity()
         known = identity.keys() & record.keys()  # a record lacks the machine, on which trials of `quantize` depend
         if not identity or (known and all(identity[name] == record[name] for name in known)):
             return "", ""
-        return self.interrupted(sum(1 for _ in self.path.rglob(f"{self.kind}-*")), self._command())
+        return self.interrupted(stage, sum(1 for _ in self.path.rglob(f"{self.kind}-*")), self._command())
 
-    def interrupted(self, parts: int, command: str) -> tuple[str, str]:
+    def interrupted(self, stage: str, parts: int, command: str) -> tuple[str, str]:
         """How a run of this command that has left so many parts is told, and the command line that goes on with it."""
         left = f"{parts} {self.kind}{'s' if parts > 1 else ''} kept" if parts else f"before its first {self.kind}"
-        return f"interrupted, {left}", on_workspace(self.path.parent, command, without=("--force",))
+        return f"interrupted, {left}", kept_command(self.path.parent, command, stage, ("--force",))
 
     def _command(self) -> str:
         try:

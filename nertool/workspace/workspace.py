@@ -183,9 +183,9 @@ class Workspace:
         if owner.get("stage") == stage and is_alive(owner):
             return f"under way in process {owner['pid']}", ""
         running = self.under_way(stage)
-        why, command = running.unfinished(records.get(stage, {}))
+        why, command = running.unfinished(stage, records.get(stage, {}))
         if not why and owner.get("stage") == stage and stage not in records:  # killed before it kept anything
-            return running.interrupted(0, str(owner.get("command", "")))
+            return running.interrupted(stage, 0, str(owner.get("command", "")))
         return why, command
 
     def under_way(self, stage: str) -> RunningDirectory:

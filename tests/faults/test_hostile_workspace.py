@@ -264,6 +264,24 @@ def test_a_log_line_of_wrong_types_is_passed_over(line: str, workspace: Workspac
     assert workspace.last_command("labels") == f"nertool labels -w {workspace.path}"
 
 
+@pytest.mark.parametrize("flag", ["--trust-remote-code", "--trust_remote_code"])
+def test_a_hint_repeats_no_trust_of_a_stranger(flag: str, workspace: Workspace) -> None:
+    """Nor another command, as the one to go on with."""
+    (workspace / ".training").mkdir()
+    (workspace / ".training/identity.json").write_text('{"options": {}}')
+    for command, shown in (
+        (f"nertool train --model theirs {flag} --seed 3", f"nertool train --model theirs --seed 3 -w {workspace.path}"),
+        (f"nertool run {flag} wnut17", f"nertool run wnut17 -w {workspace.path}"),
+        ("nertool predict - -o /home/me/.profile", ""),
+        ("rm -r /", ""),
+    ):
+        (workspace / "runs.jsonl").write_text(json.dumps({"stage": "train", "outcome": "done", "command": command}))
+        (workspace / ".training/command.json").write_text(json.dumps({"command": command}))
+        plain = f"nertool train -w {workspace.path}"
+        assert workspace.last_command("train") == f"{shown or plain} --overwrite-output-dir"
+        assert [state.command for state in workspace.status() if state.stage == "train"] == [shown]
+
+
 @pytest.mark.parametrize("owner", ["[]", "3", "null", "[" * 100_000, '{"pid": []}'])
 def test_an_owner_of_wrong_types_is_somebody(owner: str, workspace: Workspace) -> None:
     with Workspace(workspace.path).locked("labels"):
