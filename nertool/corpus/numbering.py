@@ -12,6 +12,8 @@ from nertool.tags import OUTSIDE, split_tag
 DIGITS = re.compile(r"[0-9]{1,12}")
 NUMBERED_TYPE = re.compile(r"(.*[^\W\d_])[-_.:@]?(\d{1,9})")
 """A type with a number behind it, as PER_1, PER-1 and PER1."""
+MOST_MENTIONS = 4
+"""Entities with the same number, on average, as several mentions of one person have it."""
 LETTER_AND_NUMBER = 2
 """Characters of t1, the number taken for one; longer words with a number behind them may be tokens."""
 LEAST_ENTITIES, LEAST_OF_ONE_TYPE = 3, 4
@@ -83,9 +85,14 @@ class EntityNumbers:
     @property
     def count(self) -> bool:
         """Whether the numbers count entities; types such as ARG0 and ARG1 come in any order, or are of one kind."""
-        if self.without_number or self.entities < LEAST_ENTITIES or not any(self._ways.values()):
+        if self.without_number or self.entities < LEAST_ENTITIES or not any(map(self._counts, self._ways)):
             return False
         return self.greatest >= (2 if len(self.types) > 1 else LEAST_OF_ONE_TYPE)
+
+    def _counts(self, way: tuple[bool, bool]) -> bool:
+        """Whether the numbers are in order one way; in a whole file, they are nearly as many as its entities."""
+        numbers = sum(number for key, number in self._last.items() if key[:2] == way)
+        return self._ways[way] and (not way[0] or MOST_MENTIONS * numbers >= self.entities)
 
 
 def _entities(tags: Sequence[str]) -> Iterator[tuple[str, str]]:

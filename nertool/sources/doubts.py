@@ -179,7 +179,9 @@ class Doubts:
         self._tell_odd_tags()
 
     def _tell_odd_tags(self) -> None:
-        """Say which tags are not spelled as those of entities, where most are."""
+        """Say which tags are not spelled as those of entities, where most are; and where there is no entity."""
+        if self.tags.keys() == {OUTSIDE}:
+            logger.warning("%s: all tags are O: no entity is read from it", self.place)
         odd = {tag: count for tag, count in self.tags.items() if tag and not is_entity_tag(tag)}
         odd = {tag: count for tag, count in odd.items() if tag not in (*ALWAYS_OUTSIDE, *NOTHING)}
         if odd and sum(odd.values()) <= self._count(ENTITY_TAG):

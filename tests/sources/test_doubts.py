@@ -79,6 +79,8 @@ SOUND = {
     "an O in lower case in front": "left o\nAnna B-PER\nleft O\nBern B-LOC\n\n",
     "types with numbers in any order": "Anna B-ARG1\nsaw O\nBern B-ARG0\nnow B-ARG2\n\n",
     "types with two numbers": "Anna B-E1\nsaw O\nBern B-E2\n\nEva B-E1\nleft O\nLinz B-E2\n\n",
+    "types with numbers that come in order first": "x B-C1\n. O\n\ny B-C2\nz B-C3\n\nu B-C4\n. O\n\n"
+    + "v B-C2\n. O\n\n" * 20,
     "one mistyped tag in front of a sentence": "Anna B-PER\nleft O\n\nRain o-\nfell O\n\nBern B-LOC\nslept O\n\n",
     "tags in small letters": "Anna noun\nleft verb\nBern noun\nnow adverb\n\n",
     "lines that are alike": "Anna B-PER\n\nAnna B-PER\nleft O\n\nAnna B-PER\n\n",
@@ -404,3 +406,8 @@ def test_a_first_column_that_is_the_same_throughout_holds_no_tokens(tmp_path: Pa
     content = "en\tAnna\tB-PER\nen\tleft\tO\n\nen\tBern\tB-LOC\nen\trains\tO\n"
     assert read(tmp_path, "own.tsv", content) == "Anna B-PER\nleft O\n\nBern B-LOC\nrains O\n\n"
     assert "column 1 is the same throughout" in facts(tmp_path)["notes"][0]
+
+
+def test_data_without_an_entity_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(tmp_path, "own.txt", "Rain O\nfell O\n")
+    assert "all tags are O: no entity is read" in caplog.text
