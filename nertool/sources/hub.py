@@ -32,12 +32,14 @@ SPLIT_NAMES = {
 }
 """Names that data sets give to nertool's splits, the likeliest first."""
 CARDS = {
-    "README.md": re.compile(r"\s*---[\r\n]+(.*?)[\r\n]+---(\r\n|\n|$)", re.DOTALL),
+    "README.md": re.compile(r"\s*---[\r\n]+(.*?)[\r\n]---(?:[\r\n]|$)", re.DOTALL),
     ".huggingface.yaml": re.compile("(.*)", re.DOTALL),
 }
 """Files of a folder that say in YAML what it holds, and where in them that stands."""
 LONGEST_CARD = 1 << 20
 """Bytes of such a file that are read; the library takes a second for them."""
+MANY_BREAKS = re.compile(r"[\r\n]{100}")
+"""What neither the pattern above nor that of the library gets through in time."""
 DAMAGED = (BadZipFile, TarError, EOFError, zlib.error, LZMAError)
 """What is raised over damaged archives, beside OSError."""
 Splits = dict[str, Any]
@@ -173,7 +175,10 @@ def _check_cards(folder: Path) -> None:
             continue
         if path.stat().st_size > LONGEST_CARD:
             raise InvalidData(f"{path} has more than {LONGEST_CARD >> 20} MiB", "Shorten it, or remove it.")
-        head = CARDS[path.name].match(path.read_text(encoding="utf-8", errors="replace"))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if MANY_BREAKS.search(text):
+            raise InvalidData(f"{path} has a hundred empty lines together", "Take them out.")
+        head = CARDS[path.name].match(text)
         if head and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(head[1])):
             raise InvalidData(f"{path} has names for parts of its YAML (& and *)", "Write these parts out.")
 

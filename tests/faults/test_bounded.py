@@ -384,10 +384,15 @@ def test_a_card_of_a_data_set_that_unfolds_without_end_is_refused(name: str, tmp
         hub.load(str(tmp_path))
 
 
-def test_a_card_of_a_data_set_without_end_is_not_read(tmp_path: Path) -> None:
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("more", "message"), [("b" * (1 << 20), "more than 1 MiB"), ("\n" * 500_000, "a hundred empty lines together")]
+)
+def test_a_card_of_a_data_set_without_end_is_not_read(more: str, message: str, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
-    (tmp_path / "README.md").write_text("---\na: " + "b" * (1 << 20) + "\n---\n")
-    with pytest.raises(InvalidData, match=r"README\.md has more than 1 MiB"):
+    (tmp_path / "README.md").write_text(f"---\na: b{more}x")
+    (tmp_path / "train.jsonl").write_text('{"tokens": ["a"], "tags": ["O"]}\n')
+    with pytest.raises(InvalidData, match=rf"README\.md has {message}"):
         hub.load(str(tmp_path))
 
 
