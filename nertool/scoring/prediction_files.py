@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -38,6 +39,7 @@ NAMES = frozenset({*TAG_NAMES, "gold", "true", "y_true", "pred", "predicted", "p
 IN_QUOTES = re.compile(r"""(['"]).+\1""")
 BOUNDARY = re.compile(rb"^-X-(?=\s).*$", re.MULTILINE)
 NUL = "a NUL byte: this is no text in UTF-8"
+IN_FRONT = re.compile(rb"^ +", re.MULTILINE)
 INNER_BLANK = b"_"
 """Takes the place of a blank inside a column, where columns have another delimiter."""
 FORM = (
@@ -73,7 +75,7 @@ class _Ends(dict[bytes, int]):
         self.whole = False
         self.gold, self.predicted = [-1], [-1]
         self._scorer = scorer
-        self._numbers: dict[tuple[bytes, bytes], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
 
     def of(self, line: bytes) -> bytes:
         """The end of a line."""
@@ -81,19 +83,21 @@ class _Ends(dict[bytes, int]):
 
     def tags(self) -> tuple[set[str], set[str]]:
         """The gold and the predicted tags so far."""
-        gold = {pair[0].decode("utf-8") for pair in self._numbers}
-        return gold, {pair[1].decode("utf-8") for pair in self._numbers}
+        return {gold for gold, _ in self._numbers}, {predicted for _, predicted in self._numbers}
 
     def __missing__(self, end: bytes) -> int:
-        fields = end.split()
-        if fields and len(fields) != self.columns:
-            raise ValueError(f"{len(fields)} columns")
-        self[end] = self._number(fields[-2], fields[-1]) if fields else 0
+        count = len(end.split())
+        if count not in (0, self.columns):
+            raise ValueError(f"{count} columns")
+        tags = end.decode("utf-8").split()[-2:]
+        if count and len(tags) < 2:
+            raise ValueError("no tag but a blank")
+        self[end] = self._number(*tags) if count else 0
         return self[end]
 
-    def _number(self, gold: bytes, predicted: bytes) -> int:
+    def _number(self, gold: str, predicted: str) -> int:
         if (gold, predicted) not in self._numbers:
-            gold_number, predicted_number = self._scorer.numbers((gold.decode("utf-8"), predicted.decode("utf-8")))
+            gold_number, predicted_number = self._scorer.numbers((gold, predicted))
             self._numbers[gold, predicted] = len(self.gold)
             self.gold.append(gold_number)
             self.predicted.append(predicted_number)
@@ -171,10 +175,10 @@ def _numbers(ends: _Ends, lines: list[bytes], name: str, lines_before: int) -> l
 
 def _learn_columns(ends: _Ends, lines: list[bytes], name: str) -> None:
     """Take the number of columns from the first line that is not blank."""
-    first = next(filter(None, map(bytes.split, lines)), None)
+    first = next(filter(bytes.split, lines), None)
     if first:
-        ends.whole = len(first) == 2
-        ends.columns = max(len(first) - 1, 2)
+        ends.whole = len(first.split()) == 2
+        ends.columns = max(len(ends.of(first).split()), 2)
         if ends.whole and _first_column_holds_tokens(lines):
             raise InvalidData(f"{name}: two columns, a token and a tag: there are no predictions to score", FORM)
 
@@ -204,7 +208,7 @@ def _located(error: ValueError, ends: _Ends, lines: list[bytes], name: str, line
             if isinstance(error, UnicodeDecodeError):
                 return InvalidData(f"{name}:{number}: not UTF-8: {text!r}", FORM)
             wanted = ends.columns + (not ends.whole)
-            found = len(text.split())
+            found = len(ends.of(line).decode("utf-8", "replace").split()) + (not ends.whole and b" " in line)
             mend = f"{FORM} If something else separates them: --delimiter." if found == 1 else FORM
             return InvalidData(f"{name}:{number}: {found} columns in place of {wanted}: {text!r}", mend)
     raise AssertionError("some line was not as it should be")
@@ -239,6 +243,7 @@ def _blocks(file: IO[bytes], path: Path, delimiter: bytes) -> Iterator[list[byte
     rest, data = b"", file.read(BLOCK)
     if error := foreign(str(path), data):
         raise error
+    data = data.removeprefix(BOM_UTF8)
     while ahead := file.read(BLOCK):
         block, newline, rest = (rest + data).rpartition(b"\n")
         if newline:
@@ -257,7 +262,10 @@ def _lines(block: bytes, path: Path, delimiter: bytes) -> list[bytes]:
         block = block.replace(b" ", INNER_BLANK).replace(delimiter, b" ").replace(b"\t", INNER_BLANK)
     if b"-X-" in block:
         block = BOUNDARY.sub(b"", block)
-    return block.replace(b"\t", b" ").split(b"\n")
+    block = block.replace(b"\t", b" ")
+    if b"\n " in block or block.startswith(b" "):
+        block = IN_FRONT.sub(b"", block)
+    return block.split(b"\n")
 
 
 @contextmanager

@@ -241,3 +241,30 @@ def test_a_byte_order_mark_is_no_part_of_a_token(tmp_path: Path) -> None:
 def test_columns_without_a_common_tag_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidData, match="no tag in common: left, were and home, out"):
         scored("Anna left home\nWe were out\n", tmp_path / "tags.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " Anna B-PER B-PER\n\tleft O O\n",
+        "\ufeffAnna B-PER B-PER\nleft O O\n",
+        "An\x0bna B-PER B-PER\nleft O O\n",
+        "Anna B-PER B-PER\u00a0\nleft O O\n",
+        "An\u00a0na B-PER B-PER\nleft O O\n",
+    ],
+)
+def test_blanks_are_read_alike_with_and_without_tokens(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "tags.txt"
+    path.write_text(text, encoding="utf-8")
+    for more in (False, True):
+        results = score_files(str(path), surface_forms=more)["tags.txt"]
+        assert (results["correct"], results["predicted"], results["support"], results["tokens"]) == (1, 1, 1, 2)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_tag(tmp_path: Path) -> None:
+    assert scored("\ufeffB-PER B-PER\nO O\n", tmp_path / "tags.txt").counts == (1, 1, 1)
+
+
+def test_a_blank_is_no_tag(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match=":2: 2 columns in place of 3"):
+        scored("Anna B-PER B-PER\nleft \u00a0 O\n", tmp_path / "tags.txt")
