@@ -31,7 +31,7 @@ from nertool.models.names import (
     quiet_transformers,
     resolve_model,
 )
-from nertool.progress import logger, track
+from nertool.progress import amount, logger, track
 from nertool.scoring.label_errors import (
     Judged,
     Suggestion,
@@ -318,7 +318,7 @@ def _judge_folds(workspace: Workspace, corpus: Corpus, labels: Sequence[str], op
             fold = Workspace(running.path / f"workspace-{number + 1}")
             if not kept.exists():
                 rest = [gold for place, gold in enumerate(corpus.sentences) if place % folds != number]
-                logger.info("fold %s of %s: training on %s sentences", number + 1, folds, len(rest))
+                logger.info("fold %s of %s: training on %s", number + 1, folds, amount(len(rest), "sentences"))
                 with _removed_if_refused(fold.path):
                     tagger = _train_fold(fold, rest, labels, options)
                 _keep(kept, list(_judge(tagger, corpus, held_out, f"fold {number + 1}")))
@@ -343,9 +343,9 @@ def _tell_rare_types(corpus: Corpus, folds: int) -> None:
     for label, count in sorted(counts.items()):
         if count < folds:
             logger.warning(
-                "%s has %s entities, fewer than the %s folds: models hardly know it, and may doubt all of them",
+                "%s has %s, fewer than the %s folds: models hardly know it, and may doubt all of them",
                 label,
-                count,
+                amount(count, "entities"),
                 folds,
             )
 

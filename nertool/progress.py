@@ -30,6 +30,18 @@ FULL_WIDTH, USUAL_WIDTH, LEAST_WIDTH = 110, 80, 60
 """Columns of a terminal with room for all parts of a progress bar, for a short bar, and for one without its rate."""
 
 
+def amount(number: int, things: str) -> str:
+    """A number with what it counts, whose first word is a noun in the plural.
+
+    >>> amount(1, "entities of dev"), amount(2000, "sentences")
+    ('1 entity of dev', '2,000 sentences')
+    """
+    noun, blank, rest = things.partition(" ")
+    if number == 1:
+        noun = f"{noun.removesuffix('ies')}y" if noun.endswith("ies") else noun.removesuffix("s")
+    return f"{number:,} {noun}{blank}{rest}"
+
+
 @dataclass
 class BarSettings:
     """What holds for all progress bars.

@@ -118,7 +118,7 @@ def test_folds_are_kept_and_gone_on_with(
         file.write("\nzoe B-RARE\n")
     label_check.run(workspace, options)
     assert "folds are dropped" in caplog.text and len(trainings) == 5
-    assert "RARE has 1 entities, fewer than the 2 folds" in caplog.text
+    assert "RARE has 1 entity, fewer than the 2 folds" in caplog.text
 
 
 def test_models_that_have_perhaps_seen_the_data_are_told(

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from nertool.cli.cells import cell, named_rows, with_caption
 from nertool.corpus.check_report import Finding, Report
+from nertool.progress import amount
 
 if TYPE_CHECKING:
     from nertool.label_check import LabelReport
@@ -57,4 +58,5 @@ def label_errors_table(report: LabelReport) -> Table:
         cells = (f"{one.score:.3f}", f"{one.file}:{one.line}", one.shown(one.gold), one.shown(one.predicted), context)
         table.add_row(*map(cell, cells))
     more = f"{len(report.suggestions):,} of {report.places:,} places where a model differs"
-    return with_caption(table, f"{more}; {report.entities:,} entities in {report.sentences:,} sentences")
+    whole = f"{amount(report.entities, 'entities')} in {amount(report.sentences, 'sentences')}"
+    return with_caption(table, f"{more}; {whole}")

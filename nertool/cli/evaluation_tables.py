@@ -18,6 +18,7 @@ from nertool.cli.cells import (
     text_of,
     with_caption,
 )
+from nertool.progress import amount
 
 
 def evaluation_tables(results: Facts) -> list[Table]:
@@ -71,7 +72,7 @@ def _notes(facts: Facts) -> Iterator[str]:
     equal_modes = facts.get("seqeval", {}).get("modes")
     if equal_modes:
         yield f"equal to seqeval ({' and '.join(equal_modes)})"
-    yield f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens"
+    yield f"{amount(facts['sentences'], 'sentences')}, {amount(facts['tokens'], 'tokens')}"
 
 
 def _scores(figures: Facts) -> dict[str, Any]:

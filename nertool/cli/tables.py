@@ -23,6 +23,7 @@ from nertool.cli.cells import (
 from nertool.cli.evaluation_tables import evaluation_figures, evaluation_tables
 from nertool.cli.quantization_tables import quantization_figures, quantization_tables
 from nertool.errors import translate_odd_content
+from nertool.progress import amount
 from nertool.workspace.names import RECORDS
 from nertool.workspace.stage import Result
 from nertool.workspace.staleness import State
@@ -109,12 +110,13 @@ def _plain(facts: Facts) -> list[Table]:
 
 
 def _label_figures(facts: Facts) -> str:
-    return f"{facts['labels']} labels"
+    return amount(facts["labels"], "labels")
 
 
 def _prediction_figures(facts: Facts) -> str:
-    below = f", {facts['below']:,} entities below their least probability" if facts.get("below") else ""
-    return f"{facts['sentences']:,} sentences, {facts['tokens']:,} tokens tagged by {facts['model']}{below}"
+    below = f", {amount(facts['below'], 'entities below their least probability')}" if facts.get("below") else ""
+    sentences, tokens = amount(facts["sentences"], "sentences"), amount(facts["tokens"], "tokens tagged")
+    return f"{sentences}, {tokens} by {facts['model']}{below}"
 
 
 # -- train -----------------------------------------------------------------------------------------
@@ -177,7 +179,7 @@ def _part(facts: Facts, metric: str) -> Row:
 
 def _training_figures(facts: Facts) -> str:
     score = f"dev {metric_of(facts)} {facts['dev_f1']:.4f}, " if "dev_f1" in facts else ""
-    return f"{score}{facts['model']}, {facts['steps']} steps"
+    return f"{score}{facts['model']}, {amount(facts['steps'], 'steps')}"
 
 
 # -- every stage -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from nertool.progress import logger
+from nertool.progress import amount, logger
 from nertool.scoring.error_analysis import Analysis, entities_of, single_words
 from nertool.scoring.prediction_files import Tagged
 from nertool.scoring.scorer import Scorer
@@ -66,4 +66,5 @@ def warn_of_odd_results(name: str, results: dict[str, Any]) -> None:
         logger.warning("%s holds no predicted entity: every figure is 0", name)
     strict = results.get("strict", {})
     if unknown := strict.get("unknown_tags"):
-        logger.warning("%s gold tags of %s are not in the scheme: O in %s mode", unknown, name, strict["mode"])
+        tags = amount(unknown, f"tags in gold of {name}")
+        logger.warning("%s outside the scheme: O in %s mode", tags, strict["mode"])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nertool.corpus.column_files import read_labels, read_sentences, write_columns
 from nertool.errors import StaleInput
 from nertool.models.names import quiet_transformers
-from nertool.progress import logger, track
+from nertool.progress import amount, logger, track
 from nertool.scoring import task_scores
 from nertool.scoring.comparison import predictions_of
 from nertool.sources.recipes import recipe_of
@@ -118,7 +118,7 @@ def _evaluate_split(
         scorer, analysis = score_and_list_errors(tagged, spelling, options.strict, train, stage.file(files.errors))
         stage.facts = {**scorer.results(), **analysis.results(), "seqeval": compare_with_seqeval(scorer)}
         if analysis.shortened:
-            logger.warning("%s: %s errors show a part of their long sentence", split, f"{analysis.shortened:,}")
+            logger.warning("%s: %s", split, amount(analysis.shortened, "errors with a part of a long sentence alone"))
         stage.facts |= probabilities.results()
         stage.facts |= _task_scores(workspace, options, split, scorer, stage.facts)
         _record_and_warn(stage, split, counts)
@@ -177,8 +177,8 @@ def _count_and_tell(path: Path, labels: Collection[str]) -> int:
             lacking.update(tag for tag in sentence.tags if tag not in known)
     if lacking:
         shown = ", ".join(sorted(lacking)[:SHOWN_TAGS]) + ", ..." * (len(lacking) > SHOWN_TAGS)
-        what = "%s: %s tokens have tags that the model lacks, so it cannot predict them: %s"
-        logger.warning(what, path.name, f"{lacking.total():,}", shown)
+        what = amount(lacking.total(), "tokens with tags that the model lacks, so it cannot predict them")
+        logger.warning("%s: %s: %s", path.name, what, shown)
     return sentences
 
 
@@ -208,11 +208,11 @@ def _record_and_warn(stage: Stage, split: str, counts: TagCounts) -> None:
     warn_of_odd_results(split, stage.facts)
     stage.facts |= {"windowed": counts.windowed, "without_subwords": counts.without_subwords}
     if counts.windowed:
-        logger.warning(
-            "%s sentences of %s pass the model's length: tagged in overlapping windows", counts.windowed, split
-        )
+        sentences = amount(counts.windowed, f"sentences of {split}")
+        logger.warning("%s over the model's length: tagged in overlapping windows", sentences)
     if counts.without_subwords:
-        logger.warning("%s tokens of %s have no sub-words: tagged O", counts.without_subwords, split)
+        tokens = amount(counts.without_subwords, f"tokens of {split}")
+        logger.warning("%s without sub-words: tagged O", tokens)
 
 
 def _load(workspace: Workspace, model: ModelFiles, options: Options) -> Tagger:

@@ -16,7 +16,7 @@ from nertool.corpus.column_files import read_sentences
 from nertool.corpus.recognise import recognise_tags
 from nertool.counts import METRICS
 from nertool.errors import InvalidOption
-from nertool.progress import logger
+from nertool.progress import amount, logger
 from nertool.scoring.bootstrap import compare
 from nertool.training import processes
 from nertool.training.facts import ComparisonFacts, GainFacts, PartFacts, RunFacts
@@ -86,7 +86,8 @@ def draw_parts(path: Path, limit: int | None, shares: Sequence[float], seed: int
         part = Part(share, chosen, int(np.array(words)[chosen].sum()), int(np.array(entities)[chosen].sum()))
         if not part.entities and spelling.order != "plain":
             raise InvalidOption(
-                f"--curve {share:g}: {_count(size)} without an entity", "Take a larger share, or another --seed."
+                f"--curve {share:g}: {amount(size, 'sentences')} without an entity",
+                "Take a larger share, or another --seed.",
             )
         parts.append(part)
     return parts
@@ -101,14 +102,10 @@ def _sizes(shares: Sequence[float], sentences: int) -> list[int]:
             raise InvalidOption(f"--curve {share:g}: no sentence of {sentences:,}", "Take a larger share.")
         if size in sizes:
             raise InvalidOption(
-                f"--curve {share:g}: {_count(size)}, as many as the share before", "Leave one of both out."
+                f"--curve {share:g}: {amount(size, 'sentences')}, as many as the share before", "Leave one of both out."
             )
         sizes.append(size)
     return sizes
-
-
-def _count(sentences: int) -> str:
-    return f"{sentences:,} sentence{'s' * (sentences > 1)}"
 
 
 # -- trainings -------------------------------------------------------------------------------------
@@ -130,7 +127,7 @@ def train_on_parts(
     scores: list[PartScore] = []
     for number, part in enumerate(parts[:-1], start=1):
         scores.append(_score_part(setup, number, part, test))
-    logger.info("part %s: all %s", len(parts), _count(len(parts[-1].sentences)))
+    logger.info("part %s: all %s", len(parts), amount(len(parts[-1].sentences), "sentences"))
     tuning = setup.fine_tuning()
     run = tuning.run("train")
     scores.append(_score(tuning, run, parts[-1], test))
@@ -143,7 +140,7 @@ def _score_part(setup: TrainingSetup, number: int, part: Part, test: Path | None
     first = processes.rank() == 0
     score = processes.from_first(_read_kept(kept) if first else None)
     if score is None:
-        logger.info("part %s: %s, a share of %g", number, _count(len(part.sentences)), part.share)
+        logger.info("part %s: %s, a share of %g", number, amount(len(part.sentences), "sentences"), part.share)
         examples = setup.examples.part(part.sentences, part.words)
         tuning = replace(setup, make_examples=lambda: examples).fine_tuning(directory.name)
         score = _score(tuning, tuning.run(f"part {number}"), part, test)

@@ -19,7 +19,7 @@ from nertool.arrays import Array
 from nertool.corpus.column_files import Sentence, read_sentences
 from nertool.errors import InvalidData, NertoolError, command
 from nertool.models.encode import NO_WORD, Encoder, LabelledWindow, labelled_windows
-from nertool.progress import logger
+from nertool.progress import amount, logger
 from nertool.training import processes
 from nertool.training.batches import EMPTY, Example
 from nertool.training.facts import ExampleCounts
@@ -326,11 +326,11 @@ def _as_rows(windows: Sequence[LabelledWindow], sentence: int, first_word: int |
 def warn_of_losses(counts: ExampleCounts, max_length: int) -> None:
     """Warn of sentences that are cut into windows, and of words that are not trained on."""
     if counts["windowed"]:
-        logger.warning(
-            "%s sentences of train pass %s sub-words: trained on in overlapping windows", counts["windowed"], max_length
-        )
+        sentences = amount(counts["windowed"], "sentences of train")
+        logger.warning("%s over %s sub-words: trained on in overlapping windows", sentences, max_length)
     if counts["without_subwords"]:
-        logger.warning("%s words of train have no sub-words: nothing is learnt from them", counts["without_subwords"])
+        words = amount(counts["without_subwords"], "words of train")
+        logger.warning("%s without sub-words: nothing is learnt there", words)
 
 
 class Totals(NamedTuple):

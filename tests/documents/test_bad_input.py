@@ -82,11 +82,11 @@ def test_a_bad_record_stops_is_skipped_or_stands_as_a_gap(line: bytes, wanted: s
     elif form == "jsonl":
         out, err = tag(data, "--input", "jsonl", "--on-error", "null", "--format", form)
         assert [row and row["text"] for row in map(json.loads, out.splitlines())] == ["oslo", None, "clara"]
-        assert err == "1 records could not be read: they stand as gaps\n"
+        assert err == "1 record could not be read: they stand as gaps\n"
     else:
         out, err = tag(data, "--input", "jsonl", "--on-error", "skip", "--format", form)
         assert "oslo" in out and "clara" in out and "anna" not in out
-        assert err == "1 records could not be read: left out\n"
+        assert err == "1 record could not be read: left out\n"
 
 
 def test_what_looks_bad_and_is_not_passes(tag: Predict) -> None:
@@ -111,7 +111,7 @@ def test_numbers_that_json_has_not_are_counted_and_null(tag: Predict) -> None:
     out, err = tag(data, "--format", "jsonl")
     row = json.loads(out, parse_constant=pytest.fail)
     assert [row[name] for name in "abde"] == [None, [None, {"c": None}], 1.5, 1e300]
-    assert err == "3 numbers are none in JSON (NaN, Infinity): passed on as null\n"
+    assert err == "3 numbers that JSON lacks (NaN, Infinity): passed on as null\n"
 
 
 def test_a_name_with_two_values_is_refused_or_left_out(tag: Predict) -> None:
@@ -125,7 +125,7 @@ def test_a_name_with_two_values_is_refused_or_left_out(tag: Predict) -> None:
 def test_a_text_under_another_name_does_not_hide_a_field_silently(tag: Predict) -> None:
     out, err = tag(b'{"body": "anna", "text": "oslo"}\n', "--text-column", "body", "--format", "jsonl")
     assert json.loads(out)["text"] == "anna"
-    assert err == "1 records had fields named tokens, tags, entities, text: their values are not passed on\n"
+    assert err == "1 record had fields named tokens, tags, entities, text: their values are not passed on\n"
 
 
 @pytest.mark.parametrize("name", ["tokens", "text", "document"])
@@ -139,14 +139,14 @@ def test_a_line_that_is_no_text_spoils_its_record(name: str, line: bytes, wanted
     left = {"tokens": ["oslo", "clara"], "text": ["oslo", "anna", "clara"], "document": []}[name]
     out, err = tag(data, "--input", name, "--on-error", "skip", "--format", "jsonl")
     assert [json.loads(row)["tokens"] for row in out.splitlines()] == [[token] for token in left]
-    assert err == "1 records could not be read: left out\n"
+    assert err == "1 record could not be read: left out\n"
     out, _ = tag(data, "--input", name, "--on-error", "null", "--format", "jsonl")
     assert out.splitlines().count("null") == 1
 
 
 def test_a_sentence_with_several_bad_lines_is_one_bad_record(tag: Predict) -> None:
     out, err = tag(b"\xff\nanna\n\xff\n\noslo\n", "--input", "tokens", "--on-error", "skip")
-    assert (out, err) == ("oslo B-PER\n\n", "1 records could not be read: left out\n")
+    assert (out, err) == ("oslo B-PER\n\n", "1 record could not be read: left out\n")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_bad_row_is_a_bad_record(name: str, data: bytes, wanted: str, tmp_path
     assert wanted in tag(b"", tmp_path / name, code=1)[1]
     out, err = tag(b"", tmp_path / name, "--on-error", "skip", "--format", "jsonl")
     assert [json.loads(row)["text"] for row in out.splitlines()] == ["anna", "clara"]
-    assert err == "1 records could not be read: left out\n"
+    assert err == "1 record could not be read: left out\n"
 
 
 def test_a_parquet_row_that_is_not_utf8_is_a_bad_record(tmp_path: Path, tag: Predict) -> None:
@@ -177,7 +177,7 @@ def test_a_parquet_row_that_is_not_utf8_is_a_bad_record(tmp_path: Path, tag: Pre
     assert f"{path}: row 2: not UTF-8" in tag(b"", path, code=1)[1]
     out, err = tag(b"", path, "--on-error", "null", "--format", "jsonl")
     assert [row and (row["text"], row["x"]) for row in map(json.loads, out.splitlines())] == [("anna", None), None]
-    assert "1 records could not be read" in err and "1 numbers are none in JSON" in err
+    assert "1 record could not be read" in err and "1 number that JSON lacks" in err
 
 
 def packed(text: bytes) -> bytes:
@@ -282,7 +282,7 @@ def test_line_ends_of_old_macintoshes_are_told_where_they_would_join_tokens(tag:
 def test_a_token_stays_in_its_column(form: str, tmp_path: Path, tag: Predict) -> None:
     tokens = ["a b", "a\tb", "a\nb", "\n\na", "a\r", " x", "x ", "a\u2028b", "a\u00a0b", "a\u0085b", "a\x1cb", "a\x0cb"]
     out, err = tag(json.dumps({"tokens": tokens}).encode() + b"\n", "--format", form)
-    assert err == "7 tokens hold a blank, tab or line end: written as _\n"
+    assert err == "7 tokens with a blank, tab or line end: written as _\n"
     if form == "conll":
         (tmp_path / "a").write_text(out, encoding="utf-8", newline="")
         (sentence,) = read_sentences(tmp_path / "a")
@@ -325,7 +325,7 @@ def test_a_long_word_or_line_takes_seconds(word: str, tag: Predict) -> None:
 def test_a_long_sentence_goes_through_windows_and_is_counted(tag: Predict) -> None:
     out, err = tag(b"anna\nleft\n" * 5000, "--input", "tokens")
     assert len(out.splitlines()) == 10_001
-    assert err == "1 sentences pass the model's length: tagged in overlapping windows\n"
+    assert err == "1 sentence over the model's length: tagged in overlapping windows\n"
 
 
 def test_each_word_is_read_in_the_window_whose_middle_is_nearest(tiny_model: str) -> None:

@@ -124,7 +124,7 @@ def test_a_cluster_tags_as_one_process_does_and_goes_on_file_by_file(
             assert scores[0] == pytest.approx(scores[1], abs=2e-4)
             assert {name: value for name, value in row.items() if value is not None} == right
     assert "1 files are left out" in caplog.text and "(4 of 4 files)" in caplog.text
-    assert "3 sentences pass the model's length: tagged in overlapping windows" in caplog.text
+    assert "3 sentences over the model's length: tagged in overlapping windows" in caplog.text
 
     with pytest.raises(InvalidOption, match="is there already"):
         tag(trained, [corpus], out)

@@ -35,7 +35,7 @@ def test_a_task_of_label_studio_is_its_text(in_lines: bool, caplog: pytest.LogCa
     assert [one.record for one in documents] == [{"source": "a", "id": 7}, {}]
     assert documents[0].text == "Anna left" and documents[0].is_record
     log_counts({"tasks": reader.counts.tasks})
-    assert "2 records were tasks of Label Studio" in caplog.text and "annotations are not" in caplog.text
+    assert "2 records came as tasks of Label Studio" in caplog.text and "annotations are not" in caplog.text
 
 
 def test_the_only_text_of_a_task_is_taken_whatever_its_name() -> None:

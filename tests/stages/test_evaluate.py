@@ -334,4 +334,4 @@ def test_scores_that_were_edited_or_removed_are_two_lines(copy: Workspace) -> No
 def test_tags_that_the_model_lacks_are_told(copy: Workspace, caplog: pytest.LogCaptureFixture) -> None:
     (copy / "test.txt").write_text("anna B-PERSON\nflew o\n\noslo B-LOC\n\n", encoding="utf-8")
     evaluate.run(copy, evaluate.Options(split=["test"], allow_stale=True))
-    assert "test.txt: 2 tokens have tags that the model lacks, so it cannot predict them: B-PERSON, o" in caplog.text
+    assert "test.txt: 2 tokens with tags that the model lacks, so it cannot predict them: B-PERSON, o" in caplog.text

@@ -180,7 +180,7 @@ def test_records_keep_their_other_fields_and_their_order(trained: Path, caplog: 
     for entity in rows[0]["entities"]:
         assert rows[0]["text"][entity["start"] : entity["end"]] == entity["text"]
     assert (rows[1]["tags"], "text" in rows[1]) == (["B-PER", "O"], False)
-    assert "1 records had fields named tokens, tags, entities, text: their values are not passed on" in caplog.text
+    assert "1 record had fields named tokens, tags, entities, text: their values are not passed on" in caplog.text
     assert (rows[2]["tokens"], rows[2]["entities"]) == ([], [])
     assert len(rows[3]["tags"]) == 300
 
@@ -393,7 +393,7 @@ def test_entities_below_their_least_probability_are_outside(
     least = f"PER={(float(rows[0][4]) + 1) / 2}"  # above what the model says
     kept = tag(unsure, b"anna visited oslo .\n", entities=True, min_score=[least])
     assert [line.split("\t")[3] for line in kept.splitlines()] == ["LOC"]
-    assert "1 entities are below their least probability" in caplog.text
+    assert "1 entity below their least probability" in caplog.text
     assert "B-PER" not in tag(unsure, b"anna visited oslo .\n", min_score=[least])
 
 
@@ -492,7 +492,7 @@ def test_pre_annotations_name_the_model_and_leave_out_what_has_no_token(
 ) -> None:
     data = b'{"text": "anna left oslo .", "id": 1}\n{"text": " "}\n{"tokens": []}\n{"tokens": ["bruno"]}\n'
     first, second = json.loads(tag(copy.path, data, format="label-studio"))
-    assert "2 texts hold no token: left out" in caplog.text
+    assert "2 texts without a token: left out" in caplog.text
     assert first["data"] == {"id": 1, "text": "anna left oslo ."} and second["data"] == {"text": "bruno"}
     values = [region["value"] for region in first["predictions"][0]["result"]]
     assert values == [
@@ -559,7 +559,7 @@ def test_what_is_labelled_is_not_asked_for_again(
     options = {"order": "uncertain", "new": True, "allow_stale": True}
     rows = json.loads(tag(labelled, data, format="label-studio", **options))
     assert sorted(row["data"]["text"] for row in rows) == ["where\nis anna", "where is anna", "zzz qqq anna new"]
-    assert "2 documents are in train, dev or test already: left out" in caplog.text
+    assert "2 documents that train, dev or test already hold: left out" in caplog.text
     for split in ("train", "dev", "test"):
         (labelled / f"{split}.txt.tmp").unlink()
         (labelled / f"{split}.txt").unlink()

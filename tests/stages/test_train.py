@@ -389,8 +389,8 @@ def test_words_without_subwords_are_counted_and_sentences_in_windows_too(
     facts = quick(ready, tiny_model)
     assert (facts["without_subwords"], facts["windowed"]) == (2, 1)
     assert facts["words"] == sum(len(sentence.tokens) for sentence in read_sentences(ready / "train.txt"))
-    assert "2 words of train have no sub-words" in caplog.text
-    assert "1 sentences of train pass 128 sub-words" in caplog.text
+    assert "2 words of train without sub-words" in caplog.text
+    assert "1 sentence of train over 128 sub-words" in caplog.text
 
 
 @pytest.mark.parametrize("workers", [2, 3])

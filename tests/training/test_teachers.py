@@ -311,7 +311,7 @@ def test_unlabelled_lines_that_are_no_text_are_left_out_with_a_count(
     path.write_bytes(b"anna left oslo\n\xff\xfe\xfa\nclara saw anna !\n")
     source = UnlabelledSource(path, LABELS, 12, on_error="skip")
     assert source.totals() == source.totals() == (2, 7)
-    assert caplog.messages == ["1 records could not be read: left out"]
+    assert caplog.messages == ["1 record could not be read: left out"]
 
 
 def test_the_form_of_unlabelled_files_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
