@@ -137,7 +137,7 @@ def _need_data(workspace: Workspace) -> None:
     if not workspace.splits(".txt.tmp") and not workspace.splits(".txt"):
         raise MissingInput(
             f"{workspace.path} holds no data",
-            f"Name a data set: {workspace.command('run', 'RECIPE')} (or --train-file FILE)",
+            f"Name a data set: {workspace.data_command('run')}",
         )
 
 

@@ -229,9 +229,9 @@ def _paths(workspace: Workspace, options: Options) -> list[Path]:
     found = [split for split in SPLITS if split in wanted and split in there]
     if not found or (options.split and len(found) < len({*wanted})):
         missing = [split for split in SPLITS if split in wanted and split not in there]
-        get = f"Run: {workspace.command('download', 'RECIPE')}"
+        get = f"Run: {workspace.data_command()}"
         name = f"Name what is there: {' '.join(f'--split {split}' for split in there)}"
-        raise MissingInput(f"{workspace.path} holds no {' or '.join(missing)}", name if there else get)
+        raise MissingInput(f"{workspace.path} has no data of {' or '.join(missing)}", name if there else get)
     paths = [there[split] for split in found]
     if options.decisions and (by_hand := [path for path in paths if not path.name.endswith(SUFFIX)]):
         raise InvalidOption(

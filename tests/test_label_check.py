@@ -146,7 +146,7 @@ def test_splits_are_judged_once_and_in_one_order(copy: Workspace, options: Optio
     assert label_check.run(copy, replace(both, split=["dev", "train", "dev"])) == report
     (copy / "test.txt.tmp").unlink()
     (copy / "test.txt").unlink()
-    with pytest.raises(MissingInput, match="holds no test"):
+    with pytest.raises(MissingInput, match="has no data of test"):
         label_check.run(copy, replace(both, split=["dev", "test"]))
     judge = Options(model=str(copy / "model"), labels=True)
     assert label_check.run(copy, judge).sentences == 20
@@ -163,7 +163,7 @@ def test_what_cannot_be_judged_is_said(copy: Workspace, tiny_model: str, caplog:
         label_check.run(copy, replace(options, split=["validation"]))
     with pytest.raises(InvalidOption, match="there are 61 sentences|there are 60 sentences"):
         label_check.run(copy, Options(model=tiny_model, labels=True, folds=61))
-    with pytest.raises(MissingInput, match="holds no train"):
+    with pytest.raises(MissingInput, match="has no data of train"):
         label_check.run(Workspace(copy / "none"), Options(model=tiny_model, labels=True))
     with pytest.raises(InvalidOption, match="no file can be there"):
         label_check.run(copy, replace(options, page=str(copy / "none/page.html")))
@@ -185,7 +185,7 @@ def test_a_check_that_is_refused_leaves_nothing_and_names_a_way_on(copy: Workspa
         label_check.run(copy, options)
     assert not (copy / CHECKING).exists()
     (copy / "test.txt.tmp").unlink()
-    with pytest.raises(MissingInput, match="holds no test") as nothing:
+    with pytest.raises(MissingInput, match="has no data of test") as nothing:
         label_check.run(copy, replace(options, split=["test"]))
     assert nothing.value.hint == "Name what is there: --split train --split dev"
     for count, hint in ((2, "Take --folds 2."), (1, "a --model that is fine-tuned")):

@@ -147,7 +147,7 @@ def run(workspace: Workspace, options: Options) -> Report:
 def _check(workspace: Workspace, options: Options) -> Report:
     paths = workspace.data_files()
     if not paths:
-        raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.command('download', 'RECIPE')}")
+        raise MissingInput(f"{workspace.path} holds no data", f"Run: {workspace.data_command()}")
     spelling = recognise_tags(paths.values()).spelling
     cache, budget, why_no_lengths = _load_tokenizer(options, spelling)
     profiles = _profiles(paths, cache, budget)

@@ -64,9 +64,7 @@ def run(workspace: Workspace, options: Options) -> Result:
 def _preprocess(workspace: Workspace, options: Options) -> Result:
     splits = workspace.splits(".txt.tmp")
     if not splits:
-        raise MissingInput(
-            f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.command('download', 'RECIPE')}"
-        )
+        raise MissingInput(f"{workspace / 'train.txt.tmp'} is missing", f"Run: {workspace.data_command()}")
     planned = StageRun(
         "preprocess",
         options,

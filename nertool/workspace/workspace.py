@@ -117,6 +117,10 @@ class Workspace:
         """A command line that runs `stage` here, for hints."""
         return command(self.path, stage, *arguments)
 
+    def data_command(self, stage: str = "download") -> str:
+        """What brings data into a workspace that holds none, for hints."""
+        return f"{self.command(stage, 'RECIPE')} (or name your own file: --train-file FILE)"
+
     def last_command(self, stage: str) -> str:
         """The command line that ran `stage` here last, so that a hint repeats the user's own options."""
         again = last_command_line(self.path, stage) or self.command(stage.partition(":")[0])
