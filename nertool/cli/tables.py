@@ -86,9 +86,13 @@ def translate_odd_facts(record: str) -> AbstractContextManager[None]:
 
 def _download(facts: Facts) -> list[Table]:
     splits, others = splits_and_others(facts)
-    told = ("first_sentences", "notes")  # while the files were read
-    counts = {split: {key: value for key, value in row.items() if key not in told} for split, row in splits.items()}
-    return [list_table({key: value for key, value in others.items() if key not in told}), named_rows("", counts)]
+    counts = {split: _without_notes(row) for split, row in splits.items()}
+    return [list_table(_without_notes(others)), named_rows("", counts)]
+
+
+def _without_notes(facts: Facts) -> Row:
+    """Leave out what `download` said while it read the files."""
+    return {key: value for key, value in facts.items() if key not in ("first_sentences", "notes")}
 
 
 def _preprocess(facts: Facts) -> list[Table]:

@@ -88,14 +88,14 @@ class Difference(NamedTuple):
     p: float
 
 
-def compare(ours: Array, theirs: Array, seed: int = 0) -> Difference:
+def compare(first: Array, second: Array, seed: int = 0) -> Difference:
     """Compare two models by their counts of each sentence.
 
     Args:
-        ours: (correct, predicted, gold) of each sentence; shape (sentences, 3).
-        theirs: of the same sentences, by another model.
+        first: (correct, predicted, gold) of each sentence; shape (sentences, 3).
+        second: of the same sentences, by the other model.
     """
-    rows, counts = np.unique(np.concatenate([ours, theirs], axis=1), axis=0, return_counts=True)
+    rows, counts = np.unique(np.concatenate([first, second], axis=1), axis=0, return_counts=True)
     if not len(rows):
         return Difference(0.0, (0.0, 0.0), 1.0)
     value = float(_f1s(counts[None] @ rows[:, :3])[0] - _f1s(counts[None] @ rows[:, 3:])[0])
@@ -109,7 +109,7 @@ def compare(ours: Array, theirs: Array, seed: int = 0) -> Difference:
     return Difference(value, interval, (as_far + 1) / (SWAPS + 1))
 
 
-def upper_bound(ours: Array, theirs: Array, error: float, seed: int = 0) -> float:
+def upper_bound(first: Array, second: Array, error: float, seed: int = 0) -> float:
     """The bound that the difference of two models exceeds with a probability of `error` at most.
 
     A few sentences on which both models agree do not prove that they agree elsewhere. So one more sentence is drawn
@@ -120,13 +120,13 @@ def upper_bound(ours: Array, theirs: Array, error: float, seed: int = 0) -> floa
     variable; the weights are those of Rubin 1981, The Bayesian Bootstrap.
 
     Args:
-        ours, theirs: as for `compare`.
+        first, second: as for `compare`.
         error: in (0, 0.5).
     """
-    rows, counts = np.unique(np.concatenate([ours, theirs], axis=1), axis=0, return_counts=True)
+    rows, counts = np.unique(np.concatenate([first, second], axis=1), axis=0, return_counts=True)
     if not len(rows):
         return 0.0
-    gold = ours[ours[:, 2] > 0, 2]
+    gold = first[first[:, 2] > 0, 2]
     entities = gold.mean() if len(gold) else 1.0
     rows = np.vstack([rows, [entities, entities, entities, 0.0, entities, entities]])
     resamples = max(RESAMPLES, math.ceil(BEYOND_BOUND / error))

@@ -1,4 +1,4 @@
-"""Another model's tags of the same sentences, and how far it is from ours."""
+"""Another model's tags of the same sentences, and how far apart two models are."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class OtherModel(NamedTuple):
 
 
 def difference(
-    ours: Iterable[Tagged], name: Path, theirs: Iterable[Tagged], other: Path, scheme: str | None
+    tagged: Iterable[Tagged], path: Path, others: Iterable[Tagged], other_path: Path, scheme: str | None
 ) -> dict[str, Any]:
     """Scores of both, how far apart they are, with interval and p-value, and all results of the other one.
 
     Args:
-        ours: sentences with our tags.
-        name: where those come from.
-        theirs: the same sentences with the other model's tags.
-        other: where those come from.
+        tagged: sentences with the tags of the model in question.
+        path: where those come from.
+        others: the same sentences with the other model's tags.
+        other_path: where those come from.
         scheme: of the strict mode; None for that of most tags.
 
     Raises:
@@ -48,10 +48,10 @@ def difference(
     from nertool.scoring.scorer import Scorer
 
     scorers = Scorer(scheme, keep_sentences=True), Scorer(scheme, keep_sentences=True)
-    for mine, another in zip_longest(ours, theirs):
-        check_same(mine, name, another, other)
-        scorers[0].add(mine.gold, mine.predicted)
-        scorers[1].add(mine.gold, another.predicted)
+    for sentence, other in zip_longest(tagged, others):
+        check_same(sentence, path, other, other_path)
+        scorers[0].add(sentence.gold, sentence.predicted)
+        scorers[1].add(sentence.gold, other.predicted)
     lead = compare(scorers[0].sentence_counts(), scorers[1].sentence_counts())
     scores = {"metric": scorers[0].metric, "ours": scorers[0].headline, "other": scorers[1].headline}
     found = {**scores, "difference": lead.value, "interval": lead.interval, "p": lead.p}

@@ -346,25 +346,27 @@ def _with_blanks(line: str, delimiter: str) -> str:
     return line.rstrip("\n").replace(" ", inner).replace(delimiter, " ").replace("\t", inner)
 
 
-def check_same(ours: Sentence | Tagged | None, gold: Path, theirs: Sentence | Tagged | None, other: Path) -> None:
+def check_same(
+    first: Sentence | Tagged | None, path: Path, second: Sentence | Tagged | None, second_path: Path
+) -> None:
     """Check that a sentence of two files has the same tokens in both.
 
     Args:
-        ours, theirs: the sentence in either file; None where the file has ended.
-        gold, other: the files, for the message.
+        first, second: the sentence in either file; None where the file has ended.
+        path, second_path: the files, for the message.
 
     Raises:
         InvalidData: tokens differ, or one file has ended (names both places).
     """
     hint = "Score what was predicted for just these sentences."
-    if ours is None or theirs is None:
-        more, fewer, sentence = (other, gold, theirs) if ours is None else (gold, other, ours)
+    if first is None or second is None:
+        more, fewer, sentence = (second_path, path, second) if first is None else (path, second_path, first)
         assert sentence
         raise InvalidData(f"{more}:{sentence.line}: a sentence that {fewer} does not have: it has fewer", hint)
-    for number, (mine, another) in enumerate(zip_longest(ours.tokens, theirs.tokens)):
-        if mine != another:
-            place = f"{other}:{theirs.line + number}: {_quoted(another)}"
-            raise InvalidData(f"{place} where {gold}:{ours.line + number} has {_quoted(mine)}", hint)
+    for number, (token, other) in enumerate(zip_longest(first.tokens, second.tokens)):
+        if token != other:
+            place = f"{second_path}:{second.line + number}: {_quoted(other)}"
+            raise InvalidData(f"{place} where {path}:{first.line + number} has {_quoted(token)}", hint)
 
 
 def _quoted(token: str | None) -> str:

@@ -36,7 +36,7 @@ class SplitProbabilities:
         for scored, (of_words, of_entities) in zip(
             (self.tagger.uncalibrated(tagging), tagging), self.calibration_errors.values(), strict=True
         ):
-            of_words.add(scored.scores, [ours == theirs for ours, theirs in zip(scored.tags, gold, strict=True)])
+            of_words.add(scored.scores, [tag == right for tag, right in zip(scored.tags, gold, strict=True)])
             of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
 
     def results(self) -> dict[str, Any]:

@@ -115,9 +115,9 @@ def _check_equal(scorer: Scorer, mode: str, counts: dict[str, tuple[int, int, in
     """
     for label in sorted(counts.keys() | set(scorer.labels(mode))):
         own = scorer.counts_of(mode, label)
-        ours, theirs = (own.correct, own.predicted, own.gold), counts.get(label, (0, 0, 0))
-        if ours != theirs:
+        counted, expected = (own.correct, own.predicted, own.gold), counts.get(label, (0, 0, 0))
+        if counted != expected:
             raise NertoolError(
-                f"{label}: {ours} correct, predicted and gold entities ({mode}), but {theirs} by seqeval",
+                f"{label}: {counted} correct, predicted and gold entities ({mode}), but {expected} by seqeval",
                 "This is a bug in nertool or seqeval: report it with the file of predictions.",
             )

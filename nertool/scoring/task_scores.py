@@ -47,9 +47,9 @@ def both_layers(outer: Path, scorer: Scorer, inner: Path) -> dict[str, Any]:
     from nertool.scoring.scorer import Scorer
 
     other = Scorer(keep_sentences=True)
-    for ours, theirs in zip_longest(read_sentences(outer), read_tagged(inner)):
-        check_same(ours, outer, theirs, inner)
-        other.add(theirs.gold, theirs.predicted)
+    for sentence, nested in zip_longest(read_sentences(outer), read_tagged(inner)):
+        check_same(sentence, outer, nested, inner)
+        other.add(nested.gold, nested.predicted)
     both = scorer.sentence_counts() + other.sentence_counts()
     counts = Counts(*np.sum(both, axis=0).tolist())
     return {"name": "metric 1, both layers", **counts.as_dict(), "interval": interval_of(histogram_of(both), len(both))}

@@ -164,9 +164,9 @@ def _refuse_unlike(spelled: Mapping[str, str]) -> None:
     Raises:
         InvalidData: these do.
     """
-    told = {split: spelling for split, spelling in spelled.items() if spelling}
-    if len({*told.values()}) > 1:
-        shown = "; ".join(f"{split} as {spelling}" for split, spelling in told.items())
+    recognised = {split: spelling for split, spelling in spelled.items() if spelling}
+    if len({*recognised.values()}) > 1:
+        shown = "; ".join(f"{split} as {spelling}" for split, spelling in recognised.items())
         raise InvalidData(
             f"the splits spell their tags otherwise: {shown}", "Convert each file alone first: --scheme iob2"
         )

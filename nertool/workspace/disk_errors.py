@@ -36,8 +36,8 @@ def translate_disk_errors(path: Path, state: str = "") -> Iterator[None]:
     try:
         yield
     except BaseException as error:  # libraries have kinds of their own
-        if told := _translated(error, path, f"; {state}" if state else ""):
-            raise told from error
+        if translated := _translated(error, path, f"; {state}" if state else ""):
+            raise translated from error
         raise
 
 
@@ -60,8 +60,8 @@ def _translated(error: BaseException, path: Path, state: str) -> NertoolError | 
 def full_disk(error: BaseException | None) -> str:
     """What an error, or one that has led to it, says of a full disk; empty where it is none."""
     while error is not None:
-        told = NUMBER_TOLD.search(str(error))
-        number = getattr(error, "errno", None) or (int(told[1] or told[2]) if told else 0)
+        found = NUMBER_TOLD.search(str(error))
+        number = getattr(error, "errno", None) or (int(found[1] or found[2]) if found else 0)
         if number in FULL_DISK:
             return os.strerror(number)
         if CUT_SHORT.search(str(error)):
