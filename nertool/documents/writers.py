@@ -22,6 +22,8 @@ COLUMNS = ("conll", "inline")
 """Forms in which white space ends a token."""
 LISTS = ("label-studio",)
 """Forms that are one JSON list."""
+ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "prodigy": "prodigy.jsonl"}
+"""Endings of files whose form is no ending."""
 BLANKS = " \t\n\r"
 COLUMN_END = re.compile(f"[{BLANKS}]")
 

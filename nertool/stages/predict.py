@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "run"]
 
-ENDINGS = {"label-studio": "label-studio.json", "doccano": "doccano.jsonl", "prodigy": "prodigy.jsonl"}
-"""Endings of files of predictions whose form is no ending."""
-
 
 class Facts(TypedDict):
     """What `predict --split` counts."""
@@ -100,6 +97,8 @@ def _tag_split(stage: Stage, model: ModelFiles, source: Path, options: Options) 
 
 
 def _predictions(split: str, form: str) -> str:
+    from nertool.documents.writers import ENDINGS
+
     return f"{PREDICTIONS}/{split}.{ENDINGS.get(form, form)}"
 
 
