@@ -131,6 +131,7 @@ def run(workspace: Workspace, options: Options) -> LabelReport:
     suggestions = suggest(judged, types)
     entities = sum(len(sentence.gold) for sentence in judged)
     report = LabelReport(len(judged), entities, len(suggestions), suggestions[: options.first])
+    _check_targets(options)  # another check may have written them since
     if options.page:
         _write_page(Path(options.page), workspace, report)
     if options.decisions:

@@ -131,6 +131,22 @@ def test_models_that_have_perhaps_seen_the_data_are_told(
     assert "where it has learnt from these sentences, it agrees with their errors" in caplog.text
 
 
+def test_decisions_that_are_written_while_models_train_are_left_as_they_are(
+    copy: Workspace, options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided = tmp_path / "decided.tsv"
+
+    def judge_while_another_does(*arguments: Any) -> Any:
+        decided.write_text("decided")
+        return judge(*arguments)
+
+    judge = label_check._judge_folds
+    monkeypatch.setattr(label_check, "_judge_folds", judge_while_another_does)
+    with pytest.raises(InvalidOption, match="is there already"):
+        label_check.run(copy, replace(options, decisions=str(decided)))
+    assert decided.read_text() == "decided"
+
+
 def test_decisions_are_written_of_data_that_download_takes_them_into(copy: Workspace, options: Options) -> None:
     for split in ("train", "dev", "test"):
         (copy / f"{split}.txt.tmp").unlink()
