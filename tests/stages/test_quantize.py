@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -826,7 +827,7 @@ def test_a_hostile_pickle_in_quantized_does_not_run(quantized: Path, tmp_path: P
 
 
 def test_optimum_without_neural_compressor_names_the_pin(copy: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "optimum.intel", None)  # what an absent package looks like to import
+    monkeypatch.setitem(sys.modules, "optimum.intel", ModuleType("optimum.intel"))  # without what is imported from it
     with pytest.raises(NertoolError, match=r"neural-compressor==3\.7\.1"):
         quantize.run(copy, quantize.Options())
     assert not (copy / "quantized").exists()
