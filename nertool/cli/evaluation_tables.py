@@ -68,6 +68,8 @@ def _point_name(point: Facts, facts: Facts) -> str:
 
 def _notes(facts: Facts) -> Iterator[str]:
     if facts["metric"] != "accuracy":
+        if facts.get("decoding") == "argmax":
+            yield "decoded by argmax, as run_ner.py does"
         yield f"token accuracy {facts['accuracy']:.4f}"
     equal_modes = facts.get("seqeval", {}).get("modes")
     if equal_modes:

@@ -40,10 +40,12 @@ class SplitProbabilities:
             of_entities.add(scored.span_scores, [span in entities for span in scored.spans()])
 
     def results(self) -> dict[str, Any]:
-        """F1 as run_ner.py decodes, if that is another way; calibration errors before and after calibration;
-        precision and recall over the threshold.
+        """How tags were decoded, and F1 as run_ner.py decodes, if that is another way; calibration errors before and
+        after calibration; precision and recall over the threshold.
         """
-        results: dict[str, Any] = {"argmax": self.as_argmax.figures()} if self.as_argmax else {}
+        results: dict[str, Any] = {"decoding": "viterbi" if self.tagger.scheme else "argmax"}
+        if self.as_argmax:
+            results["argmax"] = self.as_argmax.figures()
         calibration: dict[str, Any] = {"temperature": self.tagger.calibration.temperature}
         for name, (of_words, of_entities) in self.calibration_errors.items():
             calibration[name] = {"words": of_words.results(), "entities": of_entities.results()}

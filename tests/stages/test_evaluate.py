@@ -12,6 +12,7 @@ import pytest
 from helpers import undrawn
 from seqeval.metrics import f1_score
 
+from nertool.cli.evaluation_tables import evaluation_tables
 from nertool.corpus.column_files import read_sentences
 from nertool.errors import InvalidData, InvalidOption, MissingInput, StaleInput
 from nertool.models.load_tagger import load_tagger
@@ -301,6 +302,15 @@ def test_entities_and_their_scores_are_kept(copy: Workspace) -> None:
     lowest, highest = results["by_threshold"][0], results["by_threshold"][-1]
     assert (lowest["precision"], lowest["recall"]) == pytest.approx((results["precision"], results["recall"]))
     assert lowest["threshold"] <= highest["threshold"] and lowest["recall"] >= highest["recall"]
+
+
+def test_results_say_by_which_decoding_they_are(copy: Workspace) -> None:
+    for decoding, shown in (("argmax", "conlleval, argmax<"), ("viterbi", "conlleval<")):
+        result = evaluate.run(copy, evaluate.Options(split=["dev"], decoding=decoding))
+        (table,) = evaluation_tables(result.facts)
+        assert result.facts["dev"]["decoding"] == decoding
+        assert ("decoded by argmax" in str(table.caption)) == (decoding == "argmax")
+        assert f">{shown}/td>" in _report(copy)
 
 
 def test_what_no_threshold_can_reach_is_refused_and_nothing_is_kept(unsure: Workspace) -> None:
