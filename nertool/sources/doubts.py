@@ -54,6 +54,8 @@ BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
 NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
 """A column's name in small letters, and no tag in capitals."""
+NUMBERED_WORD = re.compile(r"[^\W\d_]+\d+")
+"""A word with a number behind it, which may be a token."""
 NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
 """A character with its place in a word behind it, as the corpus of Weibo has."""
 WITH_ENTITY = re.compile(r"(?:[^\s|/_+=:]+[|/_+=:]|[^\w\s]+|_+)(?:O|[BIESLUMW]-[\w-]+)(?:\|.*|[^\w\s]+)?")
@@ -141,6 +143,8 @@ class Doubts:
             self.ends[token[-1:]] += 1
             self.kinds["signs"] += not any(map(str.isalnum, token))
             token = token.strip()
+            self.kinds["with digits"] += any(map(str.isdigit, token)) and not NUMBERED_WORD.fullmatch(token)
+            self.kinds["tags in any case"] += is_entity_tag(token.upper())
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
             elif MARK.fullmatch(token):
@@ -181,7 +185,7 @@ class Doubts:
     def _tell_odd_tags(self) -> None:
         """Say which tags are not spelled as those of entities, where most are; and where there is no entity."""
         if self.tags.keys() == {OUTSIDE}:
-            logger.warning("%s: all tags are O: no entity is read from it", self.place)
+            logger.info("%s: all tags are O: no entity is read from it", self.place)
         odd = {tag: count for tag, count in self.tags.items() if tag and not is_entity_tag(tag)}
         odd = {tag: count for tag, count in odd.items() if tag not in (*ALWAYS_OUTSIDE, *NOTHING)}
         if odd and sum(odd.values()) <= self._count(ENTITY_TAG):
@@ -212,6 +216,9 @@ class Doubts:
         for kind, told in kinds.items():
             if enough and 2 * self.kinds[kind] > self.tokens:
                 return told
+        in_small_letters = any(ENTITY_TAG.match(token.upper()) for token in self.few_tokens)
+        if enough and in_small_letters and 2 * self.kinds["tags in any case"] > self.tokens:
+            return kinds["tags"]
         if self.tokens >= LEAST_LINES and 2 * self.kinds["tags"] == self.tokens:
             return "half of the tokens are tags: they stand in lines of their own", TEXTS_HELP
         if enough and FEW_PARTS * self.kinds["counting in places"] > self.tokens:
@@ -230,9 +237,11 @@ class Doubts:
             return f"tokens such as {self.mark} are marks of a model, and no words", "Leave them out"
         if FEW_PARTS * self.kinds["sub-words"] > self.tokens or 2 * self.kinds["words of BPE"] > self.tokens:
             return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
-        if not enough or self.kinds["numbers"] < self.tokens:
-            return None
-        return "all tokens are numbers", f"{COLUMNS_HELP}; which one numbers the sentences: --sentence-column"
+        if enough and self.kinds["numbers"] == self.tokens:
+            return "all tokens are numbers", f"{COLUMNS_HELP}; which one numbers the sentences: --sentence-column"
+        if self.kinds["with digits"] == self.tokens >= LEAST_LINES:
+            return "all tokens have digits, as numbers and names of words have", COLUMNS_HELP
+        return None
 
     def _begins_with_names(self, first: Sentence) -> bool:
         """Whether the first tag is a column's name, or the only one that is no entity's among entities."""

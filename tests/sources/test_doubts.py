@@ -82,6 +82,7 @@ SOUND = {
     "types with numbers that come in order first": "x B-C1\n. O\n\ny B-C2\nz B-C3\n\nu B-C4\n. O\n\n"
     + "v B-C2\n. O\n\n" * 20,
     "one mistyped tag in front of a sentence": "Anna B-PER\nleft O\n\nRain o-\nfell O\n\nBern B-LOC\nslept O\n\n",
+    "an article that is written as O is": "o DET\ngato NOUN\no DET\nrato NOUN\n\n",
     "tags in small letters": "Anna noun\nleft verb\nBern noun\nnow adverb\n\n",
     "lines that are alike": "Anna B-PER\n\nAnna B-PER\nleft O\n\nAnna B-PER\n\n",
     "words with numbers behind them": "A1 B-ROAD\nto O\nA2 B-ROAD\n\nA3 B-ROAD\nand O\nA4 B-ROAD\n\n",
@@ -283,6 +284,13 @@ REFUSED = {
         "all tokens are numbers",
     ),
     "a list of YAML": ("own.txt", "- Anna: B-PER\n- left: O\n- Bern: B-LOC\n- fell: O\n", "all tokens end with :"),
+    "tags in small letters in front": (
+        "own.txt",
+        "b-per Anna\no left\no now\nb-org Nordbank\n",
+        "most tokens are tags",
+    ),
+    "times without an order": ("own.txt", "0.10 Anna B-PER\n0.31 left O\n0.52 Bern B-LOC\n0.73 . O\n", "have digits"),
+    "names of words of any kind": ("own.txt", "a0f Anna B-PER\n1bc left O\nd2e Bern B-LOC\n4f0 . O\n", "have digits"),
     "the same token everywhere": ("own.txt", "- B-PER\n- O\n- B-LOC\n- O\n", "all tokens are '-'"),
     "prefixes in front": ("own.txt", "B Anna B-PER\nI Keller I-PER\nI left O\nB Rain O\n", "all tokens are prefixes"),
     "a JSON list behind a text": ("own.tsv", 'id\ttext\tlabel\n1\tAnna left\t[{"start": 0}]\n', "most tags are lists"),
@@ -409,5 +417,16 @@ def test_a_first_column_that_is_the_same_throughout_holds_no_tokens(tmp_path: Pa
 
 
 def test_data_without_an_entity_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     read(tmp_path, "own.txt", "Rain O\nfell O\n")
     assert "all tags are O: no entity is read" in caplog.text
+
+
+def test_a_first_column_of_few_forms_in_front_of_words_is_asked_for(tmp_path: Path) -> None:
+    words = ["Anna", "went", "home", "Bern", "slept", "well", "Rain", "fell"]
+    content = "".join(f"{kind} {word} O\n" for kind, word in zip(["NE", "VVFIN", "ADV", "NE"] * 2, words, strict=True))
+    with pytest.raises(InvalidOption, match="column 2 has twice as many different words") as error:
+        read(tmp_path, "own.txt", content)
+    assert "--token-column 2" in error.value.hint
+    assert read(tmp_path, "own.txt", content, token_column="2").startswith("Anna O\nwent O\n")
+    assert read(tmp_path, "own.txt", content, accept_as_is=True, force=True).startswith("NE O\n")

@@ -62,6 +62,12 @@ def test_what_tells_sentences_may_stand_behind_the_tokens(form: str, tmp_path: P
         assert taken(tmp_path, "own.csv", "token,tag,n\n" + BEHIND[form].replace("\t", ","))[0] == WANTED
 
 
+@pytest.mark.parametrize("between", ["", "\n"])
+def test_names_of_speakers_in_front_need_no_digits(between: str, tmp_path: Path) -> None:
+    first = "Tom\tAnna\tB-PER\nTom\tleft\tO\n"
+    assert taken(tmp_path, "own.tsv", f"{first}{between}Eva\tRain\tO\nEva\tfell\tO\n")[0] == WANTED
+
+
 def test_a_last_column_of_numbers_beside_blank_lines_tells_nothing(tmp_path: Path) -> None:
     content = "Anna\tB-PER\t0\nleft\tO\t1\n\nRain\tO\t1\nfell\tO\t2\n"
     assert taken(tmp_path, "own.tsv", content)[0] == WANTED

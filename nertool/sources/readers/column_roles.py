@@ -15,6 +15,8 @@ FIRST_ROWS = 3
 """Rows that are enough to tell an index by."""
 MOST_ALONE = 10
 """Sentences of one token are at most one in so many rows, where nothing else ends a sentence."""
+LEAST_WORDS = 8
+"""Rows that tell words from what has fewer forms, as parts of speech."""
 LEAST_REPEATED = 2
 """Rows that repeat the cell above, which tell a column of names."""
 LONGEST_NUMBER = 12
@@ -153,10 +155,10 @@ def _numbers_sentences(table: Table, at: int) -> bool:
 def _repeats(table: Table, at: int) -> bool:
     """Whether a column in front of others holds the name of a sentence or document in each row: s1 s1 s1 s2 s2.
 
-    Words are hardly ever repeated at once, and such names have digits.
+    Words are hardly ever repeated at once. One name for all rows is none, unless it has digits.
     """
     rows = table.column(at)
-    if not all(any(map(str.isdecimal, cell)) for cell in rows):
+    if len({*rows}) == 1 and not any(map(str.isdecimal, rows[0])):
         return False
     sentences = sum(map(bool, table.sentences))
     equal = _equal_neighbours(table, at)
@@ -168,6 +170,14 @@ def is_constant(table: Table, at: int) -> bool:
     """Whether a column in front of others holds the same in all rows, as the name of a document or a language."""
     cells = table.column(at) if table.width > at + 2 else []
     return len(cells) > FIRST_ROWS and len({*cells}) == 1
+
+
+def has_fewer_words(table: Table, at: int) -> bool:
+    """Whether a column in front of others has half as many different cells as the next one, which holds words."""
+    if table.width < at + 3:
+        return False
+    here, words = {*table.column(at)}, {cell for cell in table.column(at + 1) if cell.isalpha()}
+    return len(table.column(at)) >= LEAST_WORDS and 2 * len(here) <= len(words)
 
 
 def _equal_neighbours(table: Table, at: int) -> int:

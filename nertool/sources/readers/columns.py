@@ -18,6 +18,7 @@ from nertool.sources.readers.column_roles import (
     counts_tokens,
     empty_is_outside,
     ends_sentences,
+    has_fewer_words,
     holds_clauses,
     holds_entities,
     id_columns,
@@ -165,6 +166,10 @@ def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int,
     Args:
         place: path and line of the first row.
         known: how many of them hold ids or a counter.
+
+    Raises:
+        InvalidData: a row holds an entity and its place, and no tag of a token.
+        InvalidOption: another column looks more like tokens.
     """
     before = known
     if not any(table.column(before)) and table.width > before + 2:  # a delimiter in front of each line
@@ -174,7 +179,11 @@ def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int,
     if is_constant(table, before):
         before += 1
         tally.note(f"{Path(place).name}: column {before} is the same throughout, and is left out (--token-column)")
-    return _behind_places(place, table, before, layout.task)
+    before = _behind_places(place, table, before, layout.task)
+    if not layout.as_is and has_fewer_words(table, before):
+        what = f"{place}: column {before + 2} has twice as many different words as column {before + 1}"
+        raise InvalidOption(what, f"Say which one holds the tokens: --token-column {before + 2} or {before + 1}.")
+    return before
 
 
 # -- cutting ---------------------------------------------------------------------------------------
