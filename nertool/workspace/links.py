@@ -11,7 +11,8 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from nertool.errors import InvalidOption, NertoolError
 from nertool.workspace.names import CHECKING, EXAMPLES, LABELS, QUANTIZING, RECORDS, RUNS, SPLITS
 
-OWN_FILES = (".lock", ".lock-owner.json", RECORDS, RUNS)
+LOCK = ".lock"
+OWN_FILES = (LOCK, ".lock-owner.json", RECORDS, RUNS)
 OWN = (*OWN_FILES, ".commit", ".download", ".training", CHECKING, EXAMPLES, QUANTIZING)
 """What nertool writes for itself at the top of a workspace, beside the staging directories."""
 DATA = (LABELS, *(f"{split}.txt" for split in SPLITS), *(f"{split}.txt.tmp" for split in SPLITS))
@@ -40,6 +41,8 @@ def refuse_links(root: Path, below: bool) -> None:
         _check_own(path)
         if entry.name in OWN_FILES and entry.is_dir():
             raise NertoolError(f"{path} is a folder: a workspace has a file of that name", "Move it to another place.")
+        if entry.name == LOCK and entry.stat().st_size:  # taking the lock empties it, under all its names
+            raise NertoolError(f"{path} is no lock of nertool: it holds something", "Move it to another place.")
         if below and entry.is_dir():
             for folder, folders, files in os.walk(path):
                 for name in (*folders, *files):

@@ -11,13 +11,13 @@ from nertool.errors import InvalidOption, Locked
 from nertool.workspace import commit
 from nertool.workspace.digests import read_json, write_json
 from nertool.workspace.disk_errors import failed_path, translate_disk_errors
-from nertool.workspace.links import refuse_links
+from nertool.workspace.links import LOCK, refuse_links
 from nertool.workspace.running import this_process
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-_LOCK, _OWNER = ".lock", ".lock-owner.json"
+_OWNER = ".lock-owner.json"
 
 
 class WorkspaceLock:
@@ -79,7 +79,7 @@ class WorkspaceLock:
             self.root.mkdir(parents=True, exist_ok=True)
             if self._file_lock is None or not self._file_lock.is_locked:
                 refuse_links(self.root, below=True)
-            self._file_lock = self._file_lock or FileLock(self.root / _LOCK, timeout=0)
+            self._file_lock = self._file_lock or FileLock(self.root / LOCK, timeout=0)
             self._file_lock.acquire()
             return self._file_lock
         except Timeout as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from nertool.errors import command
+from nertool.workspace.atomic import replacing
 from nertool.workspace.digests import FILE_LIMIT, json_text
 from nertool.workspace.names import RUNS
 
@@ -46,8 +48,17 @@ def logged(root: Path, stage: str, invocation: str) -> Iterator[None]:
             "outcome": outcome,
             "command": invocation,
         }
-        with suppress(OSError), (root / RUNS).open("a", encoding="utf-8") as log:  # keep the first error
-            log.write(json_text(line, indent=None))
+        with suppress(OSError):  # keep the first error
+            _part_from_others(root / RUNS)
+            with (root / RUNS).open("a", encoding="utf-8") as log:
+                log.write(json_text(line, indent=None))
+
+
+def _part_from_others(path: Path) -> None:
+    """Give a file that has other names (hard links) a content of its own: a copy that cp -al made stays as it is."""
+    if path.exists() and path.stat().st_nlink > 1:
+        with replacing(path) as partial:
+            shutil.copyfile(path, partial)
 
 
 def last_command_line(root: Path, stage: str) -> str:

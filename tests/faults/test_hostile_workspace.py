@@ -313,6 +313,24 @@ def test_nothing_is_written_through_a_link(
     assert not labels.run(workspace, labels.Options()).fresh
 
 
+def test_another_name_of_a_file_elsewhere_is_no_lock(
+    workspace: Workspace, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To take a lock empties its file."""
+    os.link(elsewhere / "precious", workspace / ".lock")
+    for command in ("labels", "status"):
+        assert ".lock is no lock of nertool" in refused(capsys, command, "-w", str(workspace.path))[0]
+    assert (elsewhere / "precious").read_text() == "mine"
+
+
+def test_a_log_with_another_name_elsewhere_is_copied(workspace: Workspace, elsewhere: Path) -> None:
+    """As cp -al gives each file."""
+    os.link(elsewhere / "precious", workspace / "runs.jsonl")
+    labels.run(workspace, labels.Options())
+    assert (elsewhere / "precious").read_text() == "mine"
+    assert (workspace / "runs.jsonl").read_text().startswith('mine{"stage": "labels"')
+
+
 @pytest.mark.parametrize("name", ["workspace.json.partial", ".lock-owner.json.partial"])
 def test_a_file_that_is_being_written_is_a_new_one(name: str, workspace: Workspace, elsewhere: Path) -> None:
     (workspace / name).symlink_to(elsewhere / "precious")
