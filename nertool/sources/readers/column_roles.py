@@ -155,10 +155,13 @@ def _numbers_sentences(table: Table, at: int) -> bool:
 def _repeats(table: Table, at: int) -> bool:
     """Whether a column in front of others holds the name of a sentence or document in each row: s1 s1 s1 s2 s2.
 
-    Words are hardly ever repeated at once. One name for all rows is none, unless it has digits.
+    Words are hardly ever repeated at once. Names all have digits, or all have letters; one without digits for all rows
+    is none.
     """
     rows = table.column(at)
-    if len({*rows}) == 1 and not any(map(str.isdecimal, rows[0])):
+    have_digits = all(any(map(str.isdecimal, cell)) for cell in rows)
+    have_letters = all(any(map(str.isalpha, cell)) for cell in rows)
+    if not (have_digits or (have_letters and len({*rows}) > 1)):
         return False
     sentences = sum(map(bool, table.sentences))
     equal = _equal_neighbours(table, at)
