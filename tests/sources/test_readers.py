@@ -20,12 +20,14 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from own_file import download_own, write
 
-from nertool.corpus.column_files import counted, read_sentences
+from nertool.corpus.column_files import TAG_NAMES, TOKEN_NAMES, counted, read_sentences
 from nertool.corpus.running_text import cut_words
 from nertool.errors import InvalidData, InvalidOption
 from nertool.sources.readers.column_roles import NO_TAG
+from nertool.sources.readers.layout import SENTENCE_NAMES
 from nertool.sources.readers.span_offsets import FITS_BOTH
 from nertool.sources.write_splits import INVISIBLE
+from nertool.spelling import OUTSIDE_WORDS
 from nertool.stages import download
 from nertool.workspace.workspace import Workspace
 
@@ -337,13 +339,16 @@ def test_a_list_over_many_lines_is_read_whatever_the_case_of_its_name(tmp_path: 
     assert taken(tmp_path, "own.JSON", json_file(rows, indent=1)(SENTENCES))[0] == as_stored(SENTENCES)
 
 
+COLUMN_NAMES = {*TOKEN_NAMES, *TAG_NAMES, *SENTENCE_NAMES}
 WORD = st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"), exclude_characters="\ufeff|#"),
     min_size=1,
     max_size=6,
-).filter(lambda word: not word.startswith("-DOCSTART-"))
+).filter(
+    lambda word: not word.startswith("-DOCSTART-") and word.lower() not in {*TOKEN_NAMES, *TAG_NAMES, *SENTENCE_NAMES}
+)
 WHOLE = WORD.map(lambda word: cut_words(word).tokens[0])
-TAG = WORD.filter(lambda word: not INVISIBLE.search(word) and not NO_TAG.fullmatch(word))
+TAG = WORD.filter(lambda word: not INVISIBLE.search(word) and not NO_TAG.fullmatch(word) and word not in OUTSIDE_WORDS)
 """Words that stay as they are as tags."""
 ENTITY = st.tuples(
     st.sampled_from(["PER", "LOC", "creative-work"]) | st.none(), st.lists(WHOLE, min_size=1, max_size=3)

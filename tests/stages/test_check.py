@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -831,8 +832,8 @@ DOUBTFUL = {  # content, and what is said of it
     "tokens that count": ("".join(f"{n} O\n" for n in range(1, 7)), "the tokens count up: they number the words"),
     "tags as tokens": ("O anna\nB-PER left\nO oslo\nO saw\n", "most tokens are tags"),
     "as many tags as tokens": (
-        "".join(f"a{n} b{n}\n" for n in range(30)),
-        "30 different tags for 30 tokens: b0, b1, b2, b3, b4, ...",
+        "".join(f"{letter}x{letter} {letter}y\n" for letter in ascii_lowercase),
+        "26 different tags for 26 tokens: ay, by, cy, dy, ey, ...",
     ),
     "a token a sentence": ("anna B-PER\n\n" * 6, "all 6 sentences have one token"),
     "a token a sentence, very often": ("anna B-PER\n\n" * 2500, "all 2,500 sentences have one token"),
