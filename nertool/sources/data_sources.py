@@ -101,7 +101,7 @@ class OwnFiles:
         used_options.refuse_unused(self.layout, [_with_uses(path, self.layout) for path in self.paths.values()])
         counts: dict[str, SplitCounts] = {}
         for split, path in self.paths.items():
-            doubts = None if self.layout.as_is else Doubts(str(path))
+            doubts = None if self.layout.as_is else Doubts(str(path), self.layout.task)
             self._check_encoding(path)
             counts[split] = write_split(split, partial(read_file.read, path, self.layout), stage, limit, doubts)
             if not counts[split]["sentences"]:
@@ -173,7 +173,7 @@ class HubData:
         reads = (partial(hub.read, rows, self.name, self.layout) for rows in splits.values())
         used_options.refuse_unused(self.layout, ((self.name, none, read) for read in reads))
         for split, rows in splits.items():
-            doubts = None if self.layout.as_is else Doubts(f"{self.name}, {split}")
+            doubts = None if self.layout.as_is else Doubts(f"{self.name}, {split}", self.layout.task)
             counts[split] = write_split(split, partial(hub.read, rows, self.name, self.layout), stage, limit, doubts)
         return counts
 

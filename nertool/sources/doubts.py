@@ -96,10 +96,11 @@ class Doubts:
 
     Args:
         place: the file or split, for messages.
+        task: of the tags; parts of speech may be words that few tokens share.
     """
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    def __init__(self, place: str, task: str = "ner") -> None:
+        self.place, self.task = place, task
         self.kinds: Counter[str] = Counter()
         self.tags: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
@@ -326,7 +327,9 @@ class Doubts:
         if self.tokens >= FEW_TOKENS and 2 * len(odd) > self.tokens:
             shown = ", ".join(odd[:5])
             return f"{len(odd):,} different tags for {self.tokens:,} tokens: {shown}, ...", COLUMNS_HELP
-        words = [tag for tag in odd if WORD.fullmatch(tag)]
+        if self.task == "pos":
+            return None
+        words = [tag for tag in odd if WORD.fullmatch(tag) and not is_part_of_speech(tag.upper())]
         again = any(tag in self.few_tokens for tag in words)
         numbers = [tag for tag in odd if tag.isdecimal()]
         if LEAST_WORDS - again <= len(odd) == self.tokens < FEW_TOKENS and 2 * len(words + numbers) > len(odd):

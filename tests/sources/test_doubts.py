@@ -399,6 +399,12 @@ def test_signs_alone_have_signs_for_parts_of_speech(tmp_path: Path) -> None:
     assert taken(tmp_path, "own.txt", "! .\n? .\n", task="pos")[0] == "! . ? . / "
 
 
+@pytest.mark.parametrize("tags", [("det", "noun", "verb", "punct"), ("dt", "nn", "vbz", "stop")])
+def test_few_tokens_may_have_parts_of_speech_of_their_own(tags: tuple[str, ...], tmp_path: Path) -> None:
+    content = "".join(f"{token} {tag}\n" for token, tag in zip(["the", "cat", "sits", "."], tags, strict=True))
+    assert read(tmp_path, "own.txt", content, task="pos") == f"{content}\n"
+
+
 def test_tags_that_are_not_spelled_as_most_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(tmp_path, "own.txt", "Anna B-PER\nKeller I-PER\nleft O\n\nBern LOC\nrains O\n")
     assert "1 tags are not spelled as most: LOC" in caplog.text

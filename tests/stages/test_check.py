@@ -11,7 +11,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -832,8 +831,8 @@ DOUBTFUL = {  # content, and what is said of it
     "tokens that count": ("".join(f"{n} O\n" for n in range(1, 7)), "the tokens count up: they number the words"),
     "tags as tokens": ("O anna\nB-PER left\nO oslo\nO saw\n", "most tokens are tags"),
     "as many tags as tokens": (
-        "".join(f"{letter}x{letter} {letter}y\n" for letter in ascii_lowercase),
-        "26 different tags for 26 tokens: ay, by, cy, dy, ey, ...",
+        "".join(f"{one}x{two} {one}{two}\n" for one, two in itertools.product("ABCDEF", "UVWXY")),
+        "30 different tags for 30 tokens: AU, AV, AW, AX, AY, ...",
     ),
     "a token a sentence": ("anna B-PER\n\n" * 6, "all 6 sentences have one token"),
     "a token a sentence, very often": ("anna B-PER\n\n" * 2500, "all 2,500 sentences have one token"),
