@@ -54,8 +54,6 @@ BRACKETS = re.compile(r"\(\S*\*|\S*\*\)|\([^()\s]+\)?$|[^()\s]+\)$")
 """What opens or closes in a column of brackets, as CoNLL-2012, CoNLL-2005 and CorefUD have."""
 NAME = re.compile(r"[A-Z]?[a-z]+(?:[_ ][a-z]+)*")
 """A column's name in small letters, and no tag in capitals."""
-NUMBERED_WORD = re.compile(r"[^\W\d_]+\d+")
-"""A word with a number behind it, which may be a token."""
 NUMBERED_CHARACTER = re.compile(r"[\u3400-\u9fff][0-3]")
 """A character with its place in a word behind it, as the corpus of Weibo has."""
 WITH_ENTITY = re.compile(r"(?:[^\s|/_+=:]+[|/_+=:]|[^\w\s]+|_+)(?:O|[BIESLUMW]-[\w-]+)(?:\|.*|[^\w\s]+)?")
@@ -144,7 +142,6 @@ class Doubts:
             self.ends[token[-1:]] += 1
             self.kinds["signs"] += not any(map(str.isalnum, token))
             token = token.strip()
-            self.kinds["with digits"] += any(map(str.isdigit, token)) and not NUMBERED_WORD.fullmatch(token)
             self.kinds["tags in any case"] += is_entity_tag(token.upper())
             if is_entity_tag(token):
                 self.kinds["tags"] += 1
@@ -240,8 +237,6 @@ class Doubts:
             return "tokens such as ##ing are parts of words", "Join them to the word in front, which keeps its tag"
         if enough and self.kinds["numbers"] == self.tokens:
             return "all tokens are numbers", f"{COLUMNS_HELP}; which one numbers the sentences: --sentence-column"
-        if self.kinds["with digits"] == self.tokens >= LEAST_LINES:
-            return "all tokens have digits, as numbers and names of words have", COLUMNS_HELP
         return None
 
     def _begins_with_names(self, first: Sentence) -> bool:

@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from nertool.corpus.column_files import ENTITY_TAG, TOKEN_NAMES, counted, ends_sentence, is_entity_tag
+from nertool.corpus.column_files import (
+    ENTITY_TAG,
+    TOKEN_NAMES,
+    counted,
+    ends_sentence,
+    is_entity_tag,
+    is_part_of_speech,
+)
 from nertool.sources.readers.layout import DOCUMENT_NAMES, SENTENCE_NAMES, plain_name
 from nertool.tags import OUTSIDE
 
@@ -17,6 +24,8 @@ MOST_ALONE = 10
 """Sentences of one token are at most one in so many rows, where nothing else ends a sentence."""
 LEAST_WORDS = 8
 """Rows that tell words from what has fewer forms, as parts of speech."""
+NUMBERED_WORD = re.compile(r"[^\W\d_]+\d+")
+"""A word with a number behind it, which may be a token."""
 LEAST_REPEATED = 2
 """Rows that repeat the cell above, which tell a column of names."""
 LONGEST_NUMBER = 12
@@ -175,12 +184,16 @@ def is_constant(table: Table, at: int) -> bool:
     return len(cells) > FIRST_ROWS and len({*cells}) == 1
 
 
-def has_fewer_words(table: Table, at: int) -> bool:
-    """Whether a column in front of others has half as many different cells as the next one, which holds words."""
-    if table.width < at + 3:
-        return False
-    here, words = {*table.column(at)}, {cell for cell in table.column(at + 1) if cell.isalpha()}
-    return len(table.column(at)) >= LEAST_WORDS and 2 * len(here) <= len(words)
+def stands_before_words(table: Table, at: int) -> bool:
+    """Whether the next column holds words, and this one half as many different ones, or only names with digits."""
+    cells = table.column(at) if table.width > at + 2 else []
+    words = {cell for cell in table.column(at + 1) if cell.isalpha()} if cells else set()
+    if len(cells) >= LEAST_WORDS and 2 * len({*cells}) <= len(words):
+        return True
+    are_names = all(any(map(str.isdigit, cell)) and not NUMBERED_WORD.fullmatch(cell) for cell in cells)
+    are_names = are_names and not all(map(str.isdecimal, cells))  # these are refused as numbers
+    several = sum(not is_part_of_speech(word) for word in words)
+    return are_names and len(cells) > FIRST_ROWS and 2 * several > len(cells)
 
 
 def _equal_neighbours(table: Table, at: int) -> int:

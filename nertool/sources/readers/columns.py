@@ -18,7 +18,6 @@ from nertool.sources.readers.column_roles import (
     counts_tokens,
     empty_is_outside,
     ends_sentences,
-    has_fewer_words,
     holds_clauses,
     holds_entities,
     id_columns,
@@ -30,6 +29,7 @@ from nertool.sources.readers.column_roles import (
     parted,
     prefixes_stand_apart,
     rivals,
+    stands_before_words,
     token_counter,
 )
 from nertool.sources.readers.layout import Layout, column_number, tag_columns
@@ -180,8 +180,8 @@ def _columns_before_tokens(place: str, layout: Layout, table: Table, known: int,
         before += 1
         tally.note(f"{Path(place).name}: column {before} is the same throughout, and is left out (--token-column)")
     before = _behind_places(place, table, before, layout.task)
-    if not layout.as_is and has_fewer_words(table, before):
-        what = f"{place}: column {before + 2} has twice as many different words as column {before + 1}"
+    if not layout.as_is and stands_before_words(table, before):
+        what = f"{place}: column {before + 2} looks more like words than column {before + 1}"
         raise InvalidOption(what, f"Say which one holds the tokens: --token-column {before + 2} or {before + 1}.")
     return before
 
