@@ -132,7 +132,7 @@ def _comparison(facts: Facts) -> Table:
     rows = []
     for split, compared in splits.items():
         low, high = compared["interval"]
-        row = {"split": split, "this model": compared["ours"], "the other": compared["other"]}
+        row = {"split": split, "this": compared["ours"], "other": compared["other"]}
         row |= {"difference": signed(compared["difference"]), "95 %": f"{signed(low)} to {signed(high)}"}
         rows.append({**row, "p": compared["p"]})
         metric = metric_of(compared)

@@ -66,7 +66,7 @@ def test_tags_and_tokens_are_shown_as_they_are(hostile: Workspace, capsys: pytes
 
 
 def test_facts_of_a_stranger_are_shown_as_they_are(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    facts = {"labels": HOSTILE, "tags": [HOSTILE], HOSTILE: HOSTILE}
+    facts = {"labels": 1, "tags": [HOSTILE], HOSTILE: HOSTILE}
     write_records(
         workspace,
         labels={**RECORD, "facts": facts},

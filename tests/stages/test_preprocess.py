@@ -396,7 +396,7 @@ def test_a_model_that_is_not_there_is_refused(workspace: Workspace, tmp_path: Pa
 def test_without_download_the_command_that_helps_is_named(tmp_path: Path, tiny_model: str) -> None:
     with pytest.raises(MissingInput, match=r"train\.txt\.tmp is missing") as error:
         preprocess.run(Workspace(tmp_path), Options(model=tiny_model))
-    assert error.value.hint == f"Run: nertool download RECIPE -w {tmp_path}"
+    assert error.value.hint == f"Run: nertool download RECIPE -w {tmp_path} (or name your own file: --train-file FILE)"
 
 
 # -- entities kept whole ---------------------------------------------------------------------------
