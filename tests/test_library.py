@@ -107,6 +107,7 @@ def test_what_is_no_pair_of_tags_is_not_scored(pair: Any) -> None:
     assert "for each sentence" in error.value.hint
 
 
+@pytest.mark.model
 def test_a_workspace_in_place_of_a_model_is_told_what_it_holds(tmp_path: Path) -> None:
     for name in ("quantized", "model"):
         (tmp_path / name).mkdir()
