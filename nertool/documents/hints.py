@@ -38,6 +38,10 @@ class Unreadable(InvalidData):
         self.beginning, self.end = beginning, end
         super().__init__(message, self.hint_for(Hints()))
 
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, str, str]]:
+        """How another process makes the error anew."""
+        return type(self), (self.message, self.beginning, self.end)
+
     def hint_for(self, hints: Hints) -> str:
         """The whole hint."""
         return f"{self.beginning} {getattr(hints, self.end)}"

@@ -165,7 +165,7 @@ def load_tokenizer(name: str, trust_remote_code: bool = False, **hub: Any) -> Pr
 
 
 def log_hub(name: str) -> None:
-    """Say that a name is none of a place here, since the hub may take minutes to answer, or not to."""
+    """Say that the hub is asked for a name which is no path here: without a network it takes minutes to fail."""
     if not os.path.exists(name) and HUB_NAME.fullmatch(name):
         logger.info("there is no directory %s here: the hub is asked", name)
 

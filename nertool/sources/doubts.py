@@ -273,7 +273,7 @@ class Doubts:
         return self._more_than_tags(entities) or self._wrong_outside() or self._too_many_tags() or self._numbers()
 
     def _numbers(self) -> tuple[str, str] | None:
-        """Numbers of words or entities in place of tags or behind types, and lines in front of sentences."""
+        """Numbers of words in place of tags, or numbers of entities behind types."""
         if self.tokens >= LEAST_TOKENS and 2 * self.kinds["tags counting"] > self.tokens:
             return "the tags count up: they number the words", COLUMNS_HELP
         if self.numbers.count:

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from nertool.corpus.column_files import read_sentences
 from nertool.corpus.records import DEEPEST
 from nertool.corpus.running_text import visible
 from nertool.documents import output_file, writers
+from nertool.documents.hints import Hints, Unreadable
 from nertool.models.encode import Encoded, Encoder
 from nertool.models.names import load_tokenizer
 
@@ -458,3 +460,10 @@ def test_streams_that_fail(shell: str, code: int, out: str, err: str, trained: P
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stdout) == (code, out), done.stderr
     assert done.stderr.startswith(err) and len(done.stderr.splitlines()) == 2 * code, done.stderr
+
+
+def test_an_error_keeps_its_hint_between_processes() -> None:
+    error = Unreadable("a.txt:1: no token", "Write one;", "skip")
+    anew = pickle.loads(pickle.dumps(error))
+    assert (type(anew), str(anew)) == (Unreadable, str(error))
+    assert anew.hint_for(Hints(skip="or leave it")) == "Write one; or leave it"
