@@ -28,7 +28,7 @@ class NertoolError(Exception):
         self.message, self.hint = _line(message), _line(hint)
         super().__init__(f"{self.message}\n{self.hint}")
 
-    def __reduce__(self) -> tuple[type[NertoolError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[NertoolError], tuple[str, ...]]:
         """How another process makes the error anew."""
         return type(self), (self.message, self.hint)
 

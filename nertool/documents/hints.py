@@ -38,7 +38,7 @@ class Unreadable(InvalidData):
         self.beginning, self.end = beginning, end
         super().__init__(message, self.hint_for(Hints()))
 
-    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[Unreadable], tuple[str, ...]]:
         """How another process makes the error anew."""
         return type(self), (self.message, self.beginning, self.end)
 
